@@ -1,0 +1,57 @@
+# Every third-party package, found once. Debian's packages, but LibTorch and Open MPI, which come from the project's
+# virtual environment (scripts/setup.sh) unless CMAKE_PREFIX_PATH or MPI_CXX_COMPILER names others.
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(RocksDB REQUIRED)
+find_package(cppzmq REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc)
+find_package(BZip2 REQUIRED)
+find_package(EXPAT REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+if(STILLHOUSE_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+if(STILLHOUSE_WORKER)
+  file(GLOB STILLHOUSE_SITE_PACKAGES ${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages)
+
+  # LibTorch as one imported target of ours: torch's own package file demands a CUDA toolkit for a CUDA wheel, even to
+  # build for the CPU.
+  find_path(TORCH_INCLUDE_DIR ATen/ATen.h PATH_SUFFIXES include torch/include HINTS ${STILLHOUSE_SITE_PACKAGES})
+  find_library(TORCH_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib torch/lib HINTS ${STILLHOUSE_SITE_PACKAGES})
+  find_library(C10_LIBRARY c10 PATH_SUFFIXES lib torch/lib HINTS ${STILLHOUSE_SITE_PACKAGES})
+  if(NOT TORCH_INCLUDE_DIR OR NOT TORCH_CPU_LIBRARY OR NOT C10_LIBRARY)
+    message(FATAL_ERROR "LibTorch not found. Run scripts/setup.sh, or set CMAKE_PREFIX_PATH to a LibTorch, or build "
+                        "without the worker: -DSTILLHOUSE_WORKER=OFF")
+  endif()
+  get_filename_component(TORCH_LIBRARY_DIR ${TORCH_CPU_LIBRARY} DIRECTORY)
+  add_library(stillhouse_torch INTERFACE)
+  add_library(stillhouse::torch ALIAS stillhouse_torch)
+  # The wheel brings the headers of a newer fmt than the distribution's library: ours are found first.
+  get_target_property(fmt_include_dir fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/first_include)
+  file(CREATE_LINK ${fmt_include_dir}/fmt ${PROJECT_BINARY_DIR}/first_include/fmt SYMBOLIC)
+  target_include_directories(stillhouse_torch SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/first_include
+    ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
+  target_link_libraries(stillhouse_torch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
+  if(STILLHOUSE_CUDA)
+    find_library(TORCH_CUDA_LIBRARY torch_cuda HINTS ${TORCH_LIBRARY_DIR} REQUIRED)
+    find_library(C10_CUDA_LIBRARY c10_cuda HINTS ${TORCH_LIBRARY_DIR} REQUIRED)
+    # Kernels register themselves when the library is loaded: nothing refers to it by name.
+    target_link_libraries(stillhouse_torch INTERFACE
+      -Wl,--push-state,--no-as-needed ${TORCH_CUDA_LIBRARY} -Wl,--pop-state ${C10_CUDA_LIBRARY})
+  endif()
+  # The wheel's CPU library asks for libcudart and libcupti, which it finds by its own run path.
+  target_link_options(stillhouse_torch INTERFACE -Wl,-rpath,${TORCH_LIBRARY_DIR} -Wl,--allow-shlib-undefined)
+
+  if(NOT MPI_CXX_COMPILER AND EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/mpicxx)
+    set(MPI_CXX_COMPILER ${PROJECT_SOURCE_DIR}/.venv/bin/mpicxx CACHE FILEPATH "")
+    set(MPIEXEC_EXECUTABLE ${PROJECT_SOURCE_DIR}/.venv/bin/mpirun CACHE FILEPATH "")
+  endif()
+  find_package(MPI REQUIRED COMPONENTS CXX)
+endif()

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Every test, from a bare Debian 12 machine: sets up, builds and runs ctest. Arguments go to ctest, for example
+# `scripts/test.sh -L unit`. Tests that need what this machine lacks (a GPU) say so and are skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh --hf
+scripts/fetch_demo_data.sh
+scripts/build.sh dev
+ctest --preset dev -j "$(nproc)" "$@"
