@@ -1,0 +1,129 @@
+#include "common/digest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "common/bytes.h"
+#include "common/files.h"
+
+namespace still {
+
+struct Sha256::Context {
+  EVP_MD_CTX* evp = EVP_MD_CTX_new();
+  ~Context() { EVP_MD_CTX_free(evp); }
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  STILL_CHECK(context_->evp != nullptr && EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) == 1,
+              "OpenSSL offers no SHA-256");
+}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::Update(std::span<const std::byte> bytes) {
+  STILL_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1, "Update after Finish");
+}
+
+void Sha256::Update(std::string_view bytes) { Update(AsBytes(bytes)); }
+
+Sha256Digest Sha256::Finish() {
+  Sha256Digest digest;
+  STILL_CHECK(EVP_DigestFinal_ex(context_->evp, digest.data(), nullptr) == 1, "Finish called twice");
+  return digest;
+}
+
+Sha256Digest Sha256Of(std::span<const std::byte> bytes) {
+  Sha256Digest digest;
+  STILL_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1,
+              "OpenSSL offers no SHA-256");
+  return digest;
+}
+
+Sha256Digest Sha256Of(std::string_view bytes) { return Sha256Of(AsBytes(bytes)); }
+
+Sha1Digest Sha1Of(std::string_view bytes) {
+  Sha1Digest digest;
+  STILL_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1,
+              "OpenSSL offers no SHA-1");
+  return digest;
+}
+
+Result<Sha256Digest> Sha256OfFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return ErrnoStatus(errno, "cannot open", path);
+  Sha256 sha;
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  ssize_t got = 0;
+  while ((got = read(fd, buffer.data(), buffer.size())) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) break;
+    sha.Update(std::span(buffer).first(static_cast<std::size_t>(got)));
+  }
+  const int error = errno;
+  close(fd);
+  if (got < 0) return ErrnoStatus(error, "cannot read", path);
+  return sha.Finish();
+}
+
+std::string Hex(std::span<const std::uint8_t> bytes) {
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const std::uint8_t byte : bytes) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
+  return text;
+}
+
+std::string Base36(const Sha1Digest& digest) {
+  Sha1Digest number = digest;  // big-endian; divided by 36 until every digit is out
+  std::string text(31, '0');
+  for (auto at = text.rbegin(); at != text.rend(); ++at) {
+    unsigned remainder = 0;
+    for (std::uint8_t& byte : number) {
+      const unsigned dividend = remainder << 8 | byte;
+      byte = static_cast<std::uint8_t>(dividend / 36);
+      remainder = dividend % 36;
+    }
+    *at = "0123456789abcdefghijklmnopqrstuvwxyz"[remainder];
+  }
+  return text;
+}
+
+std::uint64_t ContentId(std::span<const std::byte> bytes) {
+  const Sha256Digest digest = Sha256Of(bytes);
+  return LoadLittleEndian<std::uint64_t>(std::as_bytes(std::span(digest)).data());
+}
+
+IdentityBuilder::IdentityBuilder(std::string_view kind) { Add("kind", kind); }
+
+IdentityBuilder& IdentityBuilder::Add(std::string_view name, std::string_view value) {
+  text_.append(name).push_back('=');
+  for (const char c : value) {  // one line a field whatever the value, so that no two lists of fields read the same
+    if (c == '\n') {
+      text_ += "\\n";
+    } else if (c == '\\') {
+      text_ += "\\\\";
+    } else {
+      text_ += c;
+    }
+  }
+  text_ += '\n';
+  return *this;
+}
+
+IdentityBuilder& IdentityBuilder::Add(std::string_view name, std::uint64_t value) {
+  return Add(name, fmt::format("{}", value));
+}
+
+IdentityBuilder& IdentityBuilder::Add(std::string_view name, double value) {
+  return Add(name, fmt::format("{}", value));
+}
+
+std::string IdentityBuilder::Digest() const { return Hex(Sha256Of(text_)).substr(0, 16); }
+
+}  // namespace still

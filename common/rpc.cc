@@ -1,0 +1,134 @@
+#include "common/rpc.h"
+
+#include <zmq.hpp>
+
+#include <cerrno>
+#include <vector>
+
+namespace still {
+namespace {
+
+constexpr int kLingerMs = 200;  // an ending process gives its last words this long to leave
+constexpr std::int64_t kLargestMessageBytes = std::int64_t{64} << 20;
+
+Status ZmqStatus(const zmq::error_t& error, std::string_view action, const std::string& endpoint) {
+  switch (error.num()) {
+    case EADDRINUSE:
+      return Error(Code::kUnavailable, "{} {}: {}: end the process that uses the port, or choose another", action,
+                   endpoint, error.what());
+    case EACCES:
+      return Error(Code::kPermissionDenied, "{} {}: {}: choose a port above 1023", action, endpoint, error.what());
+    case EINVAL:
+    case ENODEV:
+    case EPROTONOSUPPORT:
+      return Error(Code::kInvalidArgument, "{} '{}': {}: expected an endpoint like tcp://127.0.0.1:5600", action,
+                   endpoint, error.what());
+    default: return Error(Code::kUnavailable, "{} {}: {}", action, endpoint, error.what());
+  }
+}
+
+// A socket with a context of its own, so that its end waits for nobody else's messages.
+struct Endpoint {
+  Endpoint(zmq::socket_type type, std::string its_name) : context(1), socket(context, type), name(std::move(its_name)) {
+    socket.set(zmq::sockopt::linger, kLingerMs);
+    socket.set(zmq::sockopt::maxmsgsize, kLargestMessageBytes);
+  }
+
+  // The frames of the next message; none once the timeout has passed or a signal came.
+  Result<std::vector<std::string>> Receive(std::chrono::milliseconds timeout) {
+    std::vector<std::string> frames;
+    try {
+      zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
+      if (zmq::poll(&item, 1, timeout) == 0) return frames;
+      zmq::message_t frame;
+      do {
+        if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::vector<std::string>();
+        frames.push_back(frame.to_string());
+      } while (frame.more());
+    } catch (const zmq::error_t& error) {
+      if (error.num() == EINTR) return std::vector<std::string>();
+      return ZmqStatus(error, "cannot receive at", name);
+    }
+    return frames;
+  }
+
+  Status Send(std::string_view bytes, zmq::send_flags flags) {
+    try {
+      if (socket.send(zmq::buffer(bytes), flags | zmq::send_flags::dontwait)) return Ok();
+    } catch (const zmq::error_t& error) {
+      return ZmqStatus(error, "cannot send to", name);
+    }
+    return Error(Code::kUnavailable, "cannot send to {}: too many messages wait for it: is the other side running?",
+                 name);
+  }
+
+  zmq::context_t context;
+  zmq::socket_t socket;
+  std::string name;
+};
+
+class Server final : public RpcServer {
+ public:
+  explicit Server(const std::string& endpoint) : router_(zmq::socket_type::router, endpoint) {
+    // A peer that comes back under its identity takes over from its dead connection.
+    router_.socket.set(zmq::sockopt::router_handover, true);
+    router_.socket.bind(endpoint);
+    router_.name = router_.socket.get(zmq::sockopt::last_endpoint);
+  }
+
+  const std::string& endpoint() const override { return router_.name; }
+
+  Result<std::optional<RpcMessage>> Receive(std::chrono::milliseconds timeout) override {
+    STILL_ASSIGN_OR_RETURN(auto frames, router_.Receive(timeout));
+    if (frames.size() != 2) return std::optional<RpcMessage>();  // nothing, or not a peer of ours
+    return std::optional<RpcMessage>({std::move(frames[0]), std::move(frames[1])});
+  }
+
+  Status Send(std::string_view peer, std::string_view payload) override {
+    STILL_RETURN_IF_ERROR(router_.Send(peer, zmq::send_flags::sndmore));
+    return router_.Send(payload, zmq::send_flags::none);
+  }
+
+ private:
+  Endpoint router_;
+};
+
+class Client final : public RpcClient {
+ public:
+  Client(const std::string& endpoint, const std::string& identity) : dealer_(zmq::socket_type::dealer, endpoint) {
+    dealer_.socket.set(zmq::sockopt::routing_id, identity);
+    dealer_.socket.connect(endpoint);
+  }
+
+  Status Send(std::string_view payload) override { return dealer_.Send(payload, zmq::send_flags::none); }
+
+  Result<std::optional<std::string>> Receive(std::chrono::milliseconds timeout) override {
+    STILL_ASSIGN_OR_RETURN(auto frames, dealer_.Receive(timeout));
+    if (frames.size() != 1) return std::optional<std::string>();
+    return std::optional<std::string>(std::move(frames[0]));
+  }
+
+ private:
+  Endpoint dealer_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RpcServer>> RpcServer::Bind(const std::string& endpoint) {
+  try {
+    return std::unique_ptr<RpcServer>(std::make_unique<Server>(endpoint));
+  } catch (const zmq::error_t& error) {
+    return ZmqStatus(error, "cannot listen at", endpoint);
+  }
+}
+
+Result<std::unique_ptr<RpcClient>> RpcClient::Connect(const std::string& endpoint, const std::string& identity) {
+  STILL_CHECK(!identity.empty() && identity.size() <= 255 && identity[0] != '\0', "1 to 255 bytes, the first not zero");
+  try {
+    return std::unique_ptr<RpcClient>(std::make_unique<Client>(endpoint, identity));
+  } catch (const zmq::error_t& error) {
+    return ZmqStatus(error, "cannot connect to", endpoint);
+  }
+}
+
+}  // namespace still
