@@ -1,0 +1,159 @@
+#include "shards/targets/target_cache.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "common/bytes.h"
+#include "common/check.h"
+#include "common/fault_point.h"
+
+namespace still::shards {
+namespace {
+
+constexpr float kLargestHalf = 65504;
+
+std::string KeyOf(std::uint32_t sequence, std::uint32_t variant) {
+  return BigEndianKey(std::uint64_t{sequence} << 32 | variant);
+}
+
+// False for NaN too.
+bool FitsHalf(const std::vector<float>& values) {
+  bool fits = true;
+  for (const float value : values) fits &= std::abs(value) <= kLargestHalf;
+  return fits;
+}
+
+bool Finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+void AddRecord(std::string_view key, std::string_view value, Sha256* digest) {
+  digest->Update(key);
+  digest->Update(AsBytes(static_cast<std::uint64_t>(value.size())));
+  digest->Update(value);
+}
+
+// Properties: "name=value" lines in this order, an empty line, then the identity as given.
+std::string FormatProperties(const TargetSpec& spec, const TargetShardSummary& summary, std::string_view identity) {
+  return fmt::format("codec={}\nwidth={}\ntemperature={}\ndigest={}\nrecords={}\npositions={}\nbytes={}\n\n{}",
+                     CodecName(spec.codec), spec.width, spec.temperature, summary.digest, summary.records,
+                     summary.positions, summary.bytes, identity);
+}
+
+// Takes the line "name=value" from the front of `text`; false when it is not there.
+bool TakeField(std::string_view name, std::string_view* text, std::string_view* value) {
+  const std::size_t end = text->find('\n');
+  if (end == std::string_view::npos || !text->starts_with(name) || end <= name.size() || (*text)[name.size()] != '=') {
+    return false;
+  }
+  *value = text->substr(name.size() + 1, end - name.size() - 1);
+  text->remove_prefix(end + 1);
+  return true;
+}
+
+template <typename T>
+bool TakeNumber(std::string_view name, std::string_view* text, T* number) {
+  std::string_view value;
+  if (!TakeField(name, text, &value)) return false;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), *number);
+  return error == std::errc() && end == value.data() + value.size();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TargetWriter>> TargetWriter::Create(const std::string& path, const TargetSpec& spec) {
+  STILL_CHECK(spec.width > 0, "a target has at least one value a position");
+  STILL_ASSIGN_OR_RETURN(auto kv, SealedKvWriter::Create(path));
+  return std::unique_ptr<TargetWriter>(new TargetWriter(std::move(kv), path, spec));
+}
+
+Status TargetWriter::Append(std::uint32_t sequence, std::uint32_t variant, const TargetRecord& record) {
+  if (!FitsHalf(record.hidden) || !FitsHalf(record.logits) || !Finite(record.log_partition)) {
+    return Error(Code::kDataLoss,
+                 "target of sequence {}, variant {} for {}: the teacher's output is not finite or exceeds {}, the "
+                 "largest half; check the teacher's weights",
+                 sequence, variant, path_, kLargestHalf);
+  }
+  const std::string key = KeyOf(sequence, variant);
+  const std::string value = EncodeTarget(spec_, record);
+  STILL_RETURN_IF_ERROR(kv_->Put(key, value));
+  AddRecord(key, value, &digest_);
+  summary_.records += 1;
+  summary_.positions += record.positions;
+  summary_.bytes += value.size();
+  return Ok();
+}
+
+Result<std::string> TargetWriter::Seal(std::string_view identity) {
+  summary_.digest = Hex(digest_.Finish());
+  STILL_RETURN_IF_ERROR(FaultPoint("targets.seal"));
+  const Status sealed = kv_->Seal(FormatProperties(spec_, summary_, identity));
+  if (sealed.ok()) return summary_.digest;
+  if (sealed.code() != Code::kAlreadyExists) return sealed;
+  STILL_ASSIGN_OR_RETURN(const auto other, TargetReader::Open(path_));
+  if (other->summary() == summary_ && other->spec() == spec_ && other->identity() == identity) return summary_.digest;
+  return Error(Code::kDataLoss,
+               "targets {}: sealed by another process with digest {}, computed here as {}; the same work gave two "
+               "results: suspect memory or disk of one of the hosts, remove this directory and run again",
+               path_, other->summary().digest, summary_.digest);
+}
+
+Result<std::unique_ptr<TargetReader>> TargetReader::Open(const std::string& path) {
+  std::unique_ptr<TargetReader> reader(new TargetReader(path));
+  STILL_ASSIGN_OR_RETURN(reader->kv_, SealedKv::Open(path));
+  STILL_RETURN_IF_ERROR(reader->ParseProperties());
+  return reader;
+}
+
+Status TargetReader::ParseProperties() {
+  std::string_view text = kv_->properties();
+  std::string_view codec_name;
+  std::string_view digest;
+  if (!TakeField("codec", &text, &codec_name) || !TakeNumber("width", &text, &spec_.width) ||
+      !TakeNumber("temperature", &text, &spec_.temperature) || !TakeField("digest", &text, &digest) ||
+      !TakeNumber("records", &text, &summary_.records) || !TakeNumber("positions", &text, &summary_.positions) ||
+      !TakeNumber("bytes", &text, &summary_.bytes) || !text.starts_with('\n')) {
+    return Error(Code::kDataLoss,
+                 "targets {}: its properties are not those of a target database; remove it and run again", path_);
+  }
+  const auto codec = ParseCodec(codec_name);
+  if (!codec.ok()) return Status(Code::kDataLoss, codec.status().message()).WithContext("targets " + path_);
+  spec_.codec = *codec;
+  summary_.digest = digest;
+  identity_ = text.substr(1);
+  return Ok();
+}
+
+Status TargetReader::Read(std::uint32_t sequence, std::uint32_t variant, std::uint64_t masked_hash,
+                          TargetRecord* record) const {
+  // Thread-local, so that readers share nothing and a record's bytes are allocated once.
+  thread_local std::string bytes;
+  Status status = kv_->Get(KeyOf(sequence, variant), &bytes);
+  if (status.ok()) status = DecodeTarget(spec_, bytes, record);
+  if (status.ok() && record->masked_hash != masked_hash) {
+    status = Error(Code::kDataLoss,
+                   "computed from another masked input (hash {:016x}, asked for {:016x}): the corpus, mask or teacher "
+                   "changed under it; remove the targets artifact and run again",
+                   record->masked_hash, masked_hash);
+  }
+  if (status.ok()) return status;
+  return status.WithContext(fmt::format("target of sequence {}, variant {} in {}", sequence, variant, path_));
+}
+
+Status TargetReader::Verify() const {
+  Sha256 digest;
+  TargetRecord record;
+  const Status visited = kv_->ForEach([&](std::string_view key, std::string_view value) {
+    AddRecord(key, value, &digest);
+    return DecodeTarget(spec_, value, &record);
+  });
+  if (!visited.ok()) return visited.WithContext("targets " + path_);
+  const std::string actual = Hex(digest.Finish());
+  if (actual == summary_.digest) return Ok();
+  return Error(Code::kDataLoss, "targets {}: its records have the digest {}, sealed as {}; remove it and run again",
+               path_, actual, summary_.digest);
+}
+
+}  // namespace still::shards

@@ -1,0 +1,60 @@
+// Files for the tests of the text path: a scratch directory, bzip2 files, and where the demo data lies.
+#pragma once
+
+#include <bzlib.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "common/digest.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::shards {
+
+class TextFixture : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& name, const std::string& bytes) {
+    const std::filesystem::path path = std::filesystem::path(directory_) / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << bytes;
+    return path;
+  }
+
+  still::testing::TempDirectory scratch_;
+  const std::string directory_ = scratch_.path();
+};
+
+inline std::string Compressed(std::string bytes) {
+  std::string out(bytes.size() + bytes.size() / 50 + 700, '\0');
+  auto size = static_cast<unsigned>(out.size());
+  EXPECT_EQ(BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), 1, 0, 0),
+            BZ_OK);
+  out.resize(size);
+  return out;
+}
+
+// `text` must need no XML escaping.
+inline std::string PageXml(int id, const std::string& title, const std::string& text, const std::string& extra = "") {
+  return "<page><title>" + title + "</title><ns>0</ns><id>" + std::to_string(id) + "</id>" + extra +
+         "<revision><id>7</id><contributor><id>8</id></contributor><text xml:space=\"preserve\">" + text +
+         "</text><sha1>" + Base36(Sha1Of(text)) + "</sha1></revision></page>\n";
+}
+inline std::string DumpXml(const std::string& pages) {
+  return "<mediawiki>\n<siteinfo><sitename>Test</sitename></siteinfo>\n" + pages + "</mediawiki>\n";
+}
+
+// Empty when scripts/fetch_demo_data.sh has not run.
+inline std::string DemoData(const std::string& name) {
+  const char* set = std::getenv("STILLHOUSE_DATA");
+  const std::string path = std::string(set != nullptr ? set : STILLHOUSE_SOURCE_DIR "/out/data") + "/" + name;
+  return std::filesystem::exists(path) ? path : "";
+}
+
+#define STILL_NEED_DEMO_DATA(variable, name)   \
+  const std::string variable = DemoData(name); \
+  if (variable.empty()) GTEST_SKIP() << "no demo data: run scripts/fetch_demo_data.sh"
+
+}  // namespace still::shards
