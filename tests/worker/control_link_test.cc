@@ -1,0 +1,188 @@
+#include "worker/control_link.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/proto/control.pb.h"
+#include "common/rpc.h"
+
+namespace still::worker {
+namespace {
+
+namespace v1 = ::stillhouse::v1;
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kGeneration = 3;
+constexpr int kRank = 1;
+
+// A clock that stands still unless told.
+class StoppedClock final : public Clock {
+ public:
+  TimePoint Now() const override { return now_; }
+  std::string WallTime() const override { return ""; }
+  void SleepFor(milliseconds duration) override { now_ += duration; }
+
+ private:
+  TimePoint now_;
+};
+
+v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
+  v1::Envelope envelope;
+  envelope.mutable_lease_grant()->set_request(request);
+  envelope.mutable_lease_grant()->set_granted(true);
+  envelope.mutable_lease_grant()->set_shard(shard);
+  return envelope;
+}
+
+v1::Envelope NothingLeft(std::uint64_t request) {
+  v1::Envelope envelope;
+  envelope.mutable_lease_grant()->set_request(request);
+  return envelope;
+}
+
+class ControlLinkTest : public ::testing::Test {
+ protected:
+  using Answer = std::function<std::vector<v1::Envelope>(const v1::Envelope& said)>;
+
+  ControlLinkTest() : server_(*RpcServer::Bind("tcp://127.0.0.1:*")) {}
+  ~ControlLinkTest() override { EXPECT_FALSE(coordinator_.joinable()) << "a test ends with Heard()"; }
+
+  std::unique_ptr<ControlLink> Connect(const ControlLinkOptions& options = {}) {
+    return *ConnectControlLink(server_->endpoint(), kGeneration, kRank, options);
+  }
+
+  // Answers messages in a thread until a StageResult comes.
+  void Serve(Answer answer) {
+    coordinator_ = std::thread([this, answer = std::move(answer)] {
+      while (true) {
+        const Result<std::optional<RpcMessage>> message = server_->Receive(milliseconds(100));
+        if (!message.ok()) return;
+        if (!*message) continue;
+        v1::Envelope said;
+        if (!said.ParseFromString((*message)->payload)) return;
+        heard_.push_back(said);
+        peer_ = (*message)->peer;
+        if (said.has_stage_result()) return;
+        for (const v1::Envelope& reply : answer(said)) {
+          if (!server_->Send(peer_, reply.SerializeAsString()).ok()) return;
+        }
+      }
+    });
+  }
+
+  // Ends the link and returns everything the coordinator heard.
+  const std::vector<v1::Envelope>& Heard(ControlLink& link) {
+    link.ReportResult(Ok());
+    coordinator_.join();
+    return heard_;
+  }
+
+  static int LeaseRequests(const std::vector<v1::Envelope>& heard, std::uint64_t request) {
+    int count = 0;
+    for (const v1::Envelope& said : heard)
+      count += said.has_lease_request() && said.lease_request().request() == request ? 1 : 0;
+    return count;
+  }
+
+  std::unique_ptr<RpcServer> server_;
+  std::thread coordinator_;
+  std::vector<v1::Envelope> heard_;  // read after the join
+  std::string peer_;
+};
+
+TEST_F(ControlLinkTest, ALostReplyIsAskedForAgainUnderTheSameNumber) {
+  int lost = 0;
+  Serve([&](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (lost++ == 0) return {};
+    return {Grant(said.lease_request().request(), 11)};
+  });
+  const auto link = Connect({.lease_resend_interval = milliseconds(20)});
+  const auto shard = link->NextShard();
+  ASSERT_TRUE(shard.ok()) << shard.status().ToString();
+  EXPECT_EQ(*shard, 11u);
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  EXPECT_GE(LeaseRequests(heard, 1), 2);
+  EXPECT_EQ(LeaseRequests(heard, 2), 0);
+}
+
+TEST_F(ControlLinkTest, AGrantThatComesTwiceIsOneShard) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    const std::uint64_t request = said.lease_request().request();
+    if (request == 3) return {NothingLeft(3), NothingLeft(3)};
+    const auto shard = static_cast<std::uint32_t>(10 + request);
+    return {Grant(request, shard), Grant(request, shard), Grant(request - 1, shard - 1)};
+  });
+  const auto link = Connect();
+  EXPECT_EQ(*link->NextShard(), 11u);
+  EXPECT_EQ(*link->NextShard(), 12u);
+  EXPECT_EQ(*link->NextShard(), std::nullopt);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, FencedIsAborted) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> {
+    v1::Envelope envelope;
+    envelope.mutable_fenced()->set_current_generation(9);
+    return {envelope};
+  });
+  const auto link = Connect();
+  const Status status = link->NextShard().status();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("generation 3"));
+  EXPECT_THAT(status.message(), HasSubstr("generation 9"));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, ASilentCoordinatorIsUnavailableAndNamed) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect({.lease_resend_interval = milliseconds(10), .lease_deadline = milliseconds(50)});
+  const Status status = link->NextShard().status();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastAlwaysSent) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  StoppedClock clock;
+  const auto link = Connect({.progress_interval = milliseconds(100), .clock = &clock});
+  for (std::uint64_t done = 1; done <= 5; ++done) {
+    link->ReportProgress({.done = done, .total = 5, .unit = "steps", .values = {{"loss", 0.5}}});
+    clock.SleepFor(milliseconds(40));
+  }
+  std::vector<std::uint64_t> done;
+  for (const v1::Envelope& said : Heard(*link)) {
+    if (!said.has_progress()) continue;
+    done.push_back(said.progress().done());
+    EXPECT_EQ(said.progress().values().at("loss"), 0.5);
+  }
+  EXPECT_THAT(done, ::testing::ElementsAre(1, 4, 5));
+}
+
+TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect();
+  ASSERT_TRUE(link->ShardDone(4, "abc").ok());
+  link->ReportResult(Error(Code::kDataLoss, "shard 4 is torn"));
+  coordinator_.join();
+  ASSERT_EQ(heard_.size(), 2u);
+  for (const v1::Envelope& said : heard_) {
+    EXPECT_EQ(said.generation(), kGeneration);
+    EXPECT_EQ(said.rank(), static_cast<std::uint32_t>(kRank));
+  }
+  EXPECT_EQ(heard_[0].shard_done().digest(), "abc");
+  EXPECT_EQ(heard_[1].stage_result().code(), static_cast<std::uint32_t>(Code::kDataLoss));
+  EXPECT_EQ(heard_[1].stage_result().message(), "shard 4 is torn");
+  EXPECT_THAT(peer_, ::testing::StartsWith("3.1."));
+}
+
+}  // namespace
+}  // namespace still::worker

@@ -1,0 +1,88 @@
+#include "worker/train/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "common/random.h"
+
+namespace still::worker {
+namespace {
+
+// A matrix that decays and a bias that does not.
+std::vector<ParameterInfo> Layout() {
+  return {{.name = "matrix", .shape = {7, 5}, .offset = 0, .size = 35, .decay = true},
+          {.name = "bias", .shape = {6}, .offset = 35, .size = 6, .decay = false}};
+}
+
+std::vector<float> Values(std::uint64_t key, double scale) {
+  KeyedRandom random(key);
+  std::vector<float> values(41);
+  for (float& value : values) value = static_cast<float>((random.NextUnit() - 0.5) * scale);
+  return values;
+}
+
+TEST(OptimizerTest, AgreesWithAdamwInDoublePrecision) {
+  const OptimizerOptions options{.beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-6, .weight_decay = 0.1, .clip_norm = 1.5};
+  AdamW adamw(options, Layout());
+  std::vector<float> weights = Values(1, 2);
+  std::vector<double> expected(weights.begin(), weights.end());
+  std::vector<double> first(41);
+  std::vector<double> second(41);
+  for (std::uint64_t step = 0; step < 30; ++step) {
+    const double rate = 1e-2 / (1.0 + static_cast<double>(step));
+    const std::vector<float> gradients = Values(100 + step, step % 2 == 0 ? 0.01 : 3);  // below and above the clip
+    double norm = 0;
+    for (const float g : gradients) norm += double{g} * double{g};
+    norm = std::sqrt(norm);
+    const double scale = norm > 1.5 ? 1.5 / norm : 1;
+    const double t = static_cast<double>(step) + 1;
+    for (std::size_t i = 0; i < 41; ++i) {
+      const double g = gradients[i] * scale;
+      first[i] = 0.9 * first[i] + 0.1 * g;
+      second[i] = 0.98 * second[i] + 0.02 * g * g;
+      const double unbiased_first = first[i] / (1 - std::pow(0.9, t));
+      const double unbiased_second = second[i] / (1 - std::pow(0.98, t));
+      const double decay = i < 35 ? 0.1 * expected[i] : 0;
+      expected[i] -= rate * (unbiased_first / (std::sqrt(unbiased_second) + 1e-6) + decay);
+    }
+    EXPECT_NEAR(adamw.Step(weights, gradients, step, rate), norm, 1e-6 * norm);
+  }
+  for (std::size_t i = 0; i < 41; ++i) EXPECT_NEAR(weights[i], expected[i], 2e-6) << i;
+}
+
+TEST(OptimizerTest, WithoutGradientOnlyDecayingParametersShrink) {
+  AdamW adamw({.weight_decay = 0.5}, Layout());
+  std::vector<float> weights(41, 1.0F);
+  adamw.Step(weights, std::vector<float>(41), 0, 0.1);
+  EXPECT_TRUE(std::all_of(weights.begin(), weights.begin() + 35, [](float w) { return w == 0.95F; }));
+  EXPECT_TRUE(std::all_of(weights.begin() + 35, weights.end(), [](float w) { return w == 1.0F; }));
+}
+
+TEST(OptimizerTest, NormCountsEveryElement) {
+  for (const std::size_t size : {0U, 1U, 15U, 16U, 17U, 33U}) {
+    EXPECT_DOUBLE_EQ(Norm(std::vector<float>(size, 2.0F)), 2 * std::sqrt(static_cast<double>(size))) << size;
+  }
+}
+
+TEST(OptimizerTest, LearningRateRisesToThePeakThenFallsTowardsZero) {
+  // 100 steps, 5 of them warm-up.
+  EXPECT_DOUBLE_EQ(LearningRate(0, 100, 1.0, 5), 0.2);
+  EXPECT_DOUBLE_EQ(LearningRate(4, 100, 1.0, 5), 1.0);
+  EXPECT_DOUBLE_EQ(LearningRate(5, 100, 1.0, 5), 1.0);
+  EXPECT_DOUBLE_EQ(LearningRate(99, 100, 1.0, 5), 1.0 / 95);
+  EXPECT_DOUBLE_EQ(LearningRate(100, 100, 1.0, 5), 0.0);
+}
+
+TEST(OptimizerTest, LearningRateAtTheCornersOfItsArguments) {
+  EXPECT_DOUBLE_EQ(LearningRate(0, 10, 1.0, 0), 1.0);                            // no warm-up
+  EXPECT_DOUBLE_EQ(LearningRate(9, 10, 1.0, 100), 1.0);                          // nothing but warm-up
+  EXPECT_DOUBLE_EQ(LearningRate(0, 1, 1.0, 5), 1.0);                             // a single step
+  EXPECT_DOUBLE_EQ(LearningRate(0, 10, 1.0, 11), LearningRate(0, 10, 1.0, 20));  // rounded up: 2 steps of 10
+  EXPECT_DOUBLE_EQ(LearningRate(0, 0, 1.0, 5), 0.0);
+}
+
+}  // namespace
+}  // namespace still::worker

@@ -1,0 +1,130 @@
+#include "worker/task.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "common/config.h"
+#include "common/digest.h"
+#include "common/files.h"
+#include "common/pipeline_config.h"
+#include "common/proto/control.pb.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::worker {
+namespace {
+
+namespace v1 = ::stillhouse::v1;
+using ::testing::HasSubstr;
+
+class TaskTest : public ::testing::Test {
+ protected:
+  TaskTest() : path_(directory_ / "task.json") {
+    *message_.mutable_config() = DefaultPipelineConfig();
+    message_.mutable_config()->set_artifacts("/artifacts");
+    message_.mutable_config()->set_precision(v1::PRECISION_BF16);
+    message_.set_stage(v1::STAGE_TRAIN);
+    message_.set_generation(7);
+    message_.set_endpoint("tcp://127.0.0.1:5600");
+    const IdentityBuilder identity("student");
+    message_.set_identity(identity.text());
+    message_.mutable_artifacts()->set_student(identity.Digest());
+    message_.mutable_artifacts()->set_corpus("c0");
+  }
+
+  Result<Task> Load() {
+    const Result<std::string> json = ToJson(message_);
+    EXPECT_TRUE(json.ok()) << json.status().ToString();
+    EXPECT_TRUE(WriteFileAtomically(path_, *json).ok());
+    return LoadTask(path_);
+  }
+
+  void ExpectRefused(const std::string& field) {
+    const Result<Task> task = Load();
+    ASSERT_FALSE(task.ok()) << field;
+    EXPECT_EQ(task.status().code(), Code::kInvalidArgument);
+    EXPECT_THAT(task.status().message(), HasSubstr(path_ + ": " + field));
+  }
+
+  // Tests run side by side: a path in common would be read by one while another writes it.
+  const testing::TempDirectory directory_;
+  const std::string path_;
+  v1::WorkerTask message_;
+};
+
+TEST_F(TaskTest, CarriesWhatTheDriverWrote) {
+  v1::PipelineConfig& config = *message_.mutable_config();
+  config.set_seed(56);
+  config.set_threads_per_rank(2);
+  config.mutable_train()->set_alpha_cos(0.25);
+  config.mutable_train()->set_beta2(0.97);
+  config.mutable_teacher()->mutable_fit()->set_max_steps(11);
+  config.mutable_targets()->set_codec(v1::TARGET_CODEC_TOPK);
+  config.mutable_targets()->set_top_k(64);
+  config.mutable_targets()->set_temperature(3);
+  config.mutable_targets()->set_positions(v1::POSITIONS_MASKED);
+  config.mutable_targets()->mutable_mask()->set_variants(4);
+
+  const Result<Task> task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->stage, Stage::kTrain);
+  EXPECT_EQ(task->artifacts_root, "/artifacts");
+  EXPECT_EQ(task->generation, 7u);
+  EXPECT_EQ(task->endpoint, "tcp://127.0.0.1:5600");
+  EXPECT_EQ(task->corpus, "c0");
+  EXPECT_EQ(task->student, message_.artifacts().student());
+  EXPECT_EQ(task->seed, 56u);
+  EXPECT_EQ(task->threads, 2u);
+  EXPECT_TRUE(task->bf16);
+  EXPECT_EQ(task->train.loss.alpha_cos, 0.25);
+  EXPECT_EQ(task->train.optimizer.beta2, 0.97);
+  EXPECT_EQ(task->fit.max_steps, 11u);
+  EXPECT_EQ(task->target_spec, (shards::TargetSpec{shards::TargetCodec::kTopK, 64, 3.0}));
+  EXPECT_FALSE(task->targets_at_all_positions);
+  EXPECT_EQ(task->mask.variants, 4u);
+}
+
+TEST_F(TaskTest, WidthOfHiddenStatesIsLeftToTheTeacher) {
+  message_.mutable_config()->mutable_targets()->set_codec(v1::TARGET_CODEC_HIDDEN_F16);
+  message_.mutable_config()->mutable_targets()->set_top_k(64);
+  const Result<Task> task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->target_spec.codec, shards::TargetCodec::kHiddenF16);
+  EXPECT_EQ(task->target_spec.width, 0u);
+}
+
+TEST_F(TaskTest, RefusesWhatTheDriverMustHaveSettled) {
+  const v1::WorkerTask good = message_;
+  message_.set_stage(v1::STAGE_CORPUS);
+  ExpectRefused("stage");
+  message_ = good;
+  message_.set_generation(0);
+  ExpectRefused("generation");
+  message_ = good;
+  message_.mutable_config()->set_precision(v1::PRECISION_AUTO);
+  ExpectRefused("config.precision");
+  message_ = good;
+  message_.mutable_config()->set_artifacts("out");
+  ExpectRefused("config.artifacts");
+  message_ = good;
+  message_.mutable_config()->mutable_targets()->set_codec(v1::TARGET_CODEC_UNSPECIFIED);
+  ExpectRefused("config.targets.codec");
+}
+
+TEST_F(TaskTest, RefusesAnIdentityOfAnotherArtifact) {
+  message_.mutable_artifacts()->set_student("0123456789abcdef");
+  ExpectRefused("identity");
+}
+
+TEST_F(TaskTest, NamesTheFileThatIsMissingOrNotATask) {
+  EXPECT_EQ(LoadTask("/nowhere/task.json").status().code(), Code::kNotFound);
+  ASSERT_TRUE(WriteFileAtomically(path_, "{\"stage\": \"STAGE_TRAIN\", \"colour\": 3}").ok());
+  const Status status = LoadTask(path_).status();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr(path_));
+  EXPECT_THAT(status.message(), HasSubstr("colour"));
+}
+
+}  // namespace
+}  // namespace still::worker

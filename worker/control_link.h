@@ -1,0 +1,50 @@
+// A worker's line to the coordinator: progress out, shard leases in. Plain types, so that code with tensors never sees
+// a protobuf header. Losing the coordinator is not a failure of the work: progress is then dropped with one warning,
+// and only NextShard, which cannot go on alone, returns UNAVAILABLE after its deadline. Owned by one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/clock.h"
+#include "common/status.h"
+
+namespace still::worker {
+
+struct StageProgress {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;
+  std::string unit;
+  std::uint64_t tokens = 0;
+  std::map<std::string, double> values;
+};
+
+class ControlLink {
+ public:
+  virtual ~ControlLink() = default;
+  // Never blocks. At most one report a `progress_interval` is sent, the others are dropped; done == total always goes.
+  virtual void ReportProgress(const StageProgress& progress) = 0;
+  // The next shard to work on, or nothing when all are taken. ABORTED when this generation is over.
+  virtual Result<std::optional<std::uint32_t>> NextShard() = 0;
+  virtual Status ShardDone(std::uint32_t shard, const std::string& digest) = 0;
+  // Said once, when the stage ends: success by rank 0, a failure by every rank that has one. Waits briefly for delivery
+  // and closes the link.
+  virtual void ReportResult(const Status& status) = 0;
+};
+
+struct ControlLinkOptions {
+  std::chrono::milliseconds progress_interval{100};
+  std::chrono::milliseconds lease_resend_interval{500};
+  std::chrono::milliseconds lease_deadline{60'000};
+  Clock* clock = &Clock::System();
+};
+
+// Over ZeroMQ to `endpoint`, under the identity "<generation>.<rank>.<pid>".
+Result<std::unique_ptr<ControlLink>> ConnectControlLink(const std::string& endpoint, std::uint64_t generation, int rank,
+                                                        const ControlLinkOptions& options = {});
+
+}  // namespace still::worker

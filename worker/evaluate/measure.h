@@ -1,0 +1,34 @@
+// What is measured of a teacher and its students: how well they fill masks in held-out text, and how long they take.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/status.h"
+#include "shards/masking.h"
+#include "worker/model/parameters.h"
+
+namespace still::worker {
+
+// Sums over masked positions.
+struct MaskFillingSums {
+  double loss = 0;         // cross-entropy
+  double correct = 0;      // arg max is the label
+  double kl = 0;           // KL(teacher || model) at temperature 1
+  double kl_tempered = 0;  // at the training temperature
+};
+
+// Adds those of one batch of masked sequences for each of `models`, the first of which is the teacher; fp32.
+void AddMaskFilling(std::span<const ParameterSet* const> models,
+                    const std::vector<const shards::MaskedSequence*>& batch, double temperature,
+                    std::span<MaskFillingSums> sums);
+
+// Median seconds of one forward pass over one sequence: encoder, then the head at the masked positions; fp32. The
+// models take turns, so that whatever else the machine does falls on all of them.
+std::vector<double> MeasureLatency(std::span<const ParameterSet* const> models, const shards::MaskedSequence& sequence,
+                                   std::uint32_t runs, const Clock& clock);
+
+}  // namespace still::worker

@@ -1,0 +1,44 @@
+// A microbatch of the plan as tensors: masked tokens, the rows where losses apply, and the teacher's targets there.
+#pragma once
+
+#include <cstdint>
+
+#include "common/status.h"
+#include "shards/corpus_view.h"
+#include "shards/masking.h"
+#include "shards/order.h"
+#include "shards/targets/target_store.h"
+#include "worker/model/encoder.h"
+#include "worker/train/loss.h"
+
+namespace still::worker {
+
+struct Batch {
+  TokenBatch tokens;
+  LossRows rows;
+  BatchTargets targets;
+};
+
+// Keeps references to what it is given. Thread-safe.
+class BatchSource {
+ public:
+  // `targets` null: masked language modelling only, without target rows.
+  BatchSource(const shards::CorpusView& corpus, const shards::Masker& masker, const shards::TargetSet* targets,
+              bool targets_at_all_positions)
+      : corpus_(corpus), masker_(masker), targets_(targets), all_positions_(targets_at_all_positions) {}
+
+  // DATA_LOSS, naming the sequence, for a damaged one and for a target that is missing, damaged or of another input:
+  // never trained through.
+  Result<Batch> Make(const shards::Microbatch& microbatch, std::uint32_t variant) const;
+
+ private:
+  Result<shards::TargetRecord> ReadTarget(std::uint64_t sequence, std::uint32_t variant,
+                                          const shards::MaskedSequence& masked) const;
+
+  const shards::CorpusView& corpus_;
+  const shards::Masker& masker_;
+  const shards::TargetSet* targets_;
+  bool all_positions_;
+};
+
+}  // namespace still::worker

@@ -1,0 +1,54 @@
+// The record of a training run: one JSON object a step, one a line, appended as steps are committed and kept across
+// launches ("training.jsonl"). Written by rank 0 only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/artifact.h"
+#include "common/status.h"
+
+namespace still::worker {
+
+struct StepMetrics {
+  std::uint64_t step = 0;  // from 0
+  std::uint64_t epoch = 0;
+  bool skipped = false;  // not finite: no update was made; the losses are then without meaning
+  double loss = 0;
+  double kl = 0;
+  double mlm = 0;
+  double cosine = 0;
+  double masked_accuracy = 0;
+  double gradient_norm = 0;  // before clipping
+  double learning_rate = 0;
+  std::uint64_t sequences = 0;
+  std::uint64_t tokens = 0;  // without padding
+  double seconds = 0;
+};
+
+class MetricsLog {
+ public:
+  // Opens `path` for the run that continues with step `next_step`: lines of that step and later ones, which will be
+  // done again, and a last line torn by a kill are dropped.
+  static Result<std::unique_ptr<MetricsLog>> Open(const std::string& path, std::uint64_t next_step);
+  ~MetricsLog();
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
+
+  Status Append(const StepMetrics& metrics);
+  // Durable; called before a checkpoint that relies on these lines is committed.
+  Status Sync();
+
+ private:
+  MetricsLog(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  std::string path_;
+  int fd_;
+};
+
+// What a finished run's log adds up to: steps, sequences, tokens, seconds, tokens_per_second, skipped_steps and, of the
+// first and last step that was not skipped, loss, kl, mlm and cosine ("loss_first", "loss_last", ...).
+Result<Summary> SummariseMetrics(const std::string& path);
+
+}  // namespace still::worker

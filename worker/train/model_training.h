@@ -1,0 +1,41 @@
+// What the teacher and the train stage share: training one model on the corpus of a task, and its artifact.
+#pragma once
+
+#include <string>
+
+#include "common/artifact.h"
+#include "common/status.h"
+#include "shards/corpus_view.h"
+#include "shards/masking.h"
+#include "shards/targets/target_store.h"
+#include "worker/model/parameters.h"
+#include "worker/stages.h"
+
+namespace still::worker {
+
+struct ModelTraining {
+  std::string name;      // "teacher" or "train": prefix of fault points and messages
+  std::string identity;  // digest of the artifact in the making
+  TrainOptions options;
+  shards::MaskPolicy mask;
+  const shards::CorpusView& corpus;
+  const shards::TargetSet* targets = nullptr;  // null: masked language modelling only
+  const ParameterSet* teacher = nullptr;       // the frozen head for hidden targets
+};
+
+// Collective: whether the artifact is there already, as rank 0 sees it, so that all ranks do the same.
+Result<bool> IsDone(Communicator& world, const ArtifactStore& artifacts, const std::string& kind,
+                    const std::string& digest);
+
+// The train split of the task's corpus; INVALID_ARGUMENT when a model of this shape cannot read it.
+Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const Task& task, const ModelShape& shape);
+
+// Collective: trains `model` to the last step, with checkpoints at <artifacts>/checkpoints/<identity>.
+Status TrainModel(const StageContext& context, const ModelTraining& training, ParameterSet& model);
+
+// Writes what every trained model's artifact holds into `directory`: model files, training.jsonl (when it was trained)
+// and summary.json, with `extra` added.
+Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,
+                          const Summary& extra, const std::string& directory);
+
+}  // namespace still::worker

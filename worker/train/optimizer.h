@@ -1,0 +1,48 @@
+// AdamW (Loshchilov & Hutter 2019) with bias correction, over the flat parameter vector, after clipping by the global
+// norm. Deterministic for any number of threads: element-wise, and the norm is summed in fixed blocks.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "worker/model/layout.h"
+
+namespace still::worker {
+
+struct OptimizerOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.98;
+  double epsilon = 1e-6;
+  double weight_decay = 0;
+  double clip_norm = 5;  // 0: no clipping
+};
+
+// Linear warm-up over W = ceil(warmup_percent of total) steps, peak at step W - 1, then linear decay that would reach 0
+// at step `total_steps`; step counts from 0.
+double LearningRate(std::uint64_t step, std::uint64_t total_steps, double peak, double warmup_percent);
+
+// Euclidean norm, in double, the same bits for the same values.
+double Norm(std::span<const float> values);
+
+// First and second moments. Owned by one thread.
+class AdamW {
+ public:
+  AdamW(const OptimizerOptions& options, const std::vector<ParameterInfo>& layout);
+
+  // One update; `step` counts from 0 (bias correction uses step + 1). Returns the gradient norm before clipping.
+  double Step(std::span<float> weights, std::span<const float> gradients, std::uint64_t step, double learning_rate);
+
+  std::vector<float>& first_moment() { return first_; }
+  std::vector<float>& second_moment() { return second_; }
+  const std::vector<float>& first_moment() const { return first_; }
+  const std::vector<float>& second_moment() const { return second_; }
+
+ private:
+  OptimizerOptions options_;
+  std::vector<ParameterInfo> layout_;
+  std::vector<float> first_;
+  std::vector<float> second_;
+};
+
+}  // namespace still::worker

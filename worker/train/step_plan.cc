@@ -1,0 +1,84 @@
+#include "worker/train/step_plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "worker/train/exact_sum.h"
+
+namespace still::worker {
+namespace {
+
+std::uint64_t PaddedTokens(const shards::Microbatch& microbatch) {
+  return std::uint64_t{microbatch.padded_length} * microbatch.sequences.size();
+}
+
+}  // namespace
+
+StepPlanner::StepPlanner(const PlanOptions& options, const shards::CorpusView& corpus, const shards::Masker& masker)
+    : options_(options), corpus_(&corpus), masker_(&masker) {
+  total_steps_ = options.epochs * shards::StepsPerEpoch(corpus.sequences(), options.sequences_per_step);
+  if (options.max_steps > 0) total_steps_ = std::min<std::uint64_t>(total_steps_, options.max_steps);
+}
+
+Result<StepPlanner> StepPlanner::Create(const PlanOptions& options, const shards::CorpusView& corpus,
+                                        const shards::Masker& masker) {
+  if (corpus.sequences() == 0)
+    return Error(Code::kInvalidArgument, "corpus {} has no training sequences; give it more text",
+                 options.corpus_digest);
+  if (options.epochs == 0 || options.sequences_per_step == 0 || options.microbatch_tokens == 0 ||
+      options.mask_variants == 0)
+    return Error(Code::kInvalidArgument,
+                 "epochs, sequences_per_step, microbatch_tokens and mask variants must be positive, not {}, {}, {}, {}",
+                 options.epochs, options.sequences_per_step, options.microbatch_tokens, options.mask_variants);
+  return StepPlanner(options, corpus, masker);
+}
+
+Result<StepPlan> StepPlanner::Plan(std::uint64_t step) const {
+  const shards::StepAddress address = shards::AddressOfStep(step, corpus_->sequences(), options_.sequences_per_step);
+  const shards::EpochOrder order(corpus_->sequences(), options_.seed, address.epoch, options_.corpus_digest);
+  StepPlan plan{.step = step,
+                .epoch = address.epoch,
+                .variant = static_cast<std::uint32_t>(address.epoch % options_.mask_variants)};
+
+  std::vector<std::uint64_t> sequences;
+  std::vector<std::uint32_t> lengths;
+  for (std::uint64_t position = address.first; position < address.last; ++position) {
+    const std::uint64_t sequence = order.At(position);
+    STILL_ASSIGN_OR_RETURN(const shards::TokenSpan tokens, corpus_->Sequence(sequence));
+    const auto length = static_cast<std::uint32_t>(tokens.size());
+    const auto candidates = static_cast<std::uint32_t>(
+        std::ranges::count_if(tokens, [&](shards::TokenId id) { return !corpus_->special_tokens().Contains(id); }));
+    sequences.push_back(sequence);
+    lengths.push_back(length);
+    plan.tokens += length;
+    plan.positions.masked += masker_->MaskedCount(length, candidates);
+  }
+  plan.sequences = sequences.size();
+  plan.positions.targets =
+      options_.targets_at_all_positions ? static_cast<std::int64_t>(plan.tokens) : plan.positions.masked;
+  plan.microbatches = shards::CutMicrobatches(sequences, lengths, options_.microbatch_tokens);
+  if (plan.microbatches.size() > kMaxTerms)
+    return Error(Code::kInvalidArgument,
+                 "step {} has {} microbatches, more than the {} that can be summed exactly; raise microbatch_tokens "
+                 "(now {}) or lower sequences_per_step (now {})",
+                 step, plan.microbatches.size(), kMaxTerms, options_.microbatch_tokens, options_.sequences_per_step);
+  return plan;
+}
+
+std::vector<std::size_t> ShareOfRank(const StepPlan& plan, int rank, int ranks) {
+  std::vector<std::size_t> by_size(plan.microbatches.size());
+  std::iota(by_size.begin(), by_size.end(), std::size_t{0});
+  std::ranges::stable_sort(by_size, std::ranges::greater{},
+                           [&](std::size_t index) { return PaddedTokens(plan.microbatches[index]); });
+  std::vector<std::uint64_t> load(static_cast<std::size_t>(ranks));
+  std::vector<std::size_t> share;
+  for (std::size_t index : by_size) {
+    const auto least = std::ranges::min_element(load);
+    *least += PaddedTokens(plan.microbatches[index]);
+    if (least - load.begin() == rank) share.push_back(index);
+  }
+  std::ranges::sort(share);
+  return share;
+}
+
+}  // namespace still::worker

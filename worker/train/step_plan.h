@@ -1,0 +1,63 @@
+// What one step computes: its microbatches, epoch, mask variant and the numbers of positions its losses are divided by.
+// A pure function of (corpus, seed, step, options). Ranks enter only in ShareOfRank, which says who computes what and,
+// since the sums are exact, cannot change a bit of the result.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+#include "shards/corpus_view.h"
+#include "shards/masking.h"
+#include "shards/order.h"
+#include "worker/train/loss_weights.h"
+
+namespace still::worker {
+
+struct PlanOptions {
+  std::uint64_t seed = 0;
+  std::string corpus_digest;
+  std::uint32_t epochs = 1;
+  std::uint32_t max_steps = 0;  // 0: no limit but the epochs
+  std::uint32_t sequences_per_step = 1;
+  std::uint32_t microbatch_tokens = 1;
+  std::uint32_t mask_variants = 1;
+  bool targets_at_all_positions = true;
+};
+
+struct StepPlan {
+  std::uint64_t step = 0;
+  std::uint64_t epoch = 0;
+  std::uint32_t variant = 0;  // of the mask
+  std::vector<shards::Microbatch> microbatches;
+  StepPositions positions;
+  std::uint64_t sequences = 0;
+  std::uint64_t tokens = 0;  // without padding
+};
+
+// Keeps references to corpus and masker. Thread-safe.
+class StepPlanner {
+ public:
+  // INVALID_ARGUMENT when there is nothing to train on.
+  static Result<StepPlanner> Create(const PlanOptions& options, const shards::CorpusView& corpus,
+                                    const shards::Masker& masker);
+
+  std::uint64_t total_steps() const { return total_steps_; }
+  // DATA_LOSS when a sequence of the step is damaged; INVALID_ARGUMENT when it has more than kMaxTerms microbatches.
+  Result<StepPlan> Plan(std::uint64_t step) const;
+
+ private:
+  StepPlanner(const PlanOptions& options, const shards::CorpusView& corpus, const shards::Masker& masker);
+
+  PlanOptions options_;
+  const shards::CorpusView* corpus_;
+  const shards::Masker* masker_;
+  std::uint64_t total_steps_;
+};
+
+// Indices of the microbatches that `rank` computes, ascending: dealt by falling padded size, each to the rank with the
+// fewest padded tokens so far, ties to the lower rank.
+std::vector<std::size_t> ShareOfRank(const StepPlan& plan, int rank, int ranks);
+
+}  // namespace still::worker
