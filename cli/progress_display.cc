@@ -1,0 +1,88 @@
+#include "cli/progress_display.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/text.h"
+
+namespace still::cli {
+namespace {
+
+using coordinator::StagePlan;
+using coordinator::StageProgress;
+using std::chrono::milliseconds;
+
+constexpr int kBarColumns = 24;
+constexpr const char* kClearLine = "\r\x1b[K";
+
+double Share(const StageProgress& progress) {
+  if (progress.total == 0) return 0;
+  return std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(progress.total));
+}
+
+std::string Bar(double share) {
+  const int filled = static_cast<int>(share * kBarColumns);
+  return fmt::format("[{:=<{}}{: <{}}]", "", filled, "", kBarColumns - filled);
+}
+
+std::string CountText(const StageProgress& progress) {
+  if (progress.unit == "bytes") {
+    return fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(progress.done) / 1e6,
+                       static_cast<double>(progress.total) / 1e6);
+  }
+  return fmt::format("{}/{} {}", WithThousands(progress.done), WithThousands(progress.total), progress.unit);
+}
+
+}  // namespace
+
+void ProgressDisplay::OnStageStarted(const StagePlan& stage) {
+  start_.reset();
+  shown_.reset();
+  if (terminal_) {
+    fmt::print(out_, "{}{:<9}{} starting", kClearLine, coordinator::StageName(stage.stage), Bar(0));
+  } else {
+    fmt::print(out_, "{:<9}started: {}\n", coordinator::StageName(stage.stage), stage.description);
+  }
+  std::fflush(out_);
+}
+
+void ProgressDisplay::OnProgress(const StagePlan& stage, const StageProgress& progress) {
+  const Clock::TimePoint now = clock_.Now();
+  if (!start_) start_ = {now, progress.done, progress.tokens};
+  if (shown_ && now - *shown_ < (terminal_ ? milliseconds(100) : milliseconds(10'000))) return;
+  shown_ = now;
+  const std::string text = ProgressText(progress);
+  if (terminal_) {
+    fmt::print(out_, "{}{:<9}{} {}", kClearLine, coordinator::StageName(stage.stage), Bar(Share(progress)), text);
+  } else {
+    fmt::print(out_, "{:<9}{}\n", coordinator::StageName(stage.stage), text);
+  }
+  std::fflush(out_);
+}
+
+void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, const Status& outcome) {
+  const std::string_view name = coordinator::StageName(stage.stage);
+  const std::string_view word = outcome.ok()                         ? "done in"
+                                : outcome.code() == Code::kCancelled ? "stopped after"
+                                                                     : "failed after";
+  fmt::print(out_, "{}{:<9}{} {}\n", terminal_ ? kClearLine : "", name, word, DurationText(seconds));
+  std::fflush(out_);
+}
+
+std::string ProgressDisplay::ProgressText(const StageProgress& progress) const {
+  std::string text = fmt::format("{:3.0f} %  {}", 100 * Share(progress), CountText(progress));
+  const double elapsed = SecondsSince(clock_, start_->time);
+  if (elapsed > 0 && progress.tokens > start_->tokens) {
+    const double rate = static_cast<double>(progress.tokens - start_->tokens) / elapsed;
+    text += fmt::format("  {} tokens/s", WithThousands(static_cast<std::uint64_t>(rate)));
+  }
+  for (const auto& [name, value] : progress.values) text += fmt::format("  {} {:.4g}", name, value);
+  if (progress.done > start_->done && progress.total > progress.done) {
+    const double pace = elapsed / static_cast<double>(progress.done - start_->done);
+    text += fmt::format("  {} left", DurationText(pace * static_cast<double>(progress.total - progress.done)));
+  }
+  return text;
+}
+
+}  // namespace still::cli

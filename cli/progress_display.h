@@ -1,0 +1,37 @@
+// Shows a run on stderr: on a terminal one bar a stage, redrawn; elsewhere plain lines, at most one every ten seconds.
+#pragma once
+
+#include <cstdio>
+#include <optional>
+#include <string>
+
+#include "common/clock.h"
+#include "coordinator/pipeline_driver.h"
+
+namespace still::cli {
+
+class ProgressDisplay : public coordinator::RunObserver {
+ public:
+  ProgressDisplay(std::FILE* out, bool terminal, const Clock& clock) : out_(out), terminal_(terminal), clock_(clock) {}
+
+  void OnStageStarted(const coordinator::StagePlan& stage) override;
+  void OnProgress(const coordinator::StagePlan& stage, const coordinator::StageProgress& progress) override;
+  void OnStageFinished(const coordinator::StagePlan& stage, double seconds, const Status& outcome) override;
+
+ private:
+  // Rates are of what this launch did: a resumed stage starts with work already done.
+  struct Start {
+    Clock::TimePoint time;
+    std::uint64_t done = 0;
+    std::uint64_t tokens = 0;
+  };
+  std::string ProgressText(const coordinator::StageProgress& progress) const;
+
+  std::FILE* out_;
+  const bool terminal_;
+  const Clock& clock_;
+  std::optional<Start> start_;
+  std::optional<Clock::TimePoint> shown_;
+};
+
+}  // namespace still::cli

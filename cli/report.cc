@@ -1,0 +1,126 @@
+#include "cli/report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/text.h"
+
+namespace still::cli {
+namespace {
+
+using coordinator::Stage;
+using coordinator::StageName;
+using nlohmann::ordered_json;
+
+struct Row {
+  Stage stage;
+  std::string_view label;
+  std::string_view pattern;  // see FillPattern; a row whose numbers are missing is not shown
+};
+
+constexpr Row kRows[] = {
+    {Stage::kCorpus, "Wikipedia",
+     "{pages} pages: {articles} articles, {redirects} redirects; {sha1_verified} sha1 verified"},
+    {Stage::kCorpus, "books", "{books}"},
+    {Stage::kCorpus, "corpus",
+     "{tokens} tokens in {train_sequences} training and {heldout_sequences} held-out sequences"},
+    {Stage::kTeacher, "teacher fit",
+     "{steps} steps, {tokens_per_second} tokens/s; MLM loss {loss_first:3} -> {loss_last:3}"},
+    {Stage::kTargets, "targets", "{positions} positions, {bytes_per_position:1} bytes each, {bytes:MB}"},
+    {Stage::kTrain, "training", "{steps} steps, {tokens_per_second} tokens/s"},
+    {Stage::kTrain, "training loss", "{loss_first:3} -> {loss_last:3}"},
+    {Stage::kTrain, "training KL", "{kl_first:3} -> {kl_last:3}"},
+    {Stage::kEvaluate, "held-out accuracy",
+     "teacher {teacher_accuracy:3}, student {student_initial_accuracy:3} -> {student_accuracy:3}, ratio "
+     "{accuracy_ratio:3}"},
+    {Stage::kEvaluate, "held-out MLM loss", "teacher {teacher_loss:3}, student {student_loss:3}"},
+    {Stage::kEvaluate, "held-out KL", "{kl_initial:3} -> {kl_final:3}"},
+    {Stage::kEvaluate, "parameters", "teacher {teacher_parameters}, student {student_parameters}"},
+    {Stage::kEvaluate, "size", "teacher {teacher_bytes:MB}, student {student_bytes:MB}"},
+    {Stage::kEvaluate, "one inference",
+     "teacher {teacher_latency_ms:2} ms, student {student_latency_ms:2} ms, {speedup:2} times as fast"},
+};
+
+std::string Line(std::string_view label, std::string_view text) { return fmt::format("  {:<18} {}\n", label, text); }
+
+// Counts as integers: 206, not 206.0.
+ordered_json Numbers(const Summary& numbers) {
+  ordered_json json = ordered_json::object();
+  for (const auto& [name, value] : numbers) {
+    if (std::floor(value) == value && std::abs(value) < 0x1p53) {
+      json[name] = static_cast<std::int64_t>(value);
+    } else {
+      json[name] = value;
+    }
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string PlanText(const std::string& name, const coordinator::Plan& plan) {
+  std::string text = fmt::format("plan of {}\n", name);
+  for (const coordinator::StagePlan& stage : plan) {
+    text += fmt::format("  {:<9} {}  {}  {}\n", StageName(stage.stage), stage.digest, stage.exists ? "reuse" : "build",
+                        stage.description);
+  }
+  return text;
+}
+
+std::string SummaryText(const coordinator::RunSummary& summary) {
+  std::string text = "summary\n";
+  for (const Row& row : kRows) {
+    const auto numbers = summary.numbers.find(row.stage);
+    if (numbers == summary.numbers.end()) continue;
+    const std::string filled = FillPattern(row.pattern, numbers->second);
+    if (!filled.empty()) text += Line(row.label, filled);
+  }
+  if (!summary.weights_sha256.empty()) text += Line("weights SHA-256", summary.weights_sha256);
+  text += Line("report", summary.report_directory);
+  return text + Line("export", summary.export_directory);
+}
+
+std::string PlanJson(const std::string& name, const coordinator::Plan& plan, const std::string& effective_config) {
+  ordered_json json = {{"name", name}, {"plan", ordered_json::array()}};
+  for (const coordinator::StagePlan& stage : plan) {
+    json["plan"].push_back({{"stage", StageName(stage.stage)},
+                            {"digest", stage.digest},
+                            {"action", stage.exists ? "reuse" : "build"},
+                            {"description", stage.description}});
+  }
+  json["config"] = ordered_json::parse(effective_config);
+  return json.dump(2) + "\n";
+}
+
+std::string RunJson(const std::string& name, const coordinator::Plan& plan,
+                    const std::vector<coordinator::StageOutcome>& outcomes, const coordinator::RunSummary& summary) {
+  ordered_json json = {{"name", name}, {"stages", ordered_json::array()}, {"summary", ordered_json::object()}};
+  for (const coordinator::StageOutcome& outcome : outcomes) {
+    json["stages"].push_back({{"stage", StageName(outcome.stage)},
+                              {"digest", plan[static_cast<std::size_t>(outcome.stage)].digest},
+                              {"reused", outcome.reused},
+                              {"seconds", outcome.seconds}});
+  }
+  for (const auto& [stage, numbers] : summary.numbers) json["summary"][StageName(stage)] = Numbers(numbers);
+  json["weights_sha256"] = summary.weights_sha256;
+  json["student"] = summary.student_directory;
+  json["report"] = summary.report_directory;
+  json["export"] = summary.export_directory;
+  return json.dump(2) + "\n";
+}
+
+std::string NumbersText(const Summary& numbers) {
+  std::string text;
+  for (const auto& [name, value] : numbers) {
+    const bool count = std::floor(value) == value && value >= 0 && value < 0x1p53;
+    text += fmt::format("{:<24} {}\n", name,
+                        count ? WithThousands(static_cast<std::uint64_t>(value)) : fmt::format("{:.6g}", value));
+  }
+  return text;
+}
+
+std::string NumbersJson(const Summary& numbers) { return Numbers(numbers).dump(2) + "\n"; }
+
+}  // namespace still::cli

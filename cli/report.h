@@ -1,0 +1,25 @@
+// A plan and a finished run, as text for people and as one JSON object for programs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/pipeline_driver.h"
+#include "coordinator/plan.h"
+#include "coordinator/run_summary.h"
+
+namespace still::cli {
+
+std::string PlanText(const std::string& name, const coordinator::Plan& plan);
+std::string SummaryText(const coordinator::RunSummary& summary);
+
+// `effective_config` is JSON.
+std::string PlanJson(const std::string& name, const coordinator::Plan& plan, const std::string& effective_config);
+std::string RunJson(const std::string& name, const coordinator::Plan& plan,
+                    const std::vector<coordinator::StageOutcome>& outcomes, const coordinator::RunSummary& summary);
+
+// One artifact's numbers.
+std::string NumbersText(const Summary& numbers);
+std::string NumbersJson(const Summary& numbers);
+
+}  // namespace still::cli

@@ -1,0 +1,89 @@
+#include "cli/run_command.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/progress_display.h"
+#include "cli/report.h"
+#include "cluster/local_launcher.h"
+#include "common/config.h"
+#include "common/files.h"
+#include "common/log.h"
+#include "common/pipeline_config.h"
+#include "common/proto/config.pb.h"
+
+namespace still::cli {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set while a signal is handled");
+
+// The first interrupt stops the run in order, the second one at once.
+void StopOnInterrupt() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stop_requested = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// STILL_WORKER, else still-worker beside this binary.
+Result<std::string> FindWorker() {
+  if (const char* chosen = std::getenv("STILL_WORKER"); chosen != nullptr && *chosen != '\0')
+    return std::string(chosen);
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string worker = (self.parent_path() / "still-worker").string();
+  if (!error && Exists(worker)) return worker;
+  return Error(Code::kNotFound, "no worker at {}: build the target still-worker, or set STILL_WORKER to its path",
+               worker);
+}
+
+void Print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+Status PrintPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan) {
+  if (!flags.json) {
+    Print(PlanText(config.name(), plan) + "\neffective configuration\n" + ToYaml(config));
+    return Ok();
+  }
+  STILL_ASSIGN_OR_RETURN(const std::string effective, ToJson(config));
+  Print(PlanJson(config.name(), plan, effective));
+  return Ok();
+}
+
+Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan) {
+  STILL_ASSIGN_OR_RETURN(const std::string worker, FindWorker());
+  STILL_ASSIGN_OR_RETURN(const std::string mpirun, cluster::FindMpirun());
+  cluster::LocalLauncher launcher(mpirun);
+  ProgressDisplay display(stderr, isatty(STDERR_FILENO) != 0, Clock::System());
+  coordinator::PipelineDriver driver(config, worker, launcher, Clock::System(), display);
+  STILL_ASSIGN_OR_RETURN(const auto outcomes, driver.Run(plan, stop_requested));
+  STILL_ASSIGN_OR_RETURN(const auto summary, coordinator::ReadRunSummary(ArtifactStore(config.artifacts()), plan));
+  Print(flags.json ? RunJson(config.name(), plan, outcomes, summary) : "\n" + SummaryText(summary));
+  return Ok();
+}
+
+}  // namespace
+
+Status RunPipelineCommand(const RunFlags& flags) {
+  // Warnings would tear a progress bar; the run's own failures are the command's result.
+  InitLog("still", "", /*to_stderr=*/isatty(STDERR_FILENO) == 0);
+  STILL_ASSIGN_OR_RETURN(stillhouse::v1::PipelineConfig config, LoadPipelineConfig(flags.config_path));
+  if (flags.ranks) config.set_ranks(*flags.ranks);
+  STILL_RETURN_IF_ERROR(CheckPipelineConfig(config));
+  StopOnInterrupt();
+  STILL_ASSIGN_OR_RETURN(const coordinator::Plan plan, coordinator::PlanPipeline(&config));
+  if (flags.check) return PrintPlan(flags, config, plan);
+  if (!flags.json) Print(PlanText(config.name(), plan) + "\n");
+  return RunPlan(flags, config, plan);
+}
+
+}  // namespace still::cli

@@ -1,0 +1,28 @@
+#include "coordinator/run_summary.h"
+
+#include "common/files.h"
+
+namespace still::coordinator {
+
+Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& plan) {
+  const auto directory = [&](Stage stage) {
+    return artifacts.PathOf(ArtifactKind(stage), plan[static_cast<std::size_t>(stage)].digest);
+  };
+  RunSummary summary;
+  for (const StagePlan& stage : plan) {
+    Result<Summary> numbers = ReadSummary(directory(stage.stage));
+    if (numbers.status().code() == Code::kNotFound) continue;
+    STILL_ASSIGN_OR_RETURN(summary.numbers[stage.stage], std::move(numbers));
+  }
+  summary.student_directory = directory(Stage::kTrain);
+  summary.report_directory = directory(Stage::kEvaluate);
+  summary.export_directory = directory(Stage::kExport);
+  const std::string weights = JoinPath(summary.student_directory, "weights.sha256");
+  if (Exists(weights)) {
+    STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(weights));
+    summary.weights_sha256 = text.substr(0, text.find_first_of(" \n"));
+  }
+  return summary;
+}
+
+}  // namespace still::coordinator

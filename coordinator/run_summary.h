@@ -1,0 +1,23 @@
+// What a finished run is reported by: the numbers its artifacts carry, whether they were made now or reused.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "common/artifact.h"
+#include "common/status.h"
+#include "coordinator/plan.h"
+
+namespace still::coordinator {
+
+struct RunSummary {
+  std::map<Stage, Summary> numbers;  // a stage whose artifact carries none is absent
+  std::string weights_sha256;        // of the student; empty when it has none on record
+  std::string student_directory;
+  std::string report_directory;
+  std::string export_directory;
+};
+
+Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& plan);
+
+}  // namespace still::coordinator

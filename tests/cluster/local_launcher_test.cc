@@ -1,0 +1,124 @@
+#include "cluster/local_launcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "common/files.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::cluster {
+namespace {
+
+using ::testing::HasSubstr;
+
+class LocalLauncherTest : public ::testing::Test {
+ protected:
+  Result<std::unique_ptr<LaunchedJob>> Start(std::vector<std::string> argv,
+                                             std::map<std::string, std::string> environment = {}) {
+    return StartProcess({.argv = std::move(argv), .environment = std::move(environment)}, log_, "");
+  }
+  static ExitInfo Wait(LaunchedJob& job) {
+    while (true) {
+      if (const auto exit = job.Poll()) return *exit;
+      std::this_thread::yield();
+    }
+  }
+  std::string Log() const { return ReadFile(log_).value(); }
+
+  testing::TempDirectory directory_;
+  const std::string log_ = JoinPath(directory_.path(), "log");
+};
+
+TEST_F(LocalLauncherTest, ExitCodesAreReported) {
+  auto succeeds = Start({"/bin/true"});
+  auto fails = Start({"/bin/false"});
+  ASSERT_TRUE(succeeds.ok() && fails.ok());
+  EXPECT_EQ(Wait(**succeeds).code, 0);
+  EXPECT_EQ(Wait(**fails).ToString(), "exit code 1");
+}
+
+TEST_F(LocalLauncherTest, OutputOfEveryLaunchIsAppendedToTheLog) {
+  for (const char* word : {"first", "second"}) {
+    auto job = Start({"/bin/echo", word});
+    ASSERT_TRUE(job.ok());
+    Wait(**job);
+  }
+  EXPECT_EQ(Log(), "first\nsecond\n");
+}
+
+TEST_F(LocalLauncherTest, EnvironmentIsAddedToOurs) {
+  ::setenv("STILL_TEST_REPLACED", "old", 1);
+  ::setenv("STILL_TEST_KEPT", "kept", 1);
+  auto job = Start({"/usr/bin/env"}, {{"STILL_TEST_REPLACED", "new"}});
+  ASSERT_TRUE(job.ok());
+  Wait(**job);
+  EXPECT_THAT(Log(), HasSubstr("STILL_TEST_REPLACED=new\n"));
+  EXPECT_THAT(Log(), HasSubstr("STILL_TEST_KEPT=kept\n"));
+  EXPECT_THAT(Log(), ::testing::Not(HasSubstr("=old")));
+}
+
+TEST_F(LocalLauncherTest, ProgramThatIsMissingIsNamedAtOnce) {
+  const auto job = Start({"/nowhere/mpirun"});
+  EXPECT_EQ(job.status().code(), Code::kNotFound);
+  EXPECT_THAT(job.status().message(), HasSubstr("/nowhere/mpirun"));
+}
+
+TEST_F(LocalLauncherTest, LogThatCannotBeWrittenIsNamed) {
+  const auto job = StartProcess({.argv = {"/bin/true"}}, "/nowhere/log", "");
+  EXPECT_THAT(job.status().message(), HasSubstr("/nowhere/log"));
+}
+
+TEST_F(LocalLauncherTest, KillEndsAProcessThatWouldRunOn) {
+  auto job = Start({"/bin/sleep", "1000"});
+  ASSERT_TRUE(job.ok());
+  EXPECT_FALSE((*job)->Poll().has_value());
+  (*job)->Kill();
+  EXPECT_EQ(Wait(**job).ToString(), "signal 9 (Killed)");
+  EXPECT_EQ((*job)->Poll()->signal, SIGKILL) << "an ended job keeps saying how it ended";
+}
+
+TEST_F(LocalLauncherTest, TerminateAsks) {
+  auto job = Start({"/bin/sleep", "1000"});
+  ASSERT_TRUE(job.ok());
+  (*job)->Terminate();
+  EXPECT_EQ(Wait(**job).signal, SIGTERM);
+}
+
+TEST_F(LocalLauncherTest, DroppingAJobKillsItsWholeGroup) {
+  // timeout(1) runs sleep as its child; both belong to the job's group. The pipe closes when the last of them is gone.
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  {
+    auto job = Start({"/usr/bin/timeout", "--foreground", "1000", "/bin/sleep", "1000"});
+    ASSERT_TRUE(job.ok());
+  }
+  ::close(ends[1]);
+  char byte;
+  EXPECT_EQ(::read(ends[0], &byte, 1), 0);
+  ::close(ends[0]);
+}
+
+// Forked, so that the launching process can die a death of its own.
+TEST_F(LocalLauncherTest, JobDiesWithTheProcessThatLaunchedIt) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t launcher = ::fork();
+  if (launcher == 0) {
+    ::close(ends[0]);
+    auto job = Start({"/bin/sleep", "1000"});
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::close(ends[1]);
+  ::waitpid(launcher, nullptr, 0);
+  char byte;
+  EXPECT_EQ(::read(ends[0], &byte, 1), 0) << "sleep held the pipe open";
+  ::close(ends[0]);
+}
+
+}  // namespace
+}  // namespace still::cluster

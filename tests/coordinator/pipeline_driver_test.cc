@@ -1,0 +1,196 @@
+// The driver over scripted workers: real corpus, real files, no mpirun.
+#include "coordinator/pipeline_driver.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/config.h"
+#include "common/files.h"
+#include "common/pipeline_config.h"
+#include "common/proto/control.pb.h"
+#include "common/rpc.h"
+#include "coordinator/corpus_options.h"
+#include "coordinator/run_summary.h"
+#include "tests/testing/fake_launcher.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using cluster::ExitInfo;
+using cluster::LaunchSpec;
+using stillhouse::v1::Envelope;
+using stillhouse::v1::WorkerTask;
+using ::testing::ElementsAre;
+using testing::FakeLauncher;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+
+class RecordingObserver : public RunObserver {
+ public:
+  void OnStageStarted(const StagePlan& stage) override { started.emplace_back(StageName(stage.stage)); }
+  void OnProgress(const StagePlan&, const StageProgress&) override { ++progress; }
+  void OnStageFinished(const StagePlan&, double, const Status&) override { ++finished; }
+
+  std::vector<std::string> started;
+  int progress = 0;
+  int finished = 0;
+};
+
+WorkerTask TaskOf(const LaunchSpec& spec) {
+  WorkerTask task;
+  EXPECT_EQ(spec.arguments.at(0), "--task");
+  EXPECT_OK(FromJson(ReadFile(spec.arguments.at(1)).value(), "task", &task));
+  return task;
+}
+
+void SayResult(const WorkerTask& task, const Status& status) {
+  const auto client = RpcClient::Connect(task.endpoint(), "rank-0").value();
+  Envelope envelope;
+  envelope.set_generation(task.generation());
+  envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(status.code()));
+  envelope.mutable_stage_result()->set_message(status.message());
+  EXPECT_OK(client->Send(envelope.SerializeAsString()));
+}
+
+// What a worker's stage does as far as the driver can tell: an artifact under its final name, then success.
+ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
+  const WorkerTask task = TaskOf(spec);
+  const Stage stage = static_cast<Stage>(task.stage() - stillhouse::v1::STAGE_CORPUS);
+  auto staged = ArtifactStore(task.config().artifacts())
+                    .Begin(ArtifactKind(stage), IdentityBuilder::FromText(task.identity()))
+                    .value();
+  EXPECT_OK(WriteSummary(staged->path(), {{"positions", 4}}));
+  EXPECT_OK(WriteFileAtomically(staged->path() + "/weights.sha256", "abc\n"));
+  EXPECT_OK(CommitArtifact(*staged));
+  SayResult(task, Ok());
+  return {};
+}
+
+class PipelineDriverTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n";
+    for (char c = 'a'; c <= 'z'; ++c) vocabulary += fmt::format("{}\n##{}\n", c, c);
+    ASSERT_OK(WriteFileAtomically(directory_ / "vocab.txt", vocabulary));
+    ASSERT_OK(MakeDirectories(directory_ / "books"));
+    for (int book = 0; book < 4; ++book) {
+      ASSERT_OK(WriteFileAtomically(fmt::format("{}/books/{}.txt", directory_.path(), book),
+                                    fmt::format("It was a dark and stormy night {}.\n\nThe rain fell in torrents. The "
+                                                "wind swept up the streets, for it is here that our scene lies.\n",
+                                                std::string(1, static_cast<char>('a' + book)))));
+    }
+    config_ = DefaultPipelineConfig();
+    config_.set_name("tiny");
+    config_.set_artifacts(directory_ / "artifacts");
+    config_.set_ranks(3);
+    config_.mutable_teacher()->set_path(directory_.path());
+    config_.mutable_corpus()->add_books(directory_ / "books");
+    config_.mutable_corpus()->set_heldout_percent(0);
+    const TeacherFacts teacher = {.layers = 6, .max_positions = 512};
+    ASSERT_OK(ResolveConfig(teacher, false, &config_));
+    plan_ = MakePlan(config_, teacher, shards::CorpusIdentity(CorpusOptionsOf(config_)).value());
+  }
+
+  Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {
+    PipelineDriver driver(config_, "/bin/still-worker", launcher, Clock::System(), observer_);
+    return driver.Run(plan_, stop_);
+  }
+  std::string RunFile(const std::string& name) const { return directory_ / ("artifacts/runs/tiny/" + name); }
+
+  testing::TempDirectory directory_;
+  stillhouse::v1::PipelineConfig config_;
+  Plan plan_;
+  RecordingObserver observer_;
+  std::atomic<bool> stop_{false};
+};
+
+TEST_F(PipelineDriverTest, RunsEveryStageOnceAndThenReusesAll) {
+  FakeLauncher launcher(MakeArtifact);
+  ASSERT_OK_AND_ASSIGN(const auto first, Run(launcher));
+  EXPECT_EQ(first.size(), kStages);
+  EXPECT_THAT(observer_.started, ElementsAre("corpus", "teacher", "targets", "train", "evaluate", "export"));
+  EXPECT_EQ(observer_.finished, 6);
+  EXPECT_GT(observer_.progress, 0) << "of the corpus";
+
+  ASSERT_OK_AND_ASSIGN(const auto second, Run(launcher));
+  for (const StageOutcome& outcome : second) EXPECT_TRUE(outcome.reused) << StageName(outcome.stage);
+  EXPECT_EQ(launcher.launches.size(), 5u);
+}
+
+TEST_F(PipelineDriverTest, RanksAndThreadsFitTheStageAndGenerationsRise) {
+  std::vector<std::string> seen;
+  FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
+    const WorkerTask task = TaskOf(spec);
+    seen.push_back(fmt::format("{} on {} ranks, generation {}", spec.log_path.substr(spec.log_path.rfind('/') + 1),
+                               spec.ranks, task.generation()));
+    EXPECT_EQ(task.config().threads_per_rank(), spec.threads_per_rank);
+    return MakeArtifact(spec, std::move(killed));
+  });
+  ASSERT_OK(Run(launcher));
+  EXPECT_THAT(seen, ElementsAre("teacher.log on 3 ranks, generation 1", "targets.log on 3 ranks, generation 2",
+                                "train.log on 3 ranks, generation 3", "evaluate.log on 1 ranks, generation 4",
+                                "export.log on 1 ranks, generation 5"));
+  EXPECT_EQ(ReadFile(RunFile("generation")).value(), "5\n");
+  EXPECT_THAT(ReadFile(RunFile("effective.yaml")).value(), HasSubstr("name: tiny"));
+}
+
+TEST_F(PipelineDriverTest, FailureEndsTheRunAndTheNextOneStartsThere) {
+  FakeLauncher failing([&](const LaunchSpec& spec, std::stop_token killed) {
+    if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
+    SayResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
+    return ExitInfo{.code = 3};
+  });
+  EXPECT_THAT(Run(failing), StatusIs(Code::kResourceExhausted, "train, rank 0: disk full"));
+  EXPECT_EQ(failing.launches.size(), 3u);
+
+  observer_.started.clear();
+  FakeLauncher launcher(MakeArtifact);
+  ASSERT_OK(Run(launcher));
+  EXPECT_THAT(observer_.started, ElementsAre("train", "evaluate", "export"));
+  EXPECT_EQ(ReadFile(RunFile("generation")).value(), "6\n");
+}
+
+TEST_F(PipelineDriverTest, SuccessWithoutAnArtifactIsABug) {
+  FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token) {
+    SayResult(TaskOf(spec), Ok());
+    return ExitInfo{};
+  });
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kInternal, HasSubstr("teacher")));
+}
+
+TEST_F(PipelineDriverTest, SecondRunOfTheSameNameIsRefused) {
+  ASSERT_OK(MakeDirectories(directory_ / "artifacts/runs/tiny"));
+  const auto lock = FileLock::TryAcquire(RunFile("lock"));
+  ASSERT_OK(lock);
+  FakeLauncher launcher(MakeArtifact);
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable, HasSubstr("another run of tiny is active")));
+  EXPECT_TRUE(observer_.started.empty());
+}
+
+TEST_F(PipelineDriverTest, StopEndsTheRunBeforeTheNextStage) {
+  stop_ = true;
+  FakeLauncher launcher(MakeArtifact);
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kCancelled));
+  EXPECT_TRUE(launcher.launches.empty());
+}
+
+TEST_F(PipelineDriverTest, DamagedGenerationIsNotGuessed) {
+  ASSERT_OK(MakeDirectories(directory_ / "artifacts/runs/tiny"));
+  ASSERT_OK(WriteFileAtomically(RunFile("generation"), "12x\n"));
+  FakeLauncher launcher(MakeArtifact);
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kDataLoss, HasSubstr(RunFile("generation"))));
+}
+
+TEST_F(PipelineDriverTest, SummaryComesFromTheArtifacts) {
+  FakeLauncher launcher(MakeArtifact);
+  ASSERT_OK(Run(launcher));
+  ASSERT_OK_AND_ASSIGN(RunSummary summary, ReadRunSummary(ArtifactStore(config_.artifacts()), plan_));
+  EXPECT_EQ(summary.weights_sha256, "abc");
+  EXPECT_EQ(summary.numbers[Stage::kCorpus]["books"], 4);
+  EXPECT_EQ(summary.numbers[Stage::kTargets]["positions"], 4);
+}
+
+}  // namespace
+}  // namespace still::coordinator
