@@ -1,0 +1,176 @@
+// House rules a machine can check: who includes whom, who owns which library, sizes, registered tests, banned names.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Source {
+  std::string path;    // relative to the repository
+  std::string folder;  // first component
+  std::vector<std::string> lines;
+};
+
+std::string ReadAll(const fs::path& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+const std::vector<Source>& Sources() {
+  static const std::vector<Source> sources = [] {
+    std::vector<Source> found;
+    for (const char* folder : {"common", "shards", "cluster", "coordinator", "worker", "cli", "tests"}) {
+      const fs::path root = fs::path(STILLHOUSE_SOURCE_DIR) / folder;
+      if (!fs::exists(root)) continue;
+      for (const auto& entry : fs::recursive_directory_iterator(root)) {
+        const std::string extension = entry.path().extension().string();
+        if (extension != ".h" && extension != ".cc") continue;
+        Source source{fs::relative(entry.path(), STILLHOUSE_SOURCE_DIR).string(), folder, {}};
+        std::istringstream text(ReadAll(entry.path()));
+        for (std::string line; std::getline(text, line);) source.lines.push_back(line);
+        found.push_back(std::move(source));
+      }
+    }
+    std::sort(found.begin(), found.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
+    return found;
+  }();
+  return sources;
+}
+
+// Calls visit(source, line number, what stands between the quotes or brackets).
+template <typename Visit>
+void ForEachInclude(Visit visit) {
+  static const std::regex pattern("^\\s*#\\s*include\\s+[<\"]([^>\"]+)[>\"]");
+  for (const Source& source : Sources()) {
+    for (std::size_t i = 0; i < source.lines.size(); ++i) {
+      std::smatch match;
+      if (std::regex_search(source.lines[i], match, pattern)) visit(source, i + 1, match[1].str());
+    }
+  }
+}
+
+TEST(TidyTest, FoldersIncludeOnlyDownwards) {
+  const std::map<std::string, std::set<std::string>> allowed = {
+      {"common", {"common"}},
+      {"shards", {"shards", "common"}},
+      {"cluster", {"cluster", "common"}},
+      {"coordinator", {"coordinator", "cluster", "shards", "common"}},
+      {"worker", {"worker", "shards", "common"}},
+      {"cli", {"cli", "coordinator", "cluster", "shards", "common"}},
+  };
+  int checked = 0;
+  ForEachInclude([&](const Source& source, std::size_t line, const std::string& included) {
+    const std::string target = included.substr(0, included.find('/'));
+    if (!allowed.contains(source.folder) || (!allowed.contains(target) && target != "tests")) return;
+    ++checked;
+    EXPECT_TRUE(allowed.at(source.folder).contains(target))
+        << source.path << ":" << line << " includes " << included << ", against the arrows of docs/architecture.md";
+  });
+  EXPECT_GT(checked, 100);
+}
+
+TEST(TidyTest, EachLibraryHasOneOwner) {
+  struct Rule {
+    std::string included;             // prefix of what is included
+    std::vector<std::string> owners;  // path prefixes that may
+  };
+  const std::vector<Rule> rules = {
+      {"rocksdb/", {"common/kv.cc"}},
+      {"zmq", {"common/rpc.cc"}},
+      {"spdlog/", {"common/log.cc"}},
+      {"yaml-cpp/", {"common/config.cc"}},
+      {"openssl/", {"common/digest.cc"}},
+      {"bzlib.h", {"shards/corpus/"}},
+      {"expat.h", {"shards/corpus/"}},
+      {"mpi.h", {"worker/collective/"}},
+      {"nccl.h", {"worker/collective/"}},
+      {"ATen/", {"worker/", "tests/worker/", "tests/numerics/"}},
+      {"torch/", {"worker/", "tests/worker/", "tests/numerics/"}},
+  };
+  std::set<std::string> seen;
+  ForEachInclude([&](const Source& source, std::size_t line, const std::string& included) {
+    for (const Rule& rule : rules) {
+      if (!included.starts_with(rule.included)) continue;
+      seen.insert(rule.included);
+      const bool owner = std::any_of(rule.owners.begin(), rule.owners.end(),
+                                     [&](const std::string& prefix) { return source.path.starts_with(prefix); });
+      const bool test_of_it = source.folder == "tests" && included != "torch/torch.h";
+      EXPECT_TRUE(owner || test_of_it) << source.path << ":" << line << " includes " << included;
+    }
+  });
+  EXPECT_TRUE(seen.contains("rocksdb/") && seen.contains("zmq") && seen.contains("ATen/"));
+}
+
+TEST(TidyTest, NoFileSeesBothTensorsAndProtobuf) {
+  std::map<std::string, std::set<std::string>> families;
+  ForEachInclude([&](const Source& source, std::size_t, const std::string& included) {
+    if (included.starts_with("ATen/") || included.starts_with("torch/")) families[source.path].insert("torch");
+    if (included.ends_with(".pb.h") || included.starts_with("google/protobuf/"))
+      families[source.path].insert("protobuf");
+  });
+  for (const auto& [path, family] : families) {
+    EXPECT_LT(family.size(), 2u) << path << ": the LibTorch wheel ships its own, older google/protobuf headers";
+  }
+}
+
+TEST(TidyTest, FilesStayWithinTheirSize) {
+  for (const Source& source : Sources()) {
+    const std::size_t limit = source.folder == "tests" ? 500 : source.path.ends_with(".h") ? 200 : 420;
+    EXPECT_LE(source.lines.size(), limit) << source.path << " is perhaps two rooms in one: split it";
+    for (std::size_t i = 0; i < source.lines.size(); ++i) {
+      // A line of non-ASCII text is longer in bytes than in columns.
+      const auto columns = std::count_if(source.lines[i].begin(), source.lines[i].end(),
+                                         [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+      EXPECT_LE(columns, 120) << source.path << ":" << i + 1;
+    }
+  }
+}
+
+TEST(TidyTest, EveryTestFileIsRegistered) {
+  for (const Source& source : Sources()) {
+    if (source.folder != "tests" || !source.path.ends_with("_test.cc")) continue;
+    const fs::path path = fs::path(STILLHOUSE_SOURCE_DIR) / source.path;
+    const std::string list = ReadAll(path.parent_path() / "CMakeLists.txt");
+    EXPECT_NE(list.find(path.stem().string()), std::string::npos) << source.path << " is built by no target";
+  }
+}
+
+TEST(TidyTest, LinksOfTheDocumentsLeadSomewhere) {
+  const std::regex link("\\]\\(([^)#:]+)\\)");
+  for (const char* name :
+       {"README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/formats.md", "docs/performance.md"}) {
+    const fs::path path = fs::path(STILLHOUSE_SOURCE_DIR) / name;
+    const std::string text = ReadAll(path);
+    EXPECT_FALSE(text.empty()) << name;
+    EXPECT_EQ(text.find("DEMO_"), std::string::npos) << name << " has a placeholder";
+    for (std::sregex_iterator at(text.begin(), text.end(), link), end; at != end; ++at) {
+      EXPECT_TRUE(fs::exists(path.parent_path() / (*at)[1].str())) << name << " links " << (*at)[1];
+    }
+  }
+}
+
+TEST(TidyTest, NothingIsLeftForLaterAndNamesSayWhatThingsAre) {
+  const std::regex leftover("\\b(TODO|FIXME|XXX|HACK)\\b");
+  const std::regex vague("\\b(class|struct|namespace)\\s+\\w*(Manager|Handler|Util|Helper)s?\\b");
+  for (const Source& source : Sources()) {
+    if (source.path == "tests/repo/tidy_test.cc") continue;
+    for (std::size_t i = 0; i < source.lines.size(); ++i) {
+      EXPECT_FALSE(std::regex_search(source.lines[i], leftover)) << source.path << ":" << i + 1;
+      EXPECT_FALSE(std::regex_search(source.lines[i], vague)) << source.path << ":" << i + 1;
+    }
+  }
+}
+
+}  // namespace
