@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/checkpoint_command.h"
 #include "cli/inspect_command.h"
 #include "cli/run_command.h"
 #include "common/status.h"
@@ -17,11 +18,21 @@ constexpr const char* kExamples = R"(
 examples
   still run configs/demo.yaml             plan, run what is missing, show the result
   still run configs/demo.yaml --check     show the plan, run nothing
+  still run configs/demo.yaml --until targets
   still corpus cat out/artifacts/corpus/<digest> --count 3
+  still checkpoint verify out/artifacts/checkpoints/<digest>
 
 exit codes
   0 done, 2 usage or configuration, 3 input, artifact or storage missing, bad or full, 4 unavailable, 5 cancelled,
   70 a bug)";
+
+constexpr const char* kFaultHelp = R"(for tests: make a process fail at a named place; may be repeated
+SPEC = <rank>:<step>:<point>:<kind>[@<launch>], for example 1:4:vote:kill
+  rank    of the worker, or * for any process
+  step    in progress (outside of training the how-manieth pass of the point), or * for every one
+  point   compute, reduce, vote, optimizer, snapshot, write, fsync, rename, publish, shutdown, ...
+  kind    kill, stop, delay<ms>, error, enospc, torn, nan
+  launch  the how-manieth mpirun of this run (1 unless given), or *)";
 
 using Action = std::function<Status()>;
 
@@ -31,8 +42,11 @@ void AddRun(CLI::App& app, RunFlags& flags, Action& action) {
       ->required()
       ->type_name("PIPELINE.yaml");
   run->add_option("--ranks", flags.ranks, "worker processes; results do not depend on it")->type_name("N");
+  run->add_option("--until", flags.until, "end after this stage: corpus, teacher, targets, train, evaluate")
+      ->type_name("STAGE");
   run->add_flag("--json", flags.json, "one JSON object on stdout instead of text");
   run->add_flag("--check", flags.check, "check configuration and inputs, print the plan, run nothing");
+  run->add_option("--fault", flags.faults, kFaultHelp)->type_name("SPEC")->allow_extra_args(false);
   run->callback([&] { action = [&] { return RunPipelineCommand(flags); }; });
 }
 
@@ -74,6 +88,23 @@ void AddTargets(CLI::App& app, InspectFlags& flags, Action& action) {
   verify->callback([&] { action = [&] { return VerifyTargetsCommand(flags.directory); }; });
 }
 
+void AddCheckpoint(CLI::App& app, InspectFlags& flags, Action& action) {
+  CLI::App* checkpoint = app.add_subcommand("checkpoint", "Look into checkpoints")->require_subcommand(1);
+  CLI::App* list = checkpoint->add_subcommand("list", "List the checkpoints of a job, newest first");
+  list->add_option("directory", flags.directory, "<artifacts>/checkpoints/<digest>")->required()->type_name("DIR");
+  list->add_flag("--json", flags.json, "as one JSON object");
+  list->callback([&] { action = [&] { return ListCheckpointsCommand(flags.directory, flags.json); }; });
+  const auto add = [&](const char* verb, const char* help, Status (*command)(const std::string&)) {
+    CLI::App* added = checkpoint->add_subcommand(verb, help);
+    added->add_option("path", flags.directory, "a checkpoint, or <artifacts>/checkpoints/<digest> for its newest one")
+        ->required()
+        ->type_name("PATH");
+    added->callback([&flags, &action, command] { action = [&flags, command] { return command(flags.directory); }; });
+  };
+  add("verify", "Check every byte against the manifest", &VerifyCheckpointCommand);
+  add("hash", "Print the SHA-256 over names, shapes and bytes of weights and optimizer state", &HashCheckpointCommand);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Stillhouse distils BERT-family language models.", "still");
   app.footer(kExamples);
@@ -85,6 +116,7 @@ int Main(int argc, char** argv) {
   AddRun(app, run_flags, action);
   AddCorpus(app, inspect_flags, cat_flags, action);
   AddTargets(app, inspect_flags, action);
+  AddCheckpoint(app, inspect_flags, action);
   app.add_subcommand("version", "Print the version")->callback([&] {
     action = [] {
       std::puts("still " STILLHOUSE_VERSION);

@@ -61,6 +61,21 @@ void ProgressDisplay::OnProgress(const StagePlan& stage, const StageProgress& pr
   std::fflush(out_);
 }
 
+void ProgressDisplay::OnRecovery(const StagePlan& stage, const std::string& text) {
+  start_.reset();  // a new launch counts from its own start
+  ShowLine(stage, text);
+}
+
+void ProgressDisplay::OnStorageTrouble(const StagePlan& stage, const std::string& text) {
+  ShowLine(stage, text.empty() ? "checkpoints are kept again" : "no checkpoints, the work goes on without: " + text);
+}
+
+// The bar comes back with the next progress.
+void ProgressDisplay::ShowLine(const StagePlan& stage, const std::string& text) {
+  fmt::print(out_, "{}{}: {}\n", terminal_ ? kClearLine : "", coordinator::StageName(stage.stage), text);
+  std::fflush(out_);
+}
+
 void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, const Status& outcome) {
   const std::string_view name = coordinator::StageName(stage.stage);
   const std::string_view word = outcome.ok()                         ? "done in"

@@ -16,6 +16,8 @@ class ProgressDisplay : public coordinator::RunObserver {
 
   void OnStageStarted(const coordinator::StagePlan& stage) override;
   void OnProgress(const coordinator::StagePlan& stage, const coordinator::StageProgress& progress) override;
+  void OnRecovery(const coordinator::StagePlan& stage, const std::string& text) override;
+  void OnStorageTrouble(const coordinator::StagePlan& stage, const std::string& text) override;
   void OnStageFinished(const coordinator::StagePlan& stage, double seconds, const Status& outcome) override;
 
  private:
@@ -25,6 +27,8 @@ class ProgressDisplay : public coordinator::RunObserver {
     std::uint64_t done = 0;
     std::uint64_t tokens = 0;
   };
+  // A line that stays.
+  void ShowLine(const coordinator::StagePlan& stage, const std::string& text);
   std::string ProgressText(const coordinator::StageProgress& progress) const;
 
   std::FILE* out_;

@@ -78,8 +78,9 @@ std::string SummaryText(const coordinator::RunSummary& summary) {
     if (!filled.empty()) text += Line(row.label, filled);
   }
   if (!summary.weights_sha256.empty()) text += Line("weights SHA-256", summary.weights_sha256);
-  text += Line("report", summary.report_directory);
-  return text + Line("export", summary.export_directory);
+  if (!summary.report_directory.empty()) text += Line("report", summary.report_directory);
+  if (!summary.export_directory.empty()) text += Line("export", summary.export_directory);
+  return text;
 }
 
 std::string PlanJson(const std::string& name, const coordinator::Plan& plan, const std::string& effective_config) {

@@ -1,5 +1,6 @@
 #include "cli/run_command.h"
 
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "cli/report.h"
 #include "cluster/local_launcher.h"
 #include "common/config.h"
+#include "common/fault_point.h"
 #include "common/files.h"
 #include "common/log.h"
 #include "common/pipeline_config.h"
@@ -20,16 +22,27 @@
 namespace still::cli {
 namespace {
 
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "set while a signal is handled");
+std::atomic<int> stops_requested{0};
+static_assert(std::atomic<int>::is_always_lock_free, "set while a signal is handled");
 
-// The first interrupt stops the run in order, the second one at once.
+// The first interrupt stops the run in order, after the step and its checkpoint; the second one ends the workers at
+// once; the third one ends this process as if nothing had been said here.
 void StopOnInterrupt() {
   struct sigaction action = {};
-  action.sa_handler = [](int) { stop_requested = true; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  action.sa_handler = [](int) {
+    if (++stops_requested < 2) return;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+  };
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+// In this process and in the workers, before either does anything.
+Status Arm(const std::vector<std::string>& faults) {
+  if (faults.empty()) return Ok();
+  for (const std::string& fault : faults) STILL_RETURN_IF_ERROR(CheckFaultSpecification(fault).WithContext("--fault"));
+  return ArmFaults(fmt::format("{}", fmt::join(faults, ",")));
 }
 
 // STILL_WORKER, else still-worker beside this binary.
@@ -65,7 +78,11 @@ Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& conf
   cluster::LocalLauncher launcher(mpirun);
   ProgressDisplay display(stderr, isatty(STDERR_FILENO) != 0, Clock::System());
   coordinator::PipelineDriver driver(config, worker, launcher, Clock::System(), display);
-  STILL_ASSIGN_OR_RETURN(const auto outcomes, driver.Run(plan, stop_requested));
+  coordinator::Stage last = coordinator::Stage::kExport;
+  if (!flags.until.empty()) {
+    STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(flags.until));
+  }
+  STILL_ASSIGN_OR_RETURN(const auto outcomes, driver.Run(plan, stops_requested, last));
   STILL_ASSIGN_OR_RETURN(const auto summary, coordinator::ReadRunSummary(ArtifactStore(config.artifacts()), plan));
   Print(flags.json ? RunJson(config.name(), plan, outcomes, summary) : "\n" + SummaryText(summary));
   return Ok();
@@ -74,6 +91,7 @@ Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& conf
 }  // namespace
 
 Status RunPipelineCommand(const RunFlags& flags) {
+  STILL_RETURN_IF_ERROR(Arm(flags.faults));
   // Warnings would tear a progress bar; the run's own failures are the command's result.
   InitLog("still", "", /*to_stderr=*/isatty(STDERR_FILENO) == 0);
   STILL_ASSIGN_OR_RETURN(stillhouse::v1::PipelineConfig config, LoadPipelineConfig(flags.config_path));

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/status.h"
 
@@ -11,8 +12,10 @@ namespace still::cli {
 struct RunFlags {
   std::string config_path;
   std::optional<std::uint32_t> ranks;
+  std::string until;  // name of the last stage to run; empty: all
   bool json = false;
   bool check = false;
+  std::vector<std::string> faults;  // see common/fault_point.h
 };
 
 Status RunPipelineCommand(const RunFlags& flags);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <sstream>
 
@@ -13,6 +14,12 @@ namespace {
 // Set by CMake to the mpirun beside the compiler wrapper the worker was built with; empty without a worker.
 constexpr const char* kBuiltWith = STILL_BUILT_WITH_MPIRUN;
 
+// ULFM is off unless asked for. Under it the hierarchical collectives (han) return success over buffers that were never
+// written, the default agreement is not fault tolerant, and only ob1 reports the dead.
+constexpr std::array kSurviveDeaths = {
+    "--with-ft", "ulfm",  "--mca", "coll", "^han,hcoll,portals4", "--mca", "coll_ftagree_agreement",
+    "1",         "--mca", "pml",   "ob1"};
+
 bool IsExecutable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 }  // namespace
@@ -21,6 +28,7 @@ Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec) {
   Command command;
   command.argv = {mpirun};
   if (spec.as_root) command.argv.push_back("--allow-run-as-root");
+  if (spec.survive_deaths) command.argv.insert(command.argv.end(), kSurviveDeaths.begin(), kSurviveDeaths.end());
   for (const char* flag : {"--oversubscribe", "--bind-to", "none", "-n"}) command.argv.push_back(flag);
   command.argv.push_back(std::to_string(spec.ranks));
   command.argv.push_back(spec.program);
@@ -33,6 +41,8 @@ Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec) {
   command.environment.insert({{"OMP_NUM_THREADS", threads}, {"MKL_NUM_THREADS", threads}});
   return command;
 }
+
+bool MpiHasUlfm() { return STILL_MPI_HAS_ULFM != 0; }
 
 Result<std::string> FindMpirun() {
   if (const char* chosen = std::getenv("STILL_MPIRUN"); chosen != nullptr && *chosen != '\0') {

@@ -20,6 +20,7 @@ struct LaunchSpec {
   std::string log_path;                            // stdout and stderr of all ranks are appended here
   std::string working_directory;                   // empty: the launching process's
   bool as_root = false;                            // Open MPI refuses root unless told
+  bool survive_deaths = false;                     // the death of a rank does not end the others (needs MpiHasUlfm)
 };
 
 // A process to start: argv[0] is the path of the program; `environment` is added to the launching process's.
@@ -30,6 +31,9 @@ struct Command {
 
 // Ranks are neither bound to cores nor counted against slots: the user said how many, and how many threads each.
 Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec);
+
+// Whether the MPI that the worker was built with lets survivors go on without a dead rank (ULFM).
+bool MpiHasUlfm();
 
 // STILL_MPIRUN, else the mpirun the worker was built against, else the first one in PATH; NOT_FOUND says how to get
 // one.

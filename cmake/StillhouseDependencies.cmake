@@ -1,5 +1,6 @@
 # Every third-party package, found once. Debian's packages, but LibTorch and Open MPI, which come from the project's
 # virtual environment (scripts/setup.sh) unless CMAKE_PREFIX_PATH or MPI_CXX_COMPILER names others.
+include(CheckCXXSourceCompiles)
 find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(RocksDB REQUIRED)
@@ -54,4 +55,35 @@ if(STILLHOUSE_WORKER)
     set(MPIEXEC_EXECUTABLE ${PROJECT_SOURCE_DIR}/.venv/bin/mpirun CACHE FILEPATH "")
   endif()
   find_package(MPI REQUIRED COMPONENTS CXX)
+
+  # Whether survivors of a dead rank can go on without it: User-Level Failure Mitigation, in Open MPI from 5.0.
+  set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_CXX)
+  check_cxx_source_compiles("
+    #include <mpi.h>
+    #include <mpi-ext.h>
+    int main() {
+      MPI_Comm survivors = MPI_COMM_NULL;
+      return MPIX_Comm_shrink(MPI_COMM_WORLD, &survivors);
+    }" STILLHOUSE_MPI_ULFM)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+
+  # NCCL, for sums on GPUs: a toolkit and NCCL of the system, else NCCL's wheel in the virtual environment.
+  find_package(CUDAToolkit QUIET)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS ${STILLHOUSE_SITE_PACKAGES}
+    PATH_SUFFIXES nvidia/nccl/include)
+  find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ${CUDAToolkit_LIBRARY_DIR} PATHS ${STILLHOUSE_SITE_PACKAGES}
+    PATH_SUFFIXES nvidia/nccl/lib)
+  mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
+  set(STILLHOUSE_NCCL OFF)
+  if(CUDAToolkit_FOUND AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+    set(STILLHOUSE_NCCL ON)
+    message(STATUS "NCCL: ${NCCL_LIBRARY} with CUDA ${CUDAToolkit_VERSION}")
+  else()
+    message(STATUS "NCCL: not built, no CUDA toolkit with NCCL was found (optional)")
+  endif()
+endif()
+if(STILLHOUSE_MPI_ULFM)
+  set(STILL_MPI_HAS_ULFM 1)  # the compile definition of those who ask
+else()
+  set(STILL_MPI_HAS_ULFM 0)
 endif()

@@ -1,9 +1,20 @@
-// Named places where a test may make this process fail: FaultPoint("corpus.shard.commit"). Off, it costs one branch.
-// Armed by the environment: STILL_FAULT="<point>:<n>:<kind>" acts the n-th time (1 = first) this process passes the
-// point; STILL_FAULT_RANK limits it to the process whose MPI rank (OMPI_COMM_WORLD_RANK) equals it.
-//   kinds: kill (SIGKILL itself), error (Hit returns an error), enospc (Hit returns RESOURCE_EXHAUSTED)
+// Named places where a test or `still run --fault` may make this process fail: FaultPoint("vote"). Off, one costs a
+// branch. Armed by the environment: STILL_FAULT="<rank>:<step>:<point>:<kind>[@<launch>]", several separated by commas.
+//   rank    OMPI_COMM_WORLD_RANK, or * for any process
+//   step    the training step in progress (SetFaultStep, whichever thread passes the point); in a process that never
+//           set one, the how-manieth pass of the point (1 = the first). Acts once a process. * acts at every pass
+//   point   its name, or "<scope>.<name>" with the scope that SetFaultScope said ("train.vote") or a FaultScope of the
+//           thread ("checkpoint.write")
+//   kind    kill (SIGKILL itself), stop (SIGSTOP itself), delay<ms>, error (an INTERNAL status), enospc
+//           (RESOURCE_EXHAUSTED), torn (FaultTears says so: half of what was written is lost, then SIGKILL), nan
+//           (FaultSpoils says so: what was computed is not a number)
+//   launch  the how-manieth mpirun of its stage in this `still run` (STILL_LAUNCH, 1 when unset); 1 unless given; * for
+//           every one
+// A specification that cannot be read ends the process when it starts.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "common/status.h"
@@ -11,8 +22,10 @@
 namespace still {
 
 namespace internal {
-extern const bool fault_armed;
+extern bool fault_armed;  // written before main and by ArmFaults only
 Status HitFault(std::string_view point);
+bool HitTear(std::string_view point);
+bool HitNan(std::string_view point);
 }  // namespace internal
 
 inline Status FaultPoint(std::string_view point) {
@@ -20,5 +33,32 @@ inline Status FaultPoint(std::string_view point) {
     return Ok();
   return internal::HitFault(point);
 }
+
+// For the writer of a file that may be torn here: true when it must lose half of it and die. "torn" acts nowhere else,
+// and only the passes through here count for it.
+inline bool FaultTears(std::string_view point) { return internal::fault_armed && internal::HitTear(point); }
+
+// For who computed something that may come out wrong here: true when it must be NaN. As for FaultTears.
+inline bool FaultSpoils(std::string_view point) { return internal::fault_armed && internal::HitNan(point); }
+
+// What a specification's step and scope are compared with. Any thread.
+void SetFaultStep(std::uint64_t step);
+void SetFaultScope(std::string_view scope);
+
+// A second scope, of this thread, while it exists. `scope` outlives it.
+class FaultScope {
+ public:
+  explicit FaultScope(std::string_view scope);
+  ~FaultScope();
+  FaultScope(const FaultScope&) = delete;
+  FaultScope& operator=(const FaultScope&) = delete;
+};
+
+// INVALID_ARGUMENT says what is wrong with one specification (of a command line).
+Status CheckFaultSpecification(std::string_view specification);
+
+// Arms this process and those it starts from now on with these specifications instead of the ones it was started with.
+// Before the first thread; INVALID_ARGUMENT when one of them is wrong: nothing was armed then.
+Status ArmFaults(const std::string& comma_separated);
 
 }  // namespace still

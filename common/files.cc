@@ -54,14 +54,6 @@ Reason ReasonOf(int error_number) {
   }
 }
 
-bool SyncWanted() {
-  static const bool wanted = [] {
-    const char* setting = std::getenv("STILL_FSYNC");
-    return setting == nullptr || std::string_view(setting) != "off";
-  }();
-  return wanted;
-}
-
 class FileDescriptor {
  public:
   explicit FileDescriptor(int fd) : fd_(fd) {}
@@ -97,6 +89,13 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return Ok();
 }
 
+// What a crash of the whole machine may leave of a file whose sync was a lie.
+[[noreturn]] void TearAndDie(int fd, std::uint64_t size) {
+  STILL_CHECK(ftruncate(fd, static_cast<off_t>(size / 2)) == 0, "cannot tear a file");
+  std::raise(SIGKILL);
+  std::abort();
+}
+
 std::string ParentOf(const std::string& path) {
   const std::string parent = fs::path(path).parent_path().string();
   return parent.empty() ? "." : parent;
@@ -116,6 +115,14 @@ pid_t OwnerOf(std::string_view name) {
 }
 
 }  // namespace
+
+bool SyncWanted() {
+  static const bool wanted = [] {
+    const char* setting = std::getenv("STILL_FSYNC");
+    return setting == nullptr || std::string_view(setting) != "off";
+  }();
+  return wanted;
+}
 
 Status ErrnoStatus(int error_number, std::string_view action, const std::string& path) {
   const Reason reason = ReasonOf(error_number);
@@ -193,6 +200,7 @@ Status RemoveAll(const std::string& path) {
 }
 
 Status SyncDirectory(const std::string& path) { return SyncPath(path, O_DIRECTORY); }
+Status SyncFile(const std::string& path) { return SyncPath(path, 0); }
 
 Status WriteFileAtomically(const std::string& path, std::string_view contents) {
   STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(path));
@@ -264,7 +272,7 @@ Status AtomicFile::Append(std::string_view bytes) {
 }
 
 Status AtomicFile::Flush() {
-  if (failure_.ok()) failure_ = FaultPoint("file.write");
+  if (failure_.ok()) failure_ = FaultPoint("write").WithContext(path_);
   if (failure_.ok()) failure_ = WriteAll(fd_, buffer_, path_);
   buffer_.clear();
   return failure_;
@@ -272,9 +280,11 @@ Status AtomicFile::Flush() {
 
 Status AtomicFile::Commit() {
   STILL_RETURN_IF_ERROR(Flush());
+  STILL_RETURN_IF_ERROR(FaultPoint("fsync").WithContext(path_));
   if (SyncWanted() && fsync(fd_) != 0) return failure_ = ErrnoStatus(errno, "cannot sync", path_);
-  STILL_RETURN_IF_ERROR(FaultPoint("file.commit"));
+  STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(path_));
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return failure_ = ErrnoStatus(errno, "cannot create", path_);
+  if (FaultTears("write")) TearAndDie(fd_, size_);
   close(std::exchange(fd_, -1));
   return SyncDirectory(ParentOf(path_));
 }
@@ -296,13 +306,14 @@ StagedDirectory::~StagedDirectory() {
 
 Status StagedDirectory::Commit() {
   STILL_CHECK(!committed_, "a staged directory is committed once");
+  STILL_RETURN_IF_ERROR(FaultPoint("fsync").WithContext(final_path_));
   std::error_code error;
   for (fs::recursive_directory_iterator at(path_, error), end; !error && at != end; at.increment(error)) {
     STILL_RETURN_IF_ERROR(SyncPath(at->path().string(), at->is_directory(error) ? O_DIRECTORY : 0));
   }
   if (error) return ErrnoStatus(error.value(), "cannot sync", path_);
   STILL_RETURN_IF_ERROR(SyncDirectory(path_));
-  STILL_RETURN_IF_ERROR(FaultPoint("directory.commit"));
+  STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(final_path_));
   int failed = renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, final_path_.c_str(), RENAME_NOREPLACE);
   if (failed != 0 &&
       (errno == EINVAL || errno == ENOSYS)) {  // a file system without it; rename spares all but empty ones

@@ -2,7 +2,8 @@
 // temporary name, synced, renamed, and their parent directory synced. Every error names the path, the system's reason
 // and what to do; a full disk is RESOURCE_EXHAUSTED, a refused access PERMISSION_DENIED, a missing path NOT_FOUND.
 // STILL_FSYNC=off in the environment leaves the syncs out: for tests of what is written, not of its durability.
-// Fault points: file.write, file.commit, directory.commit.
+// Fault points: write (a buffer of a file goes to disk; "torn": the file, renamed, loses its second half), fsync and
+// rename (of a file or a staged directory).
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,9 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path);
 Result<std::vector<std::string>> ListFilesRecursively(const std::string& path);
 Status RemoveAll(const std::string& path);
 Status SyncDirectory(const std::string& path);
+Status SyncFile(const std::string& path);
+// False under STILL_FSYNC=off.
+bool SyncWanted();
 // Atomic replace of `path` by `contents`.
 Status WriteFileAtomically(const std::string& path, std::string_view contents);
 std::string JoinPath(std::string_view directory, std::string_view name);

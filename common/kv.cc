@@ -12,30 +12,26 @@
 #include "common/digest.h"
 #include "common/fault_point.h"
 #include "common/files.h"
+#include "common/rocksdb_status.h"
 
 namespace still {
 namespace {
+
+using internal::ReadFailed;
+using internal::ToSlice;
+using internal::ToText;
+using internal::WriteFailed;
 
 // RocksDB keys are one of these followed by ours: the properties are a record like any other, the last one.
 constexpr char kRecord = 'r';
 constexpr char kProperties = 'z';
 constexpr std::size_t kCrcBytes = sizeof(std::uint32_t);
 
-rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view ToText(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-// Keeps RocksDB from writing a LOG file beside the data.
-class SilentLogger final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
 rocksdb::Options DatabaseOptions() {
   rocksdb::Options options;
   options.compression = rocksdb::kNoCompression;
   options.disable_auto_compactions = true;
-  options.info_log = std::make_shared<SilentLogger>();
+  options.info_log = std::make_shared<internal::SilentLogger>();
   rocksdb::BlockBasedTableOptions table;
   table.no_block_cache = true;  // records are read once an epoch; the page cache serves the rest
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -44,28 +40,6 @@ rocksdb::Options DatabaseOptions() {
 
 std::uint32_t RecordCrc(std::string_view key, std::string_view value) {
   return Crc32c(AsBytes(value), Crc32c(AsBytes(key)));
-}
-
-Status WriteFailed(const rocksdb::Status& status, const std::string& path) {
-  if (status.IsNoSpace()) {
-    return Error(Code::kResourceExhausted,
-                 "cannot write database {}: {}: free space on that file system and run again; nothing partial was left "
-                 "under the final name",
-                 path, status.ToString());
-  }
-  if (status.IsIOError()) {
-    return Error(Code::kDataLoss, "cannot write database {}: {}: check disk, quota and permissions, then run again",
-                 path, status.ToString());
-  }
-  return Error(Code::kInternal, "cannot write database {}: {}", path, status.ToString());
-}
-
-Status ReadFailed(const rocksdb::Status& status, const std::string& path) {
-  const std::string reason = status.ToString();
-  if (reason.find("Permission denied") != reason.npos) {
-    return Error(Code::kPermissionDenied, "cannot read database {}: {}: give this user access", path, reason);
-  }
-  return Error(Code::kDataLoss, "database {} is damaged: {}: remove it and run again to make it anew", path, reason);
 }
 
 // The value inside a stored one, once its checksum is verified.

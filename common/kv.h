@@ -1,5 +1,6 @@
-// Sealed key-value databases: written once by one process in ascending key order, then read by many. The only owner of
-// RocksDB. Records carry a CRC-32C of their own, checked at every read, beside what RocksDB itself checks.
+// Sealed key-value databases: written once by one process in ascending key order, then read by many. With
+// common/kv_store.cc the only owner of RocksDB. Records carry a CRC-32C of their own, checked at every read, beside
+// what RocksDB itself checks.
 //
 // Written with SstFileWriter and ingested (reference: faster than puts, no WAL, no compaction), compression off,
 // since target records are incompressible. Fault point: kv.seal.

@@ -28,8 +28,8 @@ void SetTrainDefaults(v1::TrainConfig* train) {
   train->set_clip_norm(5);
   train->set_dropout(0.1);
   train->set_attention_dropout(0.1);
-  train->set_checkpoint_steps(100);
   train->set_keep_checkpoints(2);
+  train->set_reduction(v1::REDUCTION_EXACT);
 }
 
 // The status of the first check that failed.
@@ -77,8 +77,22 @@ void CheckTrain(const v1::TrainConfig& train, const std::string& section, std::u
   check->Positive(train.clip_norm(), key("clip_norm"));
   check->Share(train.dropout(), key("dropout"));
   check->Share(train.attention_dropout(), key("attention_dropout"));
-  check->Within(train.checkpoint_steps(), 1u, 1'000'000u, key("checkpoint_steps"));
+  check->Within(train.checkpoint_steps(), 0u, 1'000'000u, key("checkpoint_steps"));
+  check->Within(train.checkpoint_seconds(), 0.0, 1e6, key("checkpoint_seconds"));
   check->Within(train.keep_checkpoints(), 1u, 1000u, key("keep_checkpoints"));
+  check->That(train.reduction() != v1::REDUCTION_UNSPECIFIED, key("reduction"), "set it to exact or fast");
+}
+
+void CheckRecovery(const v1::RecoveryConfig& recovery, Checks* check) {
+  check->That(recovery.mode() != v1::RECOVERY_MODE_UNSPECIFIED, "recovery.mode", "set it to auto, inplace or relaunch");
+  check->Within(recovery.hang_seconds(), 0.5, 86400.0, "recovery.hang_seconds");
+  check->Within(recovery.hang_factor(), 1.0, 1000.0, "recovery.hang_factor");
+  check->Within(recovery.orphan_seconds(), 1.0, 86400.0, "recovery.orphan_seconds");
+  check->Within(recovery.same_step_failures(), 1u, 100u, "recovery.same_step_failures");
+  const std::string& snapshots = recovery.snapshot_directory();
+  check->That(snapshots == "none" || snapshots.starts_with('/'), "recovery.snapshot_directory",
+              fmt::format("'{}' is neither none nor an absolute path", snapshots));
+  check->Positive(recovery.failure_interval_hours(), "recovery.failure_interval_hours");
 }
 
 void CheckCorpus(const v1::CorpusConfig& corpus, Checks* check) {
@@ -159,6 +173,14 @@ v1::PipelineConfig DefaultPipelineConfig() {
   targets.mutable_mask()->set_variants(1);
   config.mutable_student()->set_from_teacher(true);
   config.mutable_evaluate()->set_latency_runs(20);
+  v1::RecoveryConfig& recovery = *config.mutable_recovery();
+  recovery.set_mode(v1::RECOVERY_MODE_AUTO);
+  recovery.set_hang_seconds(10);
+  recovery.set_hang_factor(10);
+  recovery.set_orphan_seconds(60);
+  recovery.set_same_step_failures(3);
+  recovery.set_snapshot_directory("/dev/shm");
+  recovery.set_failure_interval_hours(24);
   return config;
 }
 
@@ -194,6 +216,7 @@ Status CheckPipelineConfig(const v1::PipelineConfig& config) {
   check.Within(config.student().layers(), 0u, 1024u, "student.layers");
   CheckTrain(config.train(), "train", config.corpus().max_sequence_tokens(), &check);
   check.Within(config.evaluate().latency_runs(), 1u, 1'000'000u, "evaluate.latency_runs");
+  CheckRecovery(config.recovery(), &check);
   return check.status();
 }
 

@@ -1,6 +1,5 @@
 #include "coordinator/pipeline_driver.h"
 
-#include <charconv>
 #include <thread>
 
 #include "common/config.h"
@@ -17,6 +16,9 @@ stillhouse::v1::Stage StageOnTheWire(Stage stage) {
 }
 static_assert(static_cast<int>(Stage::kExport) + stillhouse::v1::STAGE_CORPUS == stillhouse::v1::STAGE_EXPORT);
 
+// By exact steps, with checkpoints: what a death leaves behind is worth going on with.
+bool Trains(Stage stage) { return stage == Stage::kTeacher || stage == Stage::kTrain; }
+
 // Measurements and a file conversion: one rank does them.
 bool RunsOnOneRank(Stage stage) { return stage == Stage::kEvaluate || stage == Stage::kExport; }
 
@@ -25,7 +27,7 @@ const StagePlan& At(const Plan& plan, Stage stage) { return plan[static_cast<std
 }  // namespace
 
 PipelineDriver::PipelineDriver(const stillhouse::v1::PipelineConfig& config, std::string worker_program,
-                               cluster::Launcher& launcher, const Clock& clock, RunObserver& observer)
+                               cluster::Launcher& launcher, Clock& clock, RunObserver& observer)
     : config_(config),
       worker_program_(std::move(worker_program)),
       launcher_(launcher),
@@ -34,7 +36,8 @@ PipelineDriver::PipelineDriver(const stillhouse::v1::PipelineConfig& config, std
       artifacts_(config.artifacts()),
       run_directory_(JoinPath(JoinPath(config.artifacts(), "runs"), config.name())) {}
 
-Result<std::vector<StageOutcome>> PipelineDriver::Run(const Plan& plan, const std::atomic<bool>& stop) {
+Result<std::vector<StageOutcome>> PipelineDriver::Run(const Plan& plan, const std::atomic<int>& stops,
+                                                      Stage last) {
   STILL_RETURN_IF_ERROR(MakeDirectories(run_directory_));
   Result<FileLock> lock = FileLock::TryAcquire(JoinPath(run_directory_, "lock"));
   if (lock.status().code() == Code::kUnavailable) {
@@ -46,7 +49,8 @@ Result<std::vector<StageOutcome>> PipelineDriver::Run(const Plan& plan, const st
 
   std::vector<StageOutcome> outcomes;
   for (const StagePlan& stage : plan) {
-    if (stop)
+    if (stage.stage > last) break;
+    if (stops > 0)
       return Error(Code::kCancelled, "interrupted before {}; run the same command again to resume",
                    StageName(stage.stage));
     if (artifacts_.Has(ArtifactKind(stage.stage), stage.digest)) {
@@ -55,7 +59,7 @@ Result<std::vector<StageOutcome>> PipelineDriver::Run(const Plan& plan, const st
     }
     const Clock::TimePoint start = clock_.Now();
     observer_.OnStageStarted(stage);
-    const Status outcome = RunStage(plan, stage, stop);
+    const Status outcome = RunStage(plan, stage, stops);
     const double seconds = SecondsSince(clock_, start);
     observer_.OnStageFinished(stage, seconds, outcome);
     STILL_RETURN_IF_ERROR(outcome);
@@ -75,17 +79,16 @@ Status PipelineDriver::Prepare() {
   return WriteFileAtomically(JoinPath(run_directory_, "effective.yaml"), ToYaml(config_));
 }
 
-Status PipelineDriver::RunStage(const Plan& plan, const StagePlan& stage, const std::atomic<bool>& stop) {
+Status PipelineDriver::RunStage(const Plan& plan, const StagePlan& stage, const std::atomic<int>& stops) {
   const std::string_view kind = ArtifactKind(stage.stage);
   // Runs of other names may want the same artifact; its checkpoints and unfinished shards have one writer at a time.
-  const std::string locks = JoinPath(artifacts_.root(), "locks");
-  STILL_RETURN_IF_ERROR(MakeDirectories(locks));
-  const auto lock = FileLock::TryAcquire(JoinPath(locks, fmt::format("{}-{}", kind, stage.digest)));
+  STILL_RETURN_IF_ERROR(MakeDirectories(JobDirectory(stage)));
+  const auto lock = FileLock::TryAcquire(JoinPath(JobDirectory(stage), "lock"));
   if (lock.status().code() == Code::kUnavailable)
     return Error(Code::kUnavailable, "another run is making {} {}; wait for it, then run again", kind, stage.digest);
   STILL_RETURN_IF_ERROR(lock.status());
   if (artifacts_.Has(kind, stage.digest)) return Ok();
-  STILL_RETURN_IF_ERROR(stage.stage == Stage::kCorpus ? BuildCorpusHere(stage) : LaunchStage(plan, stage, stop));
+  STILL_RETURN_IF_ERROR(stage.stage == Stage::kCorpus ? BuildCorpusHere(stage) : LaunchStage(plan, stage, stops));
   if (artifacts_.Has(kind, stage.digest)) return Ok();
   return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
                StageName(stage.stage), artifacts_.PathOf(kind, stage.digest));
@@ -106,43 +109,48 @@ Status PipelineDriver::BuildCorpusHere(const StagePlan& stage) {
   });
 }
 
-Status PipelineDriver::LaunchStage(const Plan& plan, const StagePlan& stage, const std::atomic<bool>& stop) {
-  StageServerOptions options;
-  options.stage = StageName(stage.stage);
-  options.log_path = JoinPath(run_directory_, options.stage + ".log");
-  options.on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); };
+Status PipelineDriver::LaunchStage(const Plan& plan, const StagePlan& stage, const std::atomic<int>& stops) {
+  STILL_ASSIGN_OR_RETURN(AgentJob job, JobOf(plan, stage));
+  const stillhouse::v1::WorkerTask task = TaskOf(plan, stage);
+  LauncherAgent agent(
+      std::move(job), task, launcher_, clock_,
+      {.on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); },
+       .on_recovery = [&](const std::string& text) { observer_.OnRecovery(stage, text); },
+       .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }});
+  return agent.Run(stops);
+}
+
+Result<AgentJob> PipelineDriver::JobOf(const Plan& plan, const StagePlan& stage) const {
+  const std::string name(StageName(stage.stage));
+  AgentJob job{.stage = name,
+               .journal_path = JoinPath(JobDirectory(stage), "journal"),
+               .policy = {.stage = name, .same_step_failures = config_.recovery().same_step_failures()},
+               .launch = {.ranks = RunsOnOneRank(stage.stage) ? 1 : config_.ranks(),
+                          .threads_per_rank = ThreadsFor(stage.stage),
+                          .program = worker_program_,
+                          .log_path = JoinPath(run_directory_, name + ".log")},
+               .task_path = JoinPath(run_directory_, fmt::format("task-{}.json", name)),
+               .is_made = [this, stage] { return artifacts_.Has(ArtifactKind(stage.stage), stage.digest); }};
+  if (Trains(stage.stage)) {
+    const auto& train = stage.stage == Stage::kTeacher ? config_.teacher().fit() : config_.train();
+    job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), stage.digest);
+    job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
+    job.in_place = config_.recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && config_.ranks() > 1;
+  }
   if (stage.stage == Stage::kTargets) {
     const std::string corpus = artifacts_.PathOf(ArtifactKind(Stage::kCorpus), At(plan, Stage::kCorpus).digest);
     STILL_ASSIGN_OR_RETURN(const auto view, shards::CorpusView::Open(corpus, shards::Split::kTrain));
-    options.shards = view->shards();
+    job.shards = view->shards();
   }
-  STILL_ASSIGN_OR_RETURN(options.generation, NextGeneration());
-  const std::string log_path = options.log_path;
-  const std::uint64_t generation = options.generation;
-  STILL_ASSIGN_OR_RETURN(const auto server, StageServer::Bind(std::move(options), clock_));
-  STILL_ASSIGN_OR_RETURN(const std::string task, WriteTask(plan, stage, generation, server->endpoint()));
-  STILL_ASSIGN_OR_RETURN(const auto job, launcher_.Launch({.ranks = RunsOnOneRank(stage.stage) ? 1 : config_.ranks(),
-                                                           .threads_per_rank = ThreadsFor(stage.stage),
-                                                           .program = worker_program_,
-                                                           .arguments = {"--task", task},
-                                                           .log_path = log_path}));
-  return server->Run(*job, stop);
+  return job;
 }
 
-// Evaluation times inference as a user of the whole machine would see it.
-std::uint32_t PipelineDriver::ThreadsFor(Stage stage) const {
-  if (stage != Stage::kEvaluate) return config_.threads_per_rank();
-  return std::max(1U, std::thread::hardware_concurrency());
-}
-
-Result<std::string> PipelineDriver::WriteTask(const Plan& plan, const StagePlan& stage, std::uint64_t generation,
-                                              const std::string& endpoint) const {
+// What all launches of a stage have in common.
+stillhouse::v1::WorkerTask PipelineDriver::TaskOf(const Plan& plan, const StagePlan& stage) const {
   stillhouse::v1::WorkerTask task;
   task.set_stage(StageOnTheWire(stage.stage));
   *task.mutable_config() = config_;
   task.mutable_config()->set_threads_per_rank(ThreadsFor(stage.stage));
-  task.set_generation(generation);
-  task.set_endpoint(endpoint);
   task.set_identity(stage.identity);
   stillhouse::v1::Artifacts& artifacts = *task.mutable_artifacts();
   artifacts.set_corpus(At(plan, Stage::kCorpus).digest);
@@ -151,26 +159,17 @@ Result<std::string> PipelineDriver::WriteTask(const Plan& plan, const StagePlan&
   artifacts.set_student(At(plan, Stage::kTrain).digest);
   artifacts.set_report(At(plan, Stage::kEvaluate).digest);
   artifacts.set_export_(At(plan, Stage::kExport).digest);
-  STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
-  const std::string path = JoinPath(run_directory_, fmt::format("task-{}.json", StageName(stage.stage)));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(path, json));
-  return path;
+  return task;
 }
 
-// The fencing number of the next launch, on disk before anyone hears of it.
-Result<std::uint64_t> PipelineDriver::NextGeneration() const {
-  const std::string path = JoinPath(run_directory_, "generation");
-  std::uint64_t last = 0;
-  if (Exists(path)) {
-    STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), last);
-    if (error != std::errc() || std::string_view(end) != "\n") {
-      return Error(Code::kDataLoss, "{}: not a number; write one above that of any checkpoint of {} into it", path,
-                   config_.name());
-    }
-  }
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(path, fmt::format("{}\n", last + 1)));
-  return last + 1;
+std::string PipelineDriver::JobDirectory(const StagePlan& stage) const {
+  return JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", ArtifactKind(stage.stage), stage.digest));
+}
+
+// Evaluation times inference as a user of the whole machine would see it.
+std::uint32_t PipelineDriver::ThreadsFor(Stage stage) const {
+  if (stage != Stage::kEvaluate) return config_.threads_per_rank();
+  return std::max(1U, std::thread::hardware_concurrency());
 }
 
 }  // namespace still::coordinator

@@ -1,7 +1,8 @@
 // Runs a plan on this machine: the stages whose artifact does not exist yet, in order. Safe to be killed at any instant
-// and started again: what counts is on disk, as artifacts, and nothing else is remembered but the generation number.
+// and started again: what counts is on disk, as artifacts and, of those in the making, in their jobs' journals.
 //
-//   <artifacts>/runs/<name>/  lock  generation  effective.yaml  task-<stage>.json  <stage>.log
+//   <artifacts>/runs/<name>/           lock  effective.yaml  task-<stage>.json  <stage>.log
+//   <artifacts>/jobs/<kind>-<digest>/  lock  journal/ (job_journal.h)
 #pragma once
 
 #include <atomic>
@@ -12,8 +13,8 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/status.h"
+#include "coordinator/launcher_agent.h"
 #include "coordinator/plan.h"
-#include "coordinator/stage_server.h"
 
 namespace still::coordinator {
 
@@ -23,6 +24,10 @@ class RunObserver {
   virtual ~RunObserver() = default;
   virtual void OnStageStarted(const StagePlan& stage) = 0;
   virtual void OnProgress(const StagePlan& stage, const StageProgress& progress) = 0;
+  // A death that was recovered from: "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks".
+  virtual void OnRecovery(const StagePlan& stage, const std::string& text) = 0;
+  // Checkpoints cannot be kept while the work goes on; an empty text: it is over.
+  virtual void OnStorageTrouble(const StagePlan& stage, const std::string& text) = 0;
   virtual void OnStageFinished(const StagePlan& stage, double seconds, const Status& outcome) = 0;
 };
 
@@ -36,26 +41,27 @@ class PipelineDriver {
  public:
   // `config` is resolved (see PlanPipeline). `worker_program` is the path of still-worker. All must outlive the driver.
   PipelineDriver(const stillhouse::v1::PipelineConfig& config, std::string worker_program, cluster::Launcher& launcher,
-                 const Clock& clock, RunObserver& observer);
+                 Clock& clock, RunObserver& observer);
 
-  // UNAVAILABLE while another run of the same name is active; CANCELLED soon after `stop` becomes true. The corpus
-  // stage, which runs in this process, is finished first.
-  Result<std::vector<StageOutcome>> Run(const Plan& plan, const std::atomic<bool>& stop);
+  // UNAVAILABLE while another run of the same name is active. CANCELLED after `stops`, the number of requests to stop,
+  // becomes positive: training first finishes its step and publishes it; after a second request nothing is waited for.
+  // The corpus stage, which runs in this process, is finished first. Stages after `last` are left alone.
+  Result<std::vector<StageOutcome>> Run(const Plan& plan, const std::atomic<int>& stops, Stage last = Stage::kExport);
 
  private:
   Status Prepare();
-  Status RunStage(const Plan& plan, const StagePlan& stage, const std::atomic<bool>& stop);
+  Status RunStage(const Plan& plan, const StagePlan& stage, const std::atomic<int>& stops);
   Status BuildCorpusHere(const StagePlan& stage);
-  Status LaunchStage(const Plan& plan, const StagePlan& stage, const std::atomic<bool>& stop);
-  Result<std::string> WriteTask(const Plan& plan, const StagePlan& stage, std::uint64_t generation,
-                                const std::string& endpoint) const;
-  Result<std::uint64_t> NextGeneration() const;
+  Status LaunchStage(const Plan& plan, const StagePlan& stage, const std::atomic<int>& stops);
+  Result<AgentJob> JobOf(const Plan& plan, const StagePlan& stage) const;
+  stillhouse::v1::WorkerTask TaskOf(const Plan& plan, const StagePlan& stage) const;
+  std::string JobDirectory(const StagePlan& stage) const;
   std::uint32_t ThreadsFor(Stage stage) const;
 
   const stillhouse::v1::PipelineConfig& config_;
   const std::string worker_program_;
   cluster::Launcher& launcher_;
-  const Clock& clock_;
+  Clock& clock_;
   RunObserver& observer_;
   ArtifactStore artifacts_;
   std::string run_directory_;

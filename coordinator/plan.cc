@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cluster/mpirun_command.h"
 #include "common/files.h"
 #include "common/proto/config.pb.h"
 #include "coordinator/corpus_options.h"
@@ -30,7 +31,8 @@ void AddMask(const stillhouse::v1::MaskConfig& mask, IdentityBuilder* identity) 
   identity->Add("mask.smoothing", mask.smoothing());
 }
 
-// Checkpoint options are left out: how often a run is saved does not change what it computes.
+// Checkpoint options are left out: how often a run is saved does not change what it computes. So is the exact
+// reduction: only the fast one gives other bits.
 void AddTraining(const TrainConfig& train, IdentityBuilder* identity) {
   identity->Add("epochs", std::uint64_t{train.epochs()}).Add("max_steps", std::uint64_t{train.max_steps()});
   identity->Add("sequences_per_step", std::uint64_t{train.sequences_per_step()});
@@ -39,6 +41,7 @@ void AddTraining(const TrainConfig& train, IdentityBuilder* identity) {
   identity->Add("beta1", train.beta1()).Add("beta2", train.beta2()).Add("epsilon", train.epsilon());
   identity->Add("weight_decay", train.weight_decay()).Add("clip_norm", train.clip_norm());
   identity->Add("dropout", train.dropout()).Add("attention_dropout", train.attention_dropout());
+  if (train.reduction() == stillhouse::v1::REDUCTION_FAST) identity->Add("reduction", "fast");
 }
 
 void AddLoss(const TrainConfig& train, IdentityBuilder* identity) {
@@ -145,13 +148,37 @@ std::string_view StageName(Stage stage) {
   return kNames[static_cast<std::size_t>(stage)];
 }
 
+Result<Stage> StageNamed(std::string_view name) {
+  std::string names;
+  for (std::size_t i = 0; i < kStages; ++i) {
+    const auto stage = static_cast<Stage>(i);
+    if (StageName(stage) == name) return stage;
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", StageName(stage));
+  }
+  return Error(Code::kInvalidArgument, "'{}' is no stage; the stages are {}", name, names);
+}
+
 std::string_view ArtifactKind(Stage stage) {
   if (stage == Stage::kTrain) return "student";
   if (stage == Stage::kEvaluate) return "report";
   return StageName(stage);
 }
 
+Status ResolveRecovery(bool mpi_has_ulfm, stillhouse::v1::RecoveryConfig* recovery) {
+  if (recovery->mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && !mpi_has_ulfm) {
+    return Error(Code::kInvalidArgument,
+                 "recovery.mode is inplace, but the MPI that the worker was built with has no ULFM; build against Open "
+                 "MPI 5 or set it to relaunch or auto");
+  }
+  if (recovery->mode() == stillhouse::v1::RECOVERY_MODE_AUTO ||
+      recovery->mode() == stillhouse::v1::RECOVERY_MODE_UNSPECIFIED) {
+    recovery->set_mode(mpi_has_ulfm ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  }
+  return Ok();
+}
+
 Status ResolveConfig(const TeacherFacts& teacher, bool cpu_has_bf16, PipelineConfig* config) {
+  STILL_RETURN_IF_ERROR(ResolveRecovery(cluster::MpiHasUlfm(), config->mutable_recovery()));
   if (config->precision() == stillhouse::v1::PRECISION_AUTO ||
       config->precision() == stillhouse::v1::PRECISION_UNSPECIFIED) {
     config->set_precision(cpu_has_bf16 ? stillhouse::v1::PRECISION_BF16 : stillhouse::v1::PRECISION_FP32);

@@ -15,6 +15,7 @@
 namespace stillhouse::v1 {
 class Artifacts;
 class PipelineConfig;
+class RecoveryConfig;
 }  // namespace stillhouse::v1
 
 namespace still::coordinator {
@@ -23,6 +24,8 @@ enum class Stage { kCorpus, kTeacher, kTargets, kTrain, kEvaluate, kExport };
 inline constexpr std::size_t kStages = 6;
 
 std::string_view StageName(Stage stage);     // "corpus", "teacher", "targets", "train", "evaluate", "export"
+// The stage of this name; INVALID_ARGUMENT lists the names.
+Result<Stage> StageNamed(std::string_view name);
 std::string_view ArtifactKind(Stage stage);  // what it makes: "corpus", "teacher", "targets", "student", ...
 
 struct StagePlan {
@@ -34,9 +37,12 @@ struct StagePlan {
 };
 using Plan = std::array<StagePlan, kStages>;  // indexed by Stage, which is also the order of execution
 
-// Fills in what the configuration leaves open (precision auto, student.layers 0, corpus.vocab empty) and checks what
-// only the inputs can tell. `cpu_has_bf16` is a fact of the machine.
+// Fills in what the configuration leaves open (precision and recovery.mode auto, student.layers 0, corpus.vocab empty)
+// and checks what only the inputs can tell. `cpu_has_bf16` is a fact of the machine.
 Status ResolveConfig(const TeacherFacts& teacher, bool cpu_has_bf16, stillhouse::v1::PipelineConfig* config);
+
+// The part of it that is a fact of the build. INVALID_ARGUMENT for inplace without ULFM.
+Status ResolveRecovery(bool mpi_has_ulfm, stillhouse::v1::RecoveryConfig* recovery);
 
 // Pure. `config` is resolved. Digests depend on what determines the bytes of a result: inputs by content, options,
 // seed, precision and threads of a rank; never on ranks, names or paths.

@@ -14,9 +14,10 @@ Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& pl
     if (numbers.status().code() == Code::kNotFound) continue;
     STILL_ASSIGN_OR_RETURN(summary.numbers[stage.stage], std::move(numbers));
   }
-  summary.student_directory = directory(Stage::kTrain);
-  summary.report_directory = directory(Stage::kEvaluate);
-  summary.export_directory = directory(Stage::kExport);
+  const auto if_made = [&](Stage stage) { return Exists(directory(stage)) ? directory(stage) : ""; };
+  summary.student_directory = if_made(Stage::kTrain);
+  summary.report_directory = if_made(Stage::kEvaluate);
+  summary.export_directory = if_made(Stage::kExport);
   const std::string weights = JoinPath(summary.student_directory, "weights.sha256");
   if (Exists(weights)) {
     STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(weights));

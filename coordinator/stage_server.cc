@@ -1,68 +1,76 @@
 #include "coordinator/stage_server.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "common/files.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
+#include "coordinator/launch_death.h"
 
 namespace still::coordinator {
 namespace {
 
+using std::chrono::milliseconds;
 using stillhouse::v1::Envelope;
 
-// The last lines of a log, indented, for an error message; empty when there is nothing to show.
-std::string LastLines(const std::string& path, std::uint64_t begin_of_launch, std::size_t count) {
-  const Result<std::string> log = ReadFile(path);
-  if (!log.ok() || log->size() <= begin_of_launch) return "";
-  std::string_view text = std::string_view(*log).substr(begin_of_launch);
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  std::size_t begin = text.size();
-  while (begin > 0 && count > 0) {
-    const std::size_t newline = text.rfind('\n', begin - 1);
-    begin = newline == std::string_view::npos ? 0 : newline;
-    --count;
-  }
-  text.remove_prefix(begin < text.size() && text[begin] == '\n' ? begin + 1 : begin);
-  std::string lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines += fmt::format("\n    {}", text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
+std::string RankSource(std::uint32_t rank) { return fmt::format("rank {}", rank); }
+
+// Of a text for people.
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
 
 Result<std::unique_ptr<StageServer>> StageServer::Bind(StageServerOptions options, const Clock& clock) {
   STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcServer> rpc, RpcServer::Bind("tcp://127.0.0.1:*"));
-  const Result<std::uint64_t> log_size = FileSize(options.log_path);
-  std::unique_ptr<StageServer> server(new StageServer(std::move(options), clock, std::move(rpc)));
-  if (log_size.ok()) server->log_begin_ = *log_size;
-  return server;
+  return std::unique_ptr<StageServer>(new StageServer(std::move(options), clock, std::move(rpc)));
 }
 
-Status StageServer::Run(cluster::LaunchedJob& job, const std::atomic<bool>& stop) {
-  std::optional<Clock::TimePoint> ending_since;
-  while (true) {
-    if (const auto exit = job.Poll()) {
-      STILL_RETURN_IF_ERROR(ServeLastWords());
-      return Outcome(*exit);
-    }
-    if (!ending_since && Ending()) ending_since = clock_.Now();
-    if (!ending_since && stop) {
-      NoteFailure(Error(Code::kCancelled, "{}: interrupted; run the same command again to resume", options_.stage));
-      ending_since = clock_.Now();
-      job.Terminate();
-    }
-    if (ending_since && clock_.Now() - *ending_since > options_.drain) job.Kill();
+StageServer::StageServer(StageServerOptions options, const Clock& clock, std::unique_ptr<RpcServer> rpc)
+    : options_(std::move(options)),
+      clock_(clock),
+      rpc_(std::move(rpc)),
+      leases_(options_.shards),
+      membership_(options_.generation, options_.ranks),
+      results_(options_.stage, options_.survivors_go_on),
+      generation_since_(clock.Now()) {
+  const Result<std::uint64_t> log_size = FileSize(options_.log_path);
+  if (log_size.ok()) log_begin_ = *log_size;
+}
+
+GenerationEnd StageServer::Run(cluster::LaunchedJob& job, const std::atomic<int>& stops) {
+  const Status served = Serve(job, stops);
+  if (!served.ok()) return EndOf(served.WithContext(options_.stage), FirstLine(served.message()));
+  return Outcome(*job.Poll());
+}
+
+Status StageServer::Serve(cluster::LaunchedJob& job, const std::atomic<int>& stops) {
+  while (!job.Poll()) {
+    Steer(job, stops);
+    STILL_RETURN_IF_ERROR(Publish());
     STILL_RETURN_IF_ERROR(ServeOne(options_.tick).status());
   }
+  return ServeLastWords();
 }
 
-Result<bool> StageServer::ServeOne(std::chrono::milliseconds wait) {
+// What the clock and the people who wait decide.
+void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
+  const Clock::TimePoint now = clock_.Now();
+  if (stops > 0 && !stop_seen_) stop_seen_ = now;
+  const bool out_of_patience = stop_seen_ && now - *stop_seen_ >= options_.drain_patience;
+  if (!Ending() && (stops > 1 || out_of_patience)) {
+    NoteFailureHere(Error(Code::kCancelled, "{}: interrupted; run the same command again to resume", options_.stage));
+  }
+  if (std::exchange(end_asked_, false)) {
+    terminated_ = true;
+    job.Terminate();
+  }
+  if (Ending() && !ending_since_) ending_since_ = now;
+  if (stops > 1 || (ending_since_ && now - *ending_since_ > EndPatience())) job.Kill();
+}
+
+Result<bool> StageServer::ServeOne(milliseconds wait) {
   STILL_ASSIGN_OR_RETURN(const std::optional<RpcMessage> message, rpc_->Receive(wait));
   if (!message) return false;
   STILL_RETURN_IF_ERROR(Dispatch(*message));
@@ -72,8 +80,10 @@ Result<bool> StageServer::ServeOne(std::chrono::milliseconds wait) {
 // Messages may still be on their way up from the socket; without a result yet, it is worth waiting for one.
 Status StageServer::ServeLastWords() {
   while (true) {
-    STILL_ASSIGN_OR_RETURN(const bool served, ServeOne(Ending() ? std::chrono::milliseconds(0) : options_.last_words));
-    if (!served) return Ok();
+    STILL_ASSIGN_OR_RETURN(const bool served, ServeOne(Ending() ? milliseconds(0) : options_.last_words));
+    if (served) continue;
+    publish_tried_.reset();
+    return Publish();
   }
 }
 
@@ -83,25 +93,50 @@ Status StageServer::Dispatch(const RpcMessage& message) {
     LogWarn("{}: dropped a message of {} bytes that is not an Envelope", options_.stage, message.payload.size());
     return Ok();
   }
-  if (envelope.generation() != options_.generation) {
-    LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
-            envelope.generation(), options_.generation);
-    Envelope reply;
-    reply.mutable_fenced()->set_current_generation(options_.generation);
-    return Reply(message.peer, &reply);
-  }
+  if (membership_.Accepts(envelope.generation(), envelope.rank())) return DispatchMember(message.peer, envelope);
+  LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
+          envelope.generation(), membership_.generation());
+  Envelope reply;
+  reply.mutable_fenced()->set_current_generation(membership_.generation());
+  return Reply(message.peer, &reply);
+}
+
+Status StageServer::DispatchMember(const std::string& peer, const Envelope& envelope) {
   switch (envelope.body_case()) {
+    case Envelope::kHeartbeat: return AnswerHeartbeat(peer, envelope);
     case Envelope::kProgress: NoteProgress(envelope); break;
-    case Envelope::kLeaseRequest: return GrantShard(message.peer, envelope.lease_request().request());
+    case Envelope::kLeaseRequest: return GrantShard(peer, envelope.lease_request().request());
     case Envelope::kShardDone: {
       const Status marked = leases_.MarkDone(envelope.shard_done().shard(), envelope.shard_done().digest());
-      if (!marked.ok()) NoteFailure(marked.WithContext(fmt::format("{}, rank {}", options_.stage, envelope.rank())));
+      if (!marked.ok())
+        NoteFailureHere(marked.WithContext(fmt::format("{}, rank {}", options_.stage, envelope.rank())));
       break;
     }
-    case Envelope::kStageResult: NoteResult(envelope); break;
+    case Envelope::kPartsWritten: return CollectParts(peer, envelope);
+    case Envelope::kShrinkRequest: return AnswerShrink(peer, envelope.rank(), envelope.shrink_request());
+    case Envelope::kRankKilled: {
+      const auto& killed = envelope.rank_killed();
+      sightings_.Killed(envelope.rank(), killed.cause(), {killed.phase(), killed.step()});
+      break;
+    }
+    case Envelope::kStorageTrouble:
+      NoteStorageTrouble(RankSource(envelope.rank()), envelope.storage_trouble().message());
+      break;
+    case Envelope::kStageResult: {
+      const auto& result = envelope.stage_result();
+      results_.Said(envelope.rank(), Status(static_cast<Code>(result.code()), result.message()));
+      break;
+    }
     default: LogWarn("{}: rank {} sent a message that only a coordinator sends", options_.stage, envelope.rank());
   }
   return Ok();
+}
+
+Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& envelope) {
+  sightings_.Seen(envelope.rank(), {envelope.heartbeat().phase(), envelope.heartbeat().step()});
+  Envelope reply;
+  reply.mutable_heartbeat_reply()->set_drain(stop_seen_.has_value());
+  return Reply(peer, &reply);
 }
 
 Status StageServer::GrantShard(const std::string& peer, std::uint64_t request) {
@@ -111,6 +146,92 @@ Status StageServer::GrantShard(const std::string& peer, std::uint64_t request) {
   reply.mutable_lease_grant()->set_granted(shard.has_value());
   reply.mutable_lease_grant()->set_shard(shard.value_or(0));
   return Reply(peer, &reply);
+}
+
+Status StageServer::AnswerShrink(const std::string& peer, std::uint32_t rank,
+                                 const stillhouse::v1::ShrinkRequest& request) {
+  std::optional<std::uint64_t> answer = membership_.Answered(rank, request.request());
+  if (!answer) {
+    const Result<std::uint64_t> granted = Shrink(rank, request);
+    if (!granted.ok()) LogWarn("{}: survivors may not go on: {}", options_.stage, granted.status().message());
+    answer = granted.ok() ? *granted : 0;
+    membership_.NoteAnswer(rank, request.request(), *answer);
+  }
+  Envelope reply;
+  reply.mutable_shrink_reply()->set_request(request.request());
+  reply.mutable_shrink_reply()->set_generation(*answer);
+  return Reply(peer, &reply);
+}
+
+Result<std::uint64_t> StageServer::Shrink(std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request) {
+  const std::set<std::uint32_t> survivors(request.survivors().begin(), request.survivors().end());
+  STILL_RETURN_IF_ERROR(membership_.Check(rank, survivors));
+  if (Ending() || !options_.on_shrink) return Error(Code::kAborted, "the launch ends");
+  sightings_.Reached(request.step());
+  const std::vector<std::uint32_t> dead = membership_.LeftBehind(survivors);
+  const std::string what = dead.empty() ? fmt::format("the ranks lost each other in step {}", request.step())
+                                        : sightings_.DeathText(dead, request.step());
+  GenerationEnd end = EndOf(Status(Code::kUnavailable, what), what);
+  if (!dead.empty()) {
+    end.rank = dead.front();
+    end.phase = sightings_.PhaseOf(dead.front());
+  }
+  end.in_place = true;
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, options_.on_shrink(end, survivors.size()));
+  membership_.Shrink(survivors, generation);
+  generation_since_ = clock_.Now();
+  for (const std::uint32_t gone : dead) {
+    part_writers_.erase(gone);
+    NoteStorageTrouble(RankSource(gone), "");
+    sightings_.Forget(gone);
+  }
+  return generation;
+}
+
+Status StageServer::CollectParts(const std::string& peer, const Envelope& envelope) {
+  if (options_.publisher == nullptr) {
+    LogWarn("{}: rank {} wrote a checkpoint that nobody keeps", options_.stage, envelope.rank());
+    return Ok();
+  }
+  part_writers_[envelope.rank()] = peer;
+  const Result<WrittenShare> share = ReadShare(envelope.rank(), envelope.parts_written());
+  if (!share.ok()) {
+    NoteFailureHere(share.status().WithContext(options_.stage));
+    return Ok();
+  }
+  sightings_.Reached(share->info.step);
+  if (published_step_ && share->info.step <= *published_step_) {  // said twice
+    Envelope reply;
+    reply.mutable_checkpoint_published()->set_step(*published_step_);
+    return Reply(peer, &reply);
+  }
+  Result<std::optional<CheckpointManifest>> manifest = collector_.Add(*share);
+  if (!manifest.ok()) {
+    NoteFailureHere(manifest.status().WithContext(options_.stage));
+    return Ok();
+  }
+  if (!*manifest) return Ok();
+  options_.publisher->Add(**manifest);
+  publish_tried_.reset();
+  return Publish();
+}
+
+// What waits is tried now and then, and told to everybody who had a share when it succeeds.
+Status StageServer::Publish() {
+  if (options_.publisher == nullptr || !options_.publisher->waiting()) return Ok();
+  const Clock::TimePoint now = clock_.Now();
+  if (publish_tried_ && now - *publish_tried_ < options_.publish_retry) return Ok();
+  publish_tried_ = now;
+  const std::vector<std::uint64_t> steps = options_.publisher->PublishWaiting();
+  NoteStorageTrouble("journal", options_.publisher->trouble().message());
+  if (steps.empty()) return Ok();
+  published_step_ = std::max(published_step_.value_or(0), steps.back());
+  for (const auto& [rank, peer] : part_writers_) {
+    Envelope published;
+    published.mutable_checkpoint_published()->set_step(*published_step_);
+    STILL_RETURN_IF_ERROR(Reply(peer, &published));
+  }
+  return Ok();
 }
 
 // In a stage of leased shards each rank counts its own part; in a gang every rank counts the same steps.
@@ -127,38 +248,68 @@ void StageServer::NoteProgress(const Envelope& envelope) {
       shown.total = std::max(shown.total, part.total);
     }
   }
+  sightings_.Reached(shown.done);
   options_.on_progress(shown);
 }
 
-void StageServer::NoteResult(const Envelope& envelope) {
-  const Code code = static_cast<Code>(envelope.stage_result().code());
-  if (code == Code::kOk) {
-    if (envelope.rank() == 0) succeeded_ = true;
-    return;
-  }
-  // A code this binary does not know comes from another version.
-  const Status said(code > Code::kInternal ? Code::kInternal : code, envelope.stage_result().message());
-  NoteFailure(said.WithContext(fmt::format("{}, rank {}", options_.stage, envelope.rank())));
+void StageServer::NoteFailureHere(Status failure) {
+  results_.Failed(std::move(failure));
+  end_asked_ = true;
 }
 
-void StageServer::NoteFailure(Status failure) {
-  if (!failure_) failure_ = std::move(failure);
+// Shown when the first one has it and when the last one has it no more.
+void StageServer::NoteStorageTrouble(const std::string& source, const std::string& trouble) {
+  const bool before = !storage_troubles_.empty();
+  if (trouble.empty()) {
+    storage_troubles_.erase(source);
+  } else {
+    storage_troubles_[source] = trouble;
+  }
+  if (before != storage_troubles_.empty()) return;
+  options_.on_storage_trouble(trouble.empty() ? "" : fmt::format("{}: {}", source, trouble));
 }
 
 Status StageServer::Reply(const std::string& peer, Envelope* envelope) {
-  envelope->set_generation(options_.generation);
+  envelope->set_generation(membership_.generation());
   return rpc_->Send(peer, envelope->SerializeAsString());
 }
 
-Status StageServer::Outcome(const cluster::ExitInfo& exit) const {
-  if (failure_) return *failure_;
-  if (succeeded_) return Ok();
-  const std::string log = LastLines(options_.log_path, log_begin_, 12);
-  return Error(
-      Code::kUnavailable,
-      "{}: the workers died before the stage was done: mpirun ended with {}; see {}; run the same command again "
-      "to resume{}",
-      options_.stage, exit.ToString(), options_.log_path, log.empty() ? "" : "\n  the log ends:" + log);
+milliseconds StageServer::EndPatience() const {
+  return membership_.shrunk() && !terminated_ ? options_.drain_shrunk : options_.drain;
+}
+
+GenerationEnd StageServer::EndOf(const Status& outcome, const std::string& what) const {
+  return {.generation = membership_.generation(),
+          .code = outcome.code(),
+          .what = what,
+          .why = outcome.message(),
+          .step = sightings_.step(),
+          .seconds = SecondsSince(clock_, generation_since_)};
+}
+
+GenerationEnd StageServer::Outcome(const cluster::ExitInfo& exit) const {
+  if (const std::optional<Status> verdict = results_.Verdict()) {
+    if (verdict->ok()) return EndOf(*verdict, "done");
+    if (verdict->code() != Code::kCancelled || terminated_ || !published_step_)
+      return EndOf(*verdict, FirstLine(verdict->message()));
+    const std::string what = fmt::format("stopped after step {}, published", *published_step_);
+    return EndOf(Error(Code::kCancelled, "{}: {}; run the same command again to continue", options_.stage, what), what);
+  }
+  const LaunchDeath death = ExplainDeath({.stage = options_.stage,
+                                          .log_path = options_.log_path,
+                                          .log_begin = log_begin_,
+                                          .mpirun = exit,
+                                          .sightings = sightings_,
+                                          .members = membership_.members(),
+                                          .gave_up = results_.gave_up()});
+  GenerationEnd end = EndOf(Status(Code::kUnavailable, death.why), death.what);
+  end.rank = death.rank;
+  if (death.rank) end.phase = sightings_.PhaseOf(*death.rank);
+  if (stop_seen_) {
+    end.code = Code::kCancelled;
+    end.why = fmt::format("{}: interrupted, and {}; run the same command again to resume", options_.stage, death.what);
+  }
+  return end;
 }
 
 }  // namespace still::coordinator

@@ -1,9 +1,12 @@
-// The coordinator's side of one launch: one thread that answers the workers of one generation, hands out shards, passes
-// progress on, watches mpirun, and says how the stage ended.
+// The coordinator's side of one launch: one thread that answers the workers and their guardians, hands out shards,
+// collects checkpoints, lets survivors go on, passes progress on, watches mpirun, and says how the launch ended.
 //
-// How it ended, by rank: the first failure any rank reported; else success if rank 0 reported it; else, mpirun being
-// gone, UNAVAILABLE. mpirun's exit code is never trusted: it means little after a failure, and MPI_Finalize may hang,
-// so once a result is in, mpirun gets `drain` to end by itself and is then killed.
+// How it ended, by what ranks said: a failure that would happen again; else success if any member reported it; else a
+// rank's "stopped" (CANCELLED); else, mpirun being gone, UNAVAILABLE with the evidence. mpirun's exit code is never
+// trusted: it means little after a failure, and MPI_Finalize may hang, so once a result is in, mpirun gets a moment to
+// end by itself and is then killed.
+//
+// A message counts when its sender was started by this launch and is still a member; others are answered with Fenced.
 #pragma once
 
 #include <atomic>
@@ -19,11 +22,18 @@
 #include "common/clock.h"
 #include "common/rpc.h"
 #include "common/status.h"
+#include "coordinator/checkpoint_collector.h"
+#include "coordinator/checkpoint_publisher.h"
+#include "coordinator/generation_end.h"
 #include "coordinator/lease_table.h"
+#include "coordinator/membership.h"
+#include "coordinator/rank_sightings.h"
+#include "coordinator/stage_results.h"
 
 namespace stillhouse::v1 {
 class Envelope;
-}
+class ShrinkRequest;
+}  // namespace stillhouse::v1
 
 namespace still::coordinator {
 
@@ -37,13 +47,24 @@ struct StageProgress {
 
 struct StageServerOptions {
   std::string stage;             // name, in messages
-  std::uint64_t generation = 1;  // messages of an older one are answered with Fenced
-  std::uint32_t shards = 0;      // to lease; 0: this stage leases none
-  std::string log_path;          // of the launch, named in errors
+  std::uint64_t generation = 1;  // that the ranks are launched as
+  std::uint32_t ranks = 1;
+  std::uint32_t shards = 0;                  // to lease; 0: this stage leases none
+  std::string log_path;                      // of the launch, named in errors
+  bool survivors_go_on = false;              // one rank's "a peer is gone" does not end the launch
+  CheckpointPublisher* publisher = nullptr;  // outlives the server; null: this stage makes no checkpoints
   std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
-  std::chrono::milliseconds tick{100};  // longest wait between two looks at mpirun
-  std::chrono::milliseconds drain{10'000};
-  std::chrono::milliseconds last_words{1000};  // for what dead ranks said to arrive
+  // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
+  std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
+  // Checkpoints cannot be kept, while the work goes on; an empty text: it is over.
+  std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
+
+  std::chrono::milliseconds tick{100};           // longest wait between two looks at mpirun
+  std::chrono::milliseconds drain_patience{0};   // for a step to finish and be published, when asked to stop
+  std::chrono::milliseconds drain{10'000};       // for mpirun to end once the outcome is known, ...
+  std::chrono::milliseconds drain_shrunk{1000};  // ...where a rank is missing, so that MPI_Finalize may wait for ever
+  std::chrono::milliseconds last_words{300};     // for what dead ranks said to arrive
+  std::chrono::milliseconds publish_retry{500};
 };
 
 class StageServer {
@@ -55,35 +76,60 @@ class StageServer {
   const std::string& endpoint() const { return rpc_->endpoint(); }
   const LeaseTable& leases() const { return leases_; }
 
-  // Serves until `job` has ended, then returns the outcome. When `stop` becomes true the job is asked to terminate and
-  // the outcome is CANCELLED, unless the stage ended first. Call once.
-  Status Run(cluster::LaunchedJob& job, const std::atomic<bool>& stop);
+  // Serves until `job` has ended, then returns how its last generation did. `stops` counts requests to stop: after the
+  // first one ranks are asked to drain, for `drain_patience`, then the job is asked to terminate; after the second it
+  // is killed. Call once.
+  GenerationEnd Run(cluster::LaunchedJob& job, const std::atomic<int>& stops);
 
  private:
-  StageServer(StageServerOptions options, const Clock& clock, std::unique_ptr<RpcServer> rpc)
-      : options_(std::move(options)), clock_(clock), rpc_(std::move(rpc)), leases_(options_.shards) {}
+  StageServer(StageServerOptions options, const Clock& clock, std::unique_ptr<RpcServer> rpc);
 
+  Status Serve(cluster::LaunchedJob& job, const std::atomic<int>& stops);
+  void Steer(cluster::LaunchedJob& job, int stops);
   // Handles one message, waiting up to `wait` for it; false when none came.
   Result<bool> ServeOne(std::chrono::milliseconds wait);
   // Handles what is left once mpirun has ended.
   Status ServeLastWords();
   Status Dispatch(const RpcMessage& message);
+  Status DispatchMember(const std::string& peer, const stillhouse::v1::Envelope& envelope);
+  Status AnswerHeartbeat(const std::string& peer, const stillhouse::v1::Envelope& envelope);
   Status GrantShard(const std::string& peer, std::uint64_t request);
+  Status AnswerShrink(const std::string& peer, std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request);
+  Result<std::uint64_t> Shrink(std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request);
+  Status CollectParts(const std::string& peer, const stillhouse::v1::Envelope& envelope);
+  Status Publish();
   void NoteProgress(const stillhouse::v1::Envelope& envelope);
-  void NoteResult(const stillhouse::v1::Envelope& envelope);
-  void NoteFailure(Status failure);
+  // One found here, which no rank knows of: the job is told to end.
+  void NoteFailureHere(Status failure);
+  void NoteStorageTrouble(const std::string& source, const std::string& trouble);
   Status Reply(const std::string& peer, stillhouse::v1::Envelope* envelope);
-  bool Ending() const { return succeeded_ || failure_.has_value(); }
-  Status Outcome(const cluster::ExitInfo& exit) const;
+
+  bool Ending() const { return results_.Settled(membership_.members()); }
+  std::chrono::milliseconds EndPatience() const;
+  GenerationEnd EndOf(const Status& outcome, const std::string& what) const;
+  GenerationEnd Outcome(const cluster::ExitInfo& exit) const;
 
   StageServerOptions options_;
   const Clock& clock_;
   std::unique_ptr<RpcServer> rpc_;
   LeaseTable leases_;
-  std::map<std::uint32_t, StageProgress> progress_;  // latest of each rank
-  bool succeeded_ = false;
-  std::optional<Status> failure_;
+  Membership membership_;
+  StageResults results_;
+  RankSightings sightings_;
+  CheckpointCollector collector_;
+  Clock::TimePoint generation_since_;
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones
+
+  std::map<std::uint32_t, StageProgress> progress_;    // latest of each rank
+  std::map<std::uint32_t, std::string> part_writers_;  // ranks that took part in a checkpoint, and where they are heard
+  std::optional<std::uint64_t> published_step_;        // newest of this launch
+  std::optional<Clock::TimePoint> publish_tried_;
+  std::map<std::string, std::string> storage_troubles_;  // by who has one
+
+  std::optional<Clock::TimePoint> stop_seen_;
+  bool end_asked_ = false;  // a failure found here: not yet passed on
+  bool terminated_ = false;
+  std::optional<Clock::TimePoint> ending_since_;
 };
 
 }  // namespace still::coordinator

@@ -3,17 +3,34 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "common/log.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc.h"
+#include "worker/incarnation.h"
 
 namespace still::worker {
 namespace {
 
 namespace v1 = ::stillhouse::v1;
 using std::chrono::milliseconds;
+
+v1::PartsWritten MessageOf(const WrittenParts& written) {
+  v1::PartsWritten message;
+  message.set_info(InfoJson(written.info));
+  for (const CheckpointPart& part : written.parts) {
+    v1::CheckpointPart& carried = *message.add_parts();
+    carried.set_file(part.file);
+    carried.set_size(part.size);
+    carried.set_sha256(part.sha256);
+  }
+  message.set_total_parts(written.total_parts);
+  message.set_ranks(written.ranks);
+  message.set_state_digest(written.state_digest);
+  return message;
+}
 
 class RpcControlLink final : public ControlLink {
  public:
@@ -38,28 +55,27 @@ class RpcControlLink final : public ControlLink {
     message.set_unit(progress.unit);
     message.set_tokens(progress.tokens);
     for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
-    if (const Status sent = Send(&envelope); !sent.ok() && !std::exchange(warned_, true))
-      LogWarn("progress is not shown from here on, the work goes on: {}", sent.message());
+    if (const Status sent = Send(&envelope); !sent.ok())
+      WarnOnce("progress is not shown from here on, the work goes on", sent);
   }
 
   Result<std::optional<std::uint32_t>> NextShard() override {
-    const Clock::TimePoint deadline = options_.clock->Now() + options_.lease_deadline;
     v1::Envelope request;
-    request.mutable_lease_request()->set_request(++last_request_);
-    while (options_.clock->Now() < deadline) {
-      // A request that could not be queued is as good as lost on the way: the next one comes in a moment.
-      if (const Status sent = Send(&request); !sent.ok()) LogDebug("lease request: {}", sent.message());
-      const Clock::TimePoint resend_at = std::min(deadline, options_.clock->Now() + options_.lease_resend_interval);
-      STILL_ASSIGN_OR_RETURN(std::optional<v1::LeaseGrant> grant, AwaitGrant(last_request_, resend_at));
-      if (!grant) continue;
-      if (!grant->granted()) return std::optional<std::uint32_t>();
-      return std::optional<std::uint32_t>(grant->shard());
-    }
-    return Error(
-        Code::kUnavailable,
-        "no answer from the coordinator at {} to the request for a shard within {} s; see that it runs and can "
-        "be reached, then start the stage again: finished shards are kept",
-        endpoint_, std::chrono::duration<double>(options_.lease_deadline).count());
+    const std::uint64_t number = ++last_request_;
+    request.mutable_lease_request()->set_request(number);
+    STILL_ASSIGN_OR_RETURN(
+        const std::optional<v1::Envelope> reply,
+        Ask(&request, options_.lease_resend_interval, options_.lease_deadline, [number](const v1::Envelope& said) {
+          return said.has_lease_grant() && said.lease_grant().request() == number;
+        }));
+    if (!reply)
+      return Error(
+          Code::kUnavailable,
+          "no answer from the coordinator at {} to the request for a shard within {} s; see that it runs and can "
+          "be reached, then start the stage again: finished shards are kept",
+          endpoint_, std::chrono::duration<double>(options_.lease_deadline).count());
+    if (!reply->lease_grant().granted()) return std::optional<std::uint32_t>();
+    return std::optional<std::uint32_t>(reply->lease_grant().shard());
   }
 
   Status ShardDone(std::uint32_t shard, const std::string& digest) override {
@@ -67,6 +83,62 @@ class RpcControlLink final : public ControlLink {
     envelope.mutable_shard_done()->set_shard(shard);
     envelope.mutable_shard_done()->set_digest(digest);
     return Send(&envelope);
+  }
+
+  Status Poll() override {
+    while (fenced_.ok()) {
+      const Result<std::optional<v1::Envelope>> said = Receive(milliseconds::zero());
+      if (!said.ok()) {
+        WarnOnce("the coordinator is not heard from here on, the work goes on", said.status());
+        break;
+      }
+      if (!*said) break;
+    }
+    return fenced_;
+  }
+
+  Status PartsWritten(const WrittenParts& written) override {
+    v1::Envelope envelope;
+    *envelope.mutable_parts_written() = MessageOf(written);
+    return Send(&envelope);
+  }
+
+  std::optional<std::uint64_t> PublishedStep() const override { return published_step_; }
+
+  Result<std::uint64_t> RequestShrink(std::uint64_t step, const std::vector<int>& survivors) override {
+    v1::Envelope request;
+    const std::uint64_t number = ++last_request_;
+    v1::ShrinkRequest& message = *request.mutable_shrink_request();
+    message.set_request(number);
+    message.set_step(step);
+    for (const int rank : survivors) message.add_survivors(static_cast<std::uint32_t>(rank));
+    STILL_ASSIGN_OR_RETURN(
+        const std::optional<v1::Envelope> reply,
+        Ask(&request, options_.shrink_resend_interval, options_.shrink_deadline, [number](const v1::Envelope& said) {
+          return said.has_shrink_reply() && said.shrink_reply().request() == number;
+        }));
+    if (!reply)
+      return Error(Code::kUnavailable,
+                   "no answer from the coordinator at {} within {} s: {} survivors of step {} cannot go on without a "
+                   "new generation",
+                   endpoint_, std::chrono::duration<double>(options_.shrink_deadline).count(), survivors.size(), step);
+    if (reply->shrink_reply().generation() == 0)
+      return Error(Code::kAborted,
+                   "the coordinator at {} refuses to let {} survivors of step {} go on: this launch of generation {} "
+                   "ends, the next one continues",
+                   endpoint_, survivors.size(), step, generation_);
+    return reply->shrink_reply().generation();
+  }
+
+  void ReportStorageTrouble(const std::string& message) override {
+    if (message == storage_trouble_) return;
+    v1::Envelope envelope;
+    envelope.mutable_storage_trouble()->set_message(message);
+    if (const Status sent = Send(&envelope); !sent.ok()) {
+      LogWarn("trouble with storage is not reported: {}", sent.message());
+      return;  // said again when asked to
+    }
+    storage_trouble_ = message;
   }
 
   void ReportResult(const Status& status) override {
@@ -83,27 +155,51 @@ class RpcControlLink final : public ControlLink {
     STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
     envelope->set_generation(generation_);
     envelope->set_rank(rank_);
+    envelope->set_incarnation(incarnation_);
     return client_->Send(envelope->SerializeAsString());
   }
 
-  // The grant for `request`, or nothing by `until`. Grants for earlier requests (answers to repeats) are dropped.
-  Result<std::optional<v1::LeaseGrant>> AwaitGrant(std::uint64_t request, Clock::TimePoint until) {
+  // Sends `request`, and again every `resend_interval`, until a message comes that `answers` it; nothing by the
+  // deadline. Answers to earlier requests (to repeats of them) are passed over. ABORTED when fenced.
+  Result<std::optional<v1::Envelope>> Ask(v1::Envelope* request, milliseconds resend_interval, milliseconds patience,
+                                          const std::function<bool(const v1::Envelope&)>& answers) {
+    const Clock::TimePoint deadline = options_.clock->Now() + patience;
+    Clock::TimePoint resend_at = options_.clock->Now();
     while (true) {
-      const auto left = std::chrono::ceil<milliseconds>(until - options_.clock->Now());
-      if (left <= milliseconds::zero()) return std::optional<v1::LeaseGrant>();
-      STILL_ASSIGN_OR_RETURN(const std::optional<std::string> payload, client_->Receive(left));
-      if (!payload) continue;
-      v1::Envelope envelope;
-      if (!envelope.ParseFromString(*payload)) {
-        LogWarn("dropped a message of {} bytes from {} that is no Envelope", payload->size(), endpoint_);
-        continue;
+      STILL_RETURN_IF_ERROR(fenced_);
+      const Clock::TimePoint now = options_.clock->Now();
+      if (now >= deadline) return std::optional<v1::Envelope>();
+      if (now >= resend_at) {
+        // A request that could not be queued is as good as lost on the way: the next one comes in a moment.
+        if (const Status sent = Send(request); !sent.ok()) LogDebug("request: {}", sent.message());
+        resend_at = now + resend_interval;
       }
-      if (envelope.has_fenced())
-        return Error(Code::kAborted, "generation {} is over: the coordinator at {} is at generation {}", generation_,
-                     endpoint_, envelope.fenced().current_generation());
-      if (envelope.has_lease_grant() && envelope.lease_grant().request() == request)
-        return std::optional<v1::LeaseGrant>(envelope.lease_grant());
+      const auto left = std::chrono::ceil<milliseconds>(std::min(deadline, resend_at) - now);
+      STILL_ASSIGN_OR_RETURN(std::optional<v1::Envelope> said, Receive(left));
+      if (said && answers(*said)) return said;
     }
+  }
+
+  // The next message, already taken in; nothing when none came in time. An empty one for bytes that are none.
+  Result<std::optional<v1::Envelope>> Receive(milliseconds timeout) {
+    STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
+    STILL_ASSIGN_OR_RETURN(const std::optional<std::string> payload, client_->Receive(timeout));
+    if (!payload) return std::optional<v1::Envelope>();
+    v1::Envelope envelope;
+    if (!envelope.ParseFromString(*payload)) {
+      LogWarn("dropped a message of {} bytes from {} that is no Envelope", payload->size(), endpoint_);
+      return std::optional<v1::Envelope>(v1::Envelope());
+    }
+    if (envelope.has_fenced())
+      fenced_ = Error(Code::kAborted, "generation {} is over for rank {}: the coordinator at {} is at generation {}",
+                      generation_, rank_, endpoint_, envelope.fenced().current_generation());
+    if (envelope.has_checkpoint_published())  // may come late or twice
+      published_step_ = std::max(published_step_.value_or(0), envelope.checkpoint_published().step());
+    return std::optional<v1::Envelope>(std::move(envelope));
+  }
+
+  void WarnOnce(std::string_view what, const Status& status) {
+    if (!std::exchange(warned_, true)) LogWarn("{}: {}", what, status.message());
   }
 
   std::unique_ptr<RpcClient> client_;
@@ -111,9 +207,13 @@ class RpcControlLink final : public ControlLink {
   const std::uint64_t generation_;
   const std::uint32_t rank_;
   const ControlLinkOptions options_;
+  const std::uint64_t incarnation_ = DrawIncarnation();
   std::optional<Clock::TimePoint> last_progress_;
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
+  Status fenced_;  // not Ok from the moment that this rank is
+  std::optional<std::uint64_t> published_step_;
+  std::string storage_trouble_;  // as last reported
 };
 
 }  // namespace

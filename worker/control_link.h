@@ -9,7 +9,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "common/checkpoint.h"
 #include "common/clock.h"
 #include "common/status.h"
 
@@ -23,6 +25,15 @@ struct StageProgress {
   std::map<std::string, double> values;
 };
 
+// One rank's share of a checkpoint (control.proto, PartsWritten).
+struct WrittenParts {
+  CheckpointInfo info;
+  std::vector<CheckpointPart> parts;
+  std::uint32_t total_parts = 0;
+  std::uint32_t ranks = 0;
+  std::string state_digest;
+};
+
 class ControlLink {
  public:
   virtual ~ControlLink() = default;
@@ -31,6 +42,18 @@ class ControlLink {
   // The next shard to work on, or nothing when all are taken. ABORTED when this generation is over.
   virtual Result<std::optional<std::uint32_t>> NextShard() = 0;
   virtual Status ShardDone(std::uint32_t shard, const std::string& digest) = 0;
+  // Takes in what the coordinator said meanwhile, without waiting. ABORTED when this rank is fenced: nothing of it will
+  // be accepted any more.
+  virtual Status Poll() = 0;
+  // This rank's share of a checkpoint is durable.
+  virtual Status PartsWritten(const WrittenParts& written) = 0;
+  // Newest step whose checkpoint the coordinator said was published, as of the last Poll; nothing yet: nullopt.
+  virtual std::optional<std::uint64_t> PublishedStep() const = 0;
+  // The generation to go on as, with these `survivors` (ranks at launch). ABORTED when refused or fenced, UNAVAILABLE
+  // when nobody answers within the deadline.
+  virtual Result<std::uint64_t> RequestShrink(std::uint64_t step, const std::vector<int>& survivors) = 0;
+  // A write failed and the work goes on without it; an empty message: it is over. Sent when it changes.
+  virtual void ReportStorageTrouble(const std::string& message) = 0;
   // Said once, when the stage ends: success by rank 0, a failure by every rank that has one. Waits briefly for delivery
   // and closes the link.
   virtual void ReportResult(const Status& status) = 0;
@@ -40,6 +63,8 @@ struct ControlLinkOptions {
   std::chrono::milliseconds progress_interval{100};
   std::chrono::milliseconds lease_resend_interval{500};
   std::chrono::milliseconds lease_deadline{60'000};
+  std::chrono::milliseconds shrink_resend_interval{250};
+  std::chrono::milliseconds shrink_deadline{5'000};
   Clock* clock = &Clock::System();
 };
 

@@ -1,17 +1,24 @@
 // still-worker: one rank of a stage. mpirun starts it; the task file says what to do.
+//
+// Exit: 0 when the stage is done, or stopped as it was asked to. Any failure ends in SIGKILL, after it was logged and
+// reported: under a fault-tolerant mpirun an exit code would leave the other ranks waiting, a signal is noticed.
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <string>
 
+#include "common/fault_point.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "worker/collective/mpi_communicator.h"
 #include "worker/control_link.h"
 #include "worker/exception_status.h"
+#include "worker/guardian/guardian.h"
 #include "worker/stages.h"
 #include "worker/task.h"
 #include "worker/torch_runtime.h"
@@ -39,30 +46,63 @@ Status RunStageCatching(const StageContext& context) {
   }
 }
 
-// Says what went wrong wherever somebody may listen, then ends the whole launch: peers would wait for this rank for
-// ever.
-int Fail(MpiEnvironment& mpi, ControlLink* control, const Status& status) {
+// Says what went wrong wherever somebody may listen, then goes the way that the other ranks notice.
+[[noreturn]] void Die(ControlLink* control, const Status& status) {
   LogError("{}", status.ToString());
   if (control != nullptr) control->ReportResult(status);
-  const int exit_code = ExitCode(status);
-  mpi.Abort(exit_code);
-  return exit_code;
+  raise(SIGKILL);
+  std::abort();
 }
 
-int Run(MpiEnvironment& mpi, const std::string& task_path) {
-  const int rank = mpi.world().rank();
+// The rank mpirun gave this process; known before MPI_Init, before which the guardian must be forked.
+int LaunchRank() {
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  return rank == nullptr ? 0 : std::atoi(rank);
+}
+
+Result<std::unique_ptr<Guardian>> StartGuardian(const Task& task) {
+  return Guardian::Start({.endpoint = task.endpoint,
+                          .generation = task.generation,
+                          .rank = LaunchRank(),
+                          .log_name = fmt::format("{}/guardian-{}", StageName(task.stage), LaunchRank()),
+                          .hang = {.floor_seconds = task.hang_seconds, .factor = task.hang_factor},
+                          .orphan_seconds = task.orphan_seconds});
+}
+
+// The last barrier and the end of MPI, where another rank may be found dead: the stage is done all the same.
+void ShutDown(std::unique_ptr<MpiEnvironment> mpi, ControlLink& control, ProgressWriter& progress,
+              const Status& outcome) {
+  progress.Enter(Phase::kShutdown);
+  const Status together = mpi->world().Barrier();
+  if (const Status fault = FaultPoint("shutdown"); !fault.ok()) LogWarn("{}", fault.message());
+  if (mpi->world().rank() == 0) control.ReportResult(outcome);
+  if (!together.ok()) {
+    LogWarn("a rank died when the work was done: {}", together.message());
+    _exit(0);  // MPI_Finalize would wait for it
+  }
+}
+
+int Run(int argc, char** argv, const std::string& task_path) {
   const Result<Task> task = LoadTask(task_path);
-  InitLog(fmt::format("{}/rank-{}", task.ok() ? StageName(task->stage) : "worker", rank));
-  if (!task.ok()) return Fail(mpi, nullptr, task.status());
+  InitLog(fmt::format("{}/rank-{}", task.ok() ? StageName(task->stage) : "worker", LaunchRank()));
+  if (!task.ok()) Die(nullptr, task.status());
+  SetFaultScope(StageName(task->stage));
+  const auto guardian = StartGuardian(*task);
+  if (!guardian.ok()) Die(nullptr, guardian.status());
+  ProgressWriter progress(&(*guardian)->words());
+  progress.Enter(Phase::kStart);
+
+  auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);
+  if (!mpi.ok()) Die(nullptr, mpi.status());
   PrepareTorch(task->threads);
-
+  const int rank = (*mpi)->world().rank();
   Result<std::unique_ptr<ControlLink>> control = ConnectControlLink(task->endpoint, task->generation, rank);
-  if (!control.ok()) return Fail(mpi, nullptr, control.status());
+  if (!control.ok()) Die(nullptr, control.status());
 
-  Status status = RunStageCatching({*task, mpi.world(), **control});
-  if (status.ok()) status = mpi.world().Barrier();
-  if (!status.ok()) return Fail(mpi, control->get(), status);
-  if (rank == 0) (*control)->ReportResult(Ok());
+  progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? Phase::kStart : Phase::kStage);
+  const Status status = RunStageCatching({*task, (*mpi)->world(), **control, progress});
+  if (!status.ok() && status.code() != Code::kCancelled) Die(control->get(), status);
+  ShutDown(std::move(*mpi), **control, progress, status);
   return 0;
 }
 
@@ -81,12 +121,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-
-  auto mpi = still::worker::MpiEnvironment::Initialise(&argc, &argv);
-  if (!mpi.ok()) {
-    still::InitLog("worker");
-    still::LogError("{}", mpi.status().ToString());
-    return still::ExitCode(mpi.status());
-  }
-  return still::worker::Run(**mpi, task_path);
+  return still::worker::Run(argc, argv, task_path);
 }

@@ -5,6 +5,7 @@
 #include "common/status.h"
 #include "worker/collective/communicator.h"
 #include "worker/control_link.h"
+#include "worker/guardian/progress_words.h"
 #include "worker/task.h"
 
 namespace still::worker {
@@ -13,6 +14,7 @@ struct StageContext {
   const Task& task;
   Communicator& world;
   ControlLink& control;
+  ProgressWriter& progress;
 };
 
 Status RunTeacherStage(const StageContext& context);   // import; fit a head by masked LM when there is none

@@ -38,7 +38,8 @@ TrainOptions TrainOptionsOf(const v1::TrainConfig& config) {
           .dropout = config.dropout(),
           .attention_dropout = config.attention_dropout(),
           .checkpoint_steps = config.checkpoint_steps(),
-          .keep_checkpoints = config.keep_checkpoints()};
+          .checkpoint_seconds = config.checkpoint_seconds(),
+          .fast_reduction = config.reduction() == v1::REDUCTION_FAST};
 }
 
 Result<Stage> StageOf(v1::Stage stage, const std::string& path) {
@@ -65,6 +66,35 @@ Result<shards::TargetSpec> TargetSpecOf(const v1::TargetsConfig& config, const s
   }
 }
 
+Status SetRecovery(const v1::WorkerTask& message, const std::string& path, Task* task) {
+  const v1::RecoveryConfig& config = message.config().recovery();
+  switch (message.recovery()) {
+    case v1::RECOVERY_MODE_INPLACE: task->recovery = RecoveryMode::kInplace; break;
+    case v1::RECOVERY_MODE_RELAUNCH: task->recovery = RecoveryMode::kRelaunch; break;
+    default: return Invalid(path, "recovery", "is neither inplace nor relaunch");
+  }
+  // Written so that NaN is refused, too: it would make a limit that nothing ever reaches.
+  if (!(config.hang_seconds() > 0)) return Invalid(path, "config.recovery.hang_seconds", "is not above 0");
+  if (!(config.hang_factor() >= 0)) return Invalid(path, "config.recovery.hang_factor", "is below 0");
+  if (!(config.orphan_seconds() > 0)) return Invalid(path, "config.recovery.orphan_seconds", "is not above 0");
+  task->hang_seconds = config.hang_seconds();
+  task->hang_factor = config.hang_factor();
+  task->orphan_seconds = config.orphan_seconds();
+  task->snapshot_directory = config.snapshot_directory() == "none" ? "" : config.snapshot_directory();
+  task->failure_interval_seconds = config.failure_interval_hours() * 3600;
+  return Ok();
+}
+
+Result<std::vector<CheckpointManifest>> ManifestsOf(const v1::WorkerTask& message, const std::string& path) {
+  std::vector<CheckpointManifest> manifests;
+  for (int i = 0; i < message.checkpoints_size(); ++i) {
+    Result<CheckpointManifest> manifest = ParseManifest(message.checkpoints(i));
+    if (!manifest.ok()) return Invalid(path, fmt::format("checkpoints[{}]", i), manifest.status().message());
+    manifests.push_back(*std::move(manifest));
+  }
+  return manifests;
+}
+
 Status CheckResolved(const v1::WorkerTask& message, const std::string& path) {
   const v1::PipelineConfig& config = message.config();
   if (message.generation() == 0) return Invalid(path, "generation", "is 0; generations count from 1");
@@ -74,6 +104,8 @@ Status CheckResolved(const v1::WorkerTask& message, const std::string& path) {
   if (config.threads_per_rank() == 0) return Invalid(path, "config.threads_per_rank", "is 0");
   if (config.precision() != v1::PRECISION_BF16 && config.precision() != v1::PRECISION_FP32)
     return Invalid(path, "config.precision", "is neither bf16 nor fp32");
+  if (config.train().reduction() == v1::REDUCTION_UNSPECIFIED)
+    return Invalid(path, "config.train.reduction", "is neither exact nor fast");
   if (config.targets().mask().variants() == 0) return Invalid(path, "config.targets.mask.variants", "is 0");
   if (config.targets().positions() == v1::POSITIONS_UNSPECIFIED)
     return Invalid(path, "config.targets.positions", "is not set");
@@ -115,6 +147,9 @@ Result<Task> LoadTask(const std::string& path) {
   Task task;
   STILL_ASSIGN_OR_RETURN(task.stage, StageOf(message.stage(), path));
   STILL_ASSIGN_OR_RETURN(task.target_spec, TargetSpecOf(config.targets(), path));
+  STILL_RETURN_IF_ERROR(SetRecovery(message, path, &task));
+  STILL_ASSIGN_OR_RETURN(task.checkpoints, ManifestsOf(message, path));
+  task.name = config.name();
   task.artifacts_root = config.artifacts();
   task.generation = message.generation();
   task.endpoint = message.endpoint();

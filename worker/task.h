@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "common/checkpoint.h"
 #include "common/status.h"
 #include "shards/masking.h"
 #include "shards/targets/target_cache.h"
@@ -16,6 +18,12 @@ namespace still::worker {
 
 enum class Stage { kTeacher, kTargets, kTrain, kEvaluate, kExport };
 std::string_view StageName(Stage stage);
+
+// What a rank's death means for the others.
+enum class RecoveryMode {
+  kInplace,   // they finish the step without it
+  kRelaunch,  // this launch ends, the next one continues
+};
 
 struct TrainOptions {
   LossWeights loss;
@@ -28,16 +36,25 @@ struct TrainOptions {
   double warmup_percent = 5;
   double dropout = 0.1;
   double attention_dropout = 0.1;
-  std::uint32_t checkpoint_steps = 100;
-  std::uint32_t keep_checkpoints = 2;
+  std::uint32_t checkpoint_steps = 100;  // 0: by time,
+  double checkpoint_seconds = 0;         // every so often; 0 too: as the measured cost of one suggests
+  bool fast_reduction = false;           // fp32 sums: half the bytes, but they depend on the number of ranks
 };
 
 struct Task {
   Stage stage = Stage::kTrain;
+  std::string name;  // of the job, for messages
   std::string artifacts_root;
   std::uint64_t generation = 1;
   std::string endpoint;
-  std::string identity;  // text of the identity of what this stage makes
+  std::string identity;                         // text of the identity of what this stage makes
+  std::vector<CheckpointManifest> checkpoints;  // published ones of what this stage makes, newest first
+  RecoveryMode recovery = RecoveryMode::kRelaunch;
+  double hang_seconds = 10;  // no progress for this long is a hang,
+  double hang_factor = 10;   // but never before this multiple of the phase's 99th percentile
+  double orphan_seconds = 60;
+  std::string snapshot_directory;       // memory file system; empty: no snapshots
+  double failure_interval_seconds = 0;  // expected between failures of the whole job; 0: unknown
   // Digests; artifacts live at <artifacts_root>/<kind>/<digest>.
   std::string corpus, teacher, targets, student, report, exported;
 

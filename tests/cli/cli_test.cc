@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "common/checkpoint.h"
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/safetensors.h"
 #include "tests/testing/process.h"
@@ -13,6 +17,8 @@
 namespace still {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::ProcessResult;
@@ -20,9 +26,10 @@ using ::testing::StartsWith;
 
 class CliTest : public ::testing::Test {
  protected:
-  static ProcessResult Still(std::vector<std::string> arguments) {
+  static ProcessResult Still(std::vector<std::string> arguments,
+                             const std::map<std::string, std::string>& environment = {}) {
     arguments.insert(arguments.begin(), STILL_BINARY);
-    return testing::Run(arguments);
+    return testing::Run(arguments, environment);
   }
   std::string Pipeline(const std::string& yaml) {
     EXPECT_OK(WriteFileAtomically(directory_ / "pipeline.yaml", yaml));
@@ -59,7 +66,8 @@ TEST_F(CliTest, HelpAndVersionGoToStdoutAndSucceed) {
 
 TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
   const std::vector<std::vector<std::string>> wrong = {
-      {"frobnicate"}, {"run"}, {"run", "a.yaml", "--rank", "2"}, {"run", "a.yaml", "--ranks", "two"}, {"corpus"}};
+      {"frobnicate"}, {"run"},        {"run", "a.yaml", "--rank", "2"}, {"run", "a.yaml", "--ranks", "two"},
+      {"corpus"},     {"checkpoint"}, {"checkpoint", "hash"},           {"checkpoint", "list", "a", "b"}};
   for (const auto& arguments : wrong) {
     const ProcessResult result = Still(arguments);
     EXPECT_EQ(result.exit_code, 2) << arguments[0];
@@ -119,6 +127,122 @@ TEST_F(CliTest, CheckAsJsonIsOneObjectAndRanksDoNotChangeDigests) {
   EXPECT_EQ(plan["config"]["student"]["layers"], 2);
   EXPECT_EQ(plan["plan"], nlohmann::json::parse(three.out)["plan"]);
   EXPECT_EQ(nlohmann::json::parse(three.out)["config"]["ranks"], 3);
+}
+
+TEST_F(CliTest, AFaultIsExplainedAndAWrongOneRefusedBeforeAnythingHappens) {
+  EXPECT_THAT(Still({"run", "--help"}).out, AllOf(HasSubstr("<rank>:<step>:<point>:<kind>"),
+                                                  HasSubstr("kill, stop, delay<ms>, error, enospc, torn, nan")));
+  const std::string pipeline = CompletePipeline();
+  for (const char* wrong : {"vote:kill", "1:2:vote:explode", "1:2:vote:kill,2:2:vote:kill", ""}) {
+    const ProcessResult result = Still({"run", pipeline, "--check", "--fault", "0:1:vote:stop", "--fault", wrong});
+    EXPECT_EQ(result.exit_code, 2) << wrong;
+    EXPECT_THAT(result.err, AllOf(StartsWith("still: error: --fault: fault '"), HasSubstr("<rank>:<step>"))) << wrong;
+    EXPECT_EQ(result.out, "");
+  }
+  const ProcessResult good =
+      Still({"run", "--fault", "0:1:vote:stop", "--fault", "*:*:a.b:delay5@2", pipeline, "--check"});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+}
+
+TEST_F(CliTest, AFaultStrikesTheProcessItselfToo) {
+  const std::map<std::string, std::string> nothing_to_launch = {{"STILL_WORKER", "/bin/true"},
+                                                                {"STILL_MPIRUN", "/bin/true"}};
+  const ProcessResult killed =
+      Still({"run", CompletePipeline(), "--fault", "7:1:write:kill", "--fault", "*:1:write:kill"}, nothing_to_launch);
+  EXPECT_EQ(killed.signal, SIGKILL) << killed.out << killed.err;
+}
+
+// Two checkpoints of a job, and a third one whose manifest was not written yet.
+class CheckpointCliTest : public CliTest {
+ protected:
+  void SetUp() override {
+    Write(100, 1);
+    Write(200, 3);
+    Write(300, 4);
+    std::filesystem::remove(Path(300, 4) + "/manifest.json");
+  }
+  std::string Job() const { return directory_ / "checkpoints/0123abcd"; }
+  std::string Path(std::uint64_t step, std::uint64_t generation) const {
+    return CheckpointPath(Job(), step, generation);
+  }
+  void Write(std::uint64_t step, std::uint64_t generation) {
+    const std::vector<float> values(1000, static_cast<float>(step));
+    const std::string path = Path(step, generation);
+    CheckpointManifest manifest{.info = {.step = step, .generation = generation, .identity = "0123abcd"},
+                                .parts = {{.file = PartFile(0)}}};
+    EXPECT_OK(MakeDirectories(path));
+    const std::string file = JoinPath(path, PartFile(0));
+    EXPECT_OK(WriteSafetensors(file, {{"w", "F32", {1000}, std::as_bytes(std::span(values))}}, {}));
+    manifest.parts[0].size = FileSize(file).value();
+    manifest.parts[0].sha256 = Hex(Sha256OfFile(file).value());
+    EXPECT_OK(WriteFileAtomically(JoinPath(path, kManifestFile), ManifestJson(manifest)));
+  }
+};
+
+TEST_F(CheckpointCliTest, ListShowsStepGenerationSizeAndManifestNewestFirst) {
+  const ProcessResult result = Still({"checkpoint", "list", Job()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, ContainsRegex("300 +4 +0.0 MB +no +step-00000300.g4\n"
+                                        " +200 +3 +0.0 MB +yes +step-00000200.g3\n"
+                                        " +100 +1 +0.0 MB +yes +step-00000100.g1\n"));
+  const ProcessResult json = Still({"checkpoint", "list", Job(), "--json"});
+  const auto list = nlohmann::json::parse(json.out)["checkpoints"];
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[1]["step"], 200);
+  EXPECT_EQ(list[1]["generation"], 3);
+  EXPECT_GT(list[1]["bytes"], 4000);
+  EXPECT_EQ(list[1]["manifest"], "yes");
+  EXPECT_EQ(list[1]["path"], Path(200, 3));
+}
+
+TEST_F(CheckpointCliTest, HashIsAloneOnItsLineAndTakesTheNewestOneWithAManifest) {
+  const ProcessResult one = Still({"checkpoint", "hash", Path(200, 3) + "/"});
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_EQ(one.out, CheckpointHash(Path(200, 3)).value() + "\n");
+  EXPECT_EQ(one.err, "");
+  const ProcessResult newest = Still({"checkpoint", "hash", Job()});
+  EXPECT_EQ(newest.out, one.out);
+  EXPECT_THAT(newest.err, HasSubstr(Path(200, 3)));
+  EXPECT_NE(Still({"checkpoint", "hash", Path(100, 1)}).out, one.out);
+}
+
+TEST_F(CheckpointCliTest, VerifyReadsEveryByteAndDamageIsExitCodeThree) {
+  const ProcessResult intact = Still({"checkpoint", "verify", Job()});
+  EXPECT_EQ(intact.exit_code, 0) << intact.err;
+  EXPECT_THAT(intact.out, AllOf(HasSubstr("step 200, generation 3"), HasSubstr("every byte as it was written")));
+  const std::string part = JoinPath(Path(200, 3), PartFile(0));
+  auto bytes = ReadFile(part).value();
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  ASSERT_OK(WriteFileAtomically(part, bytes));
+  const ProcessResult flipped = Still({"checkpoint", "verify", Path(200, 3)});
+  EXPECT_EQ(flipped.exit_code, 3);
+  EXPECT_THAT(flipped.err, AllOf(StartsWith("still: error: " + part), HasSubstr("damaged")));
+  std::filesystem::resize_file(part, 100);
+  for (const char* verb : {"verify", "hash"}) {
+    const ProcessResult torn = Still({"checkpoint", verb, Path(200, 3)});
+    EXPECT_EQ(torn.exit_code, 3) << verb;
+    EXPECT_THAT(torn.err, HasSubstr(part)) << verb;
+    std::filesystem::resize_file(JoinPath(Path(100, 1), kManifestFile), 20);
+    EXPECT_EQ(Still({"checkpoint", verb, Path(100, 1)}).exit_code, 3) << verb;
+    const ProcessResult unpublished = Still({"checkpoint", verb, Path(300, 4)});
+    EXPECT_EQ(unpublished.exit_code, 3) << verb;
+    EXPECT_THAT(unpublished.err, HasSubstr("no manifest.json")) << verb;
+  }
+  EXPECT_THAT(Still({"checkpoint", "list", Job()}).out, ContainsRegex("damaged +step-00000100.g1"));
+  EXPECT_EQ(Still({"checkpoint", "verify", JoinPath(Job(), "step-00000100.g1/part-00000.safetensors")}).exit_code, 2);
+}
+
+TEST_F(CheckpointCliTest, APathThatIsNoCheckpointIsAUsageErrorThatSaysWhatToName) {
+  ASSERT_OK(MakeDirectories(directory_ / "empty"));
+  for (const std::string& path : {directory_ / "nowhere", directory_ / "empty", Path(100, 1) + "/manifest.json"}) {
+    for (const char* verb : {"list", "verify", "hash"}) {
+      const ProcessResult result = Still({"checkpoint", verb, path});
+      EXPECT_EQ(result.exit_code, 2) << verb << " " << path;
+      EXPECT_THAT(result.err, AllOf(HasSubstr(path), HasSubstr("<artifacts>/checkpoints/<digest>"))) << verb;
+      EXPECT_EQ(result.out, "");
+    }
+  }
+  EXPECT_EQ(Still({"checkpoint", "list", Path(100, 1)}).exit_code, 2);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace still::cluster {
@@ -29,6 +30,20 @@ TEST(MpirunCommandTest, RootIsAllowedOnlyWhenAsked) {
   EXPECT_THAT(MpirunCommand("mpirun", spec).argv, Not(Contains("--allow-run-as-root")));
   spec.as_root = true;
   EXPECT_THAT(MpirunCommand("mpirun", spec).argv, Contains("--allow-run-as-root"));
+}
+
+TEST(MpirunCommandTest, SurvivingDeathsAddsFlagsAndChangesNothingElse) {
+  LaunchSpec spec = TwoRanks();
+  const std::vector<std::string> plain = MpirunCommand("mpirun", spec).argv;
+  spec.survive_deaths = true;
+  std::vector<std::string> surviving = MpirunCommand("mpirun", spec).argv;
+  const std::vector<std::string> flags = {
+      "--with-ft", "ulfm",  "--mca", "coll", "^han,hcoll,portals4", "--mca", "coll_ftagree_agreement",
+      "1",         "--mca", "pml",   "ob1"};
+  const auto begin = std::search(surviving.begin(), surviving.end(), flags.begin(), flags.end());
+  ASSERT_NE(begin, surviving.end());
+  surviving.erase(begin, begin + static_cast<std::ptrdiff_t>(flags.size()));
+  EXPECT_EQ(surviving, plain);
 }
 
 TEST(MpirunCommandTest, ThreadsOfARankAreFixedByTheEnvironment) {

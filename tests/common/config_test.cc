@@ -104,6 +104,9 @@ v1::PipelineConfig Unusual() {
   config.mutable_targets()->set_positions(v1::POSITIONS_MASKED);
   config.mutable_train()->set_learning_rate(1.0 / 3);
   config.mutable_train()->set_epsilon(5e-324);
+  config.mutable_train()->set_reduction(v1::REDUCTION_FAST);
+  config.mutable_teacher()->mutable_fit()->set_reduction(v1::REDUCTION_EXACT);
+  config.mutable_recovery()->set_mode(v1::RECOVERY_MODE_RELAUNCH);
   return config;
 }
 

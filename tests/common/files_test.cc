@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 
 #include "common/bytes.h"
+#include "common/fault_point.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -249,7 +251,8 @@ class FilesDeathTest : public ::testing::Test {
   void TearDown() override { unsetenv("STILL_FAULT"); }
 };
 
-[[noreturn]] void CommitBothAndReport() {
+// The exit code of the first failure; 100 when it left something.
+int CommitBoth() {
   const TempDirectory directory;
   const Status file_status = WriteFileAtomically(directory / "file", "x");
   Status directory_status;
@@ -259,14 +262,32 @@ class FilesDeathTest : public ::testing::Test {
   }
   const Status& failed = file_status.ok() ? directory_status : file_status;
   const bool left_one = NamesIn(directory.path()).size() == 1;
-  std::exit(left_one ? ExitCode(failed) : 100);
+  return left_one ? ExitCode(failed) : 100;
 }
 
 TEST_F(FilesDeathTest, FailuresAtCommitLeaveNothing) {
-  for (const char* fault : {"file.write:1:enospc", "file.commit:1:enospc", "directory.commit:1:enospc"}) {
+  for (const char* fault :
+       {"*:1:write:enospc", "*:1:fsync:enospc", "*:1:rename:enospc", "*:2:fsync:enospc", "*:2:rename:enospc"}) {
     setenv("STILL_FAULT", fault, 1);
-    EXPECT_EXIT(CommitBothAndReport(), ::testing::ExitedWithCode(3), "") << fault;
+    EXPECT_EXIT(std::exit(CommitBoth()), ::testing::ExitedWithCode(3), "") << fault;
   }
+}
+
+TEST(FilesTest, ATornFileStandsUnderItsNameWithHalfOfItsBytes) {
+  const TempDirectory directory;
+  const std::string contents(3'000'001, 'x');
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool written = ArmFaults("*:2:write:torn").ok() && WriteFileAtomically(directory / "whole", contents).ok() &&
+                         WriteFileAtomically(directory / "torn", contents).ok();
+    _exit(written ? 0 : 1);
+  }
+  int ended = 0;
+  waitpid(child, &ended, 0);
+  ASSERT_TRUE(WIFSIGNALED(ended));
+  EXPECT_EQ(WTERMSIG(ended), SIGKILL);
+  EXPECT_EQ(*FileSize(directory / "whole"), 3'000'001u);
+  EXPECT_EQ(*FileSize(directory / "torn"), 1'500'000u);
 }
 
 }  // namespace

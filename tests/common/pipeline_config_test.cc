@@ -72,6 +72,27 @@ TEST(PipelineConfigTest, DefaultsAreTheRecipe) {
   EXPECT_EQ(config.teacher().fit().alpha_mlm(), 1);
 }
 
+TEST(PipelineConfigTest, CheckpointsGoByMeasuredCostAndSumsAreExactUnlessSaid) {
+  const v1::PipelineConfig config = Valid();
+  for (const v1::TrainConfig& train : {config.train(), config.teacher().fit()}) {
+    EXPECT_EQ(train.checkpoint_steps(), 0u);
+    EXPECT_EQ(train.checkpoint_seconds(), 0);
+    EXPECT_EQ(train.keep_checkpoints(), 2u);
+    EXPECT_EQ(train.keep_every(), 0u);
+    EXPECT_EQ(train.reduction(), v1::REDUCTION_EXACT);
+  }
+  EXPECT_EQ(config.recovery().mode(), v1::RECOVERY_MODE_AUTO);
+  EXPECT_EQ(config.recovery().snapshot_directory(), "/dev/shm");
+  EXPECT_EQ(config.recovery().same_step_failures(), 3u);
+}
+
+TEST(PipelineConfigTest, RecoveryWithoutSnapshotsPasses) {
+  v1::PipelineConfig config = Valid();
+  config.mutable_recovery()->set_snapshot_directory("none");
+  config.mutable_recovery()->set_mode(v1::RECOVERY_MODE_RELAUNCH);
+  EXPECT_OK(CheckPipelineConfig(config));
+}
+
 struct Wrong {
   std::function<void(v1::PipelineConfig&)> change;
   std::string message;
@@ -127,9 +148,23 @@ TEST(PipelineConfigTest, EachWrongValueIsNamedWithWhatToDo) {
       {[](Config& c) { c.mutable_train()->set_beta2(1); }, "train.beta2: 1 is not at least 0 and below 1"},
       {[](Config& c) { c.mutable_train()->set_dropout(1); }, "train.dropout: 1 is not at least 0 and below 1"},
       {[](Config& c) { c.mutable_train()->set_clip_norm(0); }, "train.clip_norm: 0 is not above 0"},
-      {[](Config& c) { c.mutable_train()->set_checkpoint_steps(0); }, "train.checkpoint_steps: 0"},
+      {[](Config& c) { c.mutable_train()->set_checkpoint_steps(1'000'001); }, "train.checkpoint_steps: 1000001"},
+      {[](Config& c) { c.mutable_train()->set_checkpoint_seconds(-1); }, "train.checkpoint_seconds: -1"},
       {[](Config& c) { c.mutable_train()->set_keep_checkpoints(0); }, "train.keep_checkpoints: 0"},
+      {[](Config& c) { c.mutable_train()->set_reduction(v1::REDUCTION_UNSPECIFIED); },
+       "train.reduction: set it to exact or fast"},
       {[](Config& c) { c.mutable_evaluate()->set_latency_runs(0); }, "evaluate.latency_runs: 0"},
+      {[](Config& c) { c.mutable_recovery()->set_mode(v1::RECOVERY_MODE_UNSPECIFIED); },
+       "recovery.mode: set it to auto, inplace or relaunch"},
+      {[](Config& c) { c.mutable_recovery()->set_hang_seconds(0.4); }, "recovery.hang_seconds: 0.4"},
+      {[](Config& c) { c.mutable_recovery()->set_hang_factor(0.9); }, "recovery.hang_factor: 0.9"},
+      {[](Config& c) { c.mutable_recovery()->set_orphan_seconds(0); }, "recovery.orphan_seconds: 0"},
+      {[](Config& c) { c.mutable_recovery()->set_same_step_failures(0); }, "recovery.same_step_failures: 0"},
+      {[](Config& c) { c.mutable_recovery()->set_same_step_failures(101); }, "recovery.same_step_failures: 101"},
+      {[](Config& c) { c.mutable_recovery()->set_snapshot_directory("shm"); },
+       "recovery.snapshot_directory: 'shm' is neither none nor an absolute path"},
+      {[](Config& c) { c.mutable_recovery()->set_failure_interval_hours(0); },
+       "recovery.failure_interval_hours: 0 is not above 0"},
   };
   for (const Wrong& wrong : wrongs) {
     v1::PipelineConfig config = Valid();

@@ -31,9 +31,14 @@ class RecordingObserver : public RunObserver {
  public:
   void OnStageStarted(const StagePlan& stage) override { started.emplace_back(StageName(stage.stage)); }
   void OnProgress(const StagePlan&, const StageProgress&) override { ++progress; }
+  void OnRecovery(const StagePlan& stage, const std::string& text) override {
+    recoveries.push_back(fmt::format("{}: {}", StageName(stage.stage), text));
+  }
+  void OnStorageTrouble(const StagePlan&, const std::string&) override {}
   void OnStageFinished(const StagePlan&, double, const Status&) override { ++finished; }
 
   std::vector<std::string> started;
+  std::vector<std::string> recoveries;
   int progress = 0;
   int finished = 0;
 };
@@ -95,7 +100,7 @@ class PipelineDriverTest : public ::testing::Test {
 
   Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {
     PipelineDriver driver(config_, "/bin/still-worker", launcher, Clock::System(), observer_);
-    return driver.Run(plan_, stop_);
+    return driver.Run(plan_, stops_);
   }
   std::string RunFile(const std::string& name) const { return directory_ / ("artifacts/runs/tiny/" + name); }
 
@@ -103,7 +108,7 @@ class PipelineDriverTest : public ::testing::Test {
   stillhouse::v1::PipelineConfig config_;
   Plan plan_;
   RecordingObserver observer_;
-  std::atomic<bool> stop_{false};
+  std::atomic<int> stops_{0};
 };
 
 TEST_F(PipelineDriverTest, RunsEveryStageOnceAndThenReusesAll) {
@@ -119,20 +124,22 @@ TEST_F(PipelineDriverTest, RunsEveryStageOnceAndThenReusesAll) {
   EXPECT_EQ(launcher.launches.size(), 5u);
 }
 
-TEST_F(PipelineDriverTest, RanksAndThreadsFitTheStageAndGenerationsRise) {
+TEST_F(PipelineDriverTest, RanksThreadsAndRecoveryFitTheStage) {
   std::vector<std::string> seen;
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
     const WorkerTask task = TaskOf(spec);
-    seen.push_back(fmt::format("{} on {} ranks, generation {}", spec.log_path.substr(spec.log_path.rfind('/') + 1),
-                               spec.ranks, task.generation()));
+    const bool in_place = task.recovery() == stillhouse::v1::RECOVERY_MODE_INPLACE;
+    EXPECT_EQ(in_place, spec.survive_deaths);
+    seen.push_back(fmt::format("{} on {} ranks{}", spec.log_path.substr(spec.log_path.rfind('/') + 1), spec.ranks,
+                               in_place ? ", in place" : ""));
+    EXPECT_EQ(task.generation(), 1u) << "each artifact's own";
     EXPECT_EQ(task.config().threads_per_rank(), spec.threads_per_rank);
     return MakeArtifact(spec, std::move(killed));
   });
+  config_.mutable_recovery()->set_mode(stillhouse::v1::RECOVERY_MODE_INPLACE);
   ASSERT_OK(Run(launcher));
-  EXPECT_THAT(seen, ElementsAre("teacher.log on 3 ranks, generation 1", "targets.log on 3 ranks, generation 2",
-                                "train.log on 3 ranks, generation 3", "evaluate.log on 1 ranks, generation 4",
-                                "export.log on 1 ranks, generation 5"));
-  EXPECT_EQ(ReadFile(RunFile("generation")).value(), "5\n");
+  EXPECT_THAT(seen, ElementsAre("teacher.log on 3 ranks, in place", "targets.log on 3 ranks",
+                                "train.log on 3 ranks, in place", "evaluate.log on 1 ranks", "export.log on 1 ranks"));
   EXPECT_THAT(ReadFile(RunFile("effective.yaml")).value(), HasSubstr("name: tiny"));
 }
 
@@ -149,7 +156,7 @@ TEST_F(PipelineDriverTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(observer_.started, ElementsAre("train", "evaluate", "export"));
-  EXPECT_EQ(ReadFile(RunFile("generation")).value(), "6\n");
+  EXPECT_EQ(TaskOf(launcher.launches[0]).generation(), 2u) << "above that of the run before";
 }
 
 TEST_F(PipelineDriverTest, SuccessWithoutAnArtifactIsABug) {
@@ -170,17 +177,40 @@ TEST_F(PipelineDriverTest, SecondRunOfTheSameNameIsRefused) {
 }
 
 TEST_F(PipelineDriverTest, StopEndsTheRunBeforeTheNextStage) {
-  stop_ = true;
+  stops_ = 1;
   FakeLauncher launcher(MakeArtifact);
   EXPECT_THAT(Run(launcher), StatusIs(Code::kCancelled));
   EXPECT_TRUE(launcher.launches.empty());
 }
 
-TEST_F(PipelineDriverTest, DamagedGenerationIsNotGuessed) {
-  ASSERT_OK(MakeDirectories(directory_ / "artifacts/runs/tiny"));
-  ASSERT_OK(WriteFileAtomically(RunFile("generation"), "12x\n"));
+TEST_F(PipelineDriverTest, DeathInAStageIsRecoveredFromAndShown) {
+  FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
+    const bool dies =
+        TaskOf(spec).stage() == stillhouse::v1::STAGE_TARGETS && spec.environment.at("STILL_LAUNCH") == "1";
+    return dies ? ExitInfo{.signal = 9} : MakeArtifact(spec, std::move(killed));
+  });
+  ASSERT_OK(Run(launcher));
+  EXPECT_EQ(launcher.launches.size(), 6u);
+  EXPECT_THAT(observer_.recoveries,
+              ElementsAre(HasSubstr("targets: the workers died; launched again as generation 2")));
+  EXPECT_EQ(observer_.finished, 6);
+}
+
+TEST_F(PipelineDriverTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
+  const std::string job = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest);
+  ASSERT_OK(MakeDirectories(job));
+  const auto lock = FileLock::TryAcquire(JoinPath(job, "lock"));
+  ASSERT_OK(lock);
   FakeLauncher launcher(MakeArtifact);
-  EXPECT_THAT(Run(launcher), StatusIs(Code::kDataLoss, HasSubstr(RunFile("generation"))));
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable, HasSubstr("another run is making teacher")));
+}
+
+TEST_F(PipelineDriverTest, DamagedJournalIsNamedAndNothingIsLaunched) {
+  const std::string journal = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest + "/journal");
+  ASSERT_OK(MakeDirectories(journal));
+  FakeLauncher launcher(MakeArtifact);
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kDataLoss, HasSubstr(journal)));
+  EXPECT_TRUE(launcher.launches.empty());
 }
 
 TEST_F(PipelineDriverTest, SummaryComesFromTheArtifacts) {

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "cluster/mpirun_command.h"
 #include "common/files.h"
 #include "common/pipeline_config.h"
 #include "common/proto/config.pb.h"
@@ -18,6 +19,7 @@ namespace {
 using stillhouse::v1::PipelineConfig;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::StatusIs;
 
 const TeacherFacts kHeadless = {
@@ -74,8 +76,37 @@ TEST(PlanTest, WhatCannotChangeABitChangesNoDigest) {
   EXPECT_EQ(ChangedBy([](auto& c) { c.set_artifacts("/elsewhere"); }), kNone);
   EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_teacher()->set_path("/moved"); }), kNone);
   EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_train()->set_checkpoint_steps(3); }), kNone);
+  EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_train()->set_checkpoint_seconds(3); }), kNone);
   EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_train()->set_keep_checkpoints(9); }), kNone);
+  EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_train()->set_keep_every(9); }), kNone);
+  EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_recovery()->set_mode(stillhouse::v1::RECOVERY_MODE_RELAUNCH); }), kNone);
+  EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_recovery()->Clear(); }), kNone);
   EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_targets()->set_top_k(9); }), kNone) << "the codec is hidden_f16";
+}
+
+TEST(PlanTest, ReductionEntersAnIdentityOnlyWhenFast) {
+  EXPECT_THAT(PlanOf(Resolved())[3].identity, Not(HasSubstr("reduction")));
+  const auto fast = [](stillhouse::v1::TrainConfig* train) { train->set_reduction(stillhouse::v1::REDUCTION_FAST); };
+  EXPECT_EQ(ChangedBy([&](auto& c) { fast(c.mutable_train()); }), kFromTrain);
+  EXPECT_EQ(ChangedBy([&](auto& c) { fast(c.mutable_teacher()->mutable_fit()); }), kFromTeacher);
+}
+
+TEST(PlanTest, RecoveryFollowsTheBuildUnlessChosen) {
+  EXPECT_EQ(Resolved().recovery().mode(),
+            cluster::MpiHasUlfm() ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  using stillhouse::v1::RecoveryConfig;
+  RecoveryConfig recovery;
+  const auto resolved = [&](stillhouse::v1::RecoveryMode mode, bool mpi_has_ulfm) {
+    recovery.set_mode(mode);
+    EXPECT_OK(ResolveRecovery(mpi_has_ulfm, &recovery));
+    return recovery.mode();
+  };
+  EXPECT_EQ(resolved(stillhouse::v1::RECOVERY_MODE_AUTO, true), stillhouse::v1::RECOVERY_MODE_INPLACE);
+  EXPECT_EQ(resolved(stillhouse::v1::RECOVERY_MODE_AUTO, false), stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  EXPECT_EQ(resolved(stillhouse::v1::RECOVERY_MODE_RELAUNCH, true), stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  EXPECT_EQ(resolved(stillhouse::v1::RECOVERY_MODE_INPLACE, true), stillhouse::v1::RECOVERY_MODE_INPLACE);
+  EXPECT_THAT(ResolveRecovery(false, &recovery),
+              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("recovery.mode is inplace"), HasSubstr("no ULFM"))));
 }
 
 TEST(PlanTest, EachOptionChangesItsStageAndWhatFollows) {

@@ -1,4 +1,5 @@
-// Ranks as threads of one process: the collective calls of the exact step without MPI.
+// Ranks as threads of one process, with the deaths and recoveries of real ones: for tests of whatever uses a
+// Communicator.
 #pragma once
 
 #include <functional>
@@ -9,8 +10,11 @@
 
 namespace still::testing {
 
-// Runs `work` once a rank, each in a thread of its own with its own Communicator, and returns what each returned, by
-// rank. A rank that leaves while others still make collective calls leaves them waiting, as under MPI.
+// Thrown in a rank's thread to end it as SIGKILL ends a process: no destructor's message reaches the others, whose
+// calls fail from then on until they Shrink. Not a std::exception: nothing under test may catch it.
+struct RankDied {};
+
+// Runs `work` on `ranks` threads and returns what each came to; UNAVAILABLE "died" for one that threw RankDied.
 std::vector<Status> RunRanks(int ranks, const std::function<Status(worker::Communicator&)>& work);
 
 }  // namespace still::testing

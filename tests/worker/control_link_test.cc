@@ -42,6 +42,25 @@ v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
   return envelope;
 }
 
+v1::Envelope Fenced(std::uint64_t current_generation) {
+  v1::Envelope envelope;
+  envelope.mutable_fenced()->set_current_generation(current_generation);
+  return envelope;
+}
+
+v1::Envelope Published(std::uint64_t step) {
+  v1::Envelope envelope;
+  envelope.mutable_checkpoint_published()->set_step(step);
+  return envelope;
+}
+
+v1::Envelope ShrinkTo(std::uint64_t generation, std::uint64_t request) {
+  v1::Envelope envelope;
+  envelope.mutable_shrink_reply()->set_request(request);
+  envelope.mutable_shrink_reply()->set_generation(generation);
+  return envelope;
+}
+
 v1::Envelope NothingLeft(std::uint64_t request) {
   v1::Envelope envelope;
   envelope.mutable_lease_grant()->set_request(request);
@@ -83,6 +102,15 @@ class ControlLinkTest : public ::testing::Test {
     link.ReportResult(Ok());
     coordinator_.join();
     return heard_;
+  }
+
+  // Polls until `holds`, for as long as a loaded machine may need.
+  static void PollUntil(ControlLink& link, const std::function<bool(const Status& polled)>& holds) {
+    for (int i = 0; i < 3000; ++i) {
+      if (holds(link.Poll())) return;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    ADD_FAILURE() << "what was waited for never came";
   }
 
   static int LeaseRequests(const std::vector<v1::Envelope>& heard, std::uint64_t request) {
@@ -128,11 +156,7 @@ TEST_F(ControlLinkTest, AGrantThatComesTwiceIsOneShard) {
 }
 
 TEST_F(ControlLinkTest, FencedIsAborted) {
-  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> {
-    v1::Envelope envelope;
-    envelope.mutable_fenced()->set_current_generation(9);
-    return {envelope};
-  });
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {Fenced(9)}; });
   const auto link = Connect();
   const Status status = link->NextShard().status();
   EXPECT_EQ(status.code(), Code::kAborted);
@@ -148,6 +172,137 @@ TEST_F(ControlLinkTest, ASilentCoordinatorIsUnavailableAndNamed) {
   EXPECT_EQ(status.code(), Code::kUnavailable);
   EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
   Heard(*link);
+}
+
+TEST_F(ControlLinkTest, PollHearsWhatWasPublishedAndKeepsTheNewest) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (!said.has_parts_written()) return {};
+    return {Published(200), Published(100), Published(200), Fenced(4)};
+  });
+  const auto link = Connect();
+  EXPECT_TRUE(link->Poll().ok());
+  EXPECT_EQ(link->PublishedStep(), std::nullopt);
+  ASSERT_TRUE(link->PartsWritten({}).ok());
+  PollUntil(*link, [](const Status& polled) { return !polled.ok(); });  // the last of the four
+  EXPECT_EQ(link->PublishedStep(), 200u);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, FencedOnceIsFencedForGood) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (said.has_progress()) return {Fenced(9)};
+    return {};
+  });
+  const auto link = Connect();
+  link->ReportProgress({.done = 1, .total = 2, .unit = "steps"});
+  PollUntil(*link, [](const Status& polled) { return !polled.ok(); });
+  const Status status = link->Poll();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("generation 9"));
+  EXPECT_EQ(link->RequestShrink(1, {0}).status().code(), Code::kAborted);
+  EXPECT_EQ(link->NextShard().status().code(), Code::kAborted);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, BytesThatAreNoMessageArePassedOver) {
+  const auto link = Connect();
+  ASSERT_TRUE(link->ShardDone(1, "abc").ok());
+  const auto first = server_->Receive(milliseconds(30'000));
+  ASSERT_TRUE(first.ok() && first->has_value());
+  ASSERT_TRUE(server_->Send((*first)->peer, "\xff\xff no Envelope").ok());
+  ASSERT_TRUE(server_->Send((*first)->peer, Published(7).SerializeAsString()).ok());
+  PollUntil(*link, [&](const Status& polled) { return polled.ok() && link->PublishedStep() == 7u; });
+  link->ReportResult(Ok());
+}
+
+TEST_F(ControlLinkTest, ALostShrinkRequestIsSentAgainUnderTheSameNumber) {
+  int lost = 0;
+  Serve([&](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (lost++ == 0) return {};
+    const std::uint64_t request = said.shrink_request().request();
+    return {ShrinkTo(99, request + 1), Published(12), ShrinkTo(4, request)};
+  });
+  const auto link = Connect({.shrink_resend_interval = milliseconds(20), .shrink_deadline = milliseconds(30'000)});
+  const auto generation = link->RequestShrink(17, {0, 2, 3});
+  ASSERT_TRUE(generation.ok()) << generation.status().ToString();
+  EXPECT_EQ(*generation, 4u);
+  EXPECT_EQ(link->PublishedStep(), 12u);  // said meanwhile
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  ASSERT_GE(heard.size(), 3u);  // twice the request, then the result
+  EXPECT_TRUE(heard[1].has_shrink_request());
+  EXPECT_EQ(heard[0].shrink_request().SerializeAsString(), heard[1].shrink_request().SerializeAsString());
+  EXPECT_EQ(heard[0].shrink_request().step(), 17u);
+  EXPECT_THAT(heard[0].shrink_request().survivors(), ::testing::ElementsAre(0, 2, 3));
+  EXPECT_EQ(heard[0].generation(), kGeneration);
+  EXPECT_EQ(heard.back().generation(), kGeneration) << "a link speaks as what its process was launched in";
+}
+
+TEST_F(ControlLinkTest, ARefusedShrinkIsAborted) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    return {ShrinkTo(0, said.shrink_request().request())};
+  });
+  const auto link = Connect();
+  const Status status = link->RequestShrink(17, {1}).status();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("step 17"));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, AFencedShrinkIsAborted) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {Fenced(8)}; });
+  const auto link = Connect();
+  const Status status = link->RequestShrink(17, {1}).status();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("generation 8"));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, AnUnansweredShrinkIsUnavailable) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect({.shrink_resend_interval = milliseconds(10), .shrink_deadline = milliseconds(50)});
+  const Status status = link->RequestShrink(17, {1}).status();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, WrittenPartsAreCarried) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect();
+  const WrittenParts written{
+      .info = {.step = 100, .seed = 56, .generation = 3, .identity = "d1", .audit_hash = 1ull << 63},
+      .parts = {{.file = PartFile(1), .size = 1ull << 40, .sha256 = "aa"},
+                {.file = PartFile(3), .size = 5, .sha256 = "bb"}},
+      .total_parts = 4,
+      .ranks = 2,
+      .state_digest = "cc"};
+  ASSERT_TRUE(link->PartsWritten(written).ok());
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  ASSERT_EQ(heard.size(), 2u);
+  const v1::PartsWritten& said = heard[0].parts_written();
+  const Result<CheckpointInfo> info = ParseInfo(said.info());
+  ASSERT_TRUE(info.ok()) << info.status().ToString();
+  EXPECT_EQ(*info, written.info);
+  ASSERT_EQ(said.parts_size(), 2);
+  EXPECT_EQ(said.parts(0).file(), PartFile(1));
+  EXPECT_EQ(said.parts(0).size(), 1ull << 40);
+  EXPECT_EQ(said.parts(1).sha256(), "bb");
+  EXPECT_EQ(said.total_parts(), 4u);
+  EXPECT_EQ(said.ranks(), 2u);
+  EXPECT_EQ(said.state_digest(), "cc");
+}
+
+TEST_F(ControlLinkTest, StorageTroubleIsSaidWhenItChanges) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect();
+  link->ReportStorageTrouble("");  // none yet: nothing to say
+  for (const char* message : {"disk full", "disk full", "disk full and slow", "", ""})
+    link->ReportStorageTrouble(message);
+  std::vector<std::string> said;
+  for (const v1::Envelope& envelope : Heard(*link)) {
+    if (envelope.has_storage_trouble()) said.push_back(envelope.storage_trouble().message());
+  }
+  EXPECT_THAT(said, ::testing::ElementsAre("disk full", "disk full and slow", ""));
 }
 
 TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastAlwaysSent) {
@@ -177,6 +332,8 @@ TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
   for (const v1::Envelope& said : heard_) {
     EXPECT_EQ(said.generation(), kGeneration);
     EXPECT_EQ(said.rank(), static_cast<std::uint32_t>(kRank));
+    EXPECT_NE(said.incarnation(), 0u);
+    EXPECT_EQ(said.incarnation(), heard_[0].incarnation());
   }
   EXPECT_EQ(heard_[0].shard_done().digest(), "abc");
   EXPECT_EQ(heard_[1].stage_result().code(), static_cast<std::uint32_t>(Code::kDataLoss));

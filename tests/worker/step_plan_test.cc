@@ -120,11 +120,12 @@ TEST_F(StepPlanTest, SharesOfTheRanksPartitionTheStepEvenly) {
   ASSERT_OK_AND_ASSIGN(const StepPlan plan, Planner().Plan(0));
   ASSERT_GE(plan.microbatches.size(), 4U);
   for (int ranks = 1; ranks <= 9; ++ranks) {
+    const std::vector<std::int64_t> costs(static_cast<std::size_t>(ranks));
     std::vector<std::size_t> computed;
     std::vector<std::uint64_t> load;
     for (int rank = 0; rank < ranks; ++rank) {
       std::uint64_t& tokens = load.emplace_back(0);
-      for (const std::size_t index : ShareOfRank(plan, rank, ranks)) {
+      for (const std::size_t index : ShareOfRank(plan, AllMicrobatches(plan), rank, costs)) {
         computed.push_back(index);
         tokens += plan.microbatches[index].padded_length * plan.microbatches[index].sequences.size();
       }
@@ -135,6 +136,18 @@ TEST_F(StepPlanTest, SharesOfTheRanksPartitionTheStepEvenly) {
     EXPECT_EQ(computed, all) << ranks << " ranks";
     EXPECT_LE(std::ranges::max(load) - std::ranges::min(load), 200U) << ranks << " ranks";  // one microbatch
   }
+}
+
+TEST_F(StepPlanTest, ASlowRankGetsLessAndNothingIsLost) {
+  ASSERT_OK_AND_ASSIGN(const StepPlan plan, Planner().Plan(2));
+  const std::vector<std::size_t> all = AllMicrobatches(plan);
+  const auto quick = ShareOfRank(plan, all, 0, {100, 1000});
+  const auto slow = ShareOfRank(plan, all, 1, {100, 1000});
+  EXPECT_GT(quick.size(), slow.size());
+  EXPECT_EQ(quick.size() + slow.size(), all.size());
+  EXPECT_EQ(ShareOfRank(plan, all, 0, {0, 1000}), ShareOfRank(plan, all, 0, {7, 7})) << "one cost is not known";
+  const auto some = ShareOfRank(plan, {1, 2}, 0, {5});
+  EXPECT_EQ(some, (std::vector<std::size_t>{1, 2}));
 }
 
 TEST_F(StepPlanTest, ADamagedSequenceFailsTheStepThatHasIt) {

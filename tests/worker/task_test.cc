@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "common/config.h"
 #include "common/digest.h"
@@ -31,6 +32,14 @@ class TaskTest : public ::testing::Test {
     message_.set_identity(identity.text());
     message_.mutable_artifacts()->set_student(identity.Digest());
     message_.mutable_artifacts()->set_corpus("c0");
+    message_.set_recovery(v1::RECOVERY_MODE_RELAUNCH);
+    message_.mutable_config()->mutable_train()->set_reduction(v1::REDUCTION_EXACT);
+    v1::RecoveryConfig& recovery = *message_.mutable_config()->mutable_recovery();
+    recovery.set_hang_seconds(10);
+    recovery.set_hang_factor(8);
+    recovery.set_orphan_seconds(60);
+    recovery.set_snapshot_directory("/dev/shm");
+    recovery.set_failure_interval_hours(24);
   }
 
   Result<Task> Load() {
@@ -85,6 +94,59 @@ TEST_F(TaskTest, CarriesWhatTheDriverWrote) {
   EXPECT_EQ(task->mask.variants, 4u);
 }
 
+TEST_F(TaskTest, CarriesHowToRecover) {
+  v1::RecoveryConfig& recovery = *message_.mutable_config()->mutable_recovery();
+  recovery.set_failure_interval_hours(0.5);
+  message_.set_recovery(v1::RECOVERY_MODE_INPLACE);
+  Result<Task> task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->recovery, RecoveryMode::kInplace);
+  EXPECT_EQ(task->hang_seconds, 10);
+  EXPECT_EQ(task->hang_factor, 8);
+  EXPECT_EQ(task->orphan_seconds, 60);
+  EXPECT_EQ(task->snapshot_directory, "/dev/shm");
+  EXPECT_EQ(task->failure_interval_seconds, 1800);
+
+  recovery.set_snapshot_directory("none");
+  message_.set_recovery(v1::RECOVERY_MODE_RELAUNCH);
+  task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->recovery, RecoveryMode::kRelaunch);
+  EXPECT_EQ(task->snapshot_directory, "");
+}
+
+TEST_F(TaskTest, CarriesWhenToCheckpointAndHowToReduce) {
+  message_.mutable_config()->set_name("ablation-3");
+  v1::TrainConfig& train = *message_.mutable_config()->mutable_train();
+  train.set_checkpoint_steps(0);
+  train.set_checkpoint_seconds(90);
+  train.set_reduction(v1::REDUCTION_FAST);
+  const Result<Task> task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->name, "ablation-3");
+  EXPECT_EQ(task->train.checkpoint_steps, 0u);
+  EXPECT_EQ(task->train.checkpoint_seconds, 90);
+  EXPECT_TRUE(task->train.fast_reduction);
+  EXPECT_FALSE(task->fit.fast_reduction);
+}
+
+TEST_F(TaskTest, CarriesThePublishedCheckpointsInTheirOrder) {
+  CheckpointManifest newest;
+  newest.info = {.step = 200, .seed = 56, .generation = 7, .identity = message_.artifacts().student()};
+  newest.parts = {{.file = PartFile(0), .size = 12, .sha256 = "aa"}, {.file = PartFile(1), .size = 9, .sha256 = "bb"}};
+  CheckpointManifest older = newest;
+  older.info.step = 100;
+  older.info.generation = 5;
+  message_.add_checkpoints(ManifestJson(newest));
+  message_.add_checkpoints(ManifestJson(older));
+  const Result<Task> task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->checkpoints, (std::vector<CheckpointManifest>{newest, older}));
+
+  message_.add_checkpoints("{\"step\": ");
+  ExpectRefused("checkpoints[2]");
+}
+
 TEST_F(TaskTest, WidthOfHiddenStatesIsLeftToTheTeacher) {
   message_.mutable_config()->mutable_targets()->set_codec(v1::TARGET_CODEC_HIDDEN_F16);
   message_.mutable_config()->mutable_targets()->set_top_k(64);
@@ -110,6 +172,21 @@ TEST_F(TaskTest, RefusesWhatTheDriverMustHaveSettled) {
   message_ = good;
   message_.mutable_config()->mutable_targets()->set_codec(v1::TARGET_CODEC_UNSPECIFIED);
   ExpectRefused("config.targets.codec");
+  message_ = good;
+  message_.mutable_config()->mutable_train()->set_reduction(v1::REDUCTION_UNSPECIFIED);
+  ExpectRefused("config.train.reduction");
+  message_ = good;
+  message_.set_recovery(v1::RECOVERY_MODE_AUTO);
+  ExpectRefused("recovery");
+  message_ = good;
+  message_.mutable_config()->mutable_recovery()->set_hang_seconds(0);
+  ExpectRefused("config.recovery.hang_seconds");
+  message_ = good;
+  message_.mutable_config()->mutable_recovery()->set_hang_factor(-0.5);
+  ExpectRefused("config.recovery.hang_factor");
+  message_ = good;
+  message_.mutable_config()->mutable_recovery()->set_orphan_seconds(-1);
+  ExpectRefused("config.recovery.orphan_seconds");
 }
 
 TEST_F(TaskTest, RefusesAnIdentityOfAnotherArtifact) {

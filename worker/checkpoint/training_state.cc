@@ -3,45 +3,31 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <span>
 #include <string_view>
-#include <system_error>
-#include <utility>
 
 #include "common/digest.h"
 #include "common/fault_point.h"
 #include "common/files.h"
-#include "common/log.h"
 #include "common/safetensors.h"
 
 namespace still::worker {
 namespace {
 
-std::span<const float> PartOf(const std::vector<float>& buffer, const ParameterInfo& parameter) {
-  return std::span(buffer).subspan(static_cast<std::size_t>(parameter.offset),
-                                   static_cast<std::size_t>(parameter.size));
+constexpr std::size_t kPartFloats = std::size_t{16} << 20;
+constexpr std::string_view kPrefixes[] = {"", "first.", "second."};
+
+std::span<const float> Within(std::span<const float> part, const PartRange& range, const ParameterInfo& parameter) {
+  return part.subspan(static_cast<std::size_t>(parameter.offset) - range.begin,
+                      static_cast<std::size_t>(parameter.size));
 }
 
-void AppendTensors(std::string_view prefix, const std::vector<float>& buffer, const std::vector<ParameterInfo>& layout,
-                   std::vector<TensorToWrite>* tensors) {
-  for (const ParameterInfo& parameter : layout) {
-    tensors->push_back({.name = fmt::format("{}{}", prefix, parameter.name),
-                        .dtype = "F32",
-                        .shape = parameter.shape,
-                        .bytes = std::as_bytes(PartOf(buffer, parameter))});
-  }
-}
-
-Status ReadTensors(const SafetensorsFile& file, std::string_view prefix, const std::vector<ParameterInfo>& layout,
-                   std::vector<float>* buffer) {
-  std::int64_t extent = 0;
-  for (const ParameterInfo& parameter : layout) extent = std::max(extent, parameter.offset + parameter.size);
-  buffer->assign(static_cast<std::size_t>(extent), 0.0F);
-  for (const ParameterInfo& parameter : layout) {
+Status ReadTensors(const SafetensorsFile& file, std::string_view prefix, const PartRange& range,
+                   const std::vector<ParameterInfo>& layout, std::vector<float>* buffer) {
+  for (std::size_t i = range.first; i < range.last; ++i) {
+    const ParameterInfo& parameter = layout[i];
     const std::string name = fmt::format("{}{}", prefix, parameter.name);
     const auto at = file.tensors().find(name);
     if (at == file.tensors().end() || at->second.dtype != "F32" || at->second.shape != parameter.shape)
@@ -52,93 +38,93 @@ Status ReadTensors(const SafetensorsFile& file, std::string_view prefix, const s
   return Ok();
 }
 
-Status WriteTo(const std::string& directory, const TrainingState& state) {
-  const std::string weights_path = JoinPath(directory, kWeightsFile);
-  const std::string optimizer_path = JoinPath(directory, kOptimizerFile);
-  std::vector<TensorToWrite> tensors;
-  AppendTensors("", state.weights, state.layout, &tensors);
-  STILL_RETURN_IF_ERROR(WriteSafetensors(weights_path, tensors, {}));
-  tensors.clear();
-  AppendTensors("first.", state.first_moment, state.layout, &tensors);
-  AppendTensors("second.", state.second_moment, state.layout, &tensors);
-  STILL_RETURN_IF_ERROR(WriteSafetensors(optimizer_path, tensors, {}));
-  STILL_RETURN_IF_ERROR(FaultPoint("checkpoint.write"));
-
-  STILL_ASSIGN_OR_RETURN(const Sha256Digest weights_sha256, Sha256OfFile(weights_path));
-  STILL_ASSIGN_OR_RETURN(const Sha256Digest optimizer_sha256, Sha256OfFile(optimizer_path));
-  const CheckpointInfo& info = state.info;
-  const nlohmann::ordered_json json = {
-      {"step", info.step},
-      {"seed", info.seed},
-      {"generation", info.generation},
-      {"identity", info.identity},
-      {"skipped_steps", info.skipped_steps},
-      {"skipped_in_a_row", info.skipped_in_a_row},
-      {"weights_digest", info.weights_digest},
-      {"sha256", {{kWeightsFile, Hex(weights_sha256)}, {kOptimizerFile, Hex(optimizer_sha256)}}}};
-  return WriteFileAtomically(JoinPath(directory, kCheckpointFile), json.dump(2) + "\n");
-}
-
-// Out of the way of the next one of this name, but still there to look at.
-Status Quarantine(const std::string& path) {
-  const std::string bad = path + ".bad";
-  STILL_RETURN_IF_ERROR(RemoveAll(bad));
-  std::error_code error;
-  std::filesystem::rename(path, bad, error);
-  return error ? ErrnoStatus(error.value(), "cannot rename the damaged checkpoint", path) : Ok();
-}
-
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(std::string directory, std::uint32_t keep)
-    : directory_(std::move(directory)), keep_(std::max(keep, 1U)) {}
-
-Status CheckpointWriter::Write(TrainingState state) {
-  const std::string path = CheckpointPath(directory_, state.info.step, state.info.generation);
-  if (Exists(path)) return Ok();
-  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, StagedDirectory::Create(path));
-  STILL_RETURN_IF_ERROR(WriteTo(staged->path(), state));
-  STILL_RETURN_IF_ERROR(FaultPoint("checkpoint.commit"));
-  const Status committed = staged->Commit();
-  if (!committed.ok() && committed.code() != Code::kAlreadyExists) return committed;
-  return RemoveOld();
+std::vector<PartRange> CutIntoParts(const std::vector<ParameterInfo>& layout) {
+  std::vector<PartRange> parts;
+  PartRange part;
+  for (std::size_t i = 0; i < layout.size(); ++i) {
+    if (part.first == i) part.begin = static_cast<std::size_t>(layout[i].offset);
+    part.last = i + 1;
+    part.end = static_cast<std::size_t>(layout[i].offset + layout[i].size);
+    if (3 * (part.end - part.begin) < kPartFloats && part.last < layout.size()) continue;
+    parts.push_back(part);
+    part.first = part.last;
+  }
+  return parts;
 }
 
-Status CheckpointWriter::RemoveOld() const {
-  STILL_ASSIGN_OR_RETURN(const std::vector<std::string> paths, ListCheckpoints(directory_));
-  for (std::size_t i = keep_; i < paths.size(); ++i) STILL_RETURN_IF_ERROR(RemoveAll(paths[i]));
-  return Ok();
+void CopyPart(const LiveState& state, const PartRange& range, PartCopy* copy) {
+  const auto take = [&](std::span<const float> from, std::vector<float>* to) {
+    const auto part = from.subspan(range.begin, range.end - range.begin);
+    to->assign(part.begin(), part.end());
+  };
+  copy->range = range;
+  take(state.weights, &copy->weights);
+  take(state.first_moment, &copy->first_moment);
+  take(state.second_moment, &copy->second_moment);
 }
 
-Result<TrainingState> LoadCheckpoint(const std::string& path, const std::string& identity,
-                                     const std::vector<ParameterInfo>& layout) {
-  TrainingState state{.layout = layout};
-  STILL_ASSIGN_OR_RETURN(state.info, VerifyCheckpoint(path));
-  if (state.info.identity != identity)
-    return Error(Code::kDataLoss, "{}: belongs to {}, not to {}", path, state.info.identity, identity);
-  if (CheckpointPath("", state.info.step, state.info.generation) !=
-      JoinPath("", std::filesystem::path(path).filename().string()))
-    return Error(Code::kDataLoss, "{}: its checkpoint.json says step {}, generation {}", path, state.info.step,
-                 state.info.generation);
-  STILL_ASSIGN_OR_RETURN(const SafetensorsFile weights, SafetensorsFile::Open(JoinPath(path, kWeightsFile)));
-  STILL_ASSIGN_OR_RETURN(const SafetensorsFile optimizer, SafetensorsFile::Open(JoinPath(path, kOptimizerFile)));
-  STILL_RETURN_IF_ERROR(ReadTensors(weights, "", layout, &state.weights));
-  STILL_RETURN_IF_ERROR(ReadTensors(optimizer, "first.", layout, &state.first_moment));
-  STILL_RETURN_IF_ERROR(ReadTensors(optimizer, "second.", layout, &state.second_moment));
+std::string SampleDigest(const LiveState& state, std::uint64_t step) {
+  constexpr std::size_t kPageFloats = 1024;
+  constexpr std::size_t kStride = 64;
+  std::uint32_t crc = 0;
+  for (const std::span<const float> buffer : {state.weights, state.first_moment, state.second_moment}) {
+    for (std::size_t page = step % kStride; page * kPageFloats < buffer.size(); page += kStride) {
+      const auto values = buffer.subspan(page * kPageFloats, std::min(kPageFloats, buffer.size() - page * kPageFloats));
+      crc = Crc32c(std::as_bytes(values), crc);
+    }
+  }
+  return fmt::format("{:08x}", crc);
+}
+
+Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
+                                 const std::vector<ParameterInfo>& layout) {
+  const FaultScope scope("checkpoint");
+  const std::string path = JoinPath(directory, PartFile(index));
+  const std::span<const float> buffers[] = {copy.weights, copy.first_moment, copy.second_moment};
+  std::vector<TensorToWrite> tensors;
+  for (std::size_t buffer = 0; buffer < 3; ++buffer) {
+    for (std::size_t i = copy.range.first; i < copy.range.last; ++i) {
+      tensors.push_back({.name = fmt::format("{}{}", kPrefixes[buffer], layout[i].name),
+                         .dtype = "F32",
+                         .shape = layout[i].shape,
+                         .bytes = std::as_bytes(Within(buffers[buffer], copy.range, layout[i]))});
+    }
+  }
+  STILL_RETURN_IF_ERROR(WriteSafetensors(path, tensors, {}));
+  CheckpointPart part{.file = PartFile(index)};
+  STILL_ASSIGN_OR_RETURN(part.size, FileSize(path));
+  STILL_ASSIGN_OR_RETURN(const Sha256Digest sha256, Sha256OfFile(path));
+  part.sha256 = Hex(sha256);
+  return part;
+}
+
+Result<TrainingState> LoadCheckpoint(const std::string& path, const CheckpointManifest& manifest,
+                                     const std::string& identity, const std::vector<ParameterInfo>& layout) {
+  if (manifest.info.identity != identity)
+    return Error(Code::kDataLoss, "{}: belongs to {}, not to {}", path, manifest.info.identity, identity);
+  const std::vector<PartRange> ranges = CutIntoParts(layout);
+  if (ranges.size() != manifest.parts.size())
+    return Error(Code::kDataLoss, "{}: has {} parts, this model has {}", path, manifest.parts.size(), ranges.size());
+  STILL_RETURN_IF_ERROR(VerifyParts(path, manifest));
+  TrainingState state{.info = manifest.info};
+  std::vector<float>* buffers[] = {&state.weights, &state.first_moment, &state.second_moment};
+  for (std::vector<float>* buffer : buffers) buffer->resize(ranges.empty() ? 0 : ranges.back().end);
+  for (std::size_t part = 0; part < ranges.size(); ++part) {
+    STILL_ASSIGN_OR_RETURN(const SafetensorsFile file,
+                           SafetensorsFile::Open(JoinPath(path, manifest.parts[part].file)));
+    for (std::size_t buffer = 0; buffer < 3; ++buffer)
+      STILL_RETURN_IF_ERROR(ReadTensors(file, kPrefixes[buffer], ranges[part], layout, buffers[buffer]));
+  }
   return state;
 }
 
-Result<FoundCheckpoint> LoadNewestCheckpoint(const std::string& directory, const std::string& identity,
-                                             const std::vector<ParameterInfo>& layout) {
-  STILL_ASSIGN_OR_RETURN(const std::vector<std::string> paths, ListCheckpoints(directory));
-  for (const std::string& path : paths) {
-    Result<TrainingState> state = LoadCheckpoint(path, identity, layout);
-    if (state.ok()) return FoundCheckpoint{path, std::move(state).value()};
-    if (state.status().code() != Code::kDataLoss && state.status().code() != Code::kNotFound) return state.status();
-    LogWarn("checkpoint set aside as {}.bad, falling back to an older one: {}", path, state.status().message());
-    STILL_RETURN_IF_ERROR(Quarantine(path));
-  }
-  return FoundCheckpoint{};
+Status Quarantine(const std::string& path) {
+  const std::string bad = path + ".bad";
+  STILL_RETURN_IF_ERROR(RemoveAll(bad));
+  if (std::rename(path.c_str(), bad.c_str()) == 0 || errno == ENOENT) return Ok();
+  return ErrnoStatus(errno, "cannot rename the damaged checkpoint", path);
 }
 
 }  // namespace still::worker

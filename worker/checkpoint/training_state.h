@@ -1,54 +1,71 @@
-// Saving and restoring a training run: everything that the next step depends on and the seed alone does not give.
+// The state of a training run: everything that the next step depends on and the seed alone does not give. How it is
+// cut into the part files of a checkpoint (common/checkpoint.h), and read back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "common/checkpoint.h"
 #include "common/status.h"
-#include "worker/checkpoint/checkpoint.h"
 #include "worker/model/layout.h"
 
 namespace still::worker {
 
-// A copy, taken between steps; flat buffers in the order of `layout`.
+// A copy, taken between steps; flat buffers in the order of the layout.
 struct TrainingState {
-  CheckpointInfo info;  // the digests of files are filled in when it is written
-  std::vector<ParameterInfo> layout;
+  CheckpointInfo info;
   std::vector<float> weights;
   std::vector<float> first_moment;
   std::vector<float> second_moment;
 };
 
-// Writes checkpoints under one directory and keeps the newest `keep` of them. Used by one rank; takes its snapshot by
-// value, so that writing may move to another thread without touching the trainer.
-class CheckpointWriter {
- public:
-  CheckpointWriter(std::string directory, std::uint32_t keep);
-
-  // A checkpoint that already stands under this name is the same bytes and counts as written. On failure the older ones
-  // are untouched.
-  Status Write(TrainingState state);
-
- private:
-  Status RemoveOld() const;
-
-  std::string directory_;
-  std::uint32_t keep_;
+// The trainer's own buffers.
+struct LiveState {
+  std::span<float> weights;
+  std::span<float> first_moment;
+  std::span<float> second_moment;
 };
 
-// Reads and checks one checkpoint: digests, identity, and that its tensors are those of `layout`. DATA_LOSS otherwise.
-Result<TrainingState> LoadCheckpoint(const std::string& path, const std::string& identity,
-                                     const std::vector<ParameterInfo>& layout);
-
-struct FoundCheckpoint {
-  std::string path;  // empty: there is none
-  TrainingState state;
+// A part of a checkpoint: parameters [first, last) of the layout, whose floats are [begin, end) of each buffer.
+struct PartRange {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
 };
 
-// The newest checkpoint that loads. One that does not is reported, renamed to "<name>.bad" and left for inspection.
-// For one rank: it decides for all.
-Result<FoundCheckpoint> LoadNewestCheckpoint(const std::string& directory, const std::string& identity,
-                                             const std::vector<ParameterInfo>& layout);
+// How a model is cut: whole parameters, in order, at least 16 Mi floats of the three buffers together a part, but for
+// the last one. A function of the layout alone.
+std::vector<PartRange> CutIntoParts(const std::vector<ParameterInfo>& layout);
+
+// The floats of one part.
+struct PartCopy {
+  PartRange range;
+  std::vector<float> weights;
+  std::vector<float> first_moment;
+  std::vector<float> second_moment;
+};
+
+// Reuses the buffers of `copy`.
+void CopyPart(const LiveState& state, const PartRange& range, PartCopy* copy);
+
+// A digest over one page in 64 of the three buffers, other pages at every step: ranks that hold the same state have the
+// same, and one that computed something else is found by it sooner or later, for next to nothing.
+std::string SampleDigest(const LiveState& state, std::uint64_t step);
+
+// Writes part `index` of a checkpoint into `directory`: durable under its final name when it returns.
+Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
+                                 const std::vector<ParameterInfo>& layout);
+
+// Reads and checks a published checkpoint: digests, identity, and that its tensors are those of `layout`. DATA_LOSS or
+// NOT_FOUND otherwise.
+Result<TrainingState> LoadCheckpoint(const std::string& path, const CheckpointManifest& manifest,
+                                     const std::string& identity, const std::vector<ParameterInfo>& layout);
+
+// Out of the way, but still there to look at: renamed to "<path>.bad".
+Status Quarantine(const std::string& path);
 
 }  // namespace still::worker

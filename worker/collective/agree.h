@@ -10,4 +10,7 @@ namespace still::worker {
 // one, named: "rank 2: ...". A failing communicator's own status is returned where nothing could be agreed.
 Status Agree(Communicator& world, const Status& mine);
 
+// Collective, after a vote that was not unanimous: what the lowest rank with a failure met, as above.
+Status ShareFailure(Communicator& world, const Status& mine);
+
 }  // namespace still::worker

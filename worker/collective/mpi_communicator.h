@@ -8,15 +8,15 @@
 
 namespace still::worker {
 
-// Initialises MPI (single-threaded use from the calling thread) on construction, finalises on destruction. One a
-// process.
+// Initialises MPI (single-threaded use from the calling thread) on construction, finalises on destruction, unless the
+// group lost a rank: MPI_Finalize may then wait for the dead for ever, and is left out. One a process.
 class MpiEnvironment {
  public:
-  static Result<std::unique_ptr<MpiEnvironment>> Initialise(int* argc, char*** argv);
+  // With `survive_deaths` (needs ULFM, and mpirun --with-ft ulfm) a death is an error that Shrink recovers from;
+  // without it, mpirun ends the other ranks.
+  static Result<std::unique_ptr<MpiEnvironment>> Initialise(int* argc, char*** argv, bool survive_deaths);
   virtual ~MpiEnvironment() = default;
   virtual Communicator& world() = 0;
-  // Ends every rank of the launch, this one included: how a rank with a failure keeps its peers from waiting for it.
-  [[noreturn]] virtual void Abort(int exit_code) = 0;
 };
 
 }  // namespace still::worker

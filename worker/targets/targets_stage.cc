@@ -81,7 +81,7 @@ Status RunTargetsStage(const StageContext& context) {
 
   // All shards are taken; at the barrier they are sealed as well. The sum is that barrier.
   std::array<std::int64_t, 1> tokens = {static_cast<std::int64_t>(progress.tokens)};
-  STILL_RETURN_IF_ERROR(context.world.AllReduceSum(tokens));
+  STILL_RETURN_IF_ERROR(context.world.AllReduceSum(std::span(tokens)));
   if (context.world.rank() != 0) return Ok();
   const double seconds = SecondsSince(clock, start);
   LogInfo("targets: {} tokens in {:.1f} s, {:.0f} tokens/s", tokens[0], seconds,

@@ -33,13 +33,18 @@ Result<std::vector<Json>> ReadLines(const std::string& path) {
 Result<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& path, std::uint64_t next_step) {
   STILL_ASSIGN_OR_RETURN(const std::vector<Json> lines, ReadLines(path));
   std::string kept;
+  std::uint64_t dropped = 0;
   for (const Json& line : lines) {
-    if (line["step"].get<std::uint64_t>() < next_step) kept += line.dump() + "\n";
+    if (line["step"].get<std::uint64_t>() < next_step) {
+      kept += line.dump() + "\n";
+    } else {
+      ++dropped;
+    }
   }
   STILL_RETURN_IF_ERROR(WriteFileAtomically(path, kept));
   const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, "cannot open", path);
-  return std::unique_ptr<MetricsLog>(new MetricsLog(path, fd));
+  return std::unique_ptr<MetricsLog>(new MetricsLog(path, fd, dropped));
 }
 
 MetricsLog::~MetricsLog() { close(fd_); }
@@ -58,18 +63,24 @@ Status MetricsLog::Append(const StepMetrics& m) {
                      {"sequences", m.sequences},
                      {"tokens", m.tokens},
                      {"seconds", m.seconds},
+                     {"snapshot_seconds", m.snapshot_seconds},
+                     {"checkpoint_seconds", m.checkpoint_seconds},
+                     {"generation", m.generation},
+                     {"ranks", m.ranks},
                      {"tokens_per_second", m.seconds > 0 ? static_cast<double>(m.tokens) / m.seconds : 0}};
-  std::string line = json.dump() + "\n";
-  for (std::string_view rest = line; !rest.empty();) {
-    const ssize_t written = write(fd_, rest.data(), rest.size());
+  unwritten_ += json.dump() + "\n";
+  return Flush();
+}
+
+Status MetricsLog::Flush() {
+  while (!unwritten_.empty()) {
+    const ssize_t written = write(fd_, unwritten_.data(), unwritten_.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return ErrnoStatus(errno, "cannot write", path_);
-    rest.remove_prefix(static_cast<std::size_t>(written));
+    unwritten_.erase(0, static_cast<std::size_t>(written));
   }
   return Ok();
 }
-
-Status MetricsLog::Sync() { return fdatasync(fd_) == 0 ? Ok() : ErrnoStatus(errno, "cannot sync", path_); }
 
 Result<Summary> SummariseMetrics(const std::string& path) {
   STILL_ASSIGN_OR_RETURN(const std::vector<Json> lines, ReadLines(path));

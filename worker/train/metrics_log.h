@@ -25,6 +25,10 @@ struct StepMetrics {
   std::uint64_t sequences = 0;
   std::uint64_t tokens = 0;  // without padding
   double seconds = 0;
+  double snapshot_seconds = 0;    // of these, for the copy in memory of the step before,
+  double checkpoint_seconds = 0;  // and for the copy of this step for a checkpoint
+  std::uint64_t generation = 0;
+  int ranks = 0;
 };
 
 class MetricsLog {
@@ -36,15 +40,19 @@ class MetricsLog {
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
+  // What cannot be written (a full disk) is kept and tried again with the next line.
   Status Append(const StepMetrics& metrics);
-  // Durable; called before a checkpoint that relies on these lines is committed.
-  Status Sync();
+  Status Flush();
+  const std::string& path() const { return path_; }
+  std::uint64_t dropped() const { return dropped_; }  // lines, by Open
 
  private:
-  MetricsLog(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  MetricsLog(std::string path, int fd, std::uint64_t dropped) : path_(std::move(path)), fd_(fd), dropped_(dropped) {}
 
   std::string path_;
   int fd_;
+  std::uint64_t dropped_;
+  std::string unwritten_;
 };
 
 // What a finished run's log adds up to: steps, sequences, tokens, seconds, tokens_per_second, skipped_steps and, of the

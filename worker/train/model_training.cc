@@ -14,6 +14,16 @@ std::string CheckpointDirectory(const Task& task, const std::string& identity) {
   return ArtifactStore(task.artifacts_root).PathOf("checkpoints", identity);
 }
 
+KeeperOptions KeeperOptionsOf(const Task& task, const std::string& identity, const TrainOptions& options) {
+  KeeperOptions keeper{.checkpoint_directory = CheckpointDirectory(task, identity),
+                       .published = task.checkpoints,
+                       .snapshot_directory = task.snapshot_directory,
+                       .schedule = {.steps = options.checkpoint_steps, .seconds = options.checkpoint_seconds},
+                       .generation = task.generation};
+  if (task.failure_interval_seconds > 0) keeper.schedule.failure_interval_seconds = task.failure_interval_seconds;
+  return keeper;
+}
+
 }  // namespace
 
 Result<bool> IsDone(Communicator& world, const ArtifactStore& artifacts, const std::string& kind,
@@ -56,16 +66,20 @@ Status TrainModel(const StageContext& context, const ModelTraining& training, Pa
   const BatchSource source(training.corpus, masker, training.targets, task.targets_at_all_positions);
   Trainer trainer({.name = training.name,
                    .identity = training.identity,
-                   .checkpoint_directory = CheckpointDirectory(task, training.identity),
-                   .generation = task.generation,
                    .seed = task.seed,
+                   .sequences = training.corpus.sequences(),
                    .options = options,
+                   .keeper = KeeperOptionsOf(task, training.identity, options),
                    .compute = {.matmul = task.bf16 ? at::kBFloat16 : at::kFloat},
                    .planner = planner,
                    .source = source,
                    .teacher = training.teacher},
-                  model, context.world, context.control);
+                  model, context.world, context.control, context.progress);
   return trainer.Run();
+}
+
+void RemoveSnapshots(const StageContext& context, const std::string& identity) {
+  if (context.world.host_place().index == 0) MemorySnapshot(context.task.snapshot_directory, identity, 0).Remove();
 }
 
 Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,

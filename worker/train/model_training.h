@@ -33,6 +33,9 @@ Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const Task& task, con
 // Collective: trains `model` to the last step, with checkpoints at <artifacts>/checkpoints/<identity>.
 Status TrainModel(const StageContext& context, const ModelTraining& training, ParameterSet& model);
 
+// Once the artifact stands nobody will continue from the snapshots of its making: each host forgets them.
+void RemoveSnapshots(const StageContext& context, const std::string& identity);
+
 // Writes what every trained model's artifact holds into `directory`: model files, training.jsonl (when it was trained)
 // and summary.json, with `extra` added.
 Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,

@@ -79,7 +79,9 @@ Status RunTrainStage(const StageContext& context) {
                                     .targets = prepared->targets.get(),
                                     .teacher = &prepared->teacher},
                                    prepared->student));
-  return Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok());
+  STILL_RETURN_IF_ERROR(Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok()));
+  RemoveSnapshots(context, task.student);
+  return Ok();
 }
 
 }  // namespace still::worker

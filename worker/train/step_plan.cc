@@ -6,13 +6,6 @@
 #include "worker/train/exact_sum.h"
 
 namespace still::worker {
-namespace {
-
-std::uint64_t PaddedTokens(const shards::Microbatch& microbatch) {
-  return std::uint64_t{microbatch.padded_length} * microbatch.sequences.size();
-}
-
-}  // namespace
 
 StepPlanner::StepPlanner(const PlanOptions& options, const shards::CorpusView& corpus, const shards::Masker& masker)
     : options_(options), corpus_(&corpus), masker_(&masker) {
@@ -65,17 +58,35 @@ Result<StepPlan> StepPlanner::Plan(std::uint64_t step) const {
   return plan;
 }
 
-std::vector<std::size_t> ShareOfRank(const StepPlan& plan, int rank, int ranks) {
-  std::vector<std::size_t> by_size(plan.microbatches.size());
-  std::iota(by_size.begin(), by_size.end(), std::size_t{0});
-  std::ranges::stable_sort(by_size, std::ranges::greater{},
-                           [&](std::size_t index) { return PaddedTokens(plan.microbatches[index]); });
-  std::vector<std::uint64_t> load(static_cast<std::size_t>(ranks));
+std::uint64_t PaddedTokens(const shards::Microbatch& microbatch) {
+  return std::uint64_t{microbatch.padded_length} * microbatch.sequences.size();
+}
+
+std::vector<std::size_t> AllMicrobatches(const StepPlan& plan) {
+  std::vector<std::size_t> all(plan.microbatches.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
+std::vector<std::size_t> ShareOfRank(const StepPlan& plan, const std::vector<std::size_t>& microbatches, int rank,
+                                     const std::vector<std::int64_t>& costs) {
+  const auto size = [&](std::size_t index) { return PaddedTokens(plan.microbatches[index]); };
+  std::vector<std::size_t> by_size = microbatches;
+  std::ranges::stable_sort(by_size, std::ranges::greater{}, size);
+  const bool all_known = std::ranges::all_of(costs, [](std::int64_t cost) { return cost > 0; });
+  std::vector<std::uint64_t> tokens(costs.size());
+  const auto done_at = [&](std::size_t to, std::size_t index) {
+    const std::uint64_t cost = all_known ? static_cast<std::uint64_t>(costs[to]) : 1;
+    return (tokens[to] + size(index)) * cost;
+  };
   std::vector<std::size_t> share;
-  for (std::size_t index : by_size) {
-    const auto least = std::ranges::min_element(load);
-    *least += PaddedTokens(plan.microbatches[index]);
-    if (least - load.begin() == rank) share.push_back(index);
+  for (const std::size_t index : by_size) {
+    std::size_t first = 0;
+    for (std::size_t to = 1; to < costs.size(); ++to) {
+      if (done_at(to, index) < done_at(first, index)) first = to;
+    }
+    tokens[first] += size(index);
+    if (first == static_cast<std::size_t>(rank)) share.push_back(index);
   }
   std::ranges::sort(share);
   return share;

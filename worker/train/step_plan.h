@@ -56,8 +56,15 @@ class StepPlanner {
   std::uint64_t total_steps_;
 };
 
-// Indices of the microbatches that `rank` computes, ascending: dealt by falling padded size, each to the rank with the
-// fewest padded tokens so far, ties to the lower rank.
-std::vector<std::size_t> ShareOfRank(const StepPlan& plan, int rank, int ranks);
+// Deals `microbatches` (indices into the plan) to ranks and returns those of `rank`, ascending: by falling padded size,
+// each to the rank that would be done with it first, ties to the lower rank. `costs` are the ranks' measured times for
+// a token, in any unit, one a rank; where one is not known (0) all count as equal.
+std::vector<std::size_t> ShareOfRank(const StepPlan& plan, const std::vector<std::size_t>& microbatches, int rank,
+                                     const std::vector<std::int64_t>& costs);
+
+// 0, 1, ... of the plan: all of it.
+std::vector<std::size_t> AllMicrobatches(const StepPlan& plan);
+
+std::uint64_t PaddedTokens(const shards::Microbatch& microbatch);
 
 }  // namespace still::worker

@@ -8,18 +8,22 @@
 #include <limits>
 #include <utility>
 
+#include "common/digest.h"
 #include "common/fault_point.h"
 #include "common/files.h"
 #include "common/log.h"
 #include "common/random.h"
 #include "worker/collective/agree.h"
 #include "worker/exception_status.h"
+#include "worker/train/audit.h"
 #include "worker/train/exact_sum.h"
 
 namespace still::worker {
 namespace {
 
 constexpr std::uint64_t kMaxSkippedInARow = 10;
+constexpr int kMaxRecoveriesAStep = 3;
+constexpr std::size_t kWatchFloats = 1 << 16;  // of the weights are compared between ranks at every step
 
 std::size_t FlagCount(const TrainOptions& options) {
   return std::min<std::size_t>(options.sequences_per_step, kMaxTerms);  // a microbatch has a sequence at least
@@ -29,10 +33,15 @@ std::span<float> Flat(const at::Tensor& tensor) {
   return {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
 }
 
-std::vector<float> Copy(std::span<const float> values) { return {values.begin(), values.end()}; }
-
 double Share(double sum, std::int64_t positions) {
   return sum / static_cast<double>(std::max<std::int64_t>(positions, 1));
+}
+
+// A window of the weights that moves on with every step, as a number whose sum over ranks cannot overflow.
+std::int64_t Watch(std::span<const float> weights, std::uint64_t step) {
+  const std::size_t windows = (weights.size() + kWatchFloats - 1) / kWatchFloats;
+  const std::size_t begin = step % windows * kWatchFloats;
+  return Crc32c(std::as_bytes(weights.subspan(begin, std::min(kWatchFloats, weights.size() - begin))));
 }
 
 }  // namespace
@@ -41,103 +50,143 @@ std::string MetricsPath(const std::string& checkpoint_directory) {
   return JoinPath(checkpoint_directory, "training.jsonl");
 }
 
-Trainer::Trainer(const TrainingRun& run, ParameterSet& model, Communicator& world, ControlLink& control)
+Trainer::Trainer(const TrainingRun& run, ParameterSet& model, Communicator& world, ControlLink& control,
+                 ProgressWriter& progress)
     : run_(run),
       model_(model),
       world_(world),
       control_(control),
+      progress_(progress),
       clock_(Clock::System()),
-      parameters_(static_cast<std::size_t>(model.weights().numel())),
       optimizer_(run.options.optimizer, model.layout()),
-      checkpoints_(run.checkpoint_directory, run.options.keep_checkpoints),
-      sums_(parameters_ + kLossTerms + FlagCount(run.options)) {}
+      terms_(world.size(), FlagCount(run.options)),
+      sums_({.gradients = static_cast<std::size_t>(model.weights().numel()),
+             .terms = terms_.size(),
+             .fast = run.options.fast_reduction,
+             .keep_own = world.can_shrink()}),
+      survivors_(world, control, run.keeper.generation),
+      costs_(world.size()),
+      keeper_(run.keeper, run.identity, model.layout(), world, control, progress),
+      computed_(terms_.flags()) {
+  state_.seed = run.seed;
+  state_.identity = run.identity;
+}
 
-std::span<float> Trainer::weights() { return Flat(model_.weights()); }
 std::span<float> Trainer::gradients() { return Flat(model_.gradients()); }
+LiveState Trainer::live() { return {Flat(model_.weights()), optimizer_.first_moment(), optimizer_.second_moment()}; }
 
 Status Trainer::Run() {
   STILL_RETURN_IF_ERROR(Restore());
   const std::uint64_t total = run_.planner.total_steps();
-  while (step_ < total) {
+  bool drained = false;
+  while (state_.step < total && !drained) {
     STILL_RETURN_IF_ERROR(Step());
-    const std::uint64_t interval = run_.options.checkpoint_steps;
-    if (step_ == total || (interval > 0 && step_ % interval == 0)) STILL_RETURN_IF_ERROR(SaveCheckpoint());
+    drained = sums_.totals()[StepTerms::kDrain] > 0;
   }
+  STILL_RETURN_IF_ERROR(std::exchange(pending_, Ok()));
+  STILL_RETURN_IF_ERROR(keeper_.Finish(state_, live(), LogPath()));
+  progress_.Enter(Phase::kVote);  // until the leading rank has made what comes of it
+  STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
+  if (state_.step == total) return Ok();
+  return Error(Code::kCancelled, "{}: stopped after step {} of {}; run the same command again to continue", run_.name,
+               state_.step, total);
+}
+
+Status Trainer::Restore() {
+  progress_.Enter(Phase::kRestore);
+  STILL_ASSIGN_OR_RETURN(const std::optional<CheckpointInfo> restored, keeper_.Restore(live()));
+  if (restored) state_ = *restored;
+  state_.generation = survivors_.generation();
+  keeper_.StartAt(state_.step);
+  reported_ = clock_.Now();
+  return Agree(world_, leads() ? OpenMetrics() : Ok());
+}
+
+Status Trainer::OpenMetrics() {
+  const std::string& directory = run_.keeper.checkpoint_directory;
+  STILL_RETURN_IF_ERROR(MakeDirectories(directory));
+  STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(MetricsPath(directory), state_.step));
+  if (metrics_->dropped() > 0) LogInfo("{}: {} steps are done again", run_.name, metrics_->dropped());
   return Ok();
 }
 
-// Rank 0 decides which checkpoint counts; every rank reads it from disk and proves that it read the same.
-Status Trainer::Restore() {
-  FoundCheckpoint found;
-  const auto find = [&]() -> Status {
-    STILL_RETURN_IF_ERROR(MakeDirectories(run_.checkpoint_directory));
-    STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(run_.checkpoint_directory));
-    STILL_ASSIGN_OR_RETURN(found, LoadNewestCheckpoint(run_.checkpoint_directory, run_.identity, model_.layout()));
-    STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(MetricsPath(run_.checkpoint_directory), found.state.info.step));
-    return Ok();
-  };
-  STILL_RETURN_IF_ERROR(Agree(world_, world_.rank() == 0 ? find() : Ok()));
-  STILL_RETURN_IF_ERROR(world_.Broadcast(&found.path, 0));
-  if (found.path.empty()) return Ok();
-
-  std::string digest = found.state.info.weights_digest;
-  STILL_RETURN_IF_ERROR(world_.Broadcast(&digest, 0));
-  const auto load = [&]() -> Status {
-    STILL_ASSIGN_OR_RETURN(found.state, LoadCheckpoint(found.path, run_.identity, model_.layout()));
-    if (found.state.info.weights_digest == digest) return Ok();
-    return Error(Code::kDataLoss, "{}: this host and rank 0's see different checkpoints under this name", found.path);
-  };
-  STILL_RETURN_IF_ERROR(Agree(world_, world_.rank() == 0 ? Ok() : load()));
-
-  const TrainingState& state = found.state;
-  std::ranges::copy(state.weights, weights().begin());
-  optimizer_.first_moment() = state.first_moment;
-  optimizer_.second_moment() = state.second_moment;
-  step_ = state.info.step;
-  skipped_steps_ = state.info.skipped_steps;
-  skipped_in_a_row_ = state.info.skipped_in_a_row;
-  if (world_.rank() == 0) LogInfo("{}: continuing after step {} from {}", run_.name, step_, found.path);
-  return Ok();
+// The rank that led is dead; whether it wrote the line of the last step is not known, so that is written again.
+Status Trainer::TakeOverMetrics() {
+  const std::string path = MetricsPath(run_.keeper.checkpoint_directory);
+  STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(path, state_.step - (last_ ? 1 : 0)));
+  return last_ ? metrics_->Append(*last_) : Ok();
 }
 
 Status Trainer::Step() {
-  const Clock::TimePoint started = clock_.Now();
-  std::ranges::fill(sums_, 0);
+  SetFaultStep(state_.step);
+  progress_.SetStep(state_.step);
+  progress_.Enter(Phase::kCompute);
+  sums_.Clear();
+  std::ranges::fill(computed_, 0);
   StepPlan plan;
   Status mine = std::exchange(pending_, Ok());
-  if (mine.ok()) mine = FaultPoint(run_.name + ".step");
-  if (mine.ok()) mine = AddMicrobatches(step_, &plan);
+  if (mine.ok()) {
+    Result<StepPlan> planned = run_.planner.Plan(state_.step);
+    mine = planned.status();
+    if (planned.ok()) plan = std::move(planned).value();
+  }
+  if (mine.ok())
+    mine =
+        AddMicrobatches(plan, ShareOfRank(plan, AllMicrobatches(plan), world_.rank(), costs_.Of(survivors_.members())));
+  AddRequests();
   // A rank that failed still takes part, so that the others learn of it at the vote instead of waiting for ever.
-  const Status reduced = world_.AllReduceSum(sums_);
-  if (mine.ok()) mine = reduced;
-  if (mine.ok()) mine = FaultPoint(run_.name + ".vote");
-  STILL_RETURN_IF_ERROR(Agree(world_, mine));
+  STILL_RETURN_IF_ERROR(ReduceAndVote(plan, mine));
 
   // From here on every rank holds the same sums and does the same with them.
-  StepMetrics metrics{.step = step_, .epoch = plan.epoch, .sequences = plan.sequences, .tokens = plan.tokens};
+  StepMetrics metrics{.step = state_.step,
+                      .epoch = plan.epoch,
+                      .sequences = plan.sequences,
+                      .tokens = plan.tokens,
+                      .generation = survivors_.generation(),
+                      .ranks = world_.size()};
+  progress_.Enter(Phase::kOptimizer);
   STILL_RETURN_IF_ERROR(Apply(plan, &metrics));
-  ++step_;
-  metrics.seconds = SecondsSince(clock_, started);
-  if (world_.rank() == 0) Report(metrics);
+  ++state_.step;
+  state_.generation = survivors_.generation();
+  const std::span<const std::int64_t> totals = sums_.totals();
+  if (totals[StepTerms::kCheckpointDue] > 0 && totals[StepTerms::kWriterBusy] == 0)
+    metrics.checkpoint_seconds = keeper_.BeginCheckpoint(state_, live(), LogPath());
+  metrics.snapshot_seconds = snapshot_seconds_;
+  metrics.seconds = SecondsSince(clock_, reported_);
+  reported_ = clock_.Now();
+  last_ = metrics;
+  if (leads()) Report(metrics);  // before the snapshot: a step that is continued from has its line
+  snapshot_seconds_ = keeper_.Snapshot(state_, live());
+  NoteMine(keeper_.Poll());
   return Ok();
 }
 
-Status Trainer::AddMicrobatches(std::uint64_t step, StepPlan* plan) {
-  STILL_ASSIGN_OR_RETURN(*plan, run_.planner.Plan(step));
-  for (const std::size_t index : ShareOfRank(*plan, world_.rank(), world_.size())) {
+Status Trainer::AddMicrobatches(const StepPlan& plan, const std::vector<std::size_t>& share) {
+  progress_.Enter(Phase::kCompute);
+  const Clock::TimePoint started = clock_.Now();
+  std::uint64_t tokens = 0;
+  for (std::size_t i = 0; i < share.size(); ++i) {
+    progress_.SetMicrobatch(i);
     Status added;
     try {
-      added = AddMicrobatch(*plan, index);
+      added = AddMicrobatch(plan, share[i]);
     } catch (const std::exception& e) {
       added = StatusOfException(e);
     }
-    if (!added.ok()) return added.WithContext(fmt::format("{}: step {}, microbatch {}", run_.name, step, index));
+    if (!added.ok())
+      return added.WithContext(fmt::format("{}: step {}, microbatch {}", run_.name, plan.step, share[i]));
+    tokens += PaddedTokens(plan.microbatches[share[i]]);
   }
+  if (tokens > 0)
+    sums_.terms()[terms_.cost(world_.launch_rank())] =
+        static_cast<std::int64_t>(SecondsSince(clock_, started) * 1e9 / static_cast<double>(tokens));
   return Ok();
 }
 
 Status Trainer::AddMicrobatch(const StepPlan& plan, std::size_t index) {
-  STILL_ASSIGN_OR_RETURN(const Batch batch, run_.source.Make(plan.microbatches[index], plan.variant));
+  STILL_RETURN_IF_ERROR(FaultPoint("compute"));
+  const shards::Microbatch& microbatch = plan.microbatches[index];
+  STILL_ASSIGN_OR_RETURN(const Batch batch, run_.source.Make(microbatch, plan.variant));
   const Dropout dropout{.hidden = run_.options.dropout,
                         .attention = run_.options.attention_dropout,
                         .key = MixKey({run_.seed, plan.step, index})};
@@ -145,10 +194,16 @@ Status Trainer::AddMicrobatch(const StepPlan& plan, std::size_t index) {
   const at::Tensor hidden = EncoderForward(model_, batch.tokens, dropout, run_.compute);
   const LossSums losses = AccumulateGradients(model_, run_.teacher, hidden, batch.rows, batch.targets, plan.positions,
                                               run_.options.loss, run_.compute);
+  if (FaultSpoils("compute")) gradients().front() = std::numeric_limits<float>::quiet_NaN();
   const bool losses_good = AddLosses(losses, plan);
-  const bool gradients_good = AddFixed(gradients(), gradient_sums());
-  if (!losses_good || !gradients_good) bad_flags()[index] = 1;
-  loss_sums()[kMasked] += batch.rows.masked_rows.numel();
+  const bool gradients_good = sums_.AddGradients(gradients());
+  const std::span<std::int64_t> terms = sums_.terms();
+  if (!losses_good || !gradients_good) terms[terms_.first_flag() + index] = 1;
+  terms[StepTerms::kMasked] += batch.rows.masked_rows.numel();
+  for (const std::uint64_t sequence : microbatch.sequences)
+    terms[StepTerms::kAuditHash] += AuditHash(plan.epoch, sequence);
+  terms[StepTerms::kAuditSequences] += static_cast<std::int64_t>(microbatch.sequences.size());
+  computed_[index] = 1;
   return Ok();
 }
 
@@ -156,97 +211,143 @@ Status Trainer::AddMicrobatch(const StepPlan& plan, std::size_t index) {
 bool Trainer::AddLosses(const LossSums& losses, const StepPlan& plan) {
   const double shares[] = {Share(losses.kl, plan.positions.targets), Share(losses.mlm, plan.positions.masked),
                            Share(losses.cosine, plan.positions.targets)};
-  static_assert(kKl == 0 && kMlm == 1 && kCosine == 2);
-  for (std::size_t term = kKl; term <= kCosine; ++term) {
+  static_assert(StepTerms::kKl == 0 && StepTerms::kMlm == 1 && StepTerms::kCosine == 2);
+  for (std::size_t term = StepTerms::kKl; term <= StepTerms::kCosine; ++term) {
     if (!(std::fabs(shares[term]) < kMaxTerm)) return false;
-    loss_sums()[term] += ToFixed(shares[term]);
+    sums_.terms()[term] += ToFixed(shares[term]);
   }
-  loss_sums()[kCorrect] += std::llround(losses.correct);
+  sums_.terms()[StepTerms::kCorrect] += std::llround(losses.correct);
   return true;
 }
 
+// What this rank asks of all, or tells them, whatever becomes of its microbatches.
+void Trainer::AddRequests() {
+  const std::span<std::int64_t> terms = sums_.terms();
+  terms[StepTerms::kCheckpointDue] = leads() && keeper_.CheckpointDue(state_.step + 1) ? 1 : 0;
+  terms[StepTerms::kWriterBusy] = keeper_.writer_busy() ? 1 : 0;
+  terms[StepTerms::kDrain] = progress_.drain_requested() ? 1 : 0;
+  terms[StepTerms::kWatch] = Watch(live().weights, state_.step);
+}
+
+Status Trainer::ReduceAndVote(const StepPlan& plan, Status mine) {
+  for (int recoveries = 0;; ++recoveries) {
+    progress_.Enter(Phase::kReduce);
+    if (mine.ok()) mine = FaultPoint("reduce");
+    const Status reduced = sums_.Reduce(world_);
+    progress_.Enter(Phase::kVote);
+    if (mine.ok()) mine = FaultPoint("vote");
+    const Result<bool> vote = world_.Vote(mine.ok() && reduced.ok());
+    if (vote.ok() && *vote) return Ok();
+    if (vote.ok()) return ShareFailure(world_, mine.ok() ? reduced : mine);
+    if (!world_.can_shrink() || recoveries == kMaxRecoveriesAStep) return vote.status();
+    const Status recovered = RecoverInPlace(plan, mine);
+    if (recovered.code() == Code::kUnavailable || recovered.code() == Code::kAborted) return recovered;
+    if (mine.ok()) mine = recovered;
+  }
+}
+
+// The survivors take over what the dead had computed of this step.
+Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
+  progress_.Enter(Phase::kRecover);
+  const Clock::TimePoint started = clock_.Now();
+  const bool led = leads();
+  STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.GoOn(state_.step, computed_));
+  if (leads() && !led) STILL_RETURN_IF_ERROR(TakeOverMetrics());
+  if (!mine.ok()) return mine;
+  std::erase_if(lost, [&](std::size_t index) { return index >= plan.microbatches.size(); });
+  const double seconds = SecondsSince(clock_, started);
+  STILL_RETURN_IF_ERROR(AddMicrobatches(plan, ShareOfRank(plan, lost, world_.rank(), costs_.Of(survivors_.members()))));
+  if (leads())
+    LogWarn("{}: step {} goes on as generation {} with ranks {}: {} microbatches redone in {:.3f} s after {:.3f} s",
+            run_.name, state_.step, survivors_.generation(), fmt::join(survivors_.members(), ", "), lost.size(),
+            SecondsSince(clock_, started) - seconds, seconds);
+  return Ok();
+}
+
 Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
+  const std::span<const std::int64_t> totals = sums_.totals();
+  STILL_CHECK(totals[StepTerms::kAuditSequences] == static_cast<std::int64_t>(plan.sequences),
+              "a step's sums hold a microbatch twice, or not at all");
+  for (const int rank : survivors_.members()) costs_.Note(rank, totals[terms_.cost(rank)]);
+  if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step))
+    NoteMine(
+        Error(Code::kInternal,
+              "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
+              "others: run on one kind of processor",
+              run_.name, state_.step));
+  Audit(plan);
   std::vector<std::size_t> bad;
-  for (std::size_t i = 0; i < bad_flags().size(); ++i) {
-    if (bad_flags()[i] != 0) bad.push_back(i);
+  for (std::size_t i = 0; i < terms_.flags(); ++i) {
+    if (totals[terms_.first_flag() + i] != 0) bad.push_back(i);
   }
   metrics->learning_rate =
-      LearningRate(step_, run_.planner.total_steps(), run_.options.learning_rate, run_.options.warmup_percent);
+      LearningRate(state_.step, run_.planner.total_steps(), run_.options.learning_rate, run_.options.warmup_percent);
   metrics->skipped = !bad.empty();
   if (!bad.empty()) {
     metrics->loss = metrics->kl = metrics->mlm = metrics->cosine = metrics->masked_accuracy = metrics->gradient_norm =
         std::numeric_limits<double>::quiet_NaN();
     return Skip(plan, bad);
   }
-  STILL_CHECK(loss_sums()[kMasked] == plan.positions.masked, "the plan and the masker disagree on masked positions");
-  skipped_in_a_row_ = 0;
+  STILL_CHECK(totals[StepTerms::kMasked] == plan.positions.masked,
+              "the plan and the masker disagree on masked positions");
+  state_.skipped_in_a_row = 0;
 
-  metrics->kl = FromFixed(loss_sums()[kKl]);
-  metrics->mlm = FromFixed(loss_sums()[kMlm]);
-  metrics->cosine = FromFixed(loss_sums()[kCosine]);
-  metrics->masked_accuracy = Share(static_cast<double>(loss_sums()[kCorrect]), plan.positions.masked);
+  metrics->kl = FromFixed(totals[StepTerms::kKl]);
+  metrics->mlm = FromFixed(totals[StepTerms::kMlm]);
+  metrics->cosine = FromFixed(totals[StepTerms::kCosine]);
+  metrics->masked_accuracy = Share(static_cast<double>(totals[StepTerms::kCorrect]), plan.positions.masked);
   metrics->loss = StepLoss({.kl = metrics->kl, .mlm = metrics->mlm, .cosine = metrics->cosine},
                            {.targets = 1, .masked = 1}, run_.options.loss);  // these are means already
-  FixedToFloat(gradient_sums(), gradients());
-  pending_ = FaultPoint(run_.name + ".optimizer");
-  metrics->gradient_norm = optimizer_.Step(weights(), gradients(), step_ - skipped_steps_, metrics->learning_rate);
+  sums_.WriteGradients(gradients());
+  NoteMine(FaultPoint("optimizer"));
+  metrics->gradient_norm =
+      optimizer_.Step(live().weights, gradients(), state_.step - state_.skipped_steps, metrics->learning_rate);
   return Ok();
 }
 
 Status Trainer::Skip(const StepPlan& plan, const std::vector<std::size_t>& bad) {
-  ++skipped_steps_;
-  ++skipped_in_a_row_;
-  if (world_.rank() == 0)
+  ++state_.skipped_steps;
+  ++state_.skipped_in_a_row;
+  if (leads())
     LogWarn("{}: step {} skipped: microbatches {} gave losses or gradients that are not finite or above {}", run_.name,
             plan.step, fmt::join(bad, ", "), kMaxTerm);
-  if (skipped_in_a_row_ < kMaxSkippedInARow) return Ok();
+  if (state_.skipped_in_a_row < kMaxSkippedInARow) return Ok();
   return Error(
       Code::kInvalidArgument,
       "{}: {} steps in a row gave losses or gradients that are not finite or above {}, the last one step {} in "
       "microbatches {} (its sequences begin with {}); lower the learning rate",
-      run_.name, skipped_in_a_row_, kMaxTerm, plan.step, fmt::join(bad, ", "),
+      run_.name, state_.skipped_in_a_row, kMaxTerm, plan.step, fmt::join(bad, ", "),
       plan.microbatches[bad.front()].sequences.front());
+}
+
+// At the end of an epoch every sequence must have been used once: by number and by the sum of their hashes.
+void Trainer::Audit(const StepPlan& plan) {
+  state_.audit_sequences += plan.sequences;
+  state_.audit_hash += static_cast<std::uint64_t>(sums_.totals()[StepTerms::kAuditHash]);
+  if (state_.audit_sequences < run_.sequences) return;
+  STILL_CHECK(state_.audit_hash == AuditHashOfEpoch(plan.epoch, run_.sequences),
+              "an epoch left out a sequence or used one twice");
+  if (leads())
+    LogInfo("{}: epoch {}: {} of {} sequences used once", run_.name, plan.epoch + 1, state_.audit_sequences,
+            run_.sequences);
+  state_.audit_sequences = state_.audit_hash = 0;
+}
+
+std::string Trainer::LogPath() const { return metrics_ ? metrics_->path() : ""; }
+
+void Trainer::NoteMine(const Status& status) {
+  if (pending_.ok()) pending_ = status;
 }
 
 void Trainer::Report(const StepMetrics& metrics) {
   tokens_ += metrics.tokens;
   const Status written = metrics_->Append(metrics);
-  if (pending_.ok()) pending_ = written;
-  control_.ReportProgress({.done = step_,
+  if (written.code() != Code::kResourceExhausted) NoteMine(written);  // a full disk may be empty again at the end
+  control_.ReportProgress({.done = state_.step,
                            .total = run_.planner.total_steps(),
                            .unit = "steps",
                            .tokens = tokens_,
                            .values = {{"loss", metrics.loss}, {"kl", metrics.kl}, {"lr", metrics.learning_rate}}});
-}
-
-// Rank 0 writes, but only what all ranks hold: a rank whose weights differ computed something else.
-Status Trainer::SaveCheckpoint() {
-  const std::string digest = model_.WeightsDigest();
-  std::string expected = digest;
-  STILL_RETURN_IF_ERROR(world_.Broadcast(&expected, 0));
-  Status mine = std::exchange(pending_, Ok());
-  if (mine.ok() && digest != expected)
-    mine =
-        Error(Code::kInternal,
-              "{}: after step {} the weights are {}, rank 0's are {}; a host computes wrongly or differently from the "
-              "others",
-              run_.name, step_, digest, expected);
-  STILL_RETURN_IF_ERROR(Agree(world_, mine));
-  const auto write = [&]() -> Status {
-    STILL_RETURN_IF_ERROR(metrics_->Sync());
-    return checkpoints_.Write({.info = {.step = step_,
-                                        .seed = run_.seed,
-                                        .generation = run_.generation,
-                                        .identity = run_.identity,
-                                        .skipped_steps = skipped_steps_,
-                                        .skipped_in_a_row = skipped_in_a_row_,
-                                        .weights_digest = digest},
-                               .layout = model_.layout(),
-                               .weights = Copy(weights()),
-                               .first_moment = optimizer_.first_moment(),
-                               .second_moment = optimizer_.second_moment()});
-  };
-  return Agree(world_, world_.rank() == 0 ? write() : Ok());
 }
 
 }  // namespace still::worker

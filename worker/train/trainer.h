@@ -4,10 +4,15 @@
 // A step: every rank adds the gradients of its microbatches, rounded, into int64 sums; one all-reduce; a vote; only
 // then does every rank make the same update of its copy of the weights. So the weights after step s are a function of
 // the configuration alone, whatever the number of ranks and however often the run was killed and started again.
+//
+// A rank dies: the vote fails on all others alike. Where the communicator can shrink they go on without it, compute the
+// microbatches that nobody's sums hold any more (survivors.h), and reduce and vote again: the same step, the same bits.
+// Otherwise, or when that fails too often, the launch ends, and the next one continues from the newest state.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,23 +22,28 @@
 #include "worker/checkpoint/training_state.h"
 #include "worker/collective/communicator.h"
 #include "worker/control_link.h"
+#include "worker/guardian/progress_words.h"
 #include "worker/model/parameters.h"
 #include "worker/task.h"
 #include "worker/train/batch_source.h"
 #include "worker/train/metrics_log.h"
 #include "worker/train/optimizer.h"
+#include "worker/train/state_keeper.h"
 #include "worker/train/step_plan.h"
+#include "worker/train/step_sums.h"
+#include "worker/train/step_terms.h"
+#include "worker/train/survivors.h"
 
 namespace still::worker {
 
 // What a run is made of. References outlive the trainer.
 struct TrainingRun {
-  std::string name;                  // "train" or "teacher": prefix of fault points and messages
-  std::string identity;              // digest of the artifact in the making
-  std::string checkpoint_directory;  // also holds training.jsonl
-  std::uint64_t generation = 0;
+  std::string name;      // "train" or "teacher": prefix of messages
+  std::string identity;  // digest of the artifact in the making
   std::uint64_t seed = 0;
+  std::uint64_t sequences = 0;  // of an epoch
   TrainOptions options;
+  KeeperOptions keeper;
   Compute compute;
   const StepPlanner& planner;
   const BatchSource& source;
@@ -47,49 +57,57 @@ std::string MetricsPath(const std::string& checkpoint_directory);
 class Trainer {
  public:
   // `model` holds the initial weights, is trained in place and outlives the trainer.
-  Trainer(const TrainingRun& run, ParameterSet& model, Communicator& world, ControlLink& control);
+  Trainer(const TrainingRun& run, ParameterSet& model, Communicator& world, ControlLink& control,
+          ProgressWriter& progress);
 
-  // Collective. From the newest checkpoint, or from the initial weights, to the last step, which leaves a checkpoint. A
-  // failure is the same on every rank.
+  // Collective. From the newest state, or from the initial weights, to the last step, which leaves a checkpoint.
+  // CANCELLED, with a checkpoint, when a drain was asked for. A failure is the same on every rank, but for UNAVAILABLE
+  // and ABORTED, after which this process must end.
   Status Run();
 
  private:
-  // Layout of sums_: gradients, then the terms below, then one flag a microbatch. Its size does not depend on the step,
-  // so that a rank that could not even plan it still takes part in the all-reduce.
-  enum LossTerm : std::size_t { kKl, kMlm, kCosine, kCorrect, kMasked, kLossTerms };
-
   Status Restore();
+  Status OpenMetrics();
+  Status TakeOverMetrics();
   Status Step();
-  Status AddMicrobatches(std::uint64_t step, StepPlan* plan);
+  Status AddMicrobatches(const StepPlan& plan, const std::vector<std::size_t>& share);
   Status AddMicrobatch(const StepPlan& plan, std::size_t index);
   bool AddLosses(const LossSums& losses, const StepPlan& plan);
+  void AddRequests();
+  Status ReduceAndVote(const StepPlan& plan, Status mine);
+  Status RecoverInPlace(const StepPlan& plan, const Status& mine);
   Status Apply(const StepPlan& plan, StepMetrics* metrics);
   Status Skip(const StepPlan& plan, const std::vector<std::size_t>& bad);
+  void Audit(const StepPlan& plan);
+  std::string LogPath() const;  // empty where there is none
+  void NoteMine(const Status& status);
   void Report(const StepMetrics& metrics);
-  Status SaveCheckpoint();
 
-  std::span<float> weights();
+  LiveState live();
   std::span<float> gradients();
-  std::span<std::int64_t> gradient_sums() { return std::span(sums_).first(parameters_); }
-  std::span<std::int64_t> loss_sums() { return std::span(sums_).subspan(parameters_, kLossTerms); }
-  std::span<std::int64_t> bad_flags() { return std::span(sums_).subspan(parameters_ + kLossTerms); }
+  bool leads() const { return world_.rank() == 0; }  // whoever that is now
 
   const TrainingRun run_;
   ParameterSet& model_;
   Communicator& world_;
   ControlLink& control_;
+  ProgressWriter& progress_;
   Clock& clock_;
-  const std::size_t parameters_;
   AdamW optimizer_;
-  CheckpointWriter checkpoints_;
-  std::unique_ptr<MetricsLog> metrics_;  // rank 0 only
-  std::vector<std::int64_t> sums_;
+  const StepTerms terms_;
+  StepSums sums_;
+  Survivors survivors_;
+  RankCosts costs_;
+  StateKeeper keeper_;
+  std::unique_ptr<MetricsLog> metrics_;  // of the leading rank
+  std::optional<StepMetrics> last_;      // of the last step
 
-  std::uint64_t step_ = 0;  // completed
-  std::uint64_t skipped_steps_ = 0;
-  std::uint64_t skipped_in_a_row_ = 0;
-  std::uint64_t tokens_ = 0;  // in this launch
-  Status pending_;            // what this rank alone met after a vote; told at the next one
+  CheckpointInfo state_;         // step completed, counters
+  std::vector<char> computed_;   // this step's microbatches in this rank's sums
+  std::uint64_t tokens_ = 0;     // in this launch
+  Clock::TimePoint reported_;    // the last step
+  double snapshot_seconds_ = 0;  // of the last step
+  Status pending_;               // what this rank alone met after a vote; told at the next one
 };
 
 }  // namespace still::worker

@@ -1,0 +1,50 @@
+// A small key-value database that changes: what a journal is kept in. One process at a time has it open, and has its
+// records in memory: reads never wait for a disk and go on when it is full. With common/kv.cc the only owner of
+// RocksDB. Fault point: kv.commit.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/status.h"
+
+namespace still {
+
+// Changes that take effect together or not at all; of a key both deleted and put, the put.
+class KvBatch {
+ public:
+  void Put(std::string_view key, std::string_view value) { puts_.emplace_back(key, value); }
+  void Delete(std::string_view key) { deletes_.emplace_back(key); }
+
+  const std::vector<std::pair<std::string, std::string>>& puts() const { return puts_; }
+  const std::vector<std::string>& deletes() const { return deletes_; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> puts_;
+  std::vector<std::string> deletes_;
+};
+
+// Thread-safe. Survives a kill at any instant: a batch that was committed is there, one that was not is not.
+class KvStore {
+ public:
+  // Creates the directory when it is not there. UNAVAILABLE when another process has it open; DATA_LOSS when its files
+  // are damaged: the message says what to remove.
+  static Result<std::unique_ptr<KvStore>> Open(const std::string& path);
+  virtual ~KvStore() = default;
+
+  // Synced to disk when it returns Ok (but under STILL_FSYNC=off). RESOURCE_EXHAUSTED on a full disk: nothing of it
+  // happened, and once there is space the same call works. After any other failure it may be found done, whole, when
+  // the database is opened next.
+  virtual Status Commit(const KvBatch& batch) = 0;
+  // NOT_FOUND when absent.
+  virtual Result<std::string> Get(std::string_view key) const = 0;
+  // Records whose key starts with `prefix`, in key order, until `visit` returns an error.
+  virtual Status ForEach(std::string_view prefix,
+                         const std::function<Status(std::string_view key, std::string_view value)>& visit) const = 0;
+};
+
+}  // namespace still

@@ -1,0 +1,117 @@
+#include "coordinator/launcher_agent.h"
+
+#include "common/config.h"
+#include "common/files.h"
+#include "common/log.h"
+#include "common/proto/control.pb.h"
+
+namespace still::coordinator {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPatience{60'000};  // for a training step and its checkpoint
+constexpr std::chrono::milliseconds kWaitSlice{50};
+
+}  // namespace
+
+LauncherAgent::LauncherAgent(AgentJob job, const stillhouse::v1::WorkerTask& task, cluster::Launcher& launcher,
+                             Clock& clock, AgentCallbacks callbacks)
+    : job_(std::move(job)), task_(task), launcher_(launcher), clock_(clock), callbacks_(std::move(callbacks)) {}
+
+LauncherAgent::~LauncherAgent() = default;
+
+Status LauncherAgent::Run(const std::atomic<int>& stops) {
+  STILL_ASSIGN_OR_RETURN(journal_, JobJournal::Open(job_.journal_path));
+  if (!job_.checkpoint_directory.empty())
+    publisher_ = std::make_unique<CheckpointPublisher>(*journal_, job_.checkpoint_directory, job_.retention);
+  while (true) {
+    STILL_ASSIGN_OR_RETURN(GenerationEnd end, LaunchOnce(stops));
+    // The last word of a rank may be lost, the artifact cannot.
+    if (IsDeath(end.code) && job_.is_made()) end.code = Code::kOk;
+    ended_ = clock_.Now();
+    Record(std::move(end));
+    const Decision decision = Decide(ends_, job_.policy);
+    switch (decision.action) {
+      case NextAction::kDone: return Ok();
+      case NextAction::kFail: return decision.failure;
+      case NextAction::kRelaunch: break;
+    }
+    LogWarn("{}: {}; launching again in {} ms", job_.stage, ends_.back().what, decision.backoff.count());
+    if (!Wait(decision.backoff, stops))
+      return Error(Code::kCancelled, "{}: interrupted after {}; run the same command again to resume", job_.stage,
+                   ends_.back().what);
+  }
+}
+
+Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
+  std::vector<CheckpointManifest> checkpoints;
+  if (publisher_ != nullptr) {
+    publisher_->PublishWaiting();
+    STILL_ASSIGN_OR_RETURN(checkpoints, publisher_->Reconcile());
+  }
+  const Result<std::uint64_t> next = journal_->NextGeneration();
+  if (!next.ok()) return next.status().WithContext(fmt::format("{}: no generation can be started", job_.stage));
+  const std::uint64_t generation = *next;
+  StageServerOptions options{.stage = job_.stage,
+                             .generation = generation,
+                             .ranks = job_.launch.ranks,
+                             .shards = job_.shards,
+                             .log_path = job_.launch.log_path,
+                             .survivors_go_on = job_.in_place,
+                             .publisher = publisher_.get(),
+                             .on_progress = callbacks_.on_progress,
+                             .on_storage_trouble = callbacks_.on_storage_trouble};
+  if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
+  if (job_.in_place) {
+    options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) { return Shrink(end, survivors); };
+  }
+  STILL_ASSIGN_OR_RETURN(const auto server, StageServer::Bind(std::move(options), clock_));
+  STILL_ASSIGN_OR_RETURN(const std::string task, WriteTask(generation, server->endpoint(), checkpoints));
+  cluster::LaunchSpec spec = job_.launch;
+  spec.arguments = {"--task", task};
+  spec.environment["STILL_LAUNCH"] = std::to_string(++launches_);
+  spec.survive_deaths = job_.in_place;
+  STILL_ASSIGN_OR_RETURN(const auto launched, launcher_.Launch(spec));
+  if (launches_ > 1)
+    callbacks_.on_recovery(fmt::format("{}; launched again as generation {} ({:.1f} s)", ends_.back().what, generation,
+                                       SecondsSince(clock_, ended_)));
+  return server->Run(*launched, stops);
+}
+
+Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std::string& endpoint,
+                                             const std::vector<CheckpointManifest>& checkpoints) const {
+  stillhouse::v1::WorkerTask task = task_;
+  task.set_generation(generation);
+  task.set_endpoint(endpoint);
+  task.set_recovery(job_.in_place ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  for (const CheckpointManifest& checkpoint : checkpoints) task.add_checkpoints(ManifestJson(checkpoint));
+  STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(job_.task_path, json));
+  return job_.task_path;
+}
+
+// A launch that loses one rank after the other at one step has to end, too: the policy counts these deaths with others.
+Result<std::uint64_t> LauncherAgent::Shrink(const GenerationEnd& end, std::size_t survivors) {
+  std::vector<GenerationEnd> with_this = ends_;
+  with_this.push_back(end);
+  const Decision decision = Decide(with_this, job_.policy);
+  if (decision.action == NextAction::kFail) return decision.failure;
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, journal_->NextGeneration(end));
+  ends_ = std::move(with_this);
+  callbacks_.on_recovery(fmt::format("{}; generation {} goes on in place with {} rank{}", end.what, generation,
+                                     survivors, survivors == 1 ? "" : "s"));
+  return generation;
+}
+
+void LauncherAgent::Record(GenerationEnd end) {
+  if (const Status recorded = journal_->RecordEnd(end); !recorded.ok())
+    LogWarn("{}: the end of generation {} is not on record: {}", job_.stage, end.generation, recorded.message());
+  ends_.push_back(std::move(end));
+}
+
+bool LauncherAgent::Wait(std::chrono::milliseconds duration, const std::atomic<int>& stops) {
+  const Clock::TimePoint until = clock_.Now() + duration;
+  while (stops == 0 && clock_.Now() < until) clock_.SleepFor(kWaitSlice);
+  return stops == 0;
+}
+
+}  // namespace still::coordinator

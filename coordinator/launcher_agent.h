@@ -1,0 +1,83 @@
+// Makes the artifact of one stage, whatever dies on the way: launches mpirun, serves the launch, and launches again as
+// the recovery policy says. It owns the job's generations and its published checkpoints, in a journal, and mpirun
+// itself. What decides is recovery_policy.h; what is remembered is job_journal.h; this only carries it out.
+//
+// Safe to be killed at any instant: mpirun and its ranks die with it, and the next agent of the job continues from the
+// journal. One agent a job at a time: the caller holds the job's lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/launcher.h"
+#include "common/clock.h"
+#include "common/status.h"
+#include "coordinator/checkpoint_publisher.h"
+#include "coordinator/job_journal.h"
+#include "coordinator/recovery_policy.h"
+#include "coordinator/stage_server.h"
+
+namespace stillhouse::v1 {
+class WorkerTask;
+}
+
+namespace still::coordinator {
+
+// Called from the thread that runs the agent.
+struct AgentCallbacks {
+  std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
+  // "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks".
+  std::function<void(const std::string&)> on_recovery = [](const std::string&) {};
+  std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
+};
+
+struct AgentJob {
+  std::string stage;  // name, in messages
+  std::string journal_path;
+  std::string checkpoint_directory;  // empty: the stage makes no checkpoints, and its ranks do not survive each other
+  CheckpointRetention retention;
+  RecoveryPolicy policy;
+  bool in_place = false;       // survivors of a death go on (needs checkpoints' kind of stage)
+  std::uint32_t shards = 0;    // to lease
+  cluster::LaunchSpec launch;  // without the arguments that name the task
+  std::string task_path;       // where the task of each launch is written
+  std::function<bool()> is_made = [] { return false; };  // whether the artifact exists
+};
+
+class LauncherAgent {
+ public:
+  // `task` is complete but for what differs from launch to launch. All references outlive the agent.
+  LauncherAgent(AgentJob job, const stillhouse::v1::WorkerTask& task, cluster::Launcher& launcher, Clock& clock,
+                AgentCallbacks callbacks);
+  ~LauncherAgent();
+
+  // Ok when the stage is done. CANCELLED after `stops` became positive: see StageServer::Run. Call once.
+  Status Run(const std::atomic<int>& stops);
+
+ private:
+  // One launch, from its generation to its end; an error when there was none.
+  Result<GenerationEnd> LaunchOnce(const std::atomic<int>& stops);
+  Result<std::string> WriteTask(std::uint64_t generation, const std::string& endpoint,
+                                const std::vector<CheckpointManifest>& checkpoints) const;
+  Result<std::uint64_t> Shrink(const GenerationEnd& end, std::size_t survivors);
+  void Record(GenerationEnd end);
+  // False when it was asked to stop meanwhile.
+  bool Wait(std::chrono::milliseconds duration, const std::atomic<int>& stops);
+
+  const AgentJob job_;
+  const stillhouse::v1::WorkerTask& task_;
+  cluster::Launcher& launcher_;
+  Clock& clock_;
+  const AgentCallbacks callbacks_;
+  std::unique_ptr<JobJournal> journal_;
+  std::unique_ptr<CheckpointPublisher> publisher_;
+  std::vector<GenerationEnd> ends_;  // of this run, oldest first
+  int launches_ = 0;
+  Clock::TimePoint ended_;  // the last launch
+};
+
+}  // namespace still::coordinator

@@ -1,0 +1,113 @@
+// Kills at random, until there were two hundred, from a seed that is printed: ranks, two at once, guardians, mpirun,
+// stopped ranks, at random moments of start, training, recovery and shutdown. Every job ends in the same bits.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/integration/undisturbed_run.h"
+#include "tests/testing/process_tree.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using still::testing::Descendants;
+using still::testing::DescendantsNamed;
+using still::testing::Process;
+using still::testing::ProcessResult;
+using still::testing::StartAt;
+using still::testing::TempDirectory;
+using still::testing::TinyPipeline;
+using still::testing::UndisturbedDigest;
+
+std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+class Killer {
+ public:
+  explicit Killer(std::uint64_t seed) : random_(seed) {}
+
+  std::chrono::milliseconds NextPause() { return std::chrono::milliseconds(Draw(20, 700)); }
+
+  // One act of violence against what `run` started; false when there was nobody.
+  bool Strike(const Process& run) {
+    const std::uint64_t kind = Draw(0, 99);
+    const auto ranks = DescendantsNamed(run.pid(), "still-worker");
+    if (kind < 60) return Kill(ranks, 1, "rank");
+    if (kind < 72) return Kill(ranks, 2, "two ranks");
+    if (kind < 84) return Kill(DescendantsNamed(run.pid(), "still-guardian"), 1, "guardian");
+    if (kind < 92) {
+      const auto children = Descendants(run.pid());
+      return Kill(children.empty() ? std::vector<pid_t>{} : std::vector<pid_t>{children.front().pid}, 1, "mpirun");
+    }
+    return Kill(ranks, 1, "stopped rank", SIGSTOP);
+  }
+
+  std::uint64_t kills() const { return kills_; }
+  const std::map<std::string, int>& by_kind() const { return by_kind_; }
+
+ private:
+  std::uint64_t Draw(std::uint64_t low, std::uint64_t high) {
+    return std::uniform_int_distribution<std::uint64_t>(low, high)(random_);
+  }
+  bool Kill(std::vector<pid_t> pids, std::size_t count, const char* what, int signal = SIGKILL) {
+    std::shuffle(pids.begin(), pids.end(), random_);
+    if (pids.size() < count) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (kill(pids[i], signal) == 0) ++kills_;
+    }
+    ++by_kind_[what];
+    return true;
+  }
+
+  std::mt19937_64 random_;
+  std::uint64_t kills_ = 0;
+  std::map<std::string, int> by_kind_;
+};
+
+TEST(SoakTest, TwoHundredRandomKillsChangeNoBit) {
+  REQUIRE_DEMO_DATA();
+  const std::uint64_t seed = FromEnvironment("STILL_SOAK_SEED", std::random_device()());
+  const std::uint64_t wanted = FromEnvironment("STILL_SOAK_KILLS", 200);
+  std::printf("soak: STILL_SOAK_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  std::fflush(stdout);
+  Killer killer(seed);
+  int jobs = 0;
+  while (killer.kills() < wanted) {
+    const TempDirectory directory;
+    TinyPipeline pipeline(directory.path(), still::testing::DemoData());
+    StartAt("student", pipeline);
+    fs::create_directories(directory / "memory");
+    pipeline.Set("ranks", std::to_string(2 + jobs % 3));
+    pipeline.Set("recovery.mode", jobs % 4 == 3 ? "relaunch" : "inplace");
+    pipeline.Set("recovery.snapshot_directory", directory / "memory");
+    pipeline.Set("recovery.hang_seconds", "1");
+    pipeline.Set("recovery.same_step_failures", "100");
+    pipeline.Set("train.checkpoint_steps", "1");
+    // Long enough for several deaths a job, in whichever launch.
+    Process run(pipeline.Command({"--until", "train", "--fault", "*:*:compute:delay60@*"}));
+    for (bool struck = true; run.Running();) {
+      std::this_thread::sleep_for(struck ? killer.NextPause() : std::chrono::milliseconds(20));
+      struck = run.Running() && killer.kills() < wanted && killer.Strike(run);
+    }
+    const ProcessResult result = run.Wait();
+    ++jobs;
+    ASSERT_EQ(result.exit_code, 0) << "seed " << seed << ", after " << killer.kills() << " kills\n" << result.err;
+    ASSERT_EQ(pipeline.StudentDigest(), UndisturbedDigest()) << "seed " << seed << ", after " << killer.kills();
+  }
+  std::printf("soak: %llu kills in %d jobs, every one ended in the same bits:",
+              static_cast<unsigned long long>(killer.kills()), jobs);
+  for (const auto& [what, times] : killer.by_kind()) std::printf(" %s %d", what.c_str(), times);
+  std::printf("\n");
+}
+
+}  // namespace

@@ -1,0 +1,118 @@
+// One rank's end of the line to a stage server, or its guardian's: over real sockets, saying what a test wants.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/checkpoint.h"
+#include "common/proto/control.pb.h"
+#include "common/rpc.h"
+
+namespace still::testing {
+
+class FakeRank {
+ public:
+  using Envelope = stillhouse::v1::Envelope;
+
+  FakeRank(const std::string& endpoint, std::uint64_t generation, std::uint32_t rank)
+      : client_(RpcClient::Connect(endpoint, fmt::format("{}.{}.{}", generation, rank, ++connections_)).value()),
+        generation_(generation),
+        rank_(rank) {}
+
+  void Say(Envelope envelope) {
+    envelope.set_generation(generation_);
+    envelope.set_rank(rank_);
+    ASSERT_TRUE(client_->Send(envelope.SerializeAsString()).ok());
+  }
+  // The next message to this rank.
+  Envelope Answer() {
+    Envelope answer;
+    const auto payload = client_->Receive(std::chrono::seconds(20));
+    EXPECT_TRUE(payload.ok() && payload->has_value() && answer.ParseFromString(**payload)) << "no answer";
+    return answer;
+  }
+
+  void SayResult(Code code, const std::string& message = "") {
+    Envelope envelope;
+    envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(code));
+    envelope.mutable_stage_result()->set_message(message);
+    Say(envelope);
+  }
+  void SayProgress(std::uint64_t done, std::uint64_t total) {
+    Envelope envelope;
+    envelope.mutable_progress()->set_done(done);
+    envelope.mutable_progress()->set_total(total);
+    Say(envelope);
+  }
+  void SayDone(std::uint32_t shard, const std::string& digest) {
+    Envelope envelope;
+    envelope.mutable_shard_done()->set_shard(shard);
+    envelope.mutable_shard_done()->set_digest(digest);
+    Say(envelope);
+  }
+  void SayKilled(const std::string& cause, const std::string& phase, std::uint64_t step) {
+    Envelope envelope;
+    envelope.mutable_rank_killed()->set_cause(cause);
+    envelope.mutable_rank_killed()->set_phase(phase);
+    envelope.mutable_rank_killed()->set_step(step);
+    Say(envelope);
+  }
+  void SayStorageTrouble(const std::string& message) {
+    Envelope envelope;
+    envelope.mutable_storage_trouble()->set_message(message);
+    Say(envelope);
+  }
+  // This rank's share of a checkpoint of two parts: parts `indices`.
+  void SayParts(const CheckpointInfo& info, std::initializer_list<std::size_t> indices, std::uint32_t ranks,
+                const std::string& state_digest = "same") {
+    Envelope envelope;
+    auto& written = *envelope.mutable_parts_written();
+    written.set_info(InfoJson(info));
+    written.set_total_parts(2);
+    written.set_ranks(ranks);
+    written.set_state_digest(state_digest);
+    for (const std::size_t index : indices) {
+      auto& part = *written.add_parts();
+      part.set_file(PartFile(index));
+      part.set_size(10 + index);
+      part.set_sha256("digest");
+    }
+    Say(envelope);
+  }
+  // A heartbeat, answered: what was said before it has been taken in.
+  Envelope Beat(const std::string& phase = "compute", std::uint64_t step = 0) {
+    Envelope envelope;
+    envelope.mutable_heartbeat()->set_phase(phase);
+    envelope.mutable_heartbeat()->set_step(step);
+    Say(envelope);
+    return Answer();
+  }
+  Envelope AskShard(std::uint64_t request) {
+    Envelope envelope;
+    envelope.mutable_lease_request()->set_request(request);
+    Say(envelope);
+    return Answer();
+  }
+  Envelope AskShrink(std::uint64_t request, std::uint64_t step, const std::vector<std::uint32_t>& survivors) {
+    Envelope envelope;
+    auto& shrink = *envelope.mutable_shrink_request();
+    shrink.set_request(request);
+    shrink.set_step(step);
+    for (const std::uint32_t rank : survivors) shrink.add_survivors(rank);
+    Say(envelope);
+    return Answer();
+  }
+
+ private:
+  static inline std::atomic<int> connections_ = 0;
+  std::unique_ptr<RpcClient> client_;
+  std::uint64_t generation_;
+  std::uint32_t rank_;
+};
+
+}  // namespace still::testing

@@ -1,0 +1,85 @@
+#include "tests/testing/local_coordinator.h"
+
+namespace still::testing {
+
+class LocalControlLink final : public worker::ControlLink {
+ public:
+  LocalControlLink(LocalCoordinator& coordinator, int rank) : coordinator_(coordinator), rank_(rank) {}
+
+  void ReportProgress(const worker::StageProgress& progress) override {
+    const std::lock_guard lock(coordinator_.mutex_);
+    coordinator_.last_progress_ = progress;
+    coordinator_.steps_reported_.push_back(progress.done);
+  }
+  Result<std::optional<std::uint32_t>> NextShard() override { return std::optional<std::uint32_t>(); }
+  Status ShardDone(std::uint32_t, const std::string&) override { return Ok(); }
+  Status Poll() override {
+    if (coordinator_.fenced.contains(rank_)) return Error(Code::kAborted, "rank {} is fenced", rank_);
+    return Ok();
+  }
+  Status PartsWritten(const worker::WrittenParts& written) override {
+    const std::lock_guard lock(coordinator_.mutex_);
+    if (coordinator_.deaf) return Ok();
+    LocalCoordinator::Pending& pending = coordinator_.pending_[InfoJson(written.info)];
+    for (const CheckpointPart& part : written.parts) pending.parts[part.file] = part;
+    if (++pending.reports < written.ranks || pending.parts.size() < written.total_parts) return Ok();
+    CheckpointManifest manifest{.info = written.info};
+    for (const auto& [file, part] : pending.parts) manifest.parts.push_back(part);
+    coordinator_.published_[written.info.step] = manifest;
+    return Ok();
+  }
+  std::optional<std::uint64_t> PublishedStep() const override {
+    const std::lock_guard lock(coordinator_.mutex_);
+    if (coordinator_.published_.empty()) return std::nullopt;
+    return coordinator_.published_.rbegin()->first;
+  }
+  Result<std::uint64_t> RequestShrink(std::uint64_t, const std::vector<int>&) override {
+    const std::lock_guard lock(coordinator_.mutex_);
+    if (coordinator_.refuse_shrink) return Error(Code::kAborted, "refused");
+    return ++coordinator_.generation;
+  }
+  void ReportStorageTrouble(const std::string& message) override {
+    const std::lock_guard lock(coordinator_.mutex_);
+    coordinator_.trouble_ = message;
+  }
+  void ReportResult(const Status&) override {}
+
+ private:
+  LocalCoordinator& coordinator_;
+  const int rank_;
+};
+
+std::unique_ptr<worker::ControlLink> LocalCoordinator::Connect(int rank) {
+  return std::make_unique<LocalControlLink>(*this, rank);
+}
+
+void LocalCoordinator::Forget() {
+  const std::lock_guard lock(mutex_);
+  pending_.clear();
+  published_.clear();
+  steps_reported_.clear();
+}
+
+std::vector<CheckpointManifest> LocalCoordinator::Checkpoints() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<CheckpointManifest> manifests;
+  for (auto at = published_.rbegin(); at != published_.rend(); ++at) manifests.push_back(at->second);
+  return manifests;
+}
+
+std::vector<std::uint64_t> LocalCoordinator::steps_reported() const {
+  const std::lock_guard lock(mutex_);
+  return steps_reported_;
+}
+
+worker::StageProgress LocalCoordinator::last_progress() const {
+  const std::lock_guard lock(mutex_);
+  return last_progress_;
+}
+
+std::string LocalCoordinator::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+}  // namespace still::testing

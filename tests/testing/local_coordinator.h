@@ -1,0 +1,50 @@
+// A coordinator in memory, for ranks that are threads: collects checkpoints, grants generations, remembers progress.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/checkpoint.h"
+#include "worker/control_link.h"
+
+namespace still::testing {
+
+class LocalCoordinator {
+ public:
+  // A rank's link; the coordinator outlives it.
+  std::unique_ptr<worker::ControlLink> Connect(int rank);
+
+  // As if no checkpoint had ever been published.
+  void Forget();
+  // Published ones, newest first.
+  std::vector<CheckpointManifest> Checkpoints() const;
+  std::vector<std::uint64_t> steps_reported() const;  // of every progress report, in order
+  worker::StageProgress last_progress() const;
+  std::string trouble() const;
+
+  std::uint64_t generation = 1;
+  bool refuse_shrink = false;
+  bool deaf = false;     // takes no parts in
+  std::set<int> fenced;  // ranks that Poll tells so
+
+ private:
+  friend class LocalControlLink;
+  struct Pending {
+    std::uint32_t reports = 0;
+    std::map<std::string, CheckpointPart> parts;
+  };
+
+  mutable std::mutex mutex_;                // guards what follows
+  std::map<std::string, Pending> pending_;  // by the JSON of their info
+  std::map<std::uint64_t, CheckpointManifest> published_;
+  std::vector<std::uint64_t> steps_reported_;
+  worker::StageProgress last_progress_;
+  std::string trouble_;
+};
+
+}  // namespace still::testing

@@ -1,0 +1,42 @@
+// A rank for guardian_test: `guarded_rank ENDPOINT BEHAVIOUR FLOOR_SECONDS ORPHAN_SECONDS`, rank 2 of generation 5.
+// Says its guardian's pid, then behaves:
+//   works    makes progress in compute until it is asked to drain; 0
+//   computes, reduces, stage   enters that phase in step 17, microbatch 3, and makes no progress for ever
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "worker/guardian/guardian.h"
+
+int main(int argc, char** argv) {
+  using namespace still::worker;
+  if (argc != 5) return 2;
+  const std::string behaviour = argv[2];
+  auto guardian = Guardian::Start({.endpoint = argv[1],
+                                   .generation = 5,
+                                   .rank = 2,
+                                   .log_name = "train/guardian-2",
+                                   .hang = {.floor_seconds = std::atof(argv[3]), .factor = 10},
+                                   .orphan_seconds = std::atof(argv[4])});
+  if (!guardian.ok()) return 70;
+  ProgressWriter progress(&(*guardian)->words());
+  progress.SetStep(17);
+  progress.SetMicrobatch(3);
+  for (int known = 0; known < 3; ++known) {  // how long these phases take
+    progress.Enter(Phase::kCompute);
+    progress.Enter(Phase::kReduce);
+  }
+  progress.Enter(behaviour == "reduces" ? Phase::kReduce : behaviour == "stage" ? Phase::kStage : Phase::kCompute);
+  std::printf("guardian %d\n", (*guardian)->pid());
+  std::fflush(stdout);
+  while (behaviour != "works") pause();
+  while (!progress.drain_requested()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    progress.SetMicrobatch(3);
+  }
+  return 0;
+}

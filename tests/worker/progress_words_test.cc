@@ -1,0 +1,120 @@
+#include "worker/guardian/progress_words.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <set>
+#include <string>
+
+namespace still::worker {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class HandClock final : public Clock {
+ public:
+  TimePoint Now() const override { return now_; }
+  std::string WallTime() const override { return ""; }
+  void SleepFor(milliseconds duration) override { now_ += duration; }
+  void Advance(microseconds duration) { now_ += duration; }
+
+ private:
+  TimePoint now_{seconds(1000)};
+};
+
+std::size_t Samples(const ProgressWords& words, Phase phase) {
+  const auto& counts = words.histograms[static_cast<std::size_t>(phase)].counts;
+  return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+}
+
+const PhaseHistogram& HistogramOf(const ProgressWords& words, Phase phase) {
+  return words.histograms[static_cast<std::size_t>(phase)];
+}
+
+TEST(ProgressWordsTest, EveryPhaseHasANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (std::uint32_t i = 0; i < kPhases; ++i) names.insert(PhaseName(static_cast<Phase>(i)));
+  EXPECT_EQ(names.size(), kPhases);
+  EXPECT_EQ(PhaseName(Phase::kShutdown), "shutdown");  // the last one: kPhases counts them all
+  EXPECT_EQ(static_cast<std::size_t>(Phase::kShutdown) + 1, kPhases);
+}
+
+TEST(ProgressWordsTest, TheWriterSaysWhereItIsAndSince) {
+  HandClock clock;
+  ProgressWords words;
+  ProgressWriter writer(&words, &clock);
+  writer.Enter(Phase::kCompute);
+  EXPECT_EQ(words.phase.load(), static_cast<std::uint32_t>(Phase::kCompute));
+  EXPECT_EQ(words.progressed_ns.load(), 1'000'000'000'000);
+  clock.Advance(seconds(1));
+  writer.SetStep(17);
+  EXPECT_EQ(words.step.load(), 17u);
+  EXPECT_EQ(words.progressed_ns.load(), 1'001'000'000'000);
+  clock.Advance(seconds(1));
+  writer.SetMicrobatch(3);
+  EXPECT_EQ(words.microbatch.load(), 3u);
+  EXPECT_EQ(words.progressed_ns.load(), 1'002'000'000'000);
+}
+
+TEST(ProgressWordsTest, APhaseIsMeasuredWhenItEnds) {
+  HandClock clock;
+  ProgressWords words;
+  ProgressWriter writer(&words, &clock);
+  writer.Enter(Phase::kCompute);
+  EXPECT_EQ(Samples(words, Phase::kStart), 0u) << "nobody knows when it began";
+  clock.Advance(microseconds(3));
+  writer.SetMicrobatch(1);
+  clock.Advance(microseconds(2));
+  writer.Enter(Phase::kReduce);
+  EXPECT_EQ(Samples(words, Phase::kCompute), 1u);
+  EXPECT_EQ(HistogramOf(words, Phase::kCompute).counts[3].load(), 1u);  // 5 us: below 8, not below 4
+  EXPECT_EQ(Samples(words, Phase::kReduce), 0u);
+  clock.Advance(microseconds(4));
+  writer.Enter(Phase::kVote);
+  EXPECT_EQ(HistogramOf(words, Phase::kReduce).counts[3].load(), 1u);  // 4 us is not below 4
+  writer.Enter(Phase::kOptimizer);
+  EXPECT_EQ(HistogramOf(words, Phase::kVote).counts[0].load(), 1u);  // no time at all
+}
+
+TEST(ProgressWordsTest, APhaseBeyondTheLastBucketCountsInIt) {
+  HandClock clock;
+  ProgressWords words;
+  ProgressWriter writer(&words, &clock);
+  writer.Enter(Phase::kStage);
+  clock.Advance(std::chrono::hours(24 * 30));
+  writer.Enter(Phase::kShutdown);
+  EXPECT_EQ(HistogramOf(words, Phase::kStage).counts[PhaseHistogram::kBuckets - 1].load(), 1u);
+}
+
+TEST(ProgressWordsTest, ThePercentileIsTheEdgeOfItsBucket) {
+  PhaseHistogram histogram;
+  EXPECT_EQ(P99Seconds(histogram), 0);
+  histogram.counts[10] = 2;
+  EXPECT_EQ(P99Seconds(histogram), 0) << "too few to tell";
+  histogram.counts[10] = 99;
+  histogram.counts[20] = 1;
+  EXPECT_DOUBLE_EQ(P99Seconds(histogram), 1024e-6);  // 99 of 100 are below that
+  histogram.counts[20] = 2;
+  EXPECT_DOUBLE_EQ(P99Seconds(histogram), 1048576e-6);
+}
+
+TEST(ProgressWordsTest, ADrainIsSeen) {
+  ProgressWords words;
+  const ProgressWriter writer(&words);
+  EXPECT_FALSE(writer.drain_requested());
+  words.drain = 1;
+  EXPECT_TRUE(writer.drain_requested());
+}
+
+TEST(ProgressWordsTest, WithoutWordsNothingIsDone) {
+  ProgressWriter writer;
+  writer.Enter(Phase::kCompute);
+  writer.SetStep(1);
+  writer.SetMicrobatch(1);
+  EXPECT_FALSE(writer.drain_requested());
+}
+
+}  // namespace
+}  // namespace still::worker

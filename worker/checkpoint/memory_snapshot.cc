@@ -1,0 +1,201 @@
+#include "worker/checkpoint/memory_snapshot.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/digest.h"
+#include "common/fault_point.h"
+#include "common/files.h"
+#include "common/log.h"
+
+namespace still::worker {
+namespace {
+
+constexpr std::uint64_t kMagic = 0x31'4e'53'4c'4c'49'54'53;  // "STILLSN1", little-endian
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kBlock = std::size_t{1} << 20;
+constexpr std::uint64_t kNoStep = ~std::uint64_t{0};
+
+struct Header {
+  std::uint64_t magic;
+  std::uint64_t parameters;
+  std::uint64_t step;  // kNoStep while it is being written; set last
+  std::uint32_t info_size;
+  std::uint32_t info_crc;
+  char info[kPage - 32];
+};
+static_assert(sizeof(Header) == kPage);
+
+struct Entry {
+  std::uint64_t step;
+  std::uint64_t crc;
+};
+
+std::size_t BlocksOfBuffer(std::size_t parameters) { return (parameters * sizeof(float) + kBlock - 1) / kBlock; }
+std::size_t TableBytes(std::size_t parameters) {
+  return (3 * BlocksOfBuffer(parameters) * sizeof(Entry) + kPage - 1) / kPage * kPage;
+}
+std::size_t SlotBytes(std::size_t parameters) {
+  return sizeof(Header) + TableBytes(parameters) + 3 * BlocksOfBuffer(parameters) * kBlock;
+}
+
+// Other processes, and the next one after a kill, see stores in this order.
+void StoreStep(std::uint64_t* at, std::uint64_t step) {
+  std::atomic_ref<std::uint64_t>(*at).store(step, std::memory_order_seq_cst);
+}
+
+// Bytes of block `index` within one of the three buffers.
+template <typename T>
+std::span<T> BlockOf(std::span<T> buffer, std::size_t index) {
+  const std::size_t begin = index * kBlock;
+  return buffer.subspan(begin, std::min(kBlock, buffer.size() - begin));
+}
+
+// The info of a mapped slot when its header is whole; nothing else is checked.
+std::optional<CheckpointInfo> ReadInfo(const Header& header, const std::string& identity, std::size_t parameters) {
+  if (header.magic != kMagic || header.parameters != parameters || header.step == kNoStep) return std::nullopt;
+  if (header.info_size > sizeof header.info) return std::nullopt;
+  const std::string_view text(header.info, header.info_size);
+  if (Crc32c(std::as_bytes(std::span(text))) != header.info_crc) return std::nullopt;
+  const Result<CheckpointInfo> info = ParseInfo(text);
+  if (!info.ok() || info->step != header.step || info->identity != identity) return std::nullopt;
+  return *info;
+}
+
+Result<MappedFile> OpenSlot(const std::string& path, std::size_t parameters) {
+  STILL_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  if (file.bytes().size() != SlotBytes(parameters))
+    return Error(Code::kDataLoss, "{}: is of another model or torn", path);
+  return file;
+}
+
+}  // namespace
+
+MemorySnapshot::MemorySnapshot(const std::string& directory, std::string identity, std::size_t parameters)
+    : identity_(std::move(identity)), parameters_(parameters) {
+  if (!directory.empty()) prefix_ = JoinPath(directory, fmt::format("stillhouse-{}-{}", ::getuid(), identity_));
+}
+
+MemorySnapshot::~MemorySnapshot() {
+  for (const Slot& slot : slots_) {
+    if (slot.data != nullptr) ::munmap(slot.data, slot.size);
+  }
+}
+
+std::string MemorySnapshot::PathOf(std::size_t slot) const { return fmt::format("{}-{}", prefix_, slot); }
+
+// The pages are reserved first: a store to a page that cannot be had would be a SIGBUS.
+Status MemorySnapshot::MapForWriting(std::size_t slot) {
+  if (slots_[slot].data != nullptr) return Ok();
+  const std::string path = PathOf(slot);
+  const std::size_t size = SlotBytes(parameters_);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoStatus(errno, "cannot create the snapshot", path);
+  int error = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
+  void* data = MAP_FAILED;
+  if (error == 0) {
+    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (data == MAP_FAILED) error = errno;
+  }
+  ::close(fd);
+  if (error != 0) {
+    ::unlink(path.c_str());
+    return ErrnoStatus(error, "cannot reserve memory for the snapshot", path);
+  }
+  slots_[slot] = {static_cast<std::byte*>(data), size};
+  return Ok();
+}
+
+Status MemorySnapshot::Write(const CheckpointInfo& info, const LiveState& state, HostPlace place) {
+  if (prefix_.empty()) return Ok();
+  const std::size_t slot = info.step % 2;
+  STILL_RETURN_IF_ERROR(MapForWriting(slot));
+  std::byte* data = slots_[slot].data;
+  auto* header = reinterpret_cast<Header*>(data);
+  auto* table = reinterpret_cast<Entry*>(data + sizeof(Header));
+  std::byte* blocks = data + sizeof(Header) + TableBytes(parameters_);
+  if (place.index == 0) StoreStep(&header->step, kNoStep);
+
+  const std::size_t per_buffer = BlocksOfBuffer(parameters_);
+  const std::array<std::span<const std::byte>, 3> buffers = {
+      std::as_bytes(state.weights), std::as_bytes(state.first_moment), std::as_bytes(state.second_moment)};
+  const auto boundary = [&](int index) {
+    return 3 * per_buffer * static_cast<std::size_t>(index) / static_cast<std::size_t>(place.count);
+  };
+  for (std::size_t i = boundary(place.index); i < boundary(place.index + 1); ++i) {
+    const std::span<const std::byte> from = BlockOf(buffers[i / per_buffer], i % per_buffer);
+    StoreStep(&table[i].step, kNoStep);
+    std::memcpy(blocks + i * kBlock, from.data(), from.size());
+    table[i].crc = Crc32c(from);
+    StoreStep(&table[i].step, info.step);
+  }
+  STILL_RETURN_IF_ERROR(FaultPoint("snapshot"));
+  if (place.index != 0) return Ok();
+  const std::string text = InfoJson(info);
+  STILL_CHECK(text.size() <= sizeof header->info, "the description of a state fits into a header");
+  header->magic = kMagic;
+  header->parameters = parameters_;
+  std::memcpy(header->info, text.data(), text.size());
+  header->info_size = static_cast<std::uint32_t>(text.size());
+  header->info_crc = Crc32c(std::as_bytes(std::span(text)));
+  StoreStep(&header->step, info.step);
+  return Ok();
+}
+
+std::optional<std::uint64_t> MemorySnapshot::ClaimedStep() const {
+  std::optional<std::uint64_t> newest;
+  if (prefix_.empty()) return newest;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    const Result<MappedFile> file = OpenSlot(PathOf(slot), parameters_);
+    if (!file.ok()) continue;
+    const auto info = ReadInfo(*reinterpret_cast<const Header*>(file->bytes().data()), identity_, parameters_);
+    if (info && (!newest || info->step > *newest)) newest = info->step;
+  }
+  return newest;
+}
+
+Result<TrainingState> MemorySnapshot::Load() const {
+  std::vector<std::pair<CheckpointInfo, std::size_t>> claims;
+  MappedFile files[2];
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    Result<MappedFile> file = OpenSlot(PathOf(slot), parameters_);
+    if (!file.ok()) continue;
+    files[slot] = std::move(file).value();
+    const auto info = ReadInfo(*reinterpret_cast<const Header*>(files[slot].bytes().data()), identity_, parameters_);
+    if (info) claims.emplace_back(*info, slot);
+  }
+  std::ranges::sort(claims, std::ranges::greater{}, [](const auto& claim) { return claim.first.step; });
+  const std::size_t per_buffer = BlocksOfBuffer(parameters_);
+  for (const auto& [info, slot] : claims) {
+    const std::byte* data = files[slot].bytes().data();
+    const auto* table = reinterpret_cast<const Entry*>(data + sizeof(Header));
+    const std::byte* blocks = data + sizeof(Header) + TableBytes(parameters_);
+    TrainingState state{.info = info};
+    std::vector<float>* buffers[] = {&state.weights, &state.first_moment, &state.second_moment};
+    for (std::vector<float>* buffer : buffers) buffer->resize(parameters_);
+    bool whole = true;
+    for (std::size_t i = 0; i < 3 * per_buffer && whole; ++i) {
+      const auto to = BlockOf(std::as_writable_bytes(std::span(*buffers[i / per_buffer])), i % per_buffer);
+      std::memcpy(to.data(), blocks + i * kBlock, to.size());
+      whole = table[i].step == info.step && table[i].crc == Crc32c(to);
+    }
+    if (whole) return state;
+    LogInfo("{}: step {} was not complete", PathOf(slot), info.step);
+  }
+  return Error(Code::kDataLoss, "{}-*: no complete snapshot", prefix_);
+}
+
+void MemorySnapshot::Remove() {
+  if (prefix_.empty()) return;
+  for (std::size_t slot = 0; slot < 2; ++slot) ::unlink(PathOf(slot).c_str());
+}
+
+}  // namespace still::worker

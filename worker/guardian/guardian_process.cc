@@ -1,0 +1,240 @@
+#include "worker/guardian/guardian_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/proto/control.pb.h"
+#include "common/rpc.h"
+#include "worker/incarnation.h"
+
+namespace still::worker {
+namespace {
+
+namespace v1 = ::stillhouse::v1;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLookInterval(100);
+constexpr milliseconds kHeartbeatInterval(200);
+constexpr milliseconds kStackPatience(1000);
+// Looks this far apart mean that this process did not run: what it did not see is held against nobody.
+constexpr std::chrono::seconds kAbsence(1);
+
+// First bytes of /proc/<pid>/<name>; empty when it cannot be read.
+std::string ReadProc(pid_t pid, const char* name) {
+  const int fd = open(fmt::format("/proc/{}/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "";
+  char bytes[512];
+  const ssize_t size = read(fd, bytes, sizeof bytes);
+  close(fd);
+  return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
+}
+
+bool IsStopped(pid_t pid) {
+  const std::string stat = ReadProc(pid, "stat");  // "17 (name) T ...": the name may hold anything
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != stat.npos && name_end + 2 < stat.size() && stat[name_end + 2] == 'T';
+}
+
+struct Place {
+  Phase phase = Phase::kStart;
+  std::uint64_t step = 0;
+  std::uint64_t microbatch = 0;
+
+  // "compute of step 17, microbatch 3".
+  std::string ToString() const {
+    switch (phase) {
+      case Phase::kStart:
+      case Phase::kRestore:
+      case Phase::kStage:
+      case Phase::kShutdown: return std::string(PhaseName(phase));
+      case Phase::kCompute: return fmt::format("{} of step {}, microbatch {}", PhaseName(phase), step, microbatch);
+      default: return fmt::format("{} of step {}", PhaseName(phase), step);
+    }
+  }
+};
+
+class Watch {
+ public:
+  Watch(const GuardianOptions& options, pid_t rank, ProgressWords* words, std::unique_ptr<RpcClient> client)
+      : options_(options), rank_(rank), words_(words), client_(std::move(client)) {}
+
+  [[noreturn]] void Run() {
+    while (true) {
+      const Clock::TimePoint now = clock_.Now();
+      if (now - last_look_ > kAbsence) present_since_ = now;
+      last_look_ = now;
+      Look(now);
+      if (now >= next_heartbeat_) {
+        SendHeartbeat();
+        next_heartbeat_ = now + kHeartbeatInterval;
+      }
+      const double silent_seconds = SecondsSince(clock_, std::max(last_reply_, present_since_));
+      if (silent_seconds > options_.orphan_seconds) EndOrphan(silent_seconds);
+      if (getppid() != rank_) EndWithRank(now);
+      TakeMessagesUntil(now + kLookInterval);
+    }
+  }
+
+ private:
+  void Look(Clock::TimePoint now) {
+    // The phase first: the writer stores its time before it.
+    place_.phase = static_cast<Phase>(words_->phase.load(std::memory_order_acquire));
+    place_.step = words_->step.load(std::memory_order_relaxed);
+    place_.microbatch = words_->microbatch.load(std::memory_order_relaxed);
+    const Clock::TimePoint progressed(std::chrono::nanoseconds(words_->progressed_ns.load(std::memory_order_relaxed)));
+    quiet_seconds_ = std::chrono::duration<double>(now - progressed).count();
+
+    RankSighting sighting{.phase = place_.phase,
+                          .p99_seconds = P99Seconds(words_->histograms[static_cast<std::size_t>(place_.phase)]),
+                          .stopped = IsStopped(rank_)};
+    if (!sighting.stopped) stopped_since_.reset();
+    if (sighting.stopped && !stopped_since_) stopped_since_ = now;
+    // A stop counts from when it was seen: a rank that waited long before may be stopped for a moment.
+    const Clock::TimePoint quiet_since = std::max({progressed, present_since_, stopped_since_.value_or(progressed)});
+    sighting.quiet_seconds = std::chrono::duration<double>(now - quiet_since).count();
+
+    const HangVerdict verdict = Judge(sighting, options_.hang);
+    // Twice in a row: the words are read one by one, and a rank may have moved between two of them.
+    const bool suspected_before = std::exchange(suspected_, verdict != HangVerdict::kFine);
+    if (suspected_ && suspected_before) EndHang(verdict, sighting);
+  }
+
+  void SendHeartbeat() {
+    v1::Envelope envelope;
+    v1::Heartbeat& heartbeat = *envelope.mutable_heartbeat();
+    heartbeat.set_phase(std::string(PhaseName(place_.phase)));
+    heartbeat.set_step(place_.step);
+    heartbeat.set_microbatch(place_.microbatch);
+    heartbeat.set_phase_seconds(quiet_seconds_);
+    Send(&envelope);
+  }
+
+  void TakeMessagesUntil(Clock::TimePoint until) {
+    while (true) {
+      const auto left = std::chrono::ceil<milliseconds>(until - clock_.Now());
+      if (left <= milliseconds::zero() || getppid() != rank_) return;
+      const Result<std::optional<std::string>> payload = client_->Receive(left);
+      if (!payload.ok()) {
+        LogWarn("cannot hear the coordinator: {}", payload.status().message());
+        clock_.SleepFor(left);
+        return;
+      }
+      v1::Envelope envelope;
+      if (!*payload || !envelope.ParseFromString(**payload)) continue;
+      last_reply_ = clock_.Now();
+      if (envelope.heartbeat_reply().drain() && words_->drain.load() == 0) {
+        LogInfo("rank {} is asked to finish its step and end", options_.rank);  // before it can do so
+        words_->drain.store(1);
+      }
+      if (envelope.has_fenced()) EndFenced(envelope.fenced().current_generation());
+    }
+  }
+
+  [[noreturn]] void EndHang(HangVerdict verdict, const RankSighting& sighting) {
+    const std::string waits_in = ReadProc(rank_, "wchan");  // before its signal handler waits elsewhere
+    // Both pending when a stopped rank wakes: it goes into the handler and nowhere else.
+    syscall(SYS_tgkill, rank_, rank_, SIGUSR1);
+    if (verdict == HangVerdict::kStopped) kill(rank_, SIGCONT);
+    const Clock::TimePoint asked = clock_.Now();
+    while (words_->stack_dumped.load(std::memory_order_acquire) == 0 && clock_.Now() - asked < kStackPatience)
+      clock_.SleepFor(milliseconds(10));
+
+    const bool stopped = verdict == HangVerdict::kStopped;
+    const bool dumped = words_->stack_dumped.load(std::memory_order_acquire) != 0;
+    const bool waits = !waits_in.empty() && waits_in != "0";  // "0": it runs
+    LogError("rank {} {} in {}, for {:.1f} s (limit {:.1f} s){}: it is killed; {}", options_.rank,
+             stopped ? "is stopped" : "hangs", place_.ToString(), sighting.quiet_seconds,
+             HangLimitSeconds(sighting, options_.hang), waits ? ", in " + waits_in + " of the kernel" : "",
+             dumped ? "its stack is above" : "it did not answer with its stack");
+    End(stopped ? "stopped" : "hang");
+  }
+
+  [[noreturn]] void EndFenced(std::uint64_t current_generation) {
+    LogWarn("rank {} of generation {} is fenced in {}: the coordinator is at generation {}: it is killed",
+            options_.rank, options_.generation, place_.ToString(), current_generation);
+    End("fenced");
+  }
+
+  [[noreturn]] void EndOrphan(double silent_seconds) {
+    LogError(
+        "no answer from the coordinator at {} for {:.1f} s (limit {:.1f} s): rank {}, in {}, is killed; what it "
+        "published is kept: run the pipeline again",
+        options_.endpoint, silent_seconds, options_.orphan_seconds, options_.rank, place_.ToString());
+    End("orphaned");
+  }
+
+  // The rank died by itself; where, is still in the memory that it shared.
+  [[noreturn]] void EndWithRank(Clock::TimePoint now) {
+    Look(now);
+    End("died");
+  }
+
+  [[noreturn]] void End(const char* cause) {
+    v1::Envelope envelope;
+    v1::RankKilled& killed = *envelope.mutable_rank_killed();
+    killed.set_cause(cause);
+    killed.set_phase(std::string(PhaseName(place_.phase)));
+    killed.set_step(place_.step);
+    killed.set_phase_seconds(quiet_seconds_);
+    Send(&envelope);
+    client_.reset();  // lingers until the message is out
+    if (getppid() == rank_) kill(rank_, SIGKILL);
+    _exit(0);
+  }
+
+  void Send(v1::Envelope* envelope) {
+    envelope->set_generation(options_.generation);
+    envelope->set_rank(static_cast<std::uint32_t>(options_.rank));
+    envelope->set_incarnation(incarnation_);
+    // Lost is lost: the next heartbeat says the same, and silence has its own limit.
+    if (const Status sent = client_->Send(envelope->SerializeAsString()); !sent.ok()) LogDebug("{}", sent.message());
+  }
+
+  const GuardianOptions& options_;
+  const pid_t rank_;
+  ProgressWords* const words_;
+  std::unique_ptr<RpcClient> client_;
+  const std::uint64_t incarnation_ = DrawIncarnation();
+  Clock& clock_ = Clock::System();
+  Clock::TimePoint present_since_ = clock_.Now();
+  Clock::TimePoint last_look_ = present_since_;
+  Clock::TimePoint last_reply_ = present_since_;
+  Clock::TimePoint next_heartbeat_ = present_since_;
+  Place place_;               // as last seen
+  double quiet_seconds_ = 0;  // as last seen
+  bool suspected_ = false;    // by the last look
+  std::optional<Clock::TimePoint> stopped_since_;
+};
+
+}  // namespace
+
+void RunGuardian(const GuardianOptions& options, pid_t rank, ProgressWords* words) {
+  // A signal, only to cut short what this process waits for when its rank dies.
+  signal(SIGUSR2, [](int) {});
+  prctl(PR_SET_PDEATHSIG, SIGUSR2);
+  if (getppid() != rank) _exit(0);  // it died before that took effect
+  prctl(PR_SET_NAME, "still-guardian");
+  // mpirun signals the group of its child: those are meant for the rank.
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signal(signal_number, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL);
+  InitLog(options.log_name);
+
+  Result<std::unique_ptr<RpcClient>> client =
+      RpcClient::Connect(options.endpoint, fmt::format("{}.{}.{}.guardian", options.generation, options.rank, rank));
+  if (!client.ok()) {
+    LogError("rank {} cannot be guarded and ends: {}", options.rank, client.status().message());
+    _exit(1);
+  }
+  Watch(options, rank, words, *std::move(client)).Run();
+}
+
+}  // namespace still::worker

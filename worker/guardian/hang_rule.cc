@@ -1,0 +1,29 @@
+#include "worker/guardian/hang_rule.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace still::worker {
+namespace {
+
+constexpr double kStartLimits = 12;   // models are loaded
+constexpr double kWaitingLimits = 6;  // time for the guardian of whoever is at fault
+constexpr double kUnknownLimits = 6;  // nothing to compare with yet
+
+}  // namespace
+
+double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits) {
+  const double limit = std::max(limits.floor_seconds, limits.factor * sighting.p99_seconds);
+  if (sighting.stopped) return limit;
+  if (sighting.phase == Phase::kStage) return std::numeric_limits<double>::infinity();
+  if (sighting.phase == Phase::kStart) return kStartLimits * limit;
+  if (WaitsForOthers(sighting.phase)) return kWaitingLimits * limit;
+  return sighting.p99_seconds > 0 ? limit : kUnknownLimits * limit;
+}
+
+HangVerdict Judge(const RankSighting& sighting, const HangLimits& limits) {
+  if (!(sighting.quiet_seconds > HangLimitSeconds(sighting, limits))) return HangVerdict::kFine;
+  return sighting.stopped ? HangVerdict::kStopped : HangVerdict::kHung;
+}
+
+}  // namespace still::worker

@@ -1,0 +1,35 @@
+// When a rank counts as hung: a pure function of what its guardian sees.
+#pragma once
+
+#include <string>
+
+#include "worker/guardian/progress_words.h"
+
+namespace still::worker {
+
+struct HangLimits {
+  double floor_seconds = 10;  // nothing shorter is a hang
+  double factor = 10;         // nor is anything below this multiple of the phase's 99th percentile
+};
+
+struct RankSighting {
+  Phase phase = Phase::kStart;
+  double quiet_seconds = 0;  // since the last sign of progress
+  double p99_seconds = 0;    // of this phase so far; 0: unknown
+  bool stopped = false;      // the kernel says it is stopped (T)
+};
+
+enum class HangVerdict { kFine, kHung, kStopped };
+
+// How long the rank may be quiet in this phase; infinite where it is not judged. With L = max(floor, factor * p99):
+//   stopped, says the kernel       L, in every phase
+//   own work                       L; kStart, which loads models: 12 L; 6 L while too little is known of the phase: the
+//                                  first steps touch memory and choose kernels
+//   waiting for others             6 L, by when whoever is at fault has been found by its own guardian
+//   kStage                         infinite
+double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits);
+
+// Quiet for longer than that: kStopped when the kernel says that it is stopped, else kHung.
+HangVerdict Judge(const RankSighting& sighting, const HangLimits& limits);
+
+}  // namespace still::worker

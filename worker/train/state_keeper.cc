@@ -1,0 +1,139 @@
+#include "worker/train/state_keeper.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "common/fault_point.h"
+#include "common/files.h"
+#include "common/log.h"
+#include "worker/checkpoint/restore.h"
+
+namespace still::worker {
+namespace {
+
+constexpr std::uint64_t kStepsWithoutSnapshots = 20;  // after one failed
+constexpr std::chrono::milliseconds kPollInterval{2};
+constexpr double kPublishPatienceSeconds = 10;
+constexpr double kCopyBytesPerSecond = 2e9;  // until a copy has been measured
+
+std::size_t ExtentOf(const std::vector<ParameterInfo>& layout) {
+  std::int64_t extent = 0;
+  for (const ParameterInfo& parameter : layout) extent = std::max(extent, parameter.offset + parameter.size);
+  return static_cast<std::size_t>(extent);
+}
+
+ScheduleOptions WithExpectedCost(ScheduleOptions options, const std::vector<ParameterInfo>& layout) {
+  options.expected_cost_seconds = 3 * sizeof(float) * static_cast<double>(ExtentOf(layout)) / kCopyBytesPerSecond;
+  return options;
+}
+
+}  // namespace
+
+StateKeeper::StateKeeper(const KeeperOptions& options, const std::string& identity,
+                         const std::vector<ParameterInfo>& layout, Communicator& world, ControlLink& control,
+                         ProgressWriter& progress)
+    : options_(options),
+      identity_(identity),
+      layout_(layout),
+      world_(world),
+      control_(control),
+      progress_(progress),
+      clock_(Clock::System()),
+      snapshot_(options.snapshot_directory, identity, ExtentOf(layout)),
+      writer_(options.checkpoint_directory, layout),
+      schedule_(WithExpectedCost(options.schedule, layout), 0, clock_.Now()) {}
+
+Result<std::optional<CheckpointInfo>> StateKeeper::Restore(const LiveState& live) {
+  return RestoreNewest(world_, {options_.checkpoint_directory, options_.published, snapshot_}, identity_, layout_,
+                       live);
+}
+
+void StateKeeper::StartAt(std::uint64_t step) { schedule_.Started(step, clock_.Now()); }
+
+double StateKeeper::Snapshot(const CheckpointInfo& info, const LiveState& live) {
+  if (info.step < snapshots_off_until_) return 0;
+  progress_.Enter(Phase::kSnapshot);
+  const Clock::TimePoint started = clock_.Now();
+  const Status written = snapshot_.Write(info, live, world_.host_place());
+  if (!written.ok()) {
+    LogWarn("no snapshot of step {} in memory, nor of the next {}: {}", info.step, kStepsWithoutSnapshots,
+            written.message());
+    snapshots_off_until_ = info.step + kStepsWithoutSnapshots;
+  }
+  return SecondsSince(clock_, started);
+}
+
+double StateKeeper::BeginCheckpoint(const CheckpointInfo& info, const LiveState& live, const std::string& log) {
+  progress_.Enter(Phase::kCheckpoint);
+  const Clock::TimePoint started = clock_.Now();
+  writer_.Begin(info, live, world_.rank(), world_.size(), log);
+  last_begun_ = info.step;
+  last_failed_ = false;
+  const double seconds = SecondsSince(clock_, started);
+  schedule_.Started(info.step, clock_.Now());
+  schedule_.Measured(seconds);
+  return seconds;
+}
+
+Status StateKeeper::Poll() {
+  if (const std::optional<WriteOutcome> outcome = writer_.TakeOutcome()) {
+    const std::uint64_t step = outcome->info.step;
+    last_failed_ = !outcome->parts.ok();
+    NoteTrouble(outcome->parts.status());
+    if (outcome->parts.ok()) {
+      LogInfo("checkpoint of step {}: copied in {:.3f} s, written in {:.3f} s", step, outcome->copy_seconds,
+              outcome->write_seconds);
+      STILL_RETURN_IF_ERROR(FaultPoint("publish"));
+      STILL_RETURN_IF_ERROR(control_.PartsWritten({.info = outcome->info,
+                                                   .parts = *outcome->parts,
+                                                   .total_parts = writer_.total_parts(),
+                                                   .ranks = outcome->ranks,
+                                                   .state_digest = outcome->state_digest}));
+    }
+  }
+  return control_.Poll();
+}
+
+Status StateKeeper::Finish(const CheckpointInfo& info, const LiveState& live, const std::string& log) {
+  Status fenced;
+  progress_.Enter(Phase::kCheckpoint);
+  if (last_begun_ != info.step) {
+    if (!WaitUntil([&] { return !writer_.busy(); }, &fenced)) return fenced;
+    BeginCheckpoint(info, live, log);
+  }
+  const auto published = [&] {
+    const auto step = control_.PublishedStep();
+    return step && *step >= info.step;
+  };
+  // The others wait for the leading rank in whatever comes next.
+  const bool leads = world_.rank() == 0;
+  if (!WaitUntil([&] { return !writer_.busy() && (!leads || last_failed_ || published()); }, &fenced)) return fenced;
+  if (leads && !published())
+    LogWarn("the checkpoint of step {} was not published; a run that is started again continues from an older one",
+            info.step);
+  return Ok();
+}
+
+// False when fenced; true when done or out of patience.
+bool StateKeeper::WaitUntil(const std::function<bool()>& done, Status* fenced) {
+  const Clock::TimePoint started = clock_.Now();
+  while (!done() && (writer_.busy() || SecondsSince(clock_, started) < kPublishPatienceSeconds)) {
+    *fenced = Poll();
+    if (!fenced->ok()) return false;
+    progress_.Enter(Phase::kCheckpoint);
+    clock_.SleepFor(kPollInterval);
+  }
+  return true;
+}
+
+void StateKeeper::NoteTrouble(const Status& trouble) {
+  if (trouble.message() == trouble_) return;
+  trouble_ = trouble.message();
+  if (!trouble.ok())
+    LogWarn("checkpoints cannot be written, training goes on without: {}", trouble_);
+  else
+    LogInfo("checkpoints are written again");
+  control_.ReportStorageTrouble(trouble_);
+}
+
+}  // namespace still::worker
