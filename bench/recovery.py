@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Kills a rank of a training run again and again, and measures what each death costs.
 
-    python3 bench/recovery.py --side peer --kills 5 --json recovery.json
+    python3 bench/recovery.py [--side inplace --side relaunch --side peer] [--kills 5] [--json recovery.json]
+
+Ours in both ways of recovery (state in memory after every step), and torchrun with DDP (a checkpoint file a step).
 
 A side is anything that trains and tells of its steps (class Side); `measure` does the same to each. For every kill:
 wait until some steps are finished, wait a fraction of a step more (each kill falls into another part of a step),
@@ -27,6 +29,8 @@ import sys
 import tempfile
 import time
 
+import ours
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.005
 
@@ -49,6 +53,7 @@ class Side:
     """A training run under test. start, then any number of reports and alive, then stop (also after a failure)."""
 
     name = ""
+    kills_a_run = None  # None: any number; a side whose ranks do not come back names fewer
 
     def start(self, directory):
         """Starts to train, with all files in `directory`, which is empty. Returns at once."""
@@ -140,6 +145,51 @@ class TorchrunSide(Side):
             self.process.wait()
 
 
+class OurSide(Side):
+    """still run; training.jsonl has a line for every committed step, which all of its ranks have voted for."""
+
+    def __init__(self, mode, ranks):
+        self.name = mode
+        self.mode = mode
+        self.ranks = ranks
+        self.kills_a_run = ranks - 1 if mode == "inplace" else None
+        self.process = None
+
+    def start(self, directory):
+        self.directory = directory
+        ours.prepare(directory)
+        self.seen, self.known, self.now = [], set(), {}
+        self.process = ours.train(ours.write_config(directory, self.ranks, mode=self.mode), directory / "log.txt")
+
+    def reports(self):
+        lines = ours.step_lines(self.directory)
+        new = [line for line in lines if (line["step"], line["generation"]) not in self.known]
+        if not new:
+            return self.seen
+        seen_at = time.time()
+        ranks = ours.ranks_of(self.process.pid)
+        for line in new:
+            self.known.add((line["step"], line["generation"]))
+            self.now[line["step"]] = line["ranks"]
+            members = sorted(ranks.items())[: line["ranks"]]
+            members += [(rank, 0) for rank in range(len(members), line["ranks"])]  # died meanwhile
+            self.seen += [Report(line["step"], seen_at, rank, pid) for rank, pid in members]
+        return self.seen
+
+    def ranks_of(self, step):
+        return self.now.get(step, self.ranks)
+
+    def why_dead(self):
+        code = self.process.poll()
+        return None if code is None else f"still ended with {code}:\n" + (self.directory / "log.txt").read_text()
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()  # its ranks end with it
+            self.process.wait()
+            time.sleep(1)
+
+
 def finished_times(side, reports):
     """{step: when it was first finished}."""
     by_step = {}
@@ -178,7 +228,8 @@ def kill_once(side, steps_between, fraction, timeout):
     time.sleep(pace * fraction)
 
     before = list(side.reports())
-    victim = max(before, key=lambda report: report.time if report.rank != 0 else 0).pid
+    # Only processes that are known: 0 and below would mean whole groups.
+    victim = max((r for r in before if r.pid > 1), key=lambda report: report.time if report.rank != 0 else 0).pid
     killed = time.time()
     os.kill(victim, signal.SIGKILL)
     # Whatever was reported up to the kill was finished before it.
@@ -198,17 +249,20 @@ def kill_once(side, steps_between, fraction, timeout):
 
 def measure(side, kills, steps_between, timeout):
     """Runs `side` and kills one of its ranks `kills` times; the list of what each cost."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"recovery-{side.name}-"))
-    try:
-        side.start(directory)
-        results = []
-        for kill in range(kills):
-            results.append(kill_once(side, steps_between, (kill + 0.5) / kills, timeout))
-            print(f"{side.name}: kill {kill + 1} of {kills}: {results[-1]}", file=sys.stderr)
-        return results
-    finally:
-        side.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    results = []
+    while len(results) < kills:
+        directory = pathlib.Path(tempfile.mkdtemp(prefix=f"recovery-{side.name}-", dir=ROOT / "out"))
+        try:
+            side.start(directory)
+            last = min(kills, len(results) + (side.kills_a_run or kills))
+            while len(results) < last:
+                fraction = (len(results) + 0.5) / kills
+                results.append(kill_once(side, steps_between, fraction, timeout))
+                print(f"{side.name}: kill {len(results)} of {kills}: {results[-1]}", file=sys.stderr)
+        finally:
+            side.stop()
+            shutil.rmtree(directory, ignore_errors=True)
+    return results
 
 
 def summary(values):
@@ -234,7 +288,7 @@ def print_table(sides):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", action="append", choices=["peer"], help="default: all")
+    parser.add_argument("--side", action="append", choices=["inplace", "relaunch", "peer"], help="default: all")
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--steps", type=int, default=5, help="finished before each kill (at least 2)")
     parser.add_argument("--ranks", type=int, default=2)
@@ -243,7 +297,11 @@ def main():
     parser.add_argument("--json", help="where to write all figures")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: the side is stopped on the way out
-    sides = {"peer": lambda: TorchrunSide(options.ranks, options.torchrun)}
+    sides = {
+        "inplace": lambda: OurSide("inplace", options.ranks),
+        "relaunch": lambda: OurSide("relaunch", options.ranks),
+        "peer": lambda: TorchrunSide(options.ranks, options.torchrun),
+    }
     figures = {}
     try:
         for name in options.side or sides:

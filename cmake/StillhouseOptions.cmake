@@ -13,8 +13,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 
 if(STILLHOUSE_SANITIZER)
+  # -O1: complete stacks, and half of the time that an instrumented build takes.
   target_compile_options(stillhouse_options INTERFACE -fsanitize=${STILLHOUSE_SANITIZER}
-    -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
   target_link_options(stillhouse_options INTERFACE -fsanitize=${STILLHOUSE_SANITIZER})
 endif()
 

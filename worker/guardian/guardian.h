@@ -6,8 +6,8 @@
 //   fence        the coordinator says that this rank's time is over: SIGKILL
 //   orphan       the coordinator has not answered for `orphan_seconds`: SIGKILL
 //   drain        the coordinator asks for an end: passed on in shared memory
-// It ends with its rank (parent-death signal), after telling where that was. A rank whose guardian dies kills itself (SIGCHLD): unwatched, it could
-// neither be unhung nor fenced, and a dead rank is recovered from.
+// It ends with its rank (parent-death signal), after telling where that was. A rank whose guardian dies kills itself
+// (SIGCHLD): unwatched, it could neither be unhung nor fenced, and a dead rank is recovered from.
 #pragma once
 
 #include <cstdint>
