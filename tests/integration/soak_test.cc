@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/files.h"
 #include "tests/integration/undisturbed_run.h"
 #include "tests/testing/process_tree.h"
 
@@ -25,7 +27,6 @@ using still::testing::ProcessResult;
 using still::testing::StartAt;
 using still::testing::TempDirectory;
 using still::testing::TinyPipeline;
-using still::testing::UndisturbedDigest;
 
 std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
   const char* const text = std::getenv(name);
@@ -36,7 +37,8 @@ class Killer {
  public:
   explicit Killer(std::uint64_t seed) : random_(seed) {}
 
-  std::chrono::milliseconds NextPause() { return std::chrono::milliseconds(Draw(20, 700)); }
+  std::chrono::milliseconds NextPause() { return std::chrono::milliseconds(Draw(10, 250)); }
+  bool StrikesAtStart() { return Draw(0, 99) < 3; }
 
   // One act of violence against what `run` started; false when there was nobody.
   bool Strike(const Process& run) {
@@ -74,35 +76,63 @@ class Killer {
   std::map<std::string, int> by_kind_;
 };
 
+// Lines of the training record: steps committed so far.
+std::size_t StepsOf(const TinyPipeline& pipeline) {
+  std::size_t steps = 0;
+  for (const std::string& job : pipeline.Artifacts("checkpoints")) {
+    const auto lines = still::ReadFile(job + "/training.jsonl");
+    if (lines.ok()) steps = std::max<std::size_t>(steps, std::ranges::count(*lines, '\n'));
+  }
+  return steps;
+}
+
+// A long training, and its digest when nobody touches it.
+void MakeLong(TinyPipeline& pipeline) {
+  StartAt("student", pipeline);
+  pipeline.Set("train.max_steps", "120");
+  pipeline.Set("train.checkpoint_steps", "7");
+}
+
+std::string LongDigest() {
+  const TempDirectory directory;
+  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
+  MakeLong(pipeline);
+  const ProcessResult result = pipeline.Run({"--until", "train"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return pipeline.StudentDigest();
+}
+
 TEST(SoakTest, TwoHundredRandomKillsChangeNoBit) {
   REQUIRE_DEMO_DATA();
   const std::uint64_t seed = FromEnvironment("STILL_SOAK_SEED", std::random_device()());
   const std::uint64_t wanted = FromEnvironment("STILL_SOAK_KILLS", 200);
   std::printf("soak: STILL_SOAK_SEED=%llu\n", static_cast<unsigned long long>(seed));
   std::fflush(stdout);
+  const std::string undisturbed = LongDigest();
   Killer killer(seed);
   int jobs = 0;
-  while (killer.kills() < wanted) {
+  for (; killer.kills() < wanted; ++jobs) {
     const TempDirectory directory;
     TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-    StartAt("student", pipeline);
+    MakeLong(pipeline);
     fs::create_directories(directory / "memory");
-    pipeline.Set("ranks", std::to_string(2 + jobs % 3));
+    pipeline.Set("ranks", std::to_string(4 - jobs % 3));
     pipeline.Set("recovery.mode", jobs % 4 == 3 ? "relaunch" : "inplace");
     pipeline.Set("recovery.snapshot_directory", directory / "memory");
     pipeline.Set("recovery.hang_seconds", "1");
     pipeline.Set("recovery.same_step_failures", "100");
-    pipeline.Set("train.checkpoint_steps", "1");
-    // Long enough for several deaths a job, in whichever launch.
-    Process run(pipeline.Command({"--until", "train", "--fault", "*:*:compute:delay60@*"}));
-    for (bool struck = true; run.Running();) {
-      std::this_thread::sleep_for(struck ? killer.NextPause() : std::chrono::milliseconds(20));
-      struck = run.Running() && killer.kills() < wanted && killer.Strike(run);
+    Process run(pipeline.Command({"--until", "train", "--fault", "*:*:compute:delay20@*"}));
+    std::size_t steps = 0;  // at the last strike
+    while (run.Running()) {
+      std::this_thread::sleep_for(killer.NextPause());
+      if (killer.kills() >= wanted) continue;
+      // While nothing is committed (a start, a recovery) most blows are held back: training has to get somewhere.
+      const std::size_t now = StepsOf(pipeline);
+      if ((now > steps || killer.StrikesAtStart()) && killer.Strike(run)) steps = now;
     }
     const ProcessResult result = run.Wait();
-    ++jobs;
     ASSERT_EQ(result.exit_code, 0) << "seed " << seed << ", after " << killer.kills() << " kills\n" << result.err;
-    ASSERT_EQ(pipeline.StudentDigest(), UndisturbedDigest()) << "seed " << seed << ", after " << killer.kills();
+    ASSERT_EQ(pipeline.StudentDigest(), undisturbed) << "seed " << seed << ", after " << killer.kills() << " kills";
   }
   std::printf("soak: %llu kills in %d jobs, every one ended in the same bits:",
               static_cast<unsigned long long>(killer.kills()), jobs);

@@ -151,8 +151,11 @@ std::vector<Case> Cases() {
   cases.push_back({"StoppedInReduce", "relaunch", {"1:5:reduce:stop"}, kAgain, {}});
   cases.push_back({"HangsInCompute", "inplace", {"2:5:compute:delay60000"}, "hung", {}});
   cases.push_back({"FiveTimesAsSlow", "inplace", {"1:*:compute:delay40"}, "", {}});
-  cases.push_back(
-      {"NoSpaceForCheckpoints", "inplace", {"*:*:checkpoint.write:enospc"}, "", {{"train.checkpoint_steps", "1"}}});
+  cases.push_back({"NoSpaceForCheckpoints",
+                   "inplace",
+                   {"*:2:checkpoint.write:enospc", "*:3:checkpoint.write:enospc", "*:4:checkpoint.write:enospc"},
+                   "",
+                   {{"train.checkpoint_steps", "1"}}});
   cases.push_back({"WithoutMemoryForSnapshots",
                    "relaunch",
                    {"1:5:compute:kill"},

@@ -152,7 +152,7 @@ TEST(BackgroundWriterTest, WhatWasCopiedIsWrittenWhateverTrainingDoesMeanwhile) 
 // A snapshot as `ranks` ranks of a host take it.
 void Snap(const std::string& directory, State& state, std::uint64_t step, int ranks) {
   for (int rank = ranks - 1; rank >= 0; --rank) {
-    MemorySnapshot snapshot(directory, "abc", kWide + 7);
+    MemorySnapshot snapshot(directory, "job", "abc", kWide + 7);
     ASSERT_OK(snapshot.Write(InfoOf(step), state.live(), {rank, ranks}));
   }
 }
@@ -162,7 +162,7 @@ TEST(MemorySnapshotTest, TheNewestStepIsReadBackWhateverTheNumberOfRanks) {
   State older(1), newer(2);
   Snap(directory.path(), older, 6, 1);
   Snap(directory.path(), newer, 7, 3);
-  const MemorySnapshot snapshot(directory.path(), "abc", kWide + 7);
+  const MemorySnapshot snapshot(directory.path(), "job", "abc", kWide + 7);
   EXPECT_EQ(snapshot.ClaimedStep(), 7U);
   ASSERT_OK_AND_ASSIGN(const TrainingState read, snapshot.Load());
   EXPECT_TRUE(newer == read);
@@ -173,9 +173,9 @@ TEST(MemorySnapshotTest, ASlotThatOneRankDidNotFinishIsPassedOver) {
   const TempDirectory directory;
   State older(1), newer(2);
   Snap(directory.path(), older, 6, 2);
-  MemorySnapshot first_rank(directory.path(), "abc", kWide + 7);
+  MemorySnapshot first_rank(directory.path(), "job", "abc", kWide + 7);
   ASSERT_OK(first_rank.Write(InfoOf(7), newer.live(), {0, 2}));  // the second one died
-  const MemorySnapshot snapshot(directory.path(), "abc", kWide + 7);
+  const MemorySnapshot snapshot(directory.path(), "job", "abc", kWide + 7);
   EXPECT_EQ(snapshot.ClaimedStep(), 7U) << "a claim is not yet checked";
   ASSERT_OK_AND_ASSIGN(const TrainingState read, snapshot.Load());
   EXPECT_TRUE(older == read);
@@ -190,10 +190,10 @@ TEST(MemorySnapshotTest, AFlippedBitAnywhereInTheDataIsFound) {
     std::string bytes = *ReadFile(path);
     bytes[at] = static_cast<char>(bytes[at] ^ 4);
     ASSERT_OK(WriteFileAtomically(path, bytes));
-    EXPECT_THAT(MemorySnapshot(directory.path(), "abc", kWide + 7).Load(), StatusIs(Code::kDataLoss));
+    EXPECT_THAT(MemorySnapshot(directory.path(), "job", "abc", kWide + 7).Load(), StatusIs(Code::kDataLoss));
     bytes[at] = static_cast<char>(bytes[at] ^ 4);
     ASSERT_OK(WriteFileAtomically(path, bytes));
-    EXPECT_OK(MemorySnapshot(directory.path(), "abc", kWide + 7).Load());
+    EXPECT_OK(MemorySnapshot(directory.path(), "job", "abc", kWide + 7).Load());
   }
 }
 
@@ -201,10 +201,11 @@ TEST(MemorySnapshotTest, OfAnotherJobOrModelIsNotSeen) {
   const TempDirectory directory;
   State state(1);
   Snap(directory.path(), state, 6, 1);
-  EXPECT_EQ(MemorySnapshot(directory.path(), "abd", kWide + 7).ClaimedStep(), std::nullopt);
-  EXPECT_EQ(MemorySnapshot(directory.path(), "abc", kWide).ClaimedStep(), std::nullopt);
-  EXPECT_EQ(MemorySnapshot("", "abc", kWide + 7).ClaimedStep(), std::nullopt);
-  MemorySnapshot(directory.path(), "abc", 0).Remove();
+  EXPECT_EQ(MemorySnapshot(directory.path(), "job", "abd", kWide + 7).ClaimedStep(), std::nullopt);
+  EXPECT_EQ(MemorySnapshot(directory.path(), "job", "abc", kWide).ClaimedStep(), std::nullopt);
+  EXPECT_EQ(MemorySnapshot(directory.path(), "another job", "abc", kWide + 7).ClaimedStep(), std::nullopt);
+  EXPECT_EQ(MemorySnapshot("", "job", "abc", kWide + 7).ClaimedStep(), std::nullopt);
+  MemorySnapshot(directory.path(), "job", "abc", 0).Remove();
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
@@ -214,7 +215,7 @@ TEST(MemorySnapshotTest, AFullMemoryFileSystemIsAnErrorAndTheOlderSnapshotRemain
   const testing::SmallDisk disk(directory / "memory", "11m");  // one slot, not two
   if (!disk.mounted()) GTEST_SKIP() << "mounting a small file system needs root";
   State older(1), newer(2);
-  MemorySnapshot snapshot(directory / "memory", "abc", kWide + 7);
+  MemorySnapshot snapshot(directory / "memory", "job", "abc", kWide + 7);
   ASSERT_OK(snapshot.Write(InfoOf(6), older.live(), {0, 1}));
   EXPECT_THAT(snapshot.Write(InfoOf(7), newer.live(), {0, 1}), StatusIs(Code::kResourceExhausted, HasSubstr("memory")));
   ASSERT_OK_AND_ASSIGN(const TrainingState read, snapshot.Load());

@@ -79,9 +79,13 @@ Result<MappedFile> OpenSlot(const std::string& path, std::size_t parameters) {
 
 }  // namespace
 
-MemorySnapshot::MemorySnapshot(const std::string& directory, std::string identity, std::size_t parameters)
+MemorySnapshot::MemorySnapshot(const std::string& directory, const std::string& checkpoint_directory,
+                               std::string identity, std::size_t parameters)
     : identity_(std::move(identity)), parameters_(parameters) {
-  if (!directory.empty()) prefix_ = JoinPath(directory, fmt::format("stillhouse-{}-{}", ::getuid(), identity_));
+  if (directory.empty()) return;
+  Sha256 job;
+  job.Update(checkpoint_directory);
+  prefix_ = JoinPath(directory, fmt::format("stillhouse-{}-{}", ::getuid(), Hex(job.Finish()).substr(0, 16)));
 }
 
 MemorySnapshot::~MemorySnapshot() {

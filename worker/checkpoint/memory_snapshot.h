@@ -1,5 +1,6 @@
 // The state after every step, in a memory file system: what a relaunch on a host that stayed up continues from.
-//   <directory>/stillhouse-<uid>-<identity>-<slot>   two files, steps alternate between them
+//   <directory>/stillhouse-<uid>-<job>-<slot>   two files, steps alternate between them
+// <job> is a digest of where the job's checkpoints stand: jobs of the same identity under other roots do not meet.
 // A slot holds a header (step, CheckpointInfo as JSON with a CRC), a table with one (step, CRC-32C) a block of 1 MiB,
 // and the blocks of the three buffers. The ranks of a host share the work: each copies a range of blocks, and the slot
 // counts when every block has the header's step and its CRC. A writer killed at any instant therefore leaves a slot
@@ -25,7 +26,8 @@ namespace still::worker {
 class MemorySnapshot {
  public:
   // `directory` empty: there are no snapshots, every Write is Ok and does nothing. Nothing is created yet.
-  MemorySnapshot(const std::string& directory, std::string identity, std::size_t parameters);
+  MemorySnapshot(const std::string& directory, const std::string& checkpoint_directory, std::string identity,
+                 std::size_t parameters);
   ~MemorySnapshot();
   MemorySnapshot(const MemorySnapshot&) = delete;
   MemorySnapshot& operator=(const MemorySnapshot&) = delete;

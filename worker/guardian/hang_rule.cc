@@ -6,7 +6,7 @@
 namespace still::worker {
 namespace {
 
-constexpr double kStartLimits = 12;   // models are loaded
+constexpr double kStartLimits = 12;   // models and states are loaded
 constexpr double kWaitingLimits = 6;  // time for the guardian of whoever is at fault
 constexpr double kUnknownLimits = 6;  // nothing to compare with yet
 
@@ -16,7 +16,7 @@ double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits) 
   const double limit = std::max(limits.floor_seconds, limits.factor * sighting.p99_seconds);
   if (sighting.stopped) return limit;
   if (sighting.phase == Phase::kStage) return std::numeric_limits<double>::infinity();
-  if (sighting.phase == Phase::kStart) return kStartLimits * limit;
+  if (sighting.phase == Phase::kStart || sighting.phase == Phase::kRestore) return kStartLimits * limit;
   if (WaitsForOthers(sighting.phase)) return kWaitingLimits * limit;
   return sighting.p99_seconds > 0 ? limit : kUnknownLimits * limit;
 }

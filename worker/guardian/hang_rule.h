@@ -23,8 +23,8 @@ enum class HangVerdict { kFine, kHung, kStopped };
 
 // How long the rank may be quiet in this phase; infinite where it is not judged. With L = max(floor, factor * p99):
 //   stopped, says the kernel       L, in every phase
-//   own work                       L; kStart, which loads models: 12 L; 6 L while too little is known of the phase: the
-//                                  first steps touch memory and choose kernels
+//   kStart, kRestore               12 L: models and states are loaded
+//   own work                       L; 6 L while too little is known: the first steps touch memory and choose kernels
 //   waiting for others             6 L, by when whoever is at fault has been found by its own guardian
 //   kStage                         infinite
 double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits);

@@ -79,7 +79,8 @@ Status TrainModel(const StageContext& context, const ModelTraining& training, Pa
 }
 
 void RemoveSnapshots(const StageContext& context, const std::string& identity) {
-  if (context.world.host_place().index == 0) MemorySnapshot(context.task.snapshot_directory, identity, 0).Remove();
+  if (context.world.host_place().index == 0)
+    MemorySnapshot(context.task.snapshot_directory, CheckpointDirectory(context.task, identity), identity, 0).Remove();
 }
 
 Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,

@@ -11,7 +11,7 @@
 namespace still::worker {
 namespace {
 
-constexpr std::uint64_t kStepsWithoutSnapshots = 20;  // after one failed
+constexpr std::uint64_t kStepsWithoutSnapshots = 21;  // after one failed; odd: the next try is at the other slot
 constexpr std::chrono::milliseconds kPollInterval{2};
 constexpr double kPublishPatienceSeconds = 10;
 constexpr double kCopyBytesPerSecond = 2e9;  // until a copy has been measured
@@ -39,11 +39,13 @@ StateKeeper::StateKeeper(const KeeperOptions& options, const std::string& identi
       control_(control),
       progress_(progress),
       clock_(Clock::System()),
-      snapshot_(options.snapshot_directory, identity, ExtentOf(layout)),
+      snapshot_(options.snapshot_directory, options.checkpoint_directory, identity, ExtentOf(layout)),
       writer_(options.checkpoint_directory, layout),
       schedule_(WithExpectedCost(options.schedule, layout), 0, clock_.Now()) {}
 
 Result<std::optional<CheckpointInfo>> StateKeeper::Restore(const LiveState& live) {
+  // The first launch of a job has nothing to continue: what lies there is of one whose directory was removed.
+  if (options_.generation == 1 && world_.host_place().index == 0) snapshot_.Remove();
   return RestoreNewest(world_, {options_.checkpoint_directory, options_.published, snapshot_}, identity_, layout_,
                        live);
 }

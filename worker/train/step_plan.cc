@@ -1,6 +1,7 @@
 #include "worker/train/step_plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "worker/train/exact_sum.h"
@@ -73,11 +74,13 @@ std::vector<std::size_t> ShareOfRank(const StepPlan& plan, const std::vector<std
   const auto size = [&](std::size_t index) { return PaddedTokens(plan.microbatches[index]); };
   std::vector<std::size_t> by_size = microbatches;
   std::ranges::stable_sort(by_size, std::ranges::greater{}, size);
-  const bool all_known = std::ranges::all_of(costs, [](std::int64_t cost) { return cost > 0; });
+  // A rank of which nothing is known counts as the quickest: it gets its share, and is known after that.
+  std::int64_t quickest = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t cost : costs) quickest = cost > 0 ? std::min(quickest, cost) : quickest;
+  if (quickest == std::numeric_limits<std::int64_t>::max()) quickest = 1;
   std::vector<std::uint64_t> tokens(costs.size());
   const auto done_at = [&](std::size_t to, std::size_t index) {
-    const std::uint64_t cost = all_known ? static_cast<std::uint64_t>(costs[to]) : 1;
-    return (tokens[to] + size(index)) * cost;
+    return (tokens[to] + size(index)) * static_cast<std::uint64_t>(costs[to] > 0 ? costs[to] : quickest);
   };
   std::vector<std::size_t> share;
   for (const std::size_t index : by_size) {

@@ -58,7 +58,7 @@ class StepPlanner {
 
 // Deals `microbatches` (indices into the plan) to ranks and returns those of `rank`, ascending: by falling padded size,
 // each to the rank that would be done with it first, ties to the lower rank. `costs` are the ranks' measured times for
-// a token, in any unit, one a rank; where one is not known (0) all count as equal.
+// a token, in any unit, one a rank; one that is not known (0) counts as the quickest.
 std::vector<std::size_t> ShareOfRank(const StepPlan& plan, const std::vector<std::size_t>& microbatches, int rank,
                                      const std::vector<std::int64_t>& costs);
 

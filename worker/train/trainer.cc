@@ -85,7 +85,7 @@ Status Trainer::Run() {
   }
   STILL_RETURN_IF_ERROR(std::exchange(pending_, Ok()));
   STILL_RETURN_IF_ERROR(keeper_.Finish(state_, live(), LogPath()));
-  progress_.Enter(Phase::kVote);  // until the leading rank has made what comes of it
+  progress_.Enter(Phase::kStage);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
   if (state_.step == total) return Ok();
   return Error(Code::kCancelled, "{}: stopped after step {} of {}; run the same command again to continue", run_.name,
@@ -271,7 +271,7 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   for (const int rank : survivors_.members()) costs_.Note(rank, totals[terms_.cost(rank)]);
   if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step))
     NoteMine(
-        Error(Code::kInternal,
+        Error(Code::kDataLoss,
               "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
               "others: run on one kind of processor",
               run_.name, state_.step));
