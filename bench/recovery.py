@@ -185,6 +185,10 @@ class OurSide(Side):
 
     def stop(self):
         if self.process is not None:
+            for log in self.directory.glob("artifacts/runs/bench/train.log"):
+                for line in log.read_text(errors="replace").splitlines():
+                    if "redone" in line:
+                        print(f"{self.name}: {line}", file=sys.stderr)
             self.process.kill()  # its ranks end with it
             self.process.wait()
             time.sleep(1)

@@ -28,6 +28,11 @@ std::uint64_t StepOf(const std::string& path) {
 Result<std::vector<CheckpointManifest>> CheckpointPublisher::Reconcile() {
   if (Exists(directory_)) STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(directory_));
   STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
+  if (!known.empty() && !Exists(directory_))
+    return Error(Code::kUnavailable,
+                 "{} checkpoints are on record, but {} is not there: make it reachable again, or remove the job's "
+                 "directory under jobs/ as well to start over",
+                 known.size(), directory_);
   std::vector<CheckpointManifest> present;
   for (const CheckpointManifest& manifest : known) {
     const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);

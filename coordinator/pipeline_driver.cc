@@ -36,8 +36,7 @@ PipelineDriver::PipelineDriver(const stillhouse::v1::PipelineConfig& config, std
       artifacts_(config.artifacts()),
       run_directory_(JoinPath(JoinPath(config.artifacts(), "runs"), config.name())) {}
 
-Result<std::vector<StageOutcome>> PipelineDriver::Run(const Plan& plan, const std::atomic<int>& stops,
-                                                      Stage last) {
+Result<std::vector<StageOutcome>> PipelineDriver::Run(const Plan& plan, const std::atomic<int>& stops, Stage last) {
   STILL_RETURN_IF_ERROR(MakeDirectories(run_directory_));
   Result<FileLock> lock = FileLock::TryAcquire(JoinPath(run_directory_, "lock"));
   if (lock.status().code() == Code::kUnavailable) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "common/files.h"
@@ -19,6 +20,8 @@ std::string RankSource(std::uint32_t rank) { return fmt::format("rank {}", rank)
 
 // Of a text for people.
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+constexpr std::string_view kStartPhase = "start";  // as workers name it
 
 }  // namespace
 
@@ -67,6 +70,8 @@ void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
     job.Terminate();
   }
   if (Ending() && !ending_since_) ending_since_ = now;
+  // Where deaths are survived, the others wait for it in MPI_Init, which knows of none.
+  if (lost_at_start_) job.Kill();
   if (stops > 1 || (ending_since_ && now - *ending_since_ > EndPatience())) job.Kill();
 }
 
@@ -79,12 +84,13 @@ Result<bool> StageServer::ServeOne(milliseconds wait) {
 
 // Messages may still be on their way up from the socket; without a result yet, it is worth waiting for one.
 Status StageServer::ServeLastWords() {
-  while (true) {
+  const Clock::TimePoint until = clock_.Now() + 10 * options_.last_words;  // a guardian may outlive mpirun, and talk on
+  while (clock_.Now() < until) {
     STILL_ASSIGN_OR_RETURN(const bool served, ServeOne(Ending() ? milliseconds(0) : options_.last_words));
-    if (served) continue;
-    publish_tried_.reset();
-    return Publish();
+    if (!served) break;
   }
+  publish_tried_.reset();
+  return Publish();
 }
 
 Status StageServer::Dispatch(const RpcMessage& message) {
@@ -117,6 +123,7 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
     case Envelope::kRankKilled: {
       const auto& killed = envelope.rank_killed();
       sightings_.Killed(envelope.rank(), killed.cause(), {killed.phase(), killed.step()});
+      lost_at_start_ |= killed.phase() == kStartPhase;
       break;
     }
     case Envelope::kStorageTrouble:

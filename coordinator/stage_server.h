@@ -129,6 +129,7 @@ class StageServer {
   std::optional<Clock::TimePoint> stop_seen_;
   bool end_asked_ = false;  // a failure found here: not yet passed on
   bool terminated_ = false;
+  bool lost_at_start_ = false;
   std::optional<Clock::TimePoint> ending_since_;
 };
 

@@ -1,11 +1,19 @@
 #include "worker/checkpoint/background_writer.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "common/clock.h"
 #include "common/files.h"
 
 namespace still::worker {
+namespace {
+
+constexpr int kNice = 10;
+
+}  // namespace
 
 BackgroundWriter::BackgroundWriter(std::string directory, std::vector<ParameterInfo> layout)
     : directory_(std::move(directory)),
@@ -43,6 +51,8 @@ std::optional<WriteOutcome> BackgroundWriter::TakeOutcome() {
 }
 
 void BackgroundWriter::Work(std::stop_token stop) {
+  // On a machine whose cores all train, writing takes what they leave: a later checkpoint, not a slower step.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   while (true) {
     {
       std::unique_lock lock(mutex_);

@@ -110,10 +110,8 @@ Status MemorySnapshot::MapForWriting(std::size_t slot) {
     if (data == MAP_FAILED) error = errno;
   }
   ::close(fd);
-  if (error != 0) {
-    ::unlink(path.c_str());
-    return ErrnoStatus(error, "cannot reserve memory for the snapshot", path);
-  }
+  // The file stays: other ranks may have it mapped.
+  if (error != 0) return ErrnoStatus(error, "cannot reserve memory for the snapshot", path);
   slots_[slot] = {static_cast<std::byte*>(data), size};
   return Ok();
 }

@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/fault_point.h"
 #include "common/files.h"
+#include "common/random.h"
 #include "common/safetensors.h"
 
 namespace still::worker {
@@ -70,7 +71,7 @@ std::string SampleDigest(const LiveState& state, std::uint64_t step) {
   constexpr std::size_t kStride = 64;
   std::uint32_t crc = 0;
   for (const std::span<const float> buffer : {state.weights, state.first_moment, state.second_moment}) {
-    for (std::size_t page = step % kStride; page * kPageFloats < buffer.size(); page += kStride) {
+    for (std::size_t page = MixKey({step}) % kStride; page * kPageFloats < buffer.size(); page += kStride) {
       const auto values = buffer.subspan(page * kPageFloats, std::min(kPageFloats, buffer.size() - page * kPageFloats));
       crc = Crc32c(std::as_bytes(values), crc);
     }

@@ -52,8 +52,8 @@ struct PartCopy {
 // Reuses the buffers of `copy`.
 void CopyPart(const LiveState& state, const PartRange& range, PartCopy* copy);
 
-// A digest over one page in 64 of the three buffers, other pages at every step: ranks that hold the same state have the
-// same, and one that computed something else is found by it sooner or later, for next to nothing.
+// A digest over one page in 64 of the three buffers, other pages at other steps: ranks that hold the same state have
+// the same, and one that computed something else is found by it sooner or later, for next to nothing.
 std::string SampleDigest(const LiveState& state, std::uint64_t step);
 
 // Writes part `index` of a checkpoint into `directory`: durable under its final name when it returns.

@@ -27,14 +27,13 @@ Status MpiStatus(int code, std::string_view call) {
                std::string_view(text.data(), static_cast<std::size_t>(length)));
 }
 
-HostPlace FindHostPlace(MPI_Comm comm) {
+int FindHostPlace(MPI_Comm comm, HostPlace* place) {
   MPI_Comm host = MPI_COMM_NULL;
-  HostPlace place;
-  if (MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host) != MPI_SUCCESS) return place;
-  MPI_Comm_rank(host, &place.index);
-  MPI_Comm_size(host, &place.count);
-  MPI_Comm_free(&host);
-  return place;
+  const int code = MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+  if (code != MPI_SUCCESS) return code;
+  MPI_Comm_rank(host, &place->index);
+  MPI_Comm_size(host, &place->count);
+  return MPI_Comm_free(&host);
 }
 
 // Owns a duplicate of MPI_COMM_WORLD, so that nobody else's traffic meets ours; after a Shrink, the survivors'.
@@ -152,7 +151,8 @@ class MpiCommunicator final : public Communicator {
   void NoteMembers() {
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
-    host_place_ = FindHostPlace(comm_);
+    // Collective: a failure is met at the next vote, like that of any other call.
+    static_cast<void>(Check(FindHostPlace(comm_, &host_place_), "MPI_Comm_split_type"));
   }
 
   MPI_Comm comm_;

@@ -79,9 +79,10 @@ Status RunTrainStage(const StageContext& context) {
                                     .targets = prepared->targets.get(),
                                     .teacher = &prepared->teacher},
                                    prepared->student));
-  STILL_RETURN_IF_ERROR(Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok()));
-  RemoveSnapshots(context, task.student);
-  return Ok();
+  const Status committed =
+      Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok());
+  if (artifacts.Has("student", task.student)) RemoveSnapshots(context, task.student);
+  return committed;
 }
 
 }  // namespace still::worker

@@ -44,6 +44,8 @@ class StateKeeper {
 
   // After every committed step, on all ranks; returns the seconds it took.
   double Snapshot(const CheckpointInfo& info, const LiveState& live);
+  // Nobody shall continue from them.
+  void RemoveSnapshots() { snapshot_.Remove(); }
   // On all ranks, none of whose writers is busy; returns the seconds of the copy.
   // `log`: see BackgroundWriter.
   double BeginCheckpoint(const CheckpointInfo& info, const LiveState& live, const std::string& log);

@@ -46,7 +46,11 @@ class RankCosts {
 
   void Note(int launch_rank, std::int64_t nanoseconds_per_token) {
     std::int64_t& known = nanoseconds_[static_cast<std::size_t>(launch_rank)];
-    if (nanoseconds_per_token > 0) known = known == 0 ? nanoseconds_per_token : (3 * known + nanoseconds_per_token) / 4;
+    if (nanoseconds_per_token > 0) {
+      known = known == 0 ? nanoseconds_per_token : (3 * known + nanoseconds_per_token) / 4;
+    } else {
+      known -= known / 4;  // it got nothing: sooner or later it is tried again
+    }
   }
   // Of `members` (launch ranks), in their order.
   std::vector<std::int64_t> Of(const std::vector<int>& members) const {

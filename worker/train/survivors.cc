@@ -26,8 +26,9 @@ Survivors::Survivors(Communicator& world, ControlLink& control, std::uint64_t ge
 Result<std::vector<std::size_t>> Survivors::GoOn(std::uint64_t step, const std::vector<char>& computed) {
   Status last;
   for (int attempt = 0; attempt < kTries; ++attempt) {
-    STILL_RETURN_IF_ERROR(FaultPoint("recover"));
+    const Status fault = FaultPoint("recover");
     Result<std::vector<std::size_t>> lost = GoOnOnce(step, computed);
+    STILL_RETURN_IF_ERROR(fault);  // after the calls that the others make, too
     if (lost.ok() || lost.status().code() != Code::kUnavailable) return lost;
     last = lost.status();
   }

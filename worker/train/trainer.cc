@@ -44,6 +44,13 @@ std::int64_t Watch(std::span<const float> weights, std::uint64_t step) {
   return Crc32c(std::as_bytes(weights.subspan(begin, std::min(kWatchFloats, weights.size() - begin))));
 }
 
+// The record of steps is no reason to stop: a full disk may be empty again at the end.
+Status WithoutFullDisk(const Status& status) {
+  if (status.code() != Code::kResourceExhausted) return status;
+  LogWarn("the record of steps is not complete: {}", status.message());
+  return Ok();
+}
+
 }  // namespace
 
 std::string MetricsPath(const std::string& checkpoint_directory) {
@@ -99,7 +106,7 @@ Status Trainer::Restore() {
   state_.generation = survivors_.generation();
   keeper_.StartAt(state_.step);
   reported_ = clock_.Now();
-  return Agree(world_, leads() ? OpenMetrics() : Ok());
+  return Agree(world_, leads() ? WithoutFullDisk(OpenMetrics()) : Ok());
 }
 
 Status Trainer::OpenMetrics() {
@@ -252,7 +259,7 @@ Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
   const Clock::TimePoint started = clock_.Now();
   const bool led = leads();
   STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.GoOn(state_.step, computed_));
-  if (leads() && !led) STILL_RETURN_IF_ERROR(TakeOverMetrics());
+  if (leads() && !led) STILL_RETURN_IF_ERROR(WithoutFullDisk(TakeOverMetrics()));
   if (!mine.ok()) return mine;
   std::erase_if(lost, [&](std::size_t index) { return index >= plan.microbatches.size(); });
   const double seconds = SecondsSince(clock_, started);
@@ -269,12 +276,13 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   STILL_CHECK(totals[StepTerms::kAuditSequences] == static_cast<std::int64_t>(plan.sequences),
               "a step's sums hold a microbatch twice, or not at all");
   for (const int rank : survivors_.members()) costs_.Note(rank, totals[terms_.cost(rank)]);
-  if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step))
-    NoteMine(
-        Error(Code::kDataLoss,
-              "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
-              "others: run on one kind of processor",
-              run_.name, state_.step));
+  if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step)) {
+    keeper_.RemoveSnapshots();  // made of several ranks' memories
+    return Error(Code::kDataLoss,
+                 "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
+                 "others: run on one kind of processor, and remove checkpoints/{} if the fault may be older",
+                 run_.name, state_.step, run_.identity);
+  }
   Audit(plan);
   std::vector<std::size_t> bad;
   for (std::size_t i = 0; i < terms_.flags(); ++i) {
@@ -341,8 +349,7 @@ void Trainer::NoteMine(const Status& status) {
 
 void Trainer::Report(const StepMetrics& metrics) {
   tokens_ += metrics.tokens;
-  const Status written = metrics_->Append(metrics);
-  if (written.code() != Code::kResourceExhausted) NoteMine(written);  // a full disk may be empty again at the end
+  if (metrics_) NoteMine(WithoutFullDisk(metrics_->Append(metrics)));
   control_.ReportProgress({.done = state_.step,
                            .total = run_.planner.total_steps(),
                            .unit = "steps",
