@@ -10,7 +10,6 @@ namespace still::cli {
 namespace {
 
 using coordinator::StagePlan;
-using coordinator::StageProgress;
 using std::chrono::milliseconds;
 
 constexpr int kBarColumns = 24;

@@ -15,7 +15,7 @@ class ProgressDisplay : public coordinator::RunObserver {
   ProgressDisplay(std::FILE* out, bool terminal, const Clock& clock) : out_(out), terminal_(terminal), clock_(clock) {}
 
   void OnStageStarted(const coordinator::StagePlan& stage) override;
-  void OnProgress(const coordinator::StagePlan& stage, const coordinator::StageProgress& progress) override;
+  void OnProgress(const coordinator::StagePlan& stage, const StageProgress& progress) override;
   void OnRecovery(const coordinator::StagePlan& stage, const std::string& text) override;
   void OnStorageTrouble(const coordinator::StagePlan& stage, const std::string& text) override;
   void OnStageFinished(const coordinator::StagePlan& stage, double seconds, const Status& outcome) override;
@@ -29,7 +29,7 @@ class ProgressDisplay : public coordinator::RunObserver {
   };
   // A line that stays.
   void ShowLine(const coordinator::StagePlan& stage, const std::string& text);
-  std::string ProgressText(const coordinator::StageProgress& progress) const;
+  std::string ProgressText(const StageProgress& progress) const;
 
   std::FILE* out_;
   const bool terminal_;

@@ -21,6 +21,7 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/rpc.h"
+#include "common/stage_progress.h"
 #include "common/status.h"
 #include "coordinator/checkpoint_collector.h"
 #include "coordinator/checkpoint_publisher.h"
@@ -36,14 +37,6 @@ class ShrinkRequest;
 }  // namespace stillhouse::v1
 
 namespace still::coordinator {
-
-struct StageProgress {
-  std::uint64_t done = 0;
-  std::uint64_t total = 0;
-  std::string unit;
-  std::uint64_t tokens = 0;
-  std::map<std::string, double> values;
-};
 
 struct StageServerOptions {
   std::string stage;             // name, in messages

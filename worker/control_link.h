@@ -13,17 +13,10 @@
 
 #include "common/checkpoint.h"
 #include "common/clock.h"
+#include "common/stage_progress.h"
 #include "common/status.h"
 
 namespace still::worker {
-
-struct StageProgress {
-  std::uint64_t done = 0;
-  std::uint64_t total = 0;
-  std::string unit;
-  std::uint64_t tokens = 0;
-  std::map<std::string, double> values;
-};
 
 // One rank's share of a checkpoint (control.proto, PartsWritten).
 struct WrittenParts {

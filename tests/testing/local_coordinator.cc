@@ -6,7 +6,7 @@ class LocalControlLink final : public worker::ControlLink {
  public:
   LocalControlLink(LocalCoordinator& coordinator, int rank) : coordinator_(coordinator), rank_(rank) {}
 
-  void ReportProgress(const worker::StageProgress& progress) override {
+  void ReportProgress(const StageProgress& progress) override {
     const std::lock_guard lock(coordinator_.mutex_);
     coordinator_.last_progress_ = progress;
     coordinator_.steps_reported_.push_back(progress.done);
@@ -72,7 +72,7 @@ std::vector<std::uint64_t> LocalCoordinator::steps_reported() const {
   return steps_reported_;
 }
 
-worker::StageProgress LocalCoordinator::last_progress() const {
+StageProgress LocalCoordinator::last_progress() const {
   const std::lock_guard lock(mutex_);
   return last_progress_;
 }

@@ -8,6 +8,8 @@
 //   "head.decoder.bias" [V]. The decoder's weight is "embeddings.word" (tied).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,5 +28,12 @@ struct ParameterInfo {
 
 // Name, shape and offset of every parameter, in buffer order.
 std::vector<ParameterInfo> ParameterLayout(const ModelShape& shape);
+
+// Elements of the flat vector.
+inline std::size_t ExtentOf(const std::vector<ParameterInfo>& layout) {
+  std::int64_t extent = 0;
+  for (const ParameterInfo& parameter : layout) extent = std::max(extent, parameter.offset + parameter.size);
+  return static_cast<std::size_t>(extent);
+}
 
 }  // namespace still::worker

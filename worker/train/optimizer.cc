@@ -33,12 +33,6 @@ void UpdateParameter(const Update& u, std::size_t count, const float* __restrict
   }
 }
 
-std::size_t ExtentOf(const std::vector<ParameterInfo>& layout) {
-  std::int64_t extent = 0;
-  for (const ParameterInfo& parameter : layout) extent = std::max(extent, parameter.offset + parameter.size);
-  return static_cast<std::size_t>(extent);
-}
-
 }  // namespace
 
 double LearningRate(std::uint64_t step, std::uint64_t total_steps, double peak, double warmup_percent) {

@@ -16,12 +16,6 @@ constexpr std::chrono::milliseconds kPollInterval{2};
 constexpr double kPublishPatienceSeconds = 10;
 constexpr double kCopyBytesPerSecond = 2e9;  // until a copy has been measured
 
-std::size_t ExtentOf(const std::vector<ParameterInfo>& layout) {
-  std::int64_t extent = 0;
-  for (const ParameterInfo& parameter : layout) extent = std::max(extent, parameter.offset + parameter.size);
-  return static_cast<std::size_t>(extent);
-}
-
 ScheduleOptions WithExpectedCost(ScheduleOptions options, const std::vector<ParameterInfo>& layout) {
   options.expected_cost_seconds = 3 * sizeof(float) * static_cast<double>(ExtentOf(layout)) / kCopyBytesPerSecond;
   return options;
