@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/clock.h"
-#include "coordinator/pipeline_driver.h"
+#include "coordinator/pipeline/pipeline_driver.h"
 
 namespace still::cli {
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/pipeline_driver.h"
-#include "coordinator/plan.h"
-#include "coordinator/run_summary.h"
+#include "coordinator/pipeline/pipeline_driver.h"
+#include "coordinator/pipeline/plan.h"
+#include "coordinator/pipeline/run_summary.h"
 
 namespace still::cli {
 

@@ -3,7 +3,7 @@
 //     part-NNNNN.safetensors  a range of the parameters: "<name>", "first.<name>", "second.<name>" (AdamW's moments)
 //     manifest.json           CheckpointManifest as JSON: a copy of the journal's record, for people and tools
 // Parts are cut by parameter range, never by rank: any number of ranks writes and reads them. A checkpoint counts when
-// its manifest is in the job's journal (coordinator/job_journal.h) and its bytes have the digests written there.
+// its manifest is in the job's journal (coordinator/agent/job_journal.h) and its bytes have the digests written there.
 // Steps count completed ones: step-00000100 continues with step 100, the 101st.
 #pragma once
 

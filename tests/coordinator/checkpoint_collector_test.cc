@@ -1,4 +1,4 @@
-#include "coordinator/checkpoint_collector.h"
+#include "coordinator/agent/checkpoint_collector.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

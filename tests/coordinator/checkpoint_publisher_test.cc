@@ -1,4 +1,4 @@
-#include "coordinator/checkpoint_publisher.h"
+#include "coordinator/agent/checkpoint_publisher.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "coordinator/job_journal.h"
+#include "coordinator/agent/job_journal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

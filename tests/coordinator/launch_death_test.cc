@@ -1,13 +1,13 @@
 // Membership, sightings and the log of a launch: what is left of it when it has died.
-#include "coordinator/launch_death.h"
+#include "coordinator/agent/launch_death.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/files.h"
-#include "coordinator/launch_log.h"
-#include "coordinator/membership.h"
-#include "coordinator/stage_results.h"
+#include "coordinator/agent/launch_log.h"
+#include "coordinator/agent/membership.h"
+#include "coordinator/agent/stage_results.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 

@@ -1,5 +1,5 @@
 // The agent over scripted launches: real journal, real files, real sockets, no mpirun.
-#include "coordinator/launcher_agent.h"
+#include "coordinator/agent/launcher_agent.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

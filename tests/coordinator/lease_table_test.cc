@@ -1,4 +1,4 @@
-#include "coordinator/lease_table.h"
+#include "coordinator/agent/lease_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The driver over scripted workers: real corpus, real files, no mpirun.
-#include "coordinator/pipeline_driver.h"
+#include "coordinator/pipeline/pipeline_driver.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include "common/pipeline_config.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc.h"
-#include "coordinator/corpus_options.h"
-#include "coordinator/run_summary.h"
+#include "coordinator/pipeline/corpus_options.h"
+#include "coordinator/pipeline/run_summary.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"

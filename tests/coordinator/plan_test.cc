@@ -1,4 +1,4 @@
-#include "coordinator/plan.h"
+#include "coordinator/pipeline/plan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "coordinator/recovery_policy.h"
+#include "coordinator/agent/recovery_policy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

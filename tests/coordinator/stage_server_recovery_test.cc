@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/files.h"
-#include "coordinator/stage_server.h"
+#include "coordinator/agent/stage_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/memory_kv_store.h"

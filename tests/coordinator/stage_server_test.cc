@@ -1,5 +1,5 @@
 // One launch and how it ends: results, leases, stops. What happens around deaths: stage_server_recovery_test.cc.
-#include "coordinator/stage_server.h"
+#include "coordinator/agent/stage_server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

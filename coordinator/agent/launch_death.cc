@@ -1,8 +1,8 @@
-#include "coordinator/launch_death.h"
+#include "coordinator/agent/launch_death.h"
 
 #include <span>
 
-#include "coordinator/launch_log.h"
+#include "coordinator/agent/launch_log.h"
 
 namespace still::coordinator {
 namespace {

@@ -1,11 +1,11 @@
-#include "coordinator/plan.h"
+#include "coordinator/pipeline/plan.h"
 
 #include <utility>
 
 #include "cluster/mpirun_command.h"
 #include "common/files.h"
 #include "common/proto/config.pb.h"
-#include "coordinator/corpus_options.h"
+#include "coordinator/pipeline/corpus_options.h"
 
 namespace still::coordinator {
 namespace {

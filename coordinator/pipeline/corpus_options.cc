@@ -1,4 +1,4 @@
-#include "coordinator/corpus_options.h"
+#include "coordinator/pipeline/corpus_options.h"
 
 #include "common/proto/config.pb.h"
 

@@ -15,7 +15,7 @@
 #include <string>
 
 #include "common/status.h"
-#include "coordinator/generation_end.h"
+#include "coordinator/agent/generation_end.h"
 
 namespace still::coordinator {
 

@@ -1,8 +1,8 @@
-#include "coordinator/stage_results.h"
+#include "coordinator/agent/stage_results.h"
 
 #include <algorithm>
 
-#include "coordinator/recovery_policy.h"
+#include "coordinator/agent/recovery_policy.h"
 
 namespace still::coordinator {
 

@@ -10,7 +10,7 @@
 #include "common/artifact.h"
 #include "common/digest.h"
 #include "common/status.h"
-#include "coordinator/teacher_facts.h"
+#include "coordinator/pipeline/teacher_facts.h"
 
 namespace stillhouse::v1 {
 class Artifacts;
@@ -23,7 +23,7 @@ namespace still::coordinator {
 enum class Stage { kCorpus, kTeacher, kTargets, kTrain, kEvaluate, kExport };
 inline constexpr std::size_t kStages = 6;
 
-std::string_view StageName(Stage stage);     // "corpus", "teacher", "targets", "train", "evaluate", "export"
+std::string_view StageName(Stage stage);  // "corpus", "teacher", "targets", "train", "evaluate", "export"
 // The stage of this name; INVALID_ARGUMENT lists the names.
 Result<Stage> StageNamed(std::string_view name);
 std::string_view ArtifactKind(Stage stage);  // what it makes: "corpus", "teacher", "targets", "student", ...

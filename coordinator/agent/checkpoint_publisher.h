@@ -10,7 +10,7 @@
 
 #include "common/checkpoint.h"
 #include "common/status.h"
-#include "coordinator/job_journal.h"
+#include "coordinator/agent/job_journal.h"
 
 namespace still::coordinator {
 

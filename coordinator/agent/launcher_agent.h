@@ -16,10 +16,10 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/status.h"
-#include "coordinator/checkpoint_publisher.h"
-#include "coordinator/job_journal.h"
-#include "coordinator/recovery_policy.h"
-#include "coordinator/stage_server.h"
+#include "coordinator/agent/checkpoint_publisher.h"
+#include "coordinator/agent/job_journal.h"
+#include "coordinator/agent/recovery_policy.h"
+#include "coordinator/agent/stage_server.h"
 
 namespace stillhouse::v1 {
 class WorkerTask;

@@ -1,4 +1,4 @@
-#include "coordinator/launch_log.h"
+#include "coordinator/agent/launch_log.h"
 
 #include <fmt/format.h>
 

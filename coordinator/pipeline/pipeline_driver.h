@@ -13,8 +13,8 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/status.h"
-#include "coordinator/launcher_agent.h"
-#include "coordinator/plan.h"
+#include "coordinator/agent/launcher_agent.h"
+#include "coordinator/pipeline/plan.h"
 
 namespace still::coordinator {
 

@@ -1,4 +1,4 @@
-#include "coordinator/run_summary.h"
+#include "coordinator/pipeline/run_summary.h"
 
 #include "common/files.h"
 

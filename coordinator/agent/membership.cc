@@ -1,4 +1,4 @@
-#include "coordinator/membership.h"
+#include "coordinator/agent/membership.h"
 
 #include <fmt/ranges.h>
 

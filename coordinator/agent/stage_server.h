@@ -23,13 +23,13 @@
 #include "common/rpc.h"
 #include "common/stage_progress.h"
 #include "common/status.h"
-#include "coordinator/checkpoint_collector.h"
-#include "coordinator/checkpoint_publisher.h"
-#include "coordinator/generation_end.h"
-#include "coordinator/lease_table.h"
-#include "coordinator/membership.h"
-#include "coordinator/rank_sightings.h"
-#include "coordinator/stage_results.h"
+#include "coordinator/agent/checkpoint_collector.h"
+#include "coordinator/agent/checkpoint_publisher.h"
+#include "coordinator/agent/generation_end.h"
+#include "coordinator/agent/lease_table.h"
+#include "coordinator/agent/membership.h"
+#include "coordinator/agent/rank_sightings.h"
+#include "coordinator/agent/stage_results.h"
 
 namespace stillhouse::v1 {
 class Envelope;

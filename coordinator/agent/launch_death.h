@@ -9,7 +9,7 @@
 
 #include "cluster/launcher.h"
 #include "common/status.h"
-#include "coordinator/rank_sightings.h"
+#include "coordinator/agent/rank_sightings.h"
 
 namespace still::coordinator {
 

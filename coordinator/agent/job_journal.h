@@ -17,7 +17,7 @@
 #include "common/checkpoint.h"
 #include "common/kv_store.h"
 #include "common/status.h"
-#include "coordinator/generation_end.h"
+#include "coordinator/agent/generation_end.h"
 
 namespace still::coordinator {
 

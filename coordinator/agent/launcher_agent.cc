@@ -1,4 +1,4 @@
-#include "coordinator/launcher_agent.h"
+#include "coordinator/agent/launcher_agent.h"
 
 #include "common/config.h"
 #include "common/files.h"

@@ -1,4 +1,4 @@
-#include "coordinator/rank_sightings.h"
+#include "coordinator/agent/rank_sightings.h"
 
 #include <fmt/ranges.h>
 

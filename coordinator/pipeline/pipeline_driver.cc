@@ -1,11 +1,11 @@
-#include "coordinator/pipeline_driver.h"
+#include "coordinator/pipeline/pipeline_driver.h"
 
 #include <thread>
 
 #include "common/config.h"
 #include "common/files.h"
 #include "common/proto/control.pb.h"
-#include "coordinator/corpus_options.h"
+#include "coordinator/pipeline/corpus_options.h"
 #include "shards/corpus_view.h"
 
 namespace still::coordinator {

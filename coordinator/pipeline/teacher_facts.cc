@@ -1,4 +1,4 @@
-#include "coordinator/teacher_facts.h"
+#include "coordinator/pipeline/teacher_facts.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -6,7 +6,7 @@
 
 #include "common/artifact.h"
 #include "common/status.h"
-#include "coordinator/plan.h"
+#include "coordinator/pipeline/plan.h"
 
 namespace still::coordinator {
 

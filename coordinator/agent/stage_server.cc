@@ -1,4 +1,4 @@
-#include "coordinator/stage_server.h"
+#include "coordinator/agent/stage_server.h"
 
 #include <algorithm>
 #include <set>
@@ -8,7 +8,7 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
-#include "coordinator/launch_death.h"
+#include "coordinator/agent/launch_death.h"
 
 namespace still::coordinator {
 namespace {

@@ -1,4 +1,4 @@
-#include "coordinator/checkpoint_collector.h"
+#include "coordinator/agent/checkpoint_collector.h"
 
 #include <fmt/ranges.h>
 

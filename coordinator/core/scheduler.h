@@ -1,0 +1,84 @@
+// Who starts next, where, who makes way, and why everybody else waits. Pure: a function of its input alone.
+//
+// The queue is ordered by effective priority (priority plus what waiting adds), then by submission. Gangs are admitted
+// whole. A job that does not fit gets a reservation at the earliest time the running jobs' expected ends allow, in
+// queue order; a lower job starts only where it delays no reservation above it (conservative backfill). Jobs beyond
+// `reservations` deep get none; they start only if they delay nobody's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cluster/placement.h"
+#include "common/unix_time.h"
+
+namespace still::coordinator {
+
+struct SchedulerOptions {
+  std::int64_t ageing_ms_per_point = 3'600'000;   // waiting this long is worth one point of priority; 0: no ageing
+  std::int64_t default_duration_ms = 86'400'000;  // expected of a job without a time limit
+  std::uint32_t reservations = 64;
+  std::int32_t preemption_gap = 100;  // a job makes way for one whose own priority is this much higher
+};
+
+// One that may start as soon as there are slots: nothing but slots holds it back.
+struct QueuedJob {
+  std::uint64_t id = 0;
+  std::int32_t priority = 0;
+  UnixMs submitted_ms = 0;
+  cluster::GangShape gang;
+  std::int64_t duration_ms = 0;  // expected; 0: unknown
+};
+
+struct RunningJob {
+  std::uint64_t id = 0;
+  std::int32_t priority = 0;
+  UnixMs started_ms = 0;
+  std::int64_t duration_ms = 0;  // expected; 0: unknown
+  cluster::GangShape gang;
+  cluster::Placement placement;
+  bool preemptible = false;
+  bool leaving = false;  // has been told to make way or to end: its slots come free soon
+};
+
+// Why a job waits, for people and programs.
+struct Reason {
+  std::string code;  // "SLOTS", "RESERVED", "NEVER_FITS", "HOSTS_DRAINED", "DEPENDENCY", "ARTIFACT_BUSY", "HELD", ...
+  std::string text;
+};
+
+struct Wait {
+  std::uint32_t position = 0;     // in the queue, from 1
+  UnixMs predicted_start_ms = 0;  // 0: unknown (never fits, or beyond the reservations)
+  std::vector<Reason> reasons;    // all of them, the weightiest first
+};
+
+struct Start {
+  std::uint64_t id = 0;
+  cluster::Placement placement;
+};
+
+struct Preemption {
+  std::uint64_t victim = 0;
+  std::uint64_t beneficiary = 0;
+};
+
+struct SchedulerInput {
+  UnixMs now_ms = 0;
+  const std::vector<cluster::HostSlots>* hosts = nullptr;  // not owned
+  std::vector<QueuedJob> queued;                           // in any order
+  std::vector<RunningJob> running;
+  SchedulerOptions options;
+};
+
+struct SchedulerOutput {
+  std::vector<Start> starts;
+  std::vector<Preemption> preemptions;  // victims not leaving yet
+  std::map<std::uint64_t, Wait> waits;  // every queued job that does not start
+};
+
+SchedulerOutput Schedule(const SchedulerInput& input);
+
+}  // namespace still::coordinator

@@ -1,0 +1,60 @@
+// What the coordinator knows and must never forget: the records of its journal, indexed. A value; one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/proto/coordinator.pb.h"
+#include "common/unix_time.h"
+
+namespace still::coordinator {
+
+bool IsTerminal(stillhouse::v1::JobState state);
+// Has slots: STARTING, RUNNING, PREEMPTING, COMPLETING.
+bool HoldsSlots(stillhouse::v1::JobState state);
+
+// What changes together: all of it is in the journal before any of it is announced. Records replace those of the same
+// key.
+struct Changes {
+  std::vector<stillhouse::v1::Job> jobs;
+  std::vector<stillhouse::v1::Pipeline> pipelines;
+  std::vector<stillhouse::v1::Host> hosts;
+  std::vector<std::string> removed_hosts;
+  std::vector<stillhouse::v1::HistoryEvent> events;
+
+  bool empty() const {
+    return jobs.empty() && pipelines.empty() && hosts.empty() && removed_hosts.empty() && events.empty();
+  }
+};
+
+class State {
+ public:
+  const std::map<std::uint64_t, stillhouse::v1::Job>& jobs() const { return jobs_; }
+  const std::map<std::uint64_t, stillhouse::v1::Pipeline>& pipelines() const { return pipelines_; }
+  const std::map<std::string, stillhouse::v1::Host>& hosts() const { return hosts_; }
+  // Jobs that have not ended, in id order.
+  const std::set<std::uint64_t>& live() const { return live_; }
+  // Null when there is none.
+  const stillhouse::v1::Job* FindJob(std::uint64_t id) const;
+  const stillhouse::v1::Pipeline* FindRequest(const std::string& request) const;
+  std::uint64_t next_job() const { return next_job_; }
+  std::uint64_t next_pipeline() const { return next_pipeline_; }
+  std::uint64_t next_sequence() const { return next_sequence_; }
+
+  void Apply(const Changes& changes);
+
+ private:
+  std::map<std::uint64_t, stillhouse::v1::Job> jobs_;
+  std::map<std::uint64_t, stillhouse::v1::Pipeline> pipelines_;
+  std::map<std::string, stillhouse::v1::Host> hosts_;
+  std::set<std::uint64_t> live_;
+  std::map<std::string, std::uint64_t> by_request_;
+  std::uint64_t next_job_ = 1;
+  std::uint64_t next_pipeline_ = 1;
+  std::uint64_t next_sequence_ = 1;
+};
+
+}  // namespace still::coordinator
