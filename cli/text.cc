@@ -90,14 +90,6 @@ std::string Escaped(std::string_view text) {
   return shown;
 }
 
-std::string EscapedLines(std::string_view text) {
-  std::string shown;
-  for (std::size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1)) {
-    shown += Escaped(text.substr(0, end)) + "\n";
-  }
-  return shown + Escaped(text);
-}
-
 Result<std::int64_t> ParseDurationMs(const std::string& text) {
   double amount = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), amount);

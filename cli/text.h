@@ -21,8 +21,6 @@ std::string DateText(UnixMs at);
 
 // For a terminal: control characters are shown ("\\x1b", "\\n"), and so are bytes that are no UTF-8.
 std::string Escaped(std::string_view text);
-// The same, but a line break ends a line.
-std::string EscapedLines(std::string_view text);
 
 // "2h", "90m", "1.5h", "45s", "1d", or seconds, in milliseconds. INVALID_ARGUMENT says what was expected.
 Result<std::int64_t> ParseDurationMs(const std::string& text);
