@@ -108,12 +108,17 @@ class Run {
     return ranks;
   }
 
+  // Bits depend on it, but those of a report do not; it takes what it was given.
+  std::uint32_t Threads() const {
+    return spec_.stage() == stillhouse::v1::STAGE_EVALUATE ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
+  }
+
   Result<AgentJob> Job() const {
     AgentJob job{.stage = stage_,
                  .journal_path = JoinPath(job_directory_, "journal"),
                  .policy = {.stage = stage_, .same_step_failures = spec_.config().recovery().same_step_failures()},
                  .launch = {.ranks = Ranks(),
-                            .threads_per_rank = spec_.config().threads_per_rank(),
+                            .threads_per_rank = Threads(),
                             .program = task_.worker(),
                             .log_path = task_.log_path()},
                  .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
@@ -141,6 +146,7 @@ class Run {
     WorkerTask worker_task;
     worker_task.set_stage(spec_.stage());
     *worker_task.mutable_config() = spec_.config();
+    worker_task.mutable_config()->set_threads_per_rank(Threads());
     worker_task.set_identity(spec_.identity());
     *worker_task.mutable_artifacts() = spec_.inputs();
     return worker_task;

@@ -273,8 +273,10 @@ void Coordinator::LookForSilentAgents() {
 // Silence alone proves nothing: an attempt is over when its agent is known to be gone.
 void Coordinator::Recover(const Job& job) {
   switch (agents_.Look(job.id(), job.attempt())) {
-    case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
     case AgentTrace::kAlive: return;
+    case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
+      if (job.state() == stillhouse::v1::JOB_STARTING) return;
+      [[fallthrough]];
     case AgentTrace::kGone: return Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now()));
     case AgentTrace::kEnded: break;
   }
@@ -289,7 +291,7 @@ void Coordinator::StartAgents() {
   std::vector<Job> starting;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
-    if (!HoldsSlots(job.state()) || started_agents_.contains({id, job.attempt()})) continue;
+    if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_.contains({id, job.attempt()})) continue;
     started_agents_.insert({id, job.attempt()});
     if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }

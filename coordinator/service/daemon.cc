@@ -1,5 +1,6 @@
 #include "coordinator/service/daemon.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
 
 #include <memory>
@@ -99,6 +100,7 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::at
 }  // namespace
 
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
+  google::protobuf::SetLogHandler(nullptr);  // it writes a line for each hostile string, which would fill the log
   const StateDirectory directory(options.state_directory);
   STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
   STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options.hostfile));
