@@ -25,8 +25,9 @@ struct CoreOptions {
   SchedulerOptions scheduler;
   std::int64_t first_backoff_ms = 1000;  // before the second attempt without a step gained; then doubled
   std::int64_t longest_backoff_ms = 60'000;
-  std::uint32_t blacklist_after = 3;  // failures of a host in a row
-  std::int64_t blacklist_ms = 600'000;
+  std::int64_t first_blacklist_ms = 60'000;  // of a host that was lost; doubled with every loss in a row
+  std::int64_t longest_blacklist_ms = 3'600'000;
+  std::size_t most_jobs_a_submission = 10'000;
 };
 
 struct SubmitOutcome {
