@@ -188,8 +188,8 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
     if (changes.jobs[i].state() == stillhouse::v1::JOB_STARTING) starts.push_back(i);
   if (starts.empty()) return;
   // The last one in queue order has the most above it to delay.
-  const std::size_t last = *std::ranges::min_element(
-      starts, {}, [&](std::size_t i) { return RankOf(changes.jobs[i], now); });
+  const std::size_t last =
+      *std::ranges::min_element(starts, {}, [&](std::size_t i) { return RankOf(changes.jobs[i], now); });
   const Job& started = changes.jobs[last];
   Changes others = changes;
   others.jobs.erase(others.jobs.begin() + static_cast<std::ptrdiff_t>(last));

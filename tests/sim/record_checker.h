@@ -49,11 +49,11 @@ class RecordChecker {
   Verdict* verdict_;
   coordinator::State state_;
   std::uint64_t next_sequence_ = 1;
-  std::map<std::string, std::uint64_t> used_;                         // slots by host
-  std::map<std::string, std::uint64_t> makers_;                       // jobs that hold slots, by digest
-  std::map<std::uint64_t, stillhouse::v1::JobState> told_;            // by the history, of each job
-  std::map<std::string, std::vector<std::uint64_t>> acknowledged_;    // jobs by key
-  std::map<std::string, std::uint64_t> acknowledged_pipelines_;       // by key
+  std::map<std::string, std::uint64_t> used_;                       // slots by host
+  std::map<std::string, std::uint64_t> makers_;                     // jobs that hold slots, by digest
+  std::map<std::uint64_t, stillhouse::v1::JobState> told_;          // by the history, of each job
+  std::map<std::string, std::vector<std::uint64_t>> acknowledged_;  // jobs by key
+  std::map<std::string, std::uint64_t> acknowledged_pipelines_;     // by key
 };
 
 }  // namespace still::sim

@@ -112,7 +112,8 @@ class Writer {
     planned.submit.set_key(fmt::format("key-{}", number));
     planned.submit.set_name(fmt::format("pipeline-{}", number));
     planned.submit.set_held(dice_.Chance(0.05));
-    const std::int64_t jobs = std::min<std::int64_t>(dice_.Between(1, 8), 1 + static_cast<std::int64_t>(size_.jobs / 4));
+    const std::int64_t jobs =
+        std::min<std::int64_t>(dice_.Between(1, 8), 1 + static_cast<std::int64_t>(size_.jobs / 4));
     for (std::int64_t i = 1; i <= jobs; ++i) {
       const bool shared = dice_.Chance(0.2) && !digests_.empty();
       const std::string digest =
@@ -171,14 +172,15 @@ class Writer {
 std::string Scenario::Text() const {
   std::uint64_t slots = 0;
   for (const auto& host : hosts) slots += host.slots();
-  return fmt::format("{} jobs in {} submissions, {} slots on {} hosts, {} acts of people; loss {:.2f}, duplicates "
-                     "{:.2f}, late {:.2f}, rank deaths {:.2f}, launch failures {:.2f}, torn commits {:.3f}; mean s "
-                     "between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents {}, hosts {}, full "
-                     "disks {}",
-                     jobs, submits.size(), slots, hosts.size(), acts.size(), weather.loss, weather.duplicate,
-                     weather.late, weather.rank_death, weather.launch_failure, weather.torn_commit,
-                     weather.coordinator_crash_ms / 1000, weather.agent_crash_ms / 1000, weather.host_crash_ms / 1000,
-                     weather.agent_cut_ms / 1000, weather.host_cut_ms / 1000, weather.disk_full_ms / 1000);
+  return fmt::format(
+      "{} jobs in {} submissions, {} slots on {} hosts, {} acts of people; loss {:.2f}, duplicates "
+      "{:.2f}, late {:.2f}, rank deaths {:.2f}, launch failures {:.2f}, torn commits {:.3f}; mean s "
+      "between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents {}, hosts {}, full "
+      "disks {}",
+      jobs, submits.size(), slots, hosts.size(), acts.size(), weather.loss, weather.duplicate, weather.late,
+      weather.rank_death, weather.launch_failure, weather.torn_commit, weather.coordinator_crash_ms / 1000,
+      weather.agent_crash_ms / 1000, weather.host_crash_ms / 1000, weather.agent_cut_ms / 1000,
+      weather.host_cut_ms / 1000, weather.disk_full_ms / 1000);
 }
 
 Scenario ScenarioOf(std::uint64_t seed) {

@@ -13,7 +13,7 @@ namespace still::sim {
 
 // Probabilities and rates of what goes wrong. All zero: the liveness phase.
 struct Weather {
-  double loss = 0;            // of a message
+  double loss = 0;  // of a message
   double duplicate = 0;
   double late = 0;            // comes up to half a minute late, so behind those sent after it
   double rank_death = 0;      // a launch loses a rank before it is done
@@ -58,9 +58,9 @@ struct Scenario {
   std::map<std::string, Work> work;  // by digest
   Weather weather;
   coordinator::CoreOptions core;
-  std::int64_t safety_ms = 0;   // how long the bad weather lasts
-  std::int64_t report_ms = 0;   // between reports of an agent
-  std::int64_t decide_ms = 0;   // how long the coordinator collects events before it decides who starts
+  std::int64_t safety_ms = 0;  // how long the bad weather lasts
+  std::int64_t report_ms = 0;  // between reports of an agent
+  std::int64_t decide_ms = 0;  // how long the coordinator collects events before it decides who starts
   std::size_t jobs = 0;
 
   std::string Text() const;

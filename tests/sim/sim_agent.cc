@@ -107,6 +107,7 @@ void SimAgent::LoseRank() {
   deaths_ = kept > start_step_ ? 0 : deaths_ + 1;
   artifact_->step = kept;
   if (deaths_ > 2) return End(Code::kUnavailable, "rank 0 died three times at one step");
+  recovery_ = "rank 0 died";
   Enter(Phase::kPausing);
   around_.machines->Vacate(id());
   Later(dice_.Between(100, 5'000), &SimAgent::Launch);
@@ -122,6 +123,7 @@ void SimAgent::FinishDrain() {
 void SimAgent::Release() {
   around_.machines->Vacate(id());
   Enter(Phase::kGone);
+  around_.gone();
 }
 
 void SimAgent::End(Code code, const std::string& message, const std::string& lost_host) {
@@ -149,6 +151,7 @@ void SimAgent::Report() {
   report.set_running(phase_ == Phase::kRunning);
   report.mutable_progress()->set_done(StepNow());
   report.mutable_progress()->set_total(artifact_->work.steps);
+  if (!recovery_.empty()) report.add_recoveries(std::exchange(recovery_, ""));
   if (phase_ == Phase::kEnded) {
     *report.mutable_outcome() = outcome_;
     last_words_ = report;

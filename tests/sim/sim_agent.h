@@ -23,6 +23,7 @@ class SimAgent {
     const Weather* weather = nullptr;
     std::int64_t report_ms = 0;
     std::function<void(const stillhouse::v1::AgentReport&)> send;
+    std::function<void()> gone;
   };
 
   SimAgent(stillhouse::v1::AgentTask task, std::uint64_t key, Around around);
@@ -74,6 +75,7 @@ class SimAgent {
   UnixMs started_ms_ = 0;
   std::uint64_t generation_ = 0;
   std::string dead_host_;
+  std::string recovery_;  // not reported yet
   stillhouse::v1::AgentOutcome outcome_;
   std::optional<stillhouse::v1::AgentReport> last_words_;
 };
