@@ -92,6 +92,7 @@ void RecordChecker::CheckEvent(const HistoryEvent& event) {
   if (event.sequence() != next_sequence_)
     verdict_->Broken(fmt::format("line {} of the history comes where {} should", event.sequence(), next_sequence_));
   ++next_sequence_;
+  ++causes_[event.cause()];
   if (event.job() == 0) return;
   const auto told = told_.find(event.job());
   const auto from = told == told_.end() ? stillhouse::v1::JOB_STATE_UNSPECIFIED : told->second;
@@ -199,14 +200,15 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   without.Apply(others);
   const auto waits_with = core_->Waits(with, now);
   const auto waits_without = core_->Waits(without, now);
-  for (const auto& [id, wait] : waits_without) {
-    const Job& above = *without.FindJob(id);
-    if (id == started.id() || wait.predicted_start_ms == 0 || RankOf(above, now) <= RankOf(started, now) + 1) continue;
-    const auto then = waits_with.find(id);
-    if (then == waits_with.end()) continue;
-    if (then->second.predicted_start_ms == 0 || then->second.predicted_start_ms > wait.predicted_start_ms) {
-      Broken(started, fmt::format("delays job {} above it from {} to {}", id, wait.predicted_start_ms,
-                                  then->second.predicted_start_ms));
+  for (const auto& [id, then] : waits_with) {
+    const Job& above = *with.FindJob(id);
+    if (RankOf(above, now) <= RankOf(started, now) + 1) continue;
+    const auto otherwise = waits_without.find(id);
+    if (otherwise == waits_without.end()) {
+      Broken(started, fmt::format("takes the slots of job {} above it, which could start", id));
+    } else if (const UnixMs predicted = otherwise->second.predicted_start_ms;
+               predicted != 0 && (then.predicted_start_ms == 0 || then.predicted_start_ms > predicted)) {
+      Broken(started, fmt::format("delays job {} above it from {} to {}", id, predicted, then.predicted_start_ms));
     }
   }
 }

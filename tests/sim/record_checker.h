@@ -32,6 +32,8 @@ class RecordChecker {
   void Whole();
 
   const coordinator::State& state() const { return state_; }
+  // Lines of the history by cause.
+  const std::map<stillhouse::v1::Cause, std::uint64_t>& causes() const { return causes_; }
 
  private:
   void CheckNew(const stillhouse::v1::Job& job);
@@ -49,6 +51,7 @@ class RecordChecker {
   Verdict* verdict_;
   coordinator::State state_;
   std::uint64_t next_sequence_ = 1;
+  std::map<stillhouse::v1::Cause, std::uint64_t> causes_;
   std::map<std::string, std::uint64_t> used_;                       // slots by host
   std::map<std::string, std::uint64_t> makers_;                     // jobs that hold slots, by digest
   std::map<std::uint64_t, stillhouse::v1::JobState> told_;          // by the history, of each job

@@ -34,12 +34,12 @@ Weather WeatherOf(Dice& dice) {
   weather.rank_death = dice.Chance(0.7) ? 0.5 * badness : 0;
   weather.launch_failure = dice.Chance(0.5) ? 0.1 * badness : 0;
   weather.torn_commit = dice.Chance(0.5) ? 0.01 * badness : 0;
-  weather.coordinator_crash_ms = Mean(dice, 60'000, 600'000);
-  weather.agent_crash_ms = Mean(dice, 20'000, 300'000);
-  weather.agent_cut_ms = Mean(dice, 20'000, 300'000);
-  weather.host_crash_ms = Mean(dice, 60'000, 600'000);
-  weather.host_cut_ms = Mean(dice, 60'000, 600'000);
-  weather.disk_full_ms = Mean(dice, 60'000, 600'000);
+  weather.coordinator_crash_ms = Mean(dice, 20'000, 300'000);
+  weather.agent_crash_ms = Mean(dice, 5'000, 100'000);
+  weather.agent_cut_ms = Mean(dice, 5'000, 100'000);
+  weather.host_crash_ms = Mean(dice, 30'000, 300'000);
+  weather.host_cut_ms = Mean(dice, 30'000, 300'000);
+  weather.disk_full_ms = Mean(dice, 30'000, 300'000);
   return weather;
 }
 

@@ -45,12 +45,11 @@ void SimAgent::Crash() {
 void SimAgent::LoseHost(const std::string& host, bool dead) {
   if (!alive() || phase_ == Phase::kEnded) return;
   if (dead) {
-    if (phase_ == Phase::kRunning) dead_host_ = host;
+    if (launched()) dead_host_ = host;
     around_.machines->VacateHost(id(), host);
   }
-  const std::uint64_t entered = entered_;
-  around_.queue->After(dice_.Between(3'000, 10'000), [this, entered, host] {
-    if (entered != entered_ || phase_ != Phase::kRunning) return;
+  around_.queue->After(dice_.Between(3'000, 10'000), [this, generation = generation_, host] {
+    if (generation != generation_ || !launched()) return;
     if (dead_host_ != host && around_.machines->hosts().at(host).reachable()) return;
     End(Code::kUnavailable, "host " + host + " is silent", host);
   });
@@ -76,12 +75,19 @@ void SimAgent::Launch() {
     if (around_.machines->hosts().at(share.host()).reachable()) continue;
     return End(Code::kUnavailable, "host " + share.host() + " cannot be reached", share.host());
   }
+  // On disk before it is said, as all generations are.
   generation_ = ++artifact_->generation;
+  dead_host_.clear();
+  Enter(Phase::kLaunching);
+  around_.machines->Occupy(id(), task_);
+  Later(dice_.Between(10, 3'000), &SimAgent::Step);
+  Report();
+}
+
+void SimAgent::Step() {
   start_step_ = artifact_->step;
   started_ms_ = around_.queue->now();
-  dead_host_.clear();
   Enter(Phase::kRunning);
-  around_.machines->Occupy(id(), task_);
   const Work& work = artifact_->work;
   const auto rest = static_cast<std::int64_t>(work.steps - std::min(work.steps, start_step_)) * work.step_ms;
   if (dice_.Chance(around_.weather->rank_death)) {
@@ -102,6 +108,7 @@ void SimAgent::Finish() {
 
 // The agent launches again by itself, as often as that helps.
 void SimAgent::LoseRank() {
+  if (!dead_host_.empty()) return;  // what hangs on the dead host is not heard
   const std::uint64_t every = artifact_->work.checkpoint_every;
   const std::uint64_t kept = std::max(start_step_, StepNow() / every * every);
   deaths_ = kept > start_step_ ? 0 : deaths_ + 1;
@@ -151,7 +158,7 @@ void SimAgent::Report() {
   report.set_running(phase_ == Phase::kRunning);
   report.mutable_progress()->set_done(StepNow());
   report.mutable_progress()->set_total(artifact_->work.steps);
-  if (!recovery_.empty()) report.add_recoveries(std::exchange(recovery_, ""));
+  if (phase_ != Phase::kPausing && !recovery_.empty()) report.add_recoveries(std::exchange(recovery_, ""));
   if (phase_ == Phase::kEnded) {
     *report.mutable_outcome() = outcome_;
     last_words_ = report;

@@ -44,12 +44,14 @@ class SimAgent {
   bool UsesHost(const std::string& host) const;
 
  private:
-  enum class Phase { kStarting, kRunning, kPausing, kEnding, kEnded, kDying, kGone };
+  enum class Phase { kStarting, kLaunching, kRunning, kPausing, kEnding, kEnded, kDying, kGone };
 
   // Runs `what` unless the phase was left meanwhile.
   void Later(std::int64_t delay_ms, void (SimAgent::*what)());
   void Enter(Phase phase);
+  bool launched() const { return phase_ == Phase::kLaunching || phase_ == Phase::kRunning; }
   void Launch();
+  void Step();  // its ranks have been heard
   void Finish();
   void LoseRank();
   void FinishDrain();
@@ -75,7 +77,7 @@ class SimAgent {
   UnixMs started_ms_ = 0;
   std::uint64_t generation_ = 0;
   std::string dead_host_;
-  std::string recovery_;  // not reported yet
+  std::string recovery_;  // told with the next generation
   stillhouse::v1::AgentOutcome outcome_;
   std::optional<stillhouse::v1::AgentReport> last_words_;
 };

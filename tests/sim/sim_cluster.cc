@@ -8,7 +8,6 @@
 namespace still::sim {
 namespace {
 
-using coordinator::IsTerminal;
 using stillhouse::v1::ChangeJobs;
 using stillhouse::v1::ClientReply;
 using stillhouse::v1::ClientRequest;
@@ -34,9 +33,10 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       verdict_(&queue_, traced),
       dice_(MixKey({scenario.seed, 2})),
       weather_(scenario.weather),
-      core_(scenario.core),
+      core_(mutation.core.value_or(scenario.core)),
+      judge_(scenario.core),
       machines_(scenario, &verdict_),
-      checker_(&core_, scenario.core.scheduler, &machines_, &verdict_),
+      checker_(&judge_, scenario.core.scheduler, &machines_, &verdict_),
       coordinator_(&core_, std::move(mutation), MixKey({scenario.seed, 3}),
                    {.queue = &queue_,
                     .verdict = &verdict_,
@@ -64,7 +64,7 @@ RunResult SimCluster::Run() {
     if (queue_.now() < look) continue;
     look += kLookAtRestMs;
     if (AtRest()) break;
-    ReleaseHeld();
+    Tidy();
     if (queue_.now() < end) continue;
     const auto& live = checker_.state().live();
     verdict_.Broken(fmt::format("{} jobs have not ended, {} attempts have processes, {} requests have no answer; {}",
@@ -84,8 +84,7 @@ RunResult SimCluster::Run() {
   result.events = queue_.ran();
   result.crashes = coordinator_.crashes();
   result.attempts = agents_.size();
-  for (const auto& [id, job] : checker_.state().jobs())
-    if (IsTerminal(job.state())) ++result.ended[job.state() - stillhouse::v1::JOB_SUCCEEDED];
+  result.causes = checker_.causes();
   result.checksum = journal_.Checksum();
   return result;
 }
@@ -179,8 +178,10 @@ void SimCluster::Heal() {
   for (const auto& [name, host] : machines_.hosts()) Drain(name, false);
 }
 
-void SimCluster::ReleaseHeld() {
-  if (!healed_) return;
+void SimCluster::Tidy() {
+  // Also after the bad weather a message of its time may come late: a drain, a hold.
+  for (const auto& [name, host] : checker_.state().hosts())
+    if (host.drained()) Drain(name, false);
   for (const std::uint64_t id : checker_.state().live()) {
     const auto* const job = checker_.state().FindJob(id);
     if (job->state() != stillhouse::v1::JOB_HELD) continue;

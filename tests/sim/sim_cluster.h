@@ -23,8 +23,8 @@ struct RunResult {
   std::uint64_t events = 0;
   std::uint64_t crashes = 0;  // of the coordinator
   std::uint64_t attempts = 0;
-  std::uint64_t ended[4] = {};  // jobs SUCCEEDED, FAILED, CANCELLED, TIMEOUT
-  std::uint32_t checksum = 0;   // of the journal
+  std::map<stillhouse::v1::Cause, std::uint64_t> causes;  // lines of the history
+  std::uint32_t checksum = 0;                             // of the journal
 };
 
 class SimCluster {
@@ -50,7 +50,8 @@ class SimCluster {
   void FillDisk();
   void ReturnCoordinator();
   void Heal();
-  void ReleaseHeld();
+  // Holds and drains that people leave behind are lifted.
+  void Tidy();
   bool AtRest() const;
 
   // The network: what is sent may come late, twice, or not at all.
@@ -71,6 +72,7 @@ class SimCluster {
   Dice dice_;
   Weather weather_;
   const coordinator::Core core_;
+  const coordinator::Core judge_;
   Machines machines_;
   RecordChecker checker_;
   SimJournal journal_;

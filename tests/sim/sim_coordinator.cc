@@ -15,9 +15,11 @@ using stillhouse::v1::ClientRequest;
 using stillhouse::v1::Job;
 
 constexpr std::int64_t kTickMs = 1'000;
-constexpr std::uint64_t kBackfillsEvery = 16;  // wakes
-constexpr std::uint64_t kSettledEvery = 8;
-constexpr std::uint64_t kWholeEvery = 64;
+// What costs more than the decision is checked at every so many of them; the more jobs, the rarer.
+constexpr std::uint64_t kBackfillsEvery = 3;
+constexpr std::uint64_t kSettledEvery = 2;
+constexpr std::uint64_t kWholeEvery = 8;
+constexpr std::size_t kRarerWithEvery = 100;  // jobs
 constexpr int kMostWakesAtOnce = 50;
 
 ClientReply ReplyOf(const ClientRequest& request, const Status& status) {
@@ -171,12 +173,13 @@ void SimCoordinator::Wake() {
   if (wakes_at_once_ > kMostWakesAtOnce) around_.verdict->Broken("decisions do not come to rest");
   ++wakes_;
   Changes changes = core_->Advance(state_, around_.is_made, now);
+  const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (changes.empty()) {
-    if (wakes_ % kSettledEvery == 0) around_.checker->Settled(now);
+    if (wakes_ % (kSettledEvery * rarer) == 0) around_.checker->Settled(now);
     return;
   }
-  if (wakes_ % kBackfillsEvery == 0) around_.checker->Backfills(changes, now);
-  if (wakes_ % kWholeEvery == 0) around_.checker->Whole();
+  if (wakes_ % (kBackfillsEvery * rarer) == 0) around_.checker->Backfills(changes, now);
+  if (wakes_ % (kWholeEvery * rarer) == 0) around_.checker->Whole();
   Take(std::move(changes));
 }
 

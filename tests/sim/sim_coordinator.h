@@ -18,6 +18,7 @@ namespace still::sim {
 struct Mutation {
   std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
   std::function<void(std::vector<coordinator::Changes>*)> replay;
+  std::optional<coordinator::CoreOptions> core;  // decides by other rules than it is judged by
 };
 
 class SimCoordinator {

@@ -8,8 +8,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 
+#include "coordinator/core/names.h"
 #include "tests/sim/sim_cluster.h"
 
 namespace still::sim {
@@ -76,6 +78,23 @@ TEST(SimDeterminismTest, OneSeedIsOneHistory) {
   const Scenario scenario = ScenarioOf(7);
   EXPECT_EQ(RunScenario(scenario).checksum, RunScenario(scenario, {}, true).checksum);
   EXPECT_NE(RunScenario(scenario).checksum, RunScenario(ScenarioOf(8)).checksum);
+}
+
+// What never happens in a simulation is not tested by it.
+TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
+  std::map<stillhouse::v1::Cause, std::uint64_t> causes;
+  std::uint64_t crashes = 0;
+  for (std::uint64_t seed = 1; seed < 50; ++seed) {
+    const RunResult result = RunSeed(seed);
+    crashes += result.crashes;
+    for (const auto& [cause, lines] : result.causes) causes[cause] += lines;
+  }
+  EXPECT_GT(crashes, 20);
+  for (int cause = stillhouse::v1::CAUSE_SUBMITTED; cause < stillhouse::v1::Cause_ARRAYSIZE; ++cause) {
+    if (cause == stillhouse::v1::CAUSE_COORDINATOR_RESTART) continue;  // nothing happens to a job by that alone
+    const auto name = coordinator::CauseName(static_cast<stillhouse::v1::Cause>(cause));
+    EXPECT_GT(causes[static_cast<stillhouse::v1::Cause>(cause)], 0) << name;
+  }
 }
 
 }  // namespace
