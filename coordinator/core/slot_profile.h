@@ -51,6 +51,7 @@ class SlotProfile {
   // How many ranks of that width fit now.
   std::int64_t RanksNow(std::uint32_t slots_per_rank) { return LineOf(slots_per_rank).front(); }
   std::int64_t FreeNow(std::uint32_t host) const { return steps_[host].front().free; }
+  std::size_t host_count() const { return steps_.size(); }
   std::span<const Step> StepsOf(std::uint32_t host) const { return steps_[host]; }
 
  private:
