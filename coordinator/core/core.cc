@@ -26,6 +26,12 @@ std::uint64_t Capacity(const State& state, std::uint32_t slots_per_rank) {
   return ranks;
 }
 
+// One component of a path, which leads nowhere else.
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestName && name.front() != '.' &&
+         name.find_first_of(std::string("/\0", 2)) == std::string::npos;
+}
+
 Status CheckSpec(const State& state, const JobSpec& spec, int position) {
   const auto refuse = [&](const std::string& why) {
     return Error(Code::kInvalidArgument, "job {} of the submission ('{}'): {}", position, spec.name(), why);
@@ -34,8 +40,8 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
     return refuse(fmt::format("a name has 1 to {} bytes", kLongestName));
   if (!stillhouse::v1::Stage_IsValid(spec.stage()) || spec.stage() == stillhouse::v1::STAGE_UNSPECIFIED)
     return refuse("it names no stage");
-  if (spec.artifacts_root().empty() || spec.kind().empty() || spec.digest().empty())
-    return refuse("it names no artifact");
+  if (spec.artifacts_root().empty() || !IsPlainName(spec.kind()) || !IsPlainName(spec.digest()))
+    return refuse("it names no artifact: a root, and a kind and a digest that are names of directories");
   if (spec.ranks() < 1 || spec.ranks() > kMostRanks || spec.slots_per_rank() < 1)
     return refuse(fmt::format("a gang has 1 to {} ranks of at least one slot", kMostRanks));
   if (spec.time_limit_ms() < 0) return refuse("its time limit is negative");
@@ -147,7 +153,8 @@ Status ChangeOne(Draft& draft, std::uint64_t id, const Verb& change, const std::
 Result<SubmitOutcome> Core::Submit(const State& state, const stillhouse::v1::Submit& submit, const std::string& user,
                                    UnixMs now) const {
   SubmitOutcome outcome;
-  if (submit.key().empty()) return Error(Code::kInvalidArgument, "the submission has no key");
+  if (submit.key().empty() || submit.key().size() > kLongestName)
+    return Error(Code::kInvalidArgument, "a submission's key has 1 to {} bytes", kLongestName);
   if (const Pipeline* known = state.FindRequest(submit.key())) {
     outcome.pipeline = known->id();
     outcome.jobs.assign(known->jobs().begin(), known->jobs().end());
