@@ -18,6 +18,7 @@ using Verb = stillhouse::v1::ChangeJobs;
 
 constexpr std::uint32_t kMostRanks = 1'000'000;
 constexpr std::size_t kLongestName = 200;
+constexpr std::string_view kLeft = "no longer in the inventory";
 
 // Ranks that all hosts together could hold, whatever runs and whoever is drained.
 std::uint64_t Capacity(const State& state, std::uint32_t slots_per_rank) {
@@ -249,6 +250,11 @@ Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixM
   for (const Host& host : hosts) {
     wanted.insert(host.name());
     const auto known = state.hosts().find(host.name());
+    if (known != state.hosts().end() && known->second.drain_reason() == kLeft) {
+      draft.EditHost(host.name()).set_drained(false);
+      draft.EditHost(host.name()).clear_drain_reason();
+      draft.NoteHost(host.name(), "coordinator", "back in the inventory");
+    }
     if (known != state.hosts().end() && known->second.slots() == host.slots()) continue;
     draft.EditHost(host.name()).set_slots(host.slots());
     draft.NoteHost(host.name(), "coordinator", fmt::format("{} slots", host.slots()));
@@ -263,11 +269,11 @@ Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixM
     if (wanted.contains(name)) continue;
     if (!used.contains(name)) {
       draft.Remove(name);
-      draft.NoteHost(name, "coordinator", "no longer in the inventory");
+      draft.NoteHost(name, "coordinator", std::string(kLeft));
     } else if (!host.drained()) {
       Host& leaving = draft.EditHost(name);
       leaving.set_drained(true);
-      leaving.set_drain_reason("no longer in the inventory");
+      leaving.set_drain_reason(std::string(kLeft));
       draft.NoteHost(name, "coordinator", leaving.drain_reason());
     }
   }
