@@ -89,7 +89,7 @@ class Victim {
       if (changes.ok()) Apply(*changes);
     } else if (message.client().has_attach()) {
       const auto& attach = message.client().attach();
-      const auto changes = core_.AttachLaunch(state_, attach.job().size(), attach.ranks(), now_);
+      const auto changes = core_.AttachLaunch(state_, attach.job().size(), attach.launch(), attach.ranks(), now_);
       if (changes.ok()) Apply(*changes);
     }
     Advance();

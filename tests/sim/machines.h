@@ -47,6 +47,8 @@ class Machines {
   void Vacate(AttemptId attempt);
   void VacateHost(AttemptId attempt, const std::string& host);
   bool HasProcesses(AttemptId attempt) const { return occupied_.contains(attempt); }
+  // The most slots that had a process at one time.
+  std::uint64_t most_busy() const { return most_busy_; }
   std::size_t attempts_with_processes() const { return occupied_.size(); }
   // A maker is done. Broken when somebody was before.
   void Publish(AttemptId attempt, Artifact* artifact);
@@ -58,6 +60,8 @@ class Machines {
   };
 
   Verdict* verdict_;
+  std::uint64_t busy_ = 0;
+  std::uint64_t most_busy_ = 0;
   std::map<std::string, SimHost> hosts_;
   std::map<std::string, Artifact> artifacts_;  // by digest
   std::map<AttemptId, Occupation> occupied_;

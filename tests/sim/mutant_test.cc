@@ -20,7 +20,7 @@ constexpr std::uint64_t kSeeds = 60;
 // What the first of the seeds that notices says.
 std::string FoundOut(const Mutation& mutation) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    if (seed % 50 == 0) continue;
+    if (seed % 21 == 0 || seed % 101 == 0) continue;  // large
     const RunResult result = RunScenario(ScenarioOf(seed), mutation);
     if (!result.broken.empty()) return result.broken;
   }

@@ -29,8 +29,10 @@ void RecordChecker::Committed(const Changes& changes, UnixMs now) {
     }
   }
   for (const Job& job : changes.jobs) {
-    if (const Job* const before = state_.FindJob(job.id())) CheckJob(*before, job, now);
+    const Job* const before = state_.FindJob(job.id());
+    if (before != nullptr) CheckJob(*before, job, now);
     Book(job, true);
+    if (before != nullptr && !HoldsSlots(before->state())) CheckBooks(job);
     if (told_[job.id()] != job.state())
       Broken(job, fmt::format("is {} in the history", coordinator::StateName(told_[job.id()])));
   }
@@ -67,7 +69,7 @@ void RecordChecker::CheckStart(const Job& before, const Job& after, UnixMs now) 
     Broken(after, fmt::format("starts as attempt {} after attempt {}", after.attempt(), before.attempt()));
   if (before.state() != stillhouse::v1::JOB_PENDING && before.state() != stillhouse::v1::JOB_RECOVERING)
     Broken(after, fmt::format("starts out of {}", coordinator::StateName(before.state())));
-  if (before.eligible_ms() > now) Broken(after, "starts before its pause is over");
+  if (before.eligible_ms() > now && !after.attached()) Broken(after, "starts before its pause is over");
   for (const std::uint64_t id : after.spec().depends_on()) {
     const Job* const dependency = state_.FindJob(id);
     if (dependency == nullptr || dependency->state() != stillhouse::v1::JOB_SUCCEEDED)
@@ -116,9 +118,17 @@ void RecordChecker::Book(const Job& job, bool add) {
     const std::uint64_t slots = std::uint64_t{share.ranks()} * job.spec().slots_per_rank();
     std::uint64_t& used = used_[share.host()];
     used = add ? used + slots : used - slots;
+  }
+}
+
+// Slots may be taken out of the inventory under a job that runs; none are given out that are in use.
+void RecordChecker::CheckBooks(const Job& job) {
+  if (!HoldsSlots(job.state())) return;
+  for (const auto& share : job.placement()) {
     const auto host = state_.hosts().find(share.host());
-    if (add && host != state_.hosts().end() && used > host->second.slots())
-      Broken(job, fmt::format("double-books {}: {} of {} slots", share.host(), used, host->second.slots()));
+    if (host != state_.hosts().end() && used_[share.host()] > host->second.slots())
+      Broken(job,
+             fmt::format("double-books {}: {} of {} slots", share.host(), used_[share.host()], host->second.slots()));
   }
 }
 
@@ -149,11 +159,24 @@ void RecordChecker::Recovered(const State& state) {
   for (const auto& [id, job] : state_.jobs()) {
     const Job* const found = state.FindJob(id);
     if (found == nullptr || found->SerializeAsString() != job.SerializeAsString())
-      Broken(job, "is another after a restart");
+      Broken(job, fmt::format("is another after a restart: {}", found == nullptr ? "gone" : found->ShortDebugString()));
   }
   if (state.next_job() != state_.next_job() || state.next_pipeline() != state_.next_pipeline() ||
       state.next_sequence() != state_.next_sequence())
     verdict_->Broken("a restart goes on with numbers that were used");
+}
+
+void RecordChecker::HasInventory(const std::vector<Host>& hosts) {
+  for (const Host& host : hosts) {
+    const auto known = state_.hosts().find(host.name());
+    if (known == state_.hosts().end() || known->second.slots() != host.slots()) {
+      verdict_->Broken(
+          fmt::format("host {} is in the inventory with {} slots and not so on record", host.name(), host.slots()));
+    } else if (known->second.drained() && !known->second.drain_reason().starts_with("drained by")) {
+      verdict_->Broken(fmt::format("host {} is back in the inventory, and drained by nobody: {}", host.name(),
+                                   known->second.drain_reason()));
+    }
+  }
 }
 
 void RecordChecker::Settled(UnixMs now) {
@@ -161,18 +184,59 @@ void RecordChecker::Settled(UnixMs now) {
   std::set<std::uint32_t> positions;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
-    if (HoldsSlots(job.state())) continue;
+    if (HoldsSlots(job.state())) {
+      if (job.state() == stillhouse::v1::JOB_RUNNING && job.spec().time_limit_ms() > 0 &&
+          now - job.started_ms() >= job.spec().time_limit_ms())
+        Broken(job, "runs on behind its time limit");
+      continue;
+    }
     const auto wait = waits.find(id);
     if (wait == waits.end() || wait->second.reasons.empty()) {
       Broken(job, "waits without a reason");
       continue;
     }
-    for (const auto& reason : wait->second.reasons)
-      if (reason.code.empty() || reason.text.empty()) Broken(job, "waits for a reason without words");
     if (wait->second.position != 0 && !positions.insert(wait->second.position).second)
       Broken(job, fmt::format("shares place {} in the queue", wait->second.position));
-    if (wait->second.predicted_start_ms != 0 && wait->second.predicted_start_ms < now)
-      Broken(job, "is predicted to start in the past");
+    CheckWait(job, wait->second, now);
+  }
+}
+
+void RecordChecker::CheckWait(const Job& job, const coordinator::Wait& wait, UnixMs now) {
+  for (const auto& reason : wait.reasons)
+    if (reason.code.empty() || reason.text.empty()) Broken(job, "waits for a reason without words");
+  if (wait.predicted_start_ms != 0 && wait.predicted_start_ms < now) Broken(job, "is predicted to start in the past");
+  if (wait.position == 1 && HasRoom(job, now)) Broken(job, "is the first in the queue, has room, and does not start");
+  if (job.state() == stillhouse::v1::JOB_HELD) return;
+  for (const std::uint64_t id : job.spec().depends_on()) {
+    const Job* const dependency = state_.FindJob(id);
+    if (dependency == nullptr ||
+        (IsTerminal(dependency->state()) && dependency->state() != stillhouse::v1::JOB_SUCCEEDED))
+      Broken(job, fmt::format("waits for job {}, which makes nothing any more", id));
+  }
+}
+
+// By arithmetic of its own.
+bool RecordChecker::HasRoom(const Job& job, UnixMs now) const {
+  std::uint64_t ranks = 0;
+  for (const auto& [name, host] : state_.hosts()) {
+    if (host.drained() || host.blacklisted_until_ms() > now) continue;
+    const auto used = used_.find(name);
+    const std::uint64_t taken = used == used_.end() ? 0 : used->second;
+    if (taken < host.slots()) ranks += (host.slots() - taken) / job.spec().slots_per_rank();
+  }
+  return ranks >= job.spec().ranks();
+}
+
+void RecordChecker::Obeyed(const stillhouse::v1::ChangeJobs& change, const std::vector<std::uint64_t>& jobs) {
+  for (const std::uint64_t id : jobs) {
+    const Job& job = *state_.FindJob(id);
+    const bool ends = job.state() == stillhouse::v1::JOB_COMPLETING;
+    if (change.verb() == stillhouse::v1::ChangeJobs::CANCEL && job.state() != stillhouse::v1::JOB_CANCELLED &&
+        !(ends && job.after() == stillhouse::v1::JOB_CANCELLED))
+      Broken(job, "was cancelled, its owner was told");
+    if (change.verb() == stillhouse::v1::ChangeJobs::HOLD && job.state() != stillhouse::v1::JOB_HELD &&
+        !(ends && job.after() == stillhouse::v1::JOB_HELD))
+      Broken(job, "was held, its owner was told");
   }
 }
 
@@ -214,7 +278,9 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
 }
 
 void RecordChecker::Whole() {
-  if (const std::string broken = coordinator::BrokenInvariant(state_); !broken.empty()) verdict_->Broken(broken);
+  if (!inventory_changes_) {  // it does not know of slots that went under a running job
+    if (const std::string broken = coordinator::BrokenInvariant(state_); !broken.empty()) verdict_->Broken(broken);
+  }
   CheckAcknowledged(state_);
   if (next_sequence_ != state_.next_sequence()) verdict_->Broken("the history has another length than the records say");
   for (const auto& [id, job] : state_.jobs())

@@ -15,17 +15,25 @@ namespace still::sim {
 
 class RecordChecker {
  public:
-  RecordChecker(const coordinator::Core* core, const coordinator::SchedulerOptions& options, const Machines* machines,
-                Verdict* verdict)
-      : core_(core), options_(options), machines_(machines), verdict_(verdict) {}
+  RecordChecker(const coordinator::Core* core, const Scenario& scenario, const Machines* machines, Verdict* verdict)
+      : core_(core),
+        options_(scenario.core.scheduler),
+        inventory_changes_(scenario.weather.inventory_change > 0),
+        machines_(machines),
+        verdict_(verdict) {}
 
   // These are durable now, acted on or not.
   void Committed(const coordinator::Changes& changes, UnixMs now);
   void Acknowledged(const std::string& key, std::uint64_t pipeline, const std::vector<std::uint64_t>& jobs);
   // A coordinator came back with this.
   void Recovered(const coordinator::State& state);
-  // Nothing can start: everybody who waits has a reason and, in the queue, a place of its own.
+  // The hosts are these; one that went and came back is as good as any.
+  void HasInventory(const std::vector<stillhouse::v1::Host>& hosts);
+  // Decisions have come to rest: everybody who waits has a reason and, in the queue, a place of its own; the first in
+  // the queue has no room; nobody runs beyond its limit, or waits for what never comes.
   void Settled(UnixMs now);
+  // What a person was told had been done, is.
+  void Obeyed(const stillhouse::v1::ChangeJobs& change, const std::vector<std::uint64_t>& jobs);
   // Before these starts are committed: none of them delays a job that waits above it. Costs two schedules.
   void Backfills(const coordinator::Changes& changes, UnixMs now);
   // All of it, as the core itself says it.
@@ -40,13 +48,17 @@ class RecordChecker {
   void CheckJob(const stillhouse::v1::Job& before, const stillhouse::v1::Job& after, UnixMs now);
   void CheckStart(const stillhouse::v1::Job& before, const stillhouse::v1::Job& after, UnixMs now);
   void CheckEvent(const stillhouse::v1::HistoryEvent& event);
+  void CheckBooks(const stillhouse::v1::Job& job);
   void Book(const stillhouse::v1::Job& job, bool add);
+  bool HasRoom(const stillhouse::v1::Job& job, UnixMs now) const;
+  void CheckWait(const stillhouse::v1::Job& job, const coordinator::Wait& wait, UnixMs now);
   double RankOf(const stillhouse::v1::Job& job, UnixMs now) const;
   void CheckAcknowledged(const coordinator::State& state);
   void Broken(const stillhouse::v1::Job& job, const std::string& what);
 
   const coordinator::Core* core_;
   const coordinator::SchedulerOptions options_;
+  const bool inventory_changes_;
   const Machines* machines_;
   Verdict* verdict_;
   coordinator::State state_;

@@ -34,6 +34,8 @@ Weather WeatherOf(Dice& dice) {
   weather.rank_death = dice.Chance(0.7) ? 0.5 * badness : 0;
   weather.launch_failure = dice.Chance(0.5) ? 0.1 * badness : 0;
   weather.torn_commit = dice.Chance(0.5) ? 0.01 * badness : 0;
+  weather.inventory_change = dice.Chance(0.3) ? 0.5 : 0;
+  weather.clock_step_ms = dice.Chance(0.3) ? dice.Between(1, 20'000) : 0;
   weather.coordinator_crash_ms = Mean(dice, 20'000, 300'000);
   weather.agent_crash_ms = Mean(dice, 5'000, 100'000);
   weather.agent_cut_ms = Mean(dice, 5'000, 100'000);
@@ -157,6 +159,7 @@ class Writer {
       scenario_.acts.push_back({.at_ms = dice_.Between(0, scenario_.safety_ms),
                                 .verb = kVerbs[dice_.Index(std::size(kVerbs))],
                                 .drain = dice_.Chance(0.2),
+                                .attach = dice_.Chance(0.2),
                                 .dice = dice_.Key()});
     }
   }
@@ -184,13 +187,13 @@ std::string Scenario::Text() const {
 }
 
 Scenario ScenarioOf(std::uint64_t seed) {
-  if (seed % 250 == 0) return FullScenarioOf(seed);
+  if (seed % 101 == 0) return FullScenarioOf(seed);
   Dice dice(MixKey({seed, 0}));
   Size size{.jobs = static_cast<std::size_t>(dice.Between(20, 100)),
             .hosts = static_cast<std::size_t>(dice.Between(1, 12)),
             .fewest_slots = dice.Between(1, 4),
             .most_slots = dice.Between(4, 16)};
-  if (seed % 50 == 0) size = {.jobs = 300, .hosts = 60, .fewest_slots = 8, .most_slots = 32};
+  if (seed % 21 == 0) size = {.jobs = 300, .hosts = 60, .fewest_slots = 8, .most_slots = 32};
   return Writer(seed, size).Write();
 }
 

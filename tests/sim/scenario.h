@@ -15,10 +15,12 @@ namespace still::sim {
 struct Weather {
   double loss = 0;  // of a message
   double duplicate = 0;
-  double late = 0;            // comes up to half a minute late, so behind those sent after it
-  double rank_death = 0;      // a launch loses a rank before it is done
-  double launch_failure = 0;  // an agent cannot be started
-  double torn_commit = 0;     // the coordinator dies in a commit
+  double late = 0;                 // comes up to half a minute late, so behind those sent after it
+  double rank_death = 0;           // a launch loses a rank before it is done
+  double launch_failure = 0;       // an agent cannot be started
+  double torn_commit = 0;          // the coordinator dies in a commit
+  double inventory_change = 0;     // at a restart: hosts are not there, or have other slots
+  std::int64_t clock_step_ms = 0;  // at a restart: the coordinator's clock is off by at most that
   // Means between two, in simulated ms; 0: never.
   std::int64_t coordinator_crash_ms = 0;
   std::int64_t agent_crash_ms = 0;
@@ -46,7 +48,8 @@ struct PlannedSubmit {
 struct PlannedAct {
   std::int64_t at_ms = 0;
   stillhouse::v1::ChangeJobs::Verb verb = stillhouse::v1::ChangeJobs::CANCEL;
-  bool drain = false;  // a host for a while, instead
+  bool drain = false;   // a host for a while, instead
+  bool attach = false;  // types mpirun for it, instead
   std::uint64_t dice = 0;
 };
 

@@ -36,7 +36,7 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       core_(mutation.core.value_or(scenario.core)),
       judge_(scenario.core),
       machines_(scenario, &verdict_),
-      checker_(&judge_, scenario.core.scheduler, &machines_, &verdict_),
+      checker_(&judge_, scenario, &machines_, &verdict_),
       coordinator_(&core_, std::move(mutation), MixKey({scenario.seed, 3}),
                    {.queue = &queue_,
                     .verdict = &verdict_,
@@ -50,6 +50,7 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
                       if (agent == agents_.end()) return std::nullopt;
                       return SimCoordinator::Directory{agent->second->locked(), agent->second->last_words()};
                     },
+                    .inventory = [this] { return Inventory(); },
                     .start_agent = [this](const auto& task) { StartAgent(task); },
                     .answer = [this](AttemptId id, const auto& orders) { SendOrders(id, orders); }}) {}
 
@@ -84,6 +85,7 @@ RunResult SimCluster::Run() {
   result.events = queue_.ran();
   result.crashes = coordinator_.crashes();
   result.attempts = agents_.size();
+  result.most_busy = machines_.most_busy();
   result.causes = checker_.causes();
   result.checksum = journal_.Checksum();
   return result;
@@ -144,9 +146,14 @@ void SimCluster::CrashAgent() {
 void SimCluster::CutAgent() {
   if (living_.empty()) return;
   const AttemptId id = std::next(living_.begin(), static_cast<std::ptrdiff_t>(dice_.Index(living_.size())))->first;
-  verdict_.Trace("agent {}.{} is cut off", id.first, id.second);
-  cut_agents_.insert(id);
-  queue_.After(dice_.Between(1'000, 120'000), [this, id] { cut_agents_.erase(id); });
+  const std::int64_t side = dice_.Between(0, 2);
+  verdict_.Trace("agent {}.{} is {}", id.first, id.second, side == 0 ? "mute" : side == 1 ? "deaf" : "cut off");
+  if (side != 1) mute_.insert(id);
+  if (side != 0) deaf_.insert(id);
+  queue_.After(dice_.Between(1'000, 120'000), [this, id] {
+    mute_.erase(id);
+    deaf_.erase(id);
+  });
 }
 
 void SimCluster::CrashCoordinator() {
@@ -164,16 +171,30 @@ void SimCluster::ReturnCoordinator() {
   if (!coordinator_.up()) coordinator_.Start();
 }
 
+// Mostly all hosts; else some are left out or have half of their slots.
+std::vector<stillhouse::v1::Host> SimCluster::Inventory() {
+  std::vector<stillhouse::v1::Host> hosts = scenario_.hosts;
+  if (!dice_.Chance(weather_.inventory_change)) return hosts;
+  for (auto& host : hosts)
+    if (dice_.Chance(0.2)) host.set_slots(host.slots() / 2 + 1);
+  if (dice_.Chance(0.5)) std::erase_if(hosts, [this](const auto&) { return dice_.Chance(0.2); });
+  if (hosts.empty()) hosts.push_back(scenario_.hosts.front());
+  return hosts;
+}
+
 void SimCluster::Heal() {
   verdict_.Trace("the weather is fine from here on");
   healed_ = true;
   weather_ = {};
   journal_.set_full(false);
-  cut_agents_.clear();
+  mute_.clear();
+  deaf_.clear();
   for (auto& [name, host] : machines_.hosts()) {
     host.up = true;
     host.cut = false;
   }
+  // With the whole inventory, and its clock right.
+  coordinator_.Crash();
   ReturnCoordinator();
   for (const auto& [name, host] : machines_.hosts()) Drain(name, false);
 }
@@ -184,7 +205,8 @@ void SimCluster::Tidy() {
     if (host.drained()) Drain(name, false);
   for (const std::uint64_t id : checker_.state().live()) {
     const auto* const job = checker_.state().FindJob(id);
-    if (job->state() != stillhouse::v1::JOB_HELD) continue;
+    const bool waits_for_mpirun = job->attached() && !coordinator::HoldsSlots(job->state());
+    if (job->state() != stillhouse::v1::JOB_HELD && !waits_for_mpirun) continue;
     ClientRequest request;
     request.mutable_change()->set_verb(ChangeJobs::RELEASE);
     request.mutable_change()->add_jobs(id);
@@ -206,17 +228,17 @@ void SimCluster::Send(std::function<void()> deliver) {
 
 void SimCluster::SendReport(const stillhouse::v1::AgentReport& report) {
   const AttemptId id(report.job(), report.attempt());
-  if (cut_agents_.contains(id)) return;
+  if (mute_.contains(id)) return;
   Send([this, id, report] {
-    if (!cut_agents_.contains(id)) coordinator_.Hear(report);
+    if (!mute_.contains(id)) coordinator_.Hear(report);
   });
 }
 
 void SimCluster::SendOrders(AttemptId attempt, const stillhouse::v1::AgentOrders& orders) {
-  if (cut_agents_.contains(attempt)) return;
+  if (deaf_.contains(attempt)) return;
   Send([this, attempt, orders] {
     const auto agent = living_.find(attempt);
-    if (agent != living_.end() && !cut_agents_.contains(attempt)) agent->second->Hear(orders);
+    if (agent != living_.end() && !deaf_.contains(attempt)) agent->second->Hear(orders);
   });
 }
 
@@ -237,7 +259,10 @@ void SimCluster::AskAgain(std::uint64_t number) {
     Send([this, reply = *reply] {
       const auto waiting = asked_.find(reply.request());
       if (waiting == asked_.end()) return;
-      if (CodeOf(reply) == Code::kResourceExhausted || CodeOf(reply) == Code::kUnavailable) return;
+      if (CodeOf(reply) == Code::kResourceExhausted) return;
+      // Hosts that are missing may come back.
+      const bool asks_too_much = waiting->second.first.has_submit() && CodeOf(reply) == Code::kInvalidArgument;
+      if (asks_too_much && scenario_.weather.inventory_change > 0 && !healed_) return;
       const Reply then = std::move(waiting->second.second);
       asked_.erase(waiting);
       then(reply);
@@ -275,9 +300,15 @@ void SimCluster::Act(const PlannedAct& act) {
   const auto& state = checker_.state();
   if (state.jobs().empty()) return;
   ClientRequest request;
+  const std::uint64_t job = 1 + dice.Index(state.jobs().size());
+  if (act.attach) {
+    request.mutable_attach()->set_job(std::to_string(job));
+    request.mutable_attach()->set_launch(fmt::format("launch-{}", act.dice));
+    request.mutable_attach()->set_ranks(static_cast<std::uint32_t>(dice.Between(1, 8)));
+    return Ask(std::move(request), [](const ClientReply&) {});
+  }
   ChangeJobs& change = *request.mutable_change();
   change.set_verb(act.verb);
-  const std::uint64_t job = 1 + dice.Index(state.jobs().size());
   if (dice.Chance(0.1)) {
     change.set_pipeline(state.FindJob(job)->pipeline());
   } else {

@@ -23,6 +23,7 @@ struct RunResult {
   std::uint64_t events = 0;
   std::uint64_t crashes = 0;  // of the coordinator
   std::uint64_t attempts = 0;
+  std::uint64_t most_busy = 0;                            // slots with a process at one time
   std::map<stillhouse::v1::Cause, std::uint64_t> causes;  // lines of the history
   std::uint32_t checksum = 0;                             // of the journal
 };
@@ -49,6 +50,7 @@ class SimCluster {
   void CrashCoordinator();
   void FillDisk();
   void ReturnCoordinator();
+  std::vector<stillhouse::v1::Host> Inventory();
   void Heal();
   // Holds and drains that people leave behind are lifted.
   void Tidy();
@@ -79,7 +81,8 @@ class SimCluster {
   SimCoordinator coordinator_;
   std::map<AttemptId, std::unique_ptr<SimAgent>> agents_;  // all there ever were: a directory each
   std::map<AttemptId, SimAgent*> living_;
-  std::set<AttemptId> cut_agents_;
+  std::set<AttemptId> mute_;  // agents that the coordinator does not hear
+  std::set<AttemptId> deaf_;  // agents that do not hear the coordinator
   std::map<std::uint64_t, std::pair<stillhouse::v1::ClientRequest, Reply>> asked_;  // without an answer
   std::uint64_t next_request_ = 1;
   bool healed_ = false;

@@ -45,8 +45,12 @@ void SimCoordinator::Start() {
                          state_.live().size());
   up_ = true;
   waking_ = false;
-  const std::vector<stillhouse::v1::Host>& hosts = around_.scenario->hosts;
-  if (Take(core_->SetHosts(state_, hosts, around_.queue->now())) == Written::kDied) return;
+  if (around_.weather->clock_step_ms > 0)
+    skew_ms_ = dice_.Between(-around_.weather->clock_step_ms, around_.weather->clock_step_ms);
+  const std::vector<stillhouse::v1::Host> hosts = around_.inventory();
+  const Written written = Take(core_->SetHosts(state_, hosts, now()));
+  if (written == Written::kDied) return;
+  if (written == Written::kDone) around_.checker->HasInventory(hosts);
   Tick();
 }
 
@@ -59,14 +63,19 @@ void SimCoordinator::Crash() {
 
 void SimCoordinator::Hear(const AgentReport& report) {
   if (!up_) return;
-  const Written written = Take(core_->Heard(state_, report, around_.queue->now()));
+  Changes changes = core_->Heard(state_, report, now());
+  const Job* const job = state_.FindJob(report.job());
+  if (!changes.empty() && !report.has_outcome() && report.generation() < job->generation())
+    around_.verdict->Broken(fmt::format("a report of generation {} changes job {}, which is in generation {}",
+                                        report.generation(), job->id(), job->generation()));
+  const Written written = Take(std::move(changes));
   if (written == Written::kDied) return;
   around_.answer({report.job(), report.attempt()}, coordinator::Core::OrdersFor(state_.FindJob(report.job()), report));
 }
 
 std::optional<ClientReply> SimCoordinator::Ask(const ClientRequest& request) {
   if (!up_) return std::nullopt;
-  const UnixMs now = around_.queue->now();
+  const UnixMs now = this->now();
   ClientReply reply = ReplyOf(request, Ok());
   Changes changes;
   Status status;
@@ -83,28 +92,34 @@ std::optional<ClientReply> SimCoordinator::Ask(const ClientRequest& request) {
   } else if (request.has_change()) {
     take(core_->ChangeJobs(state_, request.change(), request.user(), now));
   } else {
-    auto outcome = core_->ChangeHost(state_, request.change_host(), request.user(), now);
+    auto outcome = request.has_attach() ? Attach(request.attach())
+                                        : core_->ChangeHost(state_, request.change_host(), request.user(), now);
     status = outcome.status();
     if (outcome.ok()) changes = std::move(outcome).value();
   }
   if (!status.ok()) return ReplyOf(request, status);
   switch (Take(std::move(changes))) {
-    case Written::kDone: return reply;
+    case Written::kDone:
+      if (request.has_change()) around_.checker->Obeyed(request.change(), {reply.jobs().begin(), reply.jobs().end()});
+      return reply;
     case Written::kRefused: return ReplyOf(request, Error(Code::kResourceExhausted, "the journal's disk is full"));
     case Written::kDied: break;
   }
   return std::nullopt;
 }
 
+Result<Changes> SimCoordinator::Attach(const stillhouse::v1::Attach& attach) {
+  return core_->AttachLaunch(state_, std::stoull(attach.job()), attach.launch(), attach.ranks(), now());
+}
+
 SimCoordinator::Written SimCoordinator::Commit(Changes changes) {
   if (mutation_.decide) mutation_.decide(state_, &changes);
-  const UnixMs now = around_.queue->now();
+  const UnixMs now = this->now();
   if (dice_.Chance(around_.weather->torn_commit)) {
-    const bool whole = dice_.Chance(0.5);
+    const std::size_t written = dice_.Chance(0.5) ? std::string::npos : static_cast<std::size_t>(dice_.Between(0, 300));
+    const bool whole = around_.journal->DieInCommit(changes, written);
     around_.verdict->Trace("coordinator dies in a commit, which is {}", whole ? "whole" : "torn");
-    const bool kept = whole && !around_.journal->full();
-    around_.journal->DieInCommit(changes, whole ? std::string::npos : static_cast<std::size_t>(dice_.Between(0, 100)));
-    if (kept) around_.checker->Committed(changes, now);
+    if (whole) around_.checker->Committed(changes, now);
     Crash();
     return Written::kDied;
   }
@@ -125,6 +140,7 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
   const Written written = Commit(std::move(changes));
   if (written != Written::kDone) return written;
   for (const Job& job : jobs) {
+    if (!up_) break;
     const Job* const now = state_.FindJob(job.id());
     if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING) LookAfter(*now);
   }
@@ -137,7 +153,7 @@ void SimCoordinator::LookAfter(const Job& job) {
   const std::optional<Directory> directory = around_.look({job.id(), job.attempt()});
   if (!directory.has_value() && job.state() == stillhouse::v1::JOB_STARTING) return StartAgent(job);
   if (directory.has_value() && directory->locked) return;
-  const UnixMs now = around_.queue->now();
+  const UnixMs now = this->now();
   if (directory.has_value() && directory->last_words.has_value()) {
     Take(core_->Heard(state_, *directory->last_words, now));
   } else {
@@ -149,7 +165,7 @@ void SimCoordinator::StartAgent(const Job& job) {
   if (dice_.Chance(around_.weather->launch_failure)) {
     const Code code = dice_.Chance(0.95) ? Code::kUnavailable : Code::kInvalidArgument;
     around_.verdict->Trace("agent {}.{} cannot be started", job.id(), job.attempt());
-    Take(core_->LaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), around_.queue->now()));
+    Take(core_->LaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), now()));
     return;
   }
   stillhouse::v1::AgentTask task;
@@ -157,6 +173,7 @@ void SimCoordinator::StartAgent(const Job& job) {
   task.set_attempt(job.attempt());
   *task.mutable_spec() = job.spec();
   *task.mutable_placement() = job.placement();
+  if (job.attached()) task.set_attached_ranks(job.spec().ranks());
   around_.start_agent(task);
 }
 
@@ -167,7 +184,7 @@ void SimCoordinator::WakeSoon() {
 
 void SimCoordinator::Wake() {
   waking_ = false;
-  const UnixMs now = around_.queue->now();
+  const UnixMs now = this->now();
   wakes_at_once_ = now == last_wake_ms_ ? wakes_at_once_ + 1 : 0;
   last_wake_ms_ = now;
   if (wakes_at_once_ > kMostWakesAtOnce) around_.verdict->Broken("decisions do not come to rest");
@@ -187,7 +204,7 @@ void SimCoordinator::Tick() {
   const std::vector<std::uint64_t> live(state_.live().begin(), state_.live().end());
   for (const std::uint64_t id : live) {
     const Job* const job = state_.FindJob(id);
-    if (job == nullptr || !coordinator::HoldsSlots(job->state()) || job->attached()) continue;
+    if (job == nullptr || !coordinator::HoldsSlots(job->state())) continue;
     LookAfter(Job(*job));
     if (!up_) return;
   }

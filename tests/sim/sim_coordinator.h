@@ -38,6 +38,7 @@ class SimCoordinator {
     const Weather* weather = nullptr;
     std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
     std::function<std::optional<Directory>(AttemptId)> look;
+    std::function<std::vector<stillhouse::v1::Host>()> inventory;
     std::function<void(const stillhouse::v1::AgentTask&)> start_agent;
     std::function<void(AttemptId, const stillhouse::v1::AgentOrders&)> answer;
   };
@@ -63,6 +64,9 @@ class SimCoordinator {
   Written Take(coordinator::Changes changes);
   void Act(const coordinator::Changes& changes);
   void StartAgent(const stillhouse::v1::Job& job);
+  Result<coordinator::Changes> Attach(const stillhouse::v1::Attach& attach);
+  // By the clock of its host, which somebody may set.
+  UnixMs now() const { return around_.queue->now() + skew_ms_; }
   void WakeSoon();
   void Wake();
   void Tick();
@@ -78,6 +82,7 @@ class SimCoordinator {
   bool waking_ = false;
   std::uint64_t crashes_ = 0;
   std::uint64_t wakes_ = 0;
+  std::int64_t skew_ms_ = 0;
   UnixMs last_wake_ms_ = 0;
   int wakes_at_once_ = 0;
 };

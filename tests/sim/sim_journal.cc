@@ -73,8 +73,11 @@ Status SimJournal::Commit(const Changes& changes) {
   return Ok();
 }
 
-void SimJournal::DieInCommit(const Changes& changes, std::size_t written) {
-  if (!full_) log_ += BatchOf(changes).substr(0, written);
+bool SimJournal::DieInCommit(const Changes& changes, std::size_t written) {
+  if (full_) return false;
+  const std::string batch = BatchOf(changes);
+  log_ += batch.substr(0, written);
+  return written >= batch.size();
 }
 
 std::vector<Changes> SimJournal::Replay() {

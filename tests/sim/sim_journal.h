@@ -16,7 +16,8 @@ class SimJournal {
   // Durable when it returns. RESOURCE_EXHAUSTED on a full disk: nothing of it happened.
   Status Commit(const coordinator::Changes& changes);
   // The writer dies while it syncs: the first `written` bytes of the batch (all of them at most) reached the disk.
-  void DieInCommit(const coordinator::Changes& changes, std::size_t written);
+  // True: it is whole.
+  bool DieInCommit(const coordinator::Changes& changes, std::size_t written);
   // What a restart finds, in order. Cuts off a torn tail.
   std::vector<coordinator::Changes> Replay();
 

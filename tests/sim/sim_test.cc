@@ -61,9 +61,8 @@ TEST_P(SimTest, NothingUnsafeHappensAndEverythingEnds) {
   if (const std::uint64_t only = FromEnvironment("STILL_SIM_SEED", 0); only != 0) {
     if (GetParam() > 0) GTEST_SKIP() << "one seed was asked for";
     const RunResult result = RunSeed(only);
-    std::printf("%s\n%llu events, %llu crashes of the coordinator, %llu attempts\n", ScenarioOf(only).Text().c_str(),
-                static_cast<unsigned long long>(result.events), static_cast<unsigned long long>(result.crashes),
-                static_cast<unsigned long long>(result.attempts));
+    fmt::print("{}\n{} events, {} crashes of the coordinator, {} attempts, at most {} slots busy\n",
+               ScenarioOf(only).Text(), result.events, result.crashes, result.attempts, result.most_busy);
     return;
   }
   const std::uint64_t seeds = FromEnvironment("STILL_SIM_SEEDS", kSeeds);
@@ -78,6 +77,13 @@ TEST(SimDeterminismTest, OneSeedIsOneHistory) {
   const Scenario scenario = ScenarioOf(7);
   EXPECT_EQ(RunScenario(scenario).checksum, RunScenario(scenario, {}, true).checksum);
   EXPECT_NE(RunScenario(scenario).checksum, RunScenario(ScenarioOf(8)).checksum);
+}
+
+TEST(SimSizeTest, AThousandJobsKeepTenThousandSlotsBusy) {
+  const RunResult result = RunScenario(FullScenarioOf(3));
+  EXPECT_EQ(result.broken, "");
+  EXPECT_GE(result.most_busy, 9'500);
+  EXPECT_GE(result.causes.at(stillhouse::v1::CAUSE_SUBMITTED), 1'000);
 }
 
 // What never happens in a simulation is not tested by it.
