@@ -4,7 +4,10 @@
 #include <map>
 #include <set>
 
+#include "common/config.h"
+#include "coordinator/pipeline/corpus_options.h"
 #include "coordinator/pipeline/stage_facts.h"
+#include "coordinator/pipeline/teacher_facts.h"
 
 namespace still::coordinator {
 namespace v1 = stillhouse::v1;
@@ -59,6 +62,37 @@ Status CheckNames(const std::vector<PlannedVariant>& variants) {
 }
 
 }  // namespace
+
+Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVariant>& variants) {
+  const bool cpu_has_bf16 = ThisCpuHasBf16();
+  std::map<std::string, TeacherFacts> teachers;    // by path
+  std::map<std::string, IdentityBuilder> corpora;  // by resolved configuration
+  std::vector<PlannedVariant> planned;
+  for (const PipelineVariant& variant : variants) {
+    PlannedVariant next{.name = variant.name, .config = variant.config};
+    const auto failed = [&](const Status& status) {
+      return variant.name.empty() ? status : status.WithContext("variant " + variant.name);
+    };
+    auto teacher = teachers.find(next.config.teacher().path());
+    if (teacher == teachers.end()) {
+      Result<TeacherFacts> facts = InspectTeacher(next.config.teacher().path());
+      if (!facts.ok()) return failed(facts.status());
+      teacher = teachers.emplace(next.config.teacher().path(), std::move(*facts)).first;
+    }
+    if (Status status = ResolveConfig(teacher->second, cpu_has_bf16, &next.config); !status.ok()) return failed(status);
+    const std::string key = ToYaml(next.config.corpus());
+    auto corpus = corpora.find(key);
+    if (corpus == corpora.end()) {
+      Result<IdentityBuilder> identity = shards::CorpusIdentity(CorpusOptionsOf(next.config));
+      if (!identity.ok()) return failed(identity.status());
+      corpus = corpora.emplace(key, std::move(*identity)).first;
+    }
+    next.plan = MakePlan(next.config, teacher->second, corpus->second);
+    LookUpArtifacts(next.config.artifacts(), &next.plan);
+    planned.push_back(std::move(next));
+  }
+  return planned;
+}
 
 Result<Expansion> ExpandPipelines(const std::string& pipeline, const std::vector<PlannedVariant>& variants,
                                   const SubmitOptions& options) {

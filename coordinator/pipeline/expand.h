@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/pipeline_sweep.h"
 #include "common/proto/config.pb.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
@@ -19,6 +20,9 @@ struct PlannedVariant {
   stillhouse::v1::PipelineConfig config;  // resolved (PlanPipeline)
   Plan plan;
 };
+
+// As PlanPipeline for each of them; what they share is read once.
+Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVariant>& variants);
 
 struct SubmitOptions {
   std::string key;  // of the submission

@@ -20,8 +20,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRound{50};           // longest wait for a message
-constexpr int kMostMessagesARound = 4096;    // that share one write
+constexpr milliseconds kRound{50};         // longest wait for a message
+constexpr int kMostMessagesARound = 4096;  // that share one write
 
 Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
   STILL_RETURN_IF_ERROR(MakeDirectories(directory.path()));
@@ -105,7 +105,9 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint));
   std::unique_ptr<Page> page;
-  if (options.http) STILL_ASSIGN_OR_RETURN(page, Page::Start(options));
+  if (options.http) {
+    STILL_ASSIGN_OR_RETURN(page, Page::Start(options));
+  }
 
   DetachedAgents agents(directory, options.still);
   Coordinator coordinator({.endpoint = rpc->endpoint(),

@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongSweep{"variants: {name: x}", "'variants': expected a list of variants, each with a name, got a mapping"},
         WrongSweep{"variants: [x]", "'variants[0]': expected a mapping"},
         WrongSweep{"variants: [{seed: 1}]", "variants[0] has no name"},
-        WrongSweep{"variants: [{name: a}, {name: a, seed: 1}]", "s.yaml:1:29: two variants have the name 'a'"},
+        WrongSweep{"variants: [{name: a}, {name: a, seed: 1}]", "s.yaml:1:30: two variants have the name 'a'"},
         WrongSweep{"variants: [{name: a, name: b}]", "key 'variants[0].name' is given twice"},
         WrongSweep{"variants: [{name: a/b}]", "'variants[0].name': expected a word of letters"},
         WrongSweep{"variants: [{name: \"a\\eb\"}]", "expected a word of letters"},
