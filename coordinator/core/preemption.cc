@@ -141,7 +141,6 @@ std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<con
     room.Give(i);
     victims.push_back(i);
   }
-  std::ranges::sort(victims);
   return victims;
 }
 

@@ -81,7 +81,7 @@ class Planner {
                             .end_ms = ExpectedEnd(job, now_, options_),
                             .leaving = job.leaving});
     }
-    profile_ = ProfileOfOccupants();
+    profile_ = ProfileOfOccupants({});
   }
 
   SchedulerOutput Run(const std::vector<QueuedJob>& queued) {
@@ -102,6 +102,7 @@ class Planner {
   struct Replan {
     SlotProfile profile;
     std::vector<Plan> plans;
+    Plan last;
   };
   // A start that was searched for: whoever needs no less and for no less time finds none before it, since what is
   // planned only takes.
@@ -123,9 +124,14 @@ class Planner {
     return slots;
   }
 
-  SlotProfile ProfileOfOccupants() const {
+  // `victims`: occupants that are to leave.
+  SlotProfile ProfileOfOccupants(const std::vector<std::size_t>& victims) const {
     SlotProfile profile(hosts_, now_);
-    for (const Occupant& occupant : occupants_) profile.Take(occupant.slots, now_, occupant.end_ms);
+    for (std::size_t i = 0; i < occupants_.size(); ++i) {
+      const UnixMs end = occupants_[i].end_ms;
+      const bool leaves = std::ranges::find(victims, i) != victims.end();
+      profile.Take(occupants_[i].slots, now_, leaves ? std::min(end, soon_) : end);
+    }
     return profile;
   }
 
@@ -195,6 +201,17 @@ class Planner {
     output_.starts.push_back({plan.job->id, *std::move(placement)});
   }
 
+  // Of a reservation for now.
+  void StartIfDue(Plan& plan) {
+    if (plan.fate != Plan::Fate::kReserved || plan.start_ms > now_) return;
+    plan.fate = Plan::Fate::kStarts;
+    --reserved_;
+    Start start{.id = plan.job->id, .placement = {}};
+    for (const auto& [host, slots] : plan.slots)
+      start.placement.push_back({hosts_[host].name, slots / plan.job->gang.slots_per_rank});
+    output_.starts.push_back(std::move(start));
+  }
+
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
   bool MakeWay(Plan& plan) {
     std::vector<Candidate> candidates;
@@ -209,25 +226,37 @@ class Planner {
     const std::vector<std::size_t> chosen =
         ChooseVictims(profile_, candidates, plan.job->gang, soon_, soon_ + plan.duration_ms);
     if (chosen.empty()) return false;
-
-    const std::vector<Occupant> before = occupants_;
-    for (const std::size_t i : chosen) {
-      Occupant& victim = occupants_[occupant_of[i]];
+    std::vector<std::size_t> victims;
+    for (const std::size_t i : chosen) victims.push_back(occupant_of[i]);
+    std::optional<Replan> replan = ReplanWith(victims, plan);
+    if (!replan) return false;
+    // Those ahead may move out of the way, too: perhaps fewer will do.
+    for (std::size_t i = 0; reserved_ > 1 && victims.size() > 1 && i < victims.size();) {
+      std::vector<std::size_t> fewer = victims;
+      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+      if (auto enough = ReplanWith(fewer, plan)) {
+        replan = std::move(enough);
+        victims = std::move(fewer);
+      } else {
+        ++i;
+      }
+    }
+    plan = std::move(replan->last);
+    for (const std::size_t i : victims) {
+      Occupant& victim = occupants_[i];
       victim.end_ms = std::min(victim.end_ms, soon_);
       victim.leaving = true;
       plan.victims.push_back(victim.job->id);
     }
-    std::optional<Replan> replan = ReplanWith(plan);
-    if (!replan) {
-      occupants_ = before;
-      plan.victims.clear();
-      return false;
-    }
+    std::ranges::sort(plan.victims);
+    for (const std::uint64_t victim : plan.victims) output_.preemptions.push_back({victim, plan.job->id});
+
     profile_ = std::move(replan->profile);
     plans_ = std::move(replan->plans);
     found_.clear();
-    std::ranges::sort(plan.victims);
-    for (const std::uint64_t victim : plan.victims) output_.preemptions.push_back({victim, plan.job->id});
+    // What kept somebody from starting may have moved out of the way.
+    for (Plan& earlier : plans_) StartIfDue(earlier);
+    StartIfDue(plan);
     return true;
   }
 
@@ -241,8 +270,8 @@ class Planner {
 
   // The plan as the next call will make it, with the victims leaving: those ahead of `last` are served first. Nothing
   // when one of them would start later, or `last` not soon.
-  std::optional<Replan> ReplanWith(Plan& last) const {
-    Replan replan{ProfileOfOccupants(), plans_};
+  std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const Plan& last) const {
+    Replan replan{.profile = ProfileOfOccupants(victims), .plans = plans_, .last = last};
     for (const Plan& plan : replan.plans) {
       if (plan.fate == Plan::Fate::kStarts) replan.profile.Take(plan.slots, now_, plan.end_ms());
     }
@@ -254,7 +283,7 @@ class Planner {
     }
     const UnixMs start = EarliestStart(replan.profile, last, now_);
     if (start > soon_) return std::nullopt;
-    Reserve(replan.profile, last, start);
+    Reserve(replan.profile, replan.last, start);
     return replan;
   }
 
