@@ -19,6 +19,7 @@ using cluster::HostSlots;
 
 // Of a job that has been told to leave, or whose time is up: how much longer it is expected to have its slots.
 constexpr std::int64_t kLeavingMs = 30'000;
+constexpr std::size_t kMostTries = 8;                          // of plans without one of so many victims
 constexpr std::int64_t kLongestMs = 100LL * 365 * 86'400'000;  // keeps sums of times within their type
 constexpr std::int64_t kSlowestAgeingMs = 4'000'000'000;       // a point in 46 days; times any priority fits 63 bits
 
@@ -65,7 +66,7 @@ struct Plan {
   UnixMs end_ms() const { return start_ms + duration_ms; }
 };
 
-// One decision. Goes once through the queue; `profile_` is what runs and all that is planned so far.
+// One decision. Goes once through the queue; Plans are made in its order.
 class Planner {
  public:
   explicit Planner(const SchedulerInput& input)
@@ -73,15 +74,17 @@ class Planner {
         now_(input.now_ms),
         soon_(now_ + kLeavingMs),
         hosts_(*input.hosts),
-        profile_(hosts_, now_) {
+        occupied_(hosts_, now_),
+        profile_(occupied_) {
     for (std::uint32_t i = 0; i < hosts_.size(); ++i) index_of_.emplace(hosts_[i].name, i);
     for (const RunningJob& job : input.running) {
       occupants_.push_back({.job = &job,
                             .slots = SlotsOf(job.placement, job.gang.slots_per_rank),
                             .end_ms = ExpectedEnd(job, now_, options_),
                             .leaving = job.leaving});
+      occupied_.Take(occupants_.back().slots, now_, occupants_.back().end_ms);
     }
-    profile_ = ProfileOfOccupants({});
+    profile_ = occupied_;
   }
 
   SchedulerOutput Run(const std::vector<QueuedJob>& queued) {
@@ -111,6 +114,12 @@ class Planner {
     std::int64_t duration_ms = 0;
     UnixMs start_ms = 0;
   };
+  // All who might make way would not make room enough: nor would they for one who needs no less and is no higher.
+  struct Hopeless {
+    GangShape gang;
+    std::int64_t duration_ms = 0;
+    std::int32_t priority = 0;
+  };
 
   QueueKey Key(const QueuedJob& job) const { return KeyOf(job.priority, job.submitted_ms, job.id, options_); }
 
@@ -122,17 +131,6 @@ class Planner {
       if (found != index_of_.end()) slots.push_back({found->second, share.ranks * slots_per_rank});
     }
     return slots;
-  }
-
-  // `victims`: occupants that are to leave.
-  SlotProfile ProfileOfOccupants(const std::vector<std::size_t>& victims) const {
-    SlotProfile profile(hosts_, now_);
-    for (std::size_t i = 0; i < occupants_.size(); ++i) {
-      const UnixMs end = occupants_[i].end_ms;
-      const bool leaves = std::ranges::find(victims, i) != victims.end();
-      profile.Take(occupants_[i].slots, now_, leaves ? std::min(end, soon_) : end);
-    }
-    return profile;
   }
 
   const Capacity& CapacityFor(std::uint32_t slots_per_rank) {
@@ -168,12 +166,15 @@ class Planner {
     return plan;
   }
 
+  static bool NeedsNoLess(const Plan& plan, const GangShape& gang, std::int64_t duration_ms) {
+    return gang.ranks <= plan.job->gang.ranks && gang.slots_per_rank <= plan.job->gang.slots_per_rank &&
+           duration_ms <= plan.duration_ms;
+  }
+
   UnixMs NotBefore(const Plan& plan) const {
     UnixMs not_before = now_;
     for (const Found& found : found_) {
-      if (found.gang.ranks <= plan.job->gang.ranks && found.gang.slots_per_rank <= plan.job->gang.slots_per_rank &&
-          found.duration_ms <= plan.duration_ms)
-        not_before = std::max(not_before, found.start_ms);
+      if (NeedsNoLess(plan, found.gang, found.duration_ms)) not_before = std::max(not_before, found.start_ms);
     }
     return not_before;
   }
@@ -214,6 +215,10 @@ class Planner {
 
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
   bool MakeWay(Plan& plan) {
+    if (std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
+          return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
+        }))
+      return false;
     std::vector<Candidate> candidates;
     std::vector<std::size_t> occupant_of;
     for (std::size_t i = 0; i < occupants_.size(); ++i) {
@@ -222,16 +227,19 @@ class Planner {
       candidates.push_back({job.id, job.priority, job.started_ms, occupants_[i].end_ms, occupants_[i].slots});
       occupant_of.push_back(i);
     }
-    if (candidates.empty()) return false;
     const std::vector<std::size_t> chosen =
         ChooseVictims(profile_, candidates, plan.job->gang, soon_, soon_ + plan.duration_ms);
-    if (chosen.empty()) return false;
+    if (chosen.empty()) {
+      hopeless_.push_back({plan.job->gang, plan.duration_ms, plan.job->priority});
+      return false;
+    }
     std::vector<std::size_t> victims;
     for (const std::size_t i : chosen) victims.push_back(occupant_of[i]);
     std::optional<Replan> replan = ReplanWith(victims, plan);
     if (!replan) return false;
     // Those ahead may move out of the way, too: perhaps fewer will do.
-    for (std::size_t i = 0; reserved_ > 1 && victims.size() > 1 && i < victims.size();) {
+    const bool worth_trying = reserved_ > 1 && victims.size() > 1 && victims.size() <= kMostTries;
+    for (std::size_t i = 0; worth_trying && i < victims.size();) {
       std::vector<std::size_t> fewer = victims;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
       if (auto enough = ReplanWith(fewer, plan)) {
@@ -244,6 +252,7 @@ class Planner {
     plan = std::move(replan->last);
     for (const std::size_t i : victims) {
       Occupant& victim = occupants_[i];
+      GiveUpSoon(occupied_, victim);
       victim.end_ms = std::min(victim.end_ms, soon_);
       victim.leaving = true;
       plan.victims.push_back(victim.job->id);
@@ -254,10 +263,15 @@ class Planner {
     profile_ = std::move(replan->profile);
     plans_ = std::move(replan->plans);
     found_.clear();
+    hopeless_.clear();
     // What kept somebody from starting may have moved out of the way.
     for (Plan& earlier : plans_) StartIfDue(earlier);
     StartIfDue(plan);
     return true;
+  }
+
+  void GiveUpSoon(SlotProfile& profile, const Occupant& victim) const {
+    if (victim.end_ms > soon_) profile.GiveBack(victim.slots, soon_, victim.end_ms);
   }
 
   bool GivesWay(const Occupant& occupant, const QueuedJob& to) const {
@@ -270,8 +284,12 @@ class Planner {
 
   // The plan as the next call will make it, with the victims leaving: those ahead of `last` are served first. Nothing
   // when one of them would start later, or `last` not soon.
-  std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const Plan& last) const {
-    Replan replan{.profile = ProfileOfOccupants(victims), .plans = plans_, .last = last};
+  std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const Plan& last) {
+    for (const Plan& plan : plans_) {  // lines that are there are copied, which is faster than to draw them each time
+      if (plan.fate == Plan::Fate::kReserved) occupied_.RanksNow(plan.job->gang.slots_per_rank);
+    }
+    Replan replan{.profile = occupied_, .plans = plans_, .last = last};
+    for (const std::size_t i : victims) GiveUpSoon(replan.profile, occupants_[i]);
     for (const Plan& plan : replan.plans) {
       if (plan.fate == Plan::Fate::kStarts) replan.profile.Take(plan.slots, now_, plan.end_ms());
     }
@@ -355,9 +373,11 @@ class Planner {
   const std::vector<HostSlots>& hosts_;
   std::unordered_map<std::string_view, std::uint32_t> index_of_;
   std::vector<Occupant> occupants_;
-  SlotProfile profile_;
+  SlotProfile occupied_;                          // by what runs
+  SlotProfile profile_;                           // by that and what is planned so far
   std::map<std::uint32_t, Capacity> capacities_;  // by slots per rank
   std::vector<Found> found_;
+  std::vector<Hopeless> hopeless_;
   std::vector<Plan> plans_;  // in queue order
   std::uint32_t reserved_ = 0;
   SchedulerOutput output_;

@@ -26,7 +26,7 @@ SlotProfile::SlotProfile(const std::vector<cluster::HostSlots>& hosts, UnixMs no
   for (const cluster::HostSlots& host : hosts) steps_.push_back({{now, host.open ? host.slots : 0}});
 }
 
-void SlotProfile::Take(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to) {
+void SlotProfile::Change(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to, std::int64_t sign) {
   STILL_CHECK(from >= times_.front() && to > from, "slots are taken from now on, and for a while");
   InsertTime(from);
   InsertTime(to);
@@ -34,15 +34,18 @@ void SlotProfile::Take(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs t
     std::vector<Step>& steps = steps_[host];
     const std::size_t first = StepAt(steps, from);
     const std::size_t last = StepAt(steps, to);
+    std::size_t begin = IndexOf(from);
     for (std::size_t i = first; i < last; ++i) {
       const std::int64_t before = steps[i].free;
-      steps[i].free -= count;
+      steps[i].free += sign * count;
+      if (lines_.empty()) continue;
+      const std::size_t end = IndexOf(steps[i + 1].at);
       for (auto& [width, line] : lines_) {
-        const std::int64_t lost = RanksIn(before, width) - RanksIn(steps[i].free, width);
-        if (lost == 0) continue;
-        const std::size_t end = IndexOf(steps[i + 1].at);
-        for (std::size_t k = IndexOf(steps[i].at); k < end; ++k) line[k] -= lost;
+        const std::int64_t won = RanksIn(steps[i].free, width) - RanksIn(before, width);
+        if (won == 0) continue;
+        for (std::size_t k = begin; k < end; ++k) line[k] += won;
       }
+      begin = end;
     }
   }
 }
