@@ -107,8 +107,7 @@ class Planner {
     std::vector<Plan> plans;
     Plan last;
   };
-  // A start that was searched for: whoever needs no less and for no less time finds none before it, since what is
-  // planned only takes.
+  // Nothing starts before that which needs no less, and for no less time: what is planned only takes.
   struct Found {
     GangShape gang;
     std::int64_t duration_ms = 0;
@@ -152,10 +151,14 @@ class Planner {
     } else if (CapacityFor(job.gang.slots_per_rank).on_open_hosts < job.gang.ranks) {
       plan.fate = Plan::Fate::kNotOnOpenHosts;
     } else if (reserved_ >= options_.reservations) {
-      if (NotBefore(plan) == now_ && profile_.FitsNow(job.gang, plan.duration_ms)) StartNow(plan);
+      if (NotBefore(found_, plan) > now_) return plan;
+      if (profile_.FitsNow(job.gang, plan.duration_ms)) {
+        StartNow(plan);
+      } else {
+        found_.push_back({job.gang, plan.duration_ms, now_ + 1});
+      }
     } else {
-      const UnixMs start = EarliestStart(profile_, plan, NotBefore(plan));
-      found_.push_back({job.gang, plan.duration_ms, start});
+      const UnixMs start = EarliestStart(profile_, found_, plan);
       if (start == now_) {
         StartNow(plan);
       } else {
@@ -171,17 +174,18 @@ class Planner {
            duration_ms <= plan.duration_ms;
   }
 
-  UnixMs NotBefore(const Plan& plan) const {
+  UnixMs NotBefore(const std::vector<Found>& found, const Plan& plan) const {
     UnixMs not_before = now_;
-    for (const Found& found : found_) {
-      if (NeedsNoLess(plan, found.gang, found.duration_ms)) not_before = std::max(not_before, found.start_ms);
+    for (const Found& other : found) {
+      if (NeedsNoLess(plan, other.gang, other.duration_ms)) not_before = std::max(not_before, other.start_ms);
     }
     return not_before;
   }
 
-  static UnixMs EarliestStart(SlotProfile& profile, const Plan& plan, UnixMs not_before) {
-    const auto start = profile.EarliestStart(plan.job->gang, plan.duration_ms, not_before);
+  UnixMs EarliestStart(SlotProfile& profile, std::vector<Found>& found, const Plan& plan) const {
+    const auto start = profile.EarliestStart(plan.job->gang, plan.duration_ms, NotBefore(found, plan));
     STILL_CHECK(start.has_value(), "once all that is planned has ended, the open hosts are empty");
+    found.push_back({plan.job->gang, plan.duration_ms, *start});
     return *start;
   }
 
@@ -215,6 +219,7 @@ class Planner {
 
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
   bool MakeWay(Plan& plan) {
+    if (failed_tries_ >= kMostTries) return false;
     if (std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
           return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
         }))
@@ -236,7 +241,10 @@ class Planner {
     std::vector<std::size_t> victims;
     for (const std::size_t i : chosen) victims.push_back(occupant_of[i]);
     std::optional<Replan> replan = ReplanWith(victims, plan);
-    if (!replan) return false;
+    if (!replan) {
+      ++failed_tries_;
+      return false;
+    }
     // Those ahead may move out of the way, too: perhaps fewer will do.
     const bool worth_trying = reserved_ > 1 && victims.size() > 1 && victims.size() <= kMostTries;
     for (std::size_t i = 0; worth_trying && i < victims.size();) {
@@ -293,13 +301,14 @@ class Planner {
     for (const Plan& plan : replan.plans) {
       if (plan.fate == Plan::Fate::kStarts) replan.profile.Take(plan.slots, now_, plan.end_ms());
     }
+    std::vector<Found> found;
     for (Plan& plan : replan.plans) {
       if (plan.fate != Plan::Fate::kReserved) continue;
-      const UnixMs start = EarliestStart(replan.profile, plan, now_);
+      const UnixMs start = EarliestStart(replan.profile, found, plan);
       if (start > plan.start_ms) return std::nullopt;
       Reserve(replan.profile, plan, start);
     }
-    const UnixMs start = EarliestStart(replan.profile, last, now_);
+    const UnixMs start = EarliestStart(replan.profile, found, last);
     if (start > soon_) return std::nullopt;
     Reserve(replan.profile, replan.last, start);
     return replan;
@@ -380,6 +389,7 @@ class Planner {
   std::vector<Hopeless> hopeless_;
   std::vector<Plan> plans_;  // in queue order
   std::uint32_t reserved_ = 0;
+  std::size_t failed_tries_ = 0;
   SchedulerOutput output_;
 };
 

@@ -63,7 +63,6 @@ class SlotProfile {
   std::size_t IndexOf(UnixMs at) const;  // of the last time that is not after `at`
   void InsertTime(UnixMs at);
   std::int64_t LeastFreeOf(std::uint32_t host, UnixMs from, UnixMs to) const;
-  bool Holds(const cluster::GangShape& gang, UnixMs from, UnixMs to) const;
 
   std::vector<std::vector<Step>> steps_;  // by host; the first one is now
   std::vector<UnixMs> times_;             // of all steps, rising; the first one is now
