@@ -215,10 +215,11 @@ struct Replay {
 
 class Simulation {
  public:
-  Simulation(const std::vector<TraceJob>& trace, const std::vector<HostSlots>& hosts, Policy policy, std::int32_t gap)
+  Simulation(const std::vector<TraceJob>& trace, const std::vector<HostSlots>& hosts, Policy policy,
+             const SchedulerOptions& options)
       : trace_(trace), policy_(std::move(policy)), left_ms_(trace.size()) {
     input_.hosts = &hosts;
-    input_.options.preemption_gap = gap;
+    input_.options = options;
     replay_.outcomes.resize(trace.size());
     for (std::size_t i = 0; i < trace.size(); ++i) left_ms_[i] = trace[i].runtime_ms;
   }
@@ -354,7 +355,7 @@ std::vector<std::string> Column(const std::vector<TraceJob>& trace, const Replay
           fmt::format("{:.1f}", Mean(high)),
           predicts ? fmt::format("{:.1f}", Quantile(errors, 0.5)) : "–",
           predicts ? fmt::format("{:.1f} %", 100 * late / static_cast<double>(errors.size())) : "–",
-          fmt::format("{}", replay.preemptions),
+          replay.preemptions > 0 ? fmt::format("{}", replay.preemptions) : "–",
           fmt::format("{}", replay.longest_queue),
           fmt::format("{:.3f}", 1e3 * replay.seconds / static_cast<double>(replay.calls))};
 }
@@ -369,15 +370,20 @@ std::vector<HostSlots> MakeHosts(std::uint32_t count, std::uint32_t slots) {
 void PrintTable(std::size_t jobs, std::uint64_t seed) {
   const std::vector<TraceJob> trace = MakeTrace(jobs, seed);
   const std::vector<HostSlots> hosts = MakeHosts(kHosts, kSlotsOfHost);
-  const std::vector<std::tuple<std::string, Policy, std::int32_t>> policies = {
-      {"FIFO", Fifo, 0}, {"EASY", Easy, 0}, {"Stillhouse", Schedule, 0}, {"Stillhouse, preempting", Schedule, 100}};
+  const SchedulerOptions alone{.preemption_gap = 0};
+  const std::vector<std::tuple<std::string, Policy, SchedulerOptions>> policies = {
+      {"FIFO", Fifo, alone},
+      {"EASY", Easy, alone},
+      {"Stillhouse, 1 reservation", Schedule, {.reservations = 1, .preemption_gap = 0}},
+      {"Stillhouse", Schedule, alone},
+      {"Stillhouse, preempting", Schedule, {.preemption_gap = 100}}};
   std::string head = fmt::format("| {} jobs, {} hosts of {} slots, seed {} |", jobs, kHosts, kSlotsOfHost, seed);
   std::string rule = "|---|";
   std::vector<std::vector<std::string>> columns;
-  for (const auto& [name, policy, gap] : policies) {
+  for (const auto& [name, policy, options] : policies) {
     head += fmt::format(" {} |", name);
     rule += "---|";
-    columns.push_back(Column(trace, Simulation(trace, hosts, policy, gap).Run()));
+    columns.push_back(Column(trace, Simulation(trace, hosts, policy, options).Run()));
   }
   fmt::print("{}\n{}\n", head, rule);
   for (std::size_t row = 0; row < std::size(kRows); ++row) {

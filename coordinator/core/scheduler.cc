@@ -219,11 +219,27 @@ class Planner {
 
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
   bool MakeWay(Plan& plan) {
-    if (failed_tries_ >= kMostTries) return false;
-    if (std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
-          return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
-        }))
+    const bool hopeless = std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
+      return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
+    });
+    if (hopeless || failed_tries_ >= kMostTries) return false;
+    std::vector<std::size_t> victims = VictimsFor(plan);
+    if (victims.empty()) {
+      hopeless_.push_back({plan.job->gang, plan.duration_ms, plan.job->priority});
       return false;
+    }
+    std::optional<Replan> replan = ReplanWith(victims, plan);
+    if (!replan) {
+      ++failed_tries_;
+      return false;
+    }
+    if (reserved_ > 1 && victims.size() <= kMostTries) SpareVictims(victims, *replan, plan);
+    Adopt(*std::move(replan), victims, plan);
+    return true;
+  }
+
+  // Positions in `occupants_` of those who together make room in the plan as it is, the one to be spared first first.
+  std::vector<std::size_t> VictimsFor(const Plan& plan) const {
     std::vector<Candidate> candidates;
     std::vector<std::size_t> occupant_of;
     for (std::size_t i = 0; i < occupants_.size(); ++i) {
@@ -232,32 +248,28 @@ class Planner {
       candidates.push_back({job.id, job.priority, job.started_ms, occupants_[i].end_ms, occupants_[i].slots});
       occupant_of.push_back(i);
     }
-    const std::vector<std::size_t> chosen =
+    std::vector<std::size_t> victims =
         ChooseVictims(profile_, candidates, plan.job->gang, soon_, soon_ + plan.duration_ms);
-    if (chosen.empty()) {
-      hopeless_.push_back({plan.job->gang, plan.duration_ms, plan.job->priority});
-      return false;
-    }
-    std::vector<std::size_t> victims;
-    for (const std::size_t i : chosen) victims.push_back(occupant_of[i]);
-    std::optional<Replan> replan = ReplanWith(victims, plan);
-    if (!replan) {
-      ++failed_tries_;
-      return false;
-    }
-    // Those ahead may move out of the way, too: perhaps fewer will do.
-    const bool worth_trying = reserved_ > 1 && victims.size() > 1 && victims.size() <= kMostTries;
-    for (std::size_t i = 0; worth_trying && i < victims.size();) {
+    for (std::size_t& victim : victims) victim = occupant_of[victim];
+    return victims;
+  }
+
+  // Those ahead may move out of the way, too: perhaps fewer will do.
+  void SpareVictims(std::vector<std::size_t>& victims, Replan& replan, const Plan& plan) {
+    for (std::size_t i = 0; victims.size() > 1 && i < victims.size();) {
       std::vector<std::size_t> fewer = victims;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
       if (auto enough = ReplanWith(fewer, plan)) {
-        replan = std::move(enough);
+        replan = *std::move(enough);
         victims = std::move(fewer);
       } else {
         ++i;
       }
     }
-    plan = std::move(replan->last);
+  }
+
+  void Adopt(Replan replan, const std::vector<std::size_t>& victims, Plan& plan) {
+    plan = std::move(replan.last);
     for (const std::size_t i : victims) {
       Occupant& victim = occupants_[i];
       GiveUpSoon(occupied_, victim);
@@ -267,15 +279,13 @@ class Planner {
     }
     std::ranges::sort(plan.victims);
     for (const std::uint64_t victim : plan.victims) output_.preemptions.push_back({victim, plan.job->id});
-
-    profile_ = std::move(replan->profile);
-    plans_ = std::move(replan->plans);
+    profile_ = std::move(replan.profile);
+    plans_ = std::move(replan.plans);
     found_.clear();
     hopeless_.clear();
     // What kept somebody from starting may have moved out of the way.
     for (Plan& earlier : plans_) StartIfDue(earlier);
     StartIfDue(plan);
-    return true;
   }
 
   void GiveUpSoon(SlotProfile& profile, const Occupant& victim) const {
