@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "coordinator/core/names.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {
@@ -18,6 +19,15 @@ std::string StageText(stillhouse::v1::Stage stage) {
   std::string name = stillhouse::v1::Stage_Name(stage).substr(sizeof("STAGE_") - 1);
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   return name;
+}
+
+// Empty where there is none: events of hosts have no states.
+std::string StateText(stillhouse::v1::JobState state) {
+  return state == stillhouse::v1::JOB_STATE_UNSPECIFIED ? "" : StateName(state);
+}
+
+std::string CauseText(stillhouse::v1::Cause cause) {
+  return cause == stillhouse::v1::CAUSE_UNSPECIFIED ? "" : CauseName(cause);
 }
 
 // JSON has no NaN and no infinity.
@@ -94,7 +104,7 @@ json JobRow(const RowSources& from, const Job& job) {
               {"stage", StageText(spec.stage())},
               {"state", StateName(job.state())},
               {"flags", from.live.FlagsOf(job, from.now_ms)},
-              {"cause", CauseName(job.cause())},
+              {"cause", CauseText(job.cause())},
               {"message", job.message()},
               {"reason", ReasonLine(job, from.live, from.waits, from.now_ms)},
               {"position", waits ? wait->second.position : 0},
@@ -138,7 +148,6 @@ json JobDetail(const RowSources& from, const Job& job) {
   row["digest"] = spec.digest();
   row["depends_on"] = std::vector<std::uint64_t>(spec.depends_on().begin(), spec.depends_on().end());
   row["reasons"] = ReasonRows(from, job);
-  row["log_path"] = job.log_path();
   row["storage_trouble"] = live == nullptr ? "" : live->storage_trouble;
   row["curves"] = CurvesOf(live);
   return row;
@@ -189,8 +198,8 @@ json EventRow(const State& state, const stillhouse::v1::HistoryEvent& event) {
   const Job* job = state.FindJob(event.job());
   return {{"sequence", event.sequence()}, {"at_ms", event.at_ms()},
           {"job", event.job()},           {"name", job == nullptr ? "" : job->spec().name()},
-          {"host", event.host()},         {"from", StateName(event.from())},
-          {"to", StateName(event.to())},  {"cause", CauseName(event.cause())},
+          {"host", event.host()},         {"from", StateText(event.from())},
+          {"to", StateText(event.to())},  {"cause", CauseText(event.cause())},
           {"actor", event.actor()},       {"message", event.message()}};
 }
 

@@ -1,5 +1,7 @@
 #include "coordinator/service/live_jobs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/core/names.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {
@@ -76,8 +77,7 @@ void WriteJobCounts(const State& state, Exposition* out) {
   for (const auto& [id, job] : state.jobs()) ++counts[job.state()];
   out->Family("stillhouse_jobs", "gauge", "Jobs on record by state.");
   for (const auto& [number, count] : counts) {
-    const std::string name = StateName(static_cast<stillhouse::v1::JobState>(number));
-    if (!name.empty()) out->Sample({{"state", name}}, count);
+    out->Sample({{"state", StateName(static_cast<stillhouse::v1::JobState>(number))}}, count);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "coordinator/core/names.h"
 #include "coordinator/service/job_rows.h"
 
 namespace still::coordinator {
@@ -14,7 +15,6 @@ namespace {
 
 using nlohmann::json;
 using stillhouse::v1::Job;
-using stillhouse::v1::JobState;
 using stillhouse::v1::Query;
 
 constexpr std::uint32_t kDefaultLimit = 100;
@@ -74,9 +74,9 @@ json HistoryView(const Query& query, const RowSources& from) {
   return {{"now_ms", from.now_ms}, {"jobs", std::move(rows)}};
 }
 
-Result<json> EventRows(const RowSources& from, const ReadHistory& read_history, std::uint64_t after, std::uint64_t job,
+Result<json> EventRows(const RowSources& from, const ViewSources& sources, std::uint64_t after, std::uint64_t job,
                        std::uint32_t limit) {
-  STILL_ASSIGN_OR_RETURN(const auto events, read_history(after, job, limit));
+  STILL_ASSIGN_OR_RETURN(const auto events, sources.read_history(after, job, limit));
   json rows = json::array();
   for (const auto& event : events) rows.push_back(EventRow(from.state, event));
   return rows;
@@ -89,7 +89,7 @@ Result<const Job*> JobAskedFor(const Query& query, const State& state) {
   return job;
 }
 
-Result<json> View(const Query& query, const RowSources& from, const ReadHistory& read_history) {
+Result<json> View(const Query& query, const RowSources& from, const ViewSources& sources) {
   const std::string& view = query.view();
   if (query.pipeline() != 0 && !from.state.pipelines().contains(query.pipeline())) {
     return Error(Code::kNotFound, "there is no pipeline {}", query.pipeline());
@@ -103,13 +103,14 @@ Result<json> View(const Query& query, const RowSources& from, const ReadHistory&
   if (view == "nodes") return json{{"now_ms", from.now_ms}, {"hosts", HostRows(from)}};
   if (view == "history") return HistoryView(query, from);
   if (view == "events") {
-    STILL_ASSIGN_OR_RETURN(json rows, EventRows(from, read_history, query.after(), query.job(), LimitOf(query)));
+    STILL_ASSIGN_OR_RETURN(json rows, EventRows(from, sources, query.after(), query.job(), LimitOf(query)));
     return json{{"now_ms", from.now_ms}, {"events", std::move(rows)}};
   }
   if (view == "job") {
     STILL_ASSIGN_OR_RETURN(const Job* job, JobAskedFor(query, from.state));
     json detail = JobDetail(from, *job);
-    STILL_ASSIGN_OR_RETURN(detail["events"], EventRows(from, read_history, query.after(), job->id(), LimitOf(query)));
+    detail["log_path"] = sources.log_path_of(*job);
+    STILL_ASSIGN_OR_RETURN(detail["events"], EventRows(from, sources, query.after(), job->id(), LimitOf(query)));
     return json{{"now_ms", from.now_ms}, {"job", std::move(detail)}};
   }
   if (view == "why") {
@@ -172,8 +173,8 @@ std::string RunningLine(const Job& job, const LiveJobs& live, UnixMs now) {
 }  // namespace
 
 Result<std::string> ViewJson(const Query& query, const State& state, const LiveJobs& live,
-                             const std::map<std::uint64_t, Wait>& waits, const ReadHistory& read_history, UnixMs now) {
-  STILL_ASSIGN_OR_RETURN(const json view, View(query, {state, live, waits, now}, read_history));
+                             const std::map<std::uint64_t, Wait>& waits, const ViewSources& sources, UnixMs now) {
+  STILL_ASSIGN_OR_RETURN(const json view, View(query, {state, live, waits, now}, sources));
   return view.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -197,16 +198,6 @@ std::map<std::string, std::uint32_t> SlotsInUse(const State& state) {
 
 std::string HostStateName(const stillhouse::v1::Host& host, UnixMs now) {
   return host.drained() ? "DRAINED" : host.blacklisted_until_ms() > now ? "BLACKLISTED" : "UP";
-}
-
-std::string StateName(JobState state) {
-  const std::string& name = stillhouse::v1::JobState_Name(state);
-  return name.starts_with("JOB_STATE_") ? "" : name.substr(name.find('_') + 1);
-}
-
-std::string CauseName(stillhouse::v1::Cause cause) {
-  const std::string& name = stillhouse::v1::Cause_Name(cause);
-  return cause == stillhouse::v1::CAUSE_UNSPECIFIED ? "" : name.substr(name.find('_') + 1);
 }
 
 }  // namespace still::coordinator
