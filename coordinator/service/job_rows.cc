@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "coordinator/core/names.h"
+#include "coordinator/core/queue.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {
@@ -31,7 +33,9 @@ std::string CauseText(stillhouse::v1::Cause cause) {
 }
 
 // JSON has no NaN and no infinity.
-json Number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+json Number(std::optional<double> value) {
+  return value.has_value() && std::isfinite(*value) ? json(*value) : json(nullptr);
+}
 
 json ValuesOf(const stillhouse::v1::Progress& progress) {
   json values = json::object();
@@ -42,13 +46,13 @@ json ValuesOf(const stillhouse::v1::Progress& progress) {
 json ProgressOf(const LiveJob& live, bool running) {
   const auto& progress = *live.progress;
   const double left = static_cast<double>(progress.total()) - static_cast<double>(progress.done());
-  const bool moves = running && live.units_per_second > 0;
+  const double rate = running ? live.units_per_second.value_or(0) : 0;
   return {{"done", progress.done()},
           {"total", progress.total()},
           {"unit", progress.unit()},
           {"tokens", progress.tokens()},
-          {"tokens_per_second", running ? live.tokens_per_second : 0.0},
-          {"seconds_left", moves && left >= 0 ? json(left / live.units_per_second) : json(nullptr)}};
+          {"tokens_per_second", running ? live.tokens_per_second.value_or(0) : 0.0},
+          {"seconds_left", rate > 0 && left >= 0 ? json(left / rate) : json(nullptr)}};
 }
 
 json RankRows(const RowSources& from, const Job& job) {
@@ -81,7 +85,7 @@ json CurvesOf(const LiveJob* live) {
   if (live != nullptr) {
     for (const Curve::Point& point : live->curve.points()) {
       steps.push_back(point.step);
-      losses.push_back(point.loss.has_value() ? Number(*point.loss) : json(nullptr));
+      losses.push_back(Number(point.loss));
       rates.push_back(Number(point.tokens_per_second));
     }
   }
@@ -179,8 +183,8 @@ json HostRows(const RowSources& from) {
     const std::string state = HostStateName(host, from.now_ms);
     std::string reason = host.drained() ? host.drain_reason() : "";
     if (state == "BLACKLISTED") {
-      reason = fmt::format("{} failures in a row; tried again in {} s", host.failures(),
-                           (host.blacklisted_until_ms() - from.now_ms + 999) / 1000);
+      reason = fmt::format("lost {} times in a row; tried again in {}", host.failures(),
+                           DurationText(host.blacklisted_until_ms() - from.now_ms));
     }
     const auto here = jobs.find(name);
     rows.push_back({{"name", name},

@@ -101,7 +101,7 @@ void WriteProgress(const std::vector<JobFacts>& jobs, Exposition* out) {
   out->Family("stillhouse_job_tokens_per_second", "gauge", "Useful tokens per second, mean of the last 30 seconds.");
   with_progress([&](const JobFacts& facts) {
     const bool runs = HoldsSlots(facts.job->state()) && facts.live->attempt == facts.job->attempt();
-    out->Sample(facts.labels, runs ? facts.live->tokens_per_second : 0);
+    out->Sample(facts.labels, runs ? facts.live->tokens_per_second.value_or(0) : 0);
   });
   out->Family("stillhouse_job_loss", "gauge", "Loss of the last step reported.");
   with_progress([&](const JobFacts& facts) {

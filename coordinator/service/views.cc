@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "coordinator/core/names.h"
+#include "coordinator/core/queue.h"
 #include "coordinator/service/job_rows.h"
 
 namespace still::coordinator {
@@ -136,7 +137,7 @@ std::string WaitingLine(const Job& job, UnixMs now) {
   if (job.state() == stillhouse::v1::JOB_HELD) {
     line = "held";
   } else if (job.eligible_ms() > now) {
-    line = fmt::format("pause of {} s before attempt {}", (job.eligible_ms() - now + 999) / 1000, job.attempt() + 1);
+    line = fmt::format("pause of {} before attempt {}", DurationText(job.eligible_ms() - now), job.attempt() + 1);
   } else if (job.state() == stillhouse::v1::JOB_RECOVERING) {
     line = "waits for slots to recover in";
   } else {
@@ -157,7 +158,8 @@ std::string RunningLine(const Job& job, const LiveJobs& live, UnixMs now) {
   for (const std::string& flag : live.FlagsOf(job, now)) {
     if (flag == "RECONCILING") parts.push_back("ran before this coordinator started; its agent has not reported yet");
     if (flag == "UNREACHABLE") {
-      parts.push_back(fmt::format("agent not heard for {} s; the job is left alone", live.SilenceMs(job, now) / 1000));
+      parts.push_back(
+          fmt::format("agent not heard for {}; the job is left alone", DurationText(live.SilenceMs(job, now))));
     }
     if (flag == "STRAGGLING" && known != nullptr) {
       for (const std::uint32_t rank : Stragglers(known->ranks)) parts.push_back(fmt::format("rank {} straggles", rank));

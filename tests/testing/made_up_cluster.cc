@@ -1,5 +1,6 @@
 #include "tests/testing/made_up_cluster.h"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <utility>
@@ -249,17 +250,19 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
     report.set_running(true);
     const double share = static_cast<double>(second) / static_cast<double>(seconds);
     auto* progress = report.mutable_progress();
-    const double dip = second > 300 && second < 312 ? 0.4 : 1.0;
-    progress->set_done(static_cast<std::uint64_t>(static_cast<double>(text.done) * share * dip +
-                                                  (1 - dip) * 0.5 * static_cast<double>(text.done)));
+    // A death at half time: twelve seconds without a step.
+    const double working = static_cast<double>(second > 312 ? second - 12 : std::min<std::uint64_t>(second, 300));
+    const double before = static_cast<double>(text.done) / static_cast<double>(seconds - 12) * working;
+    progress->set_done(second == seconds ? text.done : static_cast<std::uint64_t>(before));
     progress->set_total(text.total);
     progress->set_unit(text.unit);
-    progress->set_tokens(static_cast<std::uint64_t>(static_cast<double>(progress->done()) * text.tokens_per_unit *
-                                                    (1 + 0.02 * random.NextUnit())));
+    const double wobble = 0.03 * std::sin(working / 9) + 0.02 * std::sin(working / 31);
+    progress->set_tokens(
+        static_cast<std::uint64_t>(before * text.tokens_per_unit + 20 * text.tokens_per_unit * wobble));
     if (text.loss > 0) {
       (*progress->mutable_values())["loss"] = text.loss + 7.5 * std::exp(-6 * share) + 0.12 * random.NextUnit();
       (*progress->mutable_values())["kl"] = 0.4 * text.loss;
-      (*progress->mutable_values())["lr"] = 5e-4 * (1 - share);
+      (*progress->mutable_values())["lr"] = 5e-4 * (1 - 0.6 * share);
     }
     const double mean = static_cast<double>(text.ranks) * static_cast<double>(second) * 11.0;
     *report.mutable_phase_seconds() = {};
