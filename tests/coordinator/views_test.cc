@@ -33,6 +33,12 @@ class ViewsTest : public ::testing::Test {
     return {};
   }
 
+  static std::vector<std::uint64_t> Ids(const json& view) {
+    std::vector<std::uint64_t> ids;
+    for (const json& row : view["jobs"]) ids.push_back(row["id"]);
+    return ids;
+  }
+
   MadeUpCluster cluster_;
 };
 
@@ -79,15 +85,15 @@ TEST_F(ViewsTest, RowsHaveEveryPromisedField) {
 }
 
 TEST_F(ViewsTest, QueueShowsRunningJobsThenTheQueueThenTheBlocked) {
-  std::vector<std::uint64_t> order;
-  for (const json& row : View("queue")["jobs"]) order.push_back(row["id"]);
-  EXPECT_THAT(order, ElementsAre(4, 5, 10, 12, 15, 7, 11, 6, 8, 9));
+  EXPECT_THAT(Ids(View("queue")), ElementsAre(4, 5, 10, 12, 15, 7, 11, 6, 8, 9));
 }
 
 TEST_F(ViewsTest, EveryWaitingRowHasAReasonEvenWhenTheSchedulerIsSilent) {
   for (const bool silent : {false, true}) {
     if (silent) cluster_.waits.clear();
-    for (const json& row : View("queue")["jobs"]) {
+    const json queue = View("queue");
+    EXPECT_EQ(queue["jobs"].size(), 10u);
+    for (const json& row : queue["jobs"]) {
       if (row["started_ms"] == 0 || row["state"] == "RECOVERING") {
         EXPECT_NE(row["reason"], "") << row.dump(2);
       }
@@ -169,9 +175,7 @@ TEST_F(ViewsTest, WhyNamesEveryReason) {
 }
 
 TEST_F(ViewsTest, HistoryHasEndedJobsTheNewestFirst) {
-  std::vector<std::uint64_t> order;
-  for (const json& row : View("history")["jobs"]) order.push_back(row["id"]);
-  EXPECT_THAT(order, ElementsAre(14, 13, 3, 2, 1));
+  EXPECT_THAT(Ids(View("history")), ElementsAre(14, 13, 3, 2, 1));
 }
 
 TEST_F(ViewsTest, EventsGoOnAfterASequence) {
