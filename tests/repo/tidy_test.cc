@@ -92,6 +92,7 @@ TEST(TidyTest, EachLibraryHasOneOwner) {
       {"spdlog/", {"common/log.cc"}},
       {"yaml-cpp/", {"common/config.cc", "common/sweep.cc", "common/yaml_reader.h"}},
       {"openssl/", {"common/digest.cc"}},
+      {"httplib.h", {"coordinator/http/http_server.cc"}},
       {"bzlib.h", {"shards/corpus/"}},
       {"expat.h", {"shards/corpus/"}},
       {"mpi.h", {"worker/collective/"}},
