@@ -33,6 +33,7 @@ int Main(int argc, char** argv) {
   RegisterRun(app, action);
   RegisterJobs(app, action);
   RegisterHosts(app, action);
+  RegisterServe(app, action);
   RegisterArtifacts(app, action);
   app.add_subcommand("version", "Print the version")->callback([&] {
     action = [] {

@@ -42,7 +42,8 @@ Result<pid_t> StartDetached(const Command& command, const std::string& log_path,
                                              O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (error == 0) error = posix_spawn_file_actions_adddup2(&files.actions, STDOUT_FILENO, STDERR_FILENO);
   if (error == 0 && held_fd >= 0) error = posix_spawn_file_actions_adddup2(&files.actions, held_fd, kHeldAs);
-  if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&files.actions, held_fd >= 0 ? kHeldAs + 1 : kHeldAs);
+  if (error == 0)
+    error = posix_spawn_file_actions_addclosefrom_np(&files.actions, held_fd >= 0 ? kHeldAs + 1 : kHeldAs);
 
   Attributes attributes;
   sigset_t none;

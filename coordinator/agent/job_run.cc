@@ -40,7 +40,8 @@ class Run {
         spec_(task.spec()),
         stage_(StageText(spec_.stage())),
         artifacts_(spec_.artifacts_root()),
-        job_directory_(JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", spec_.kind(), spec_.digest()))),
+        job_directory_(
+            JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", spec_.kind(), spec_.digest()))),
         launcher_(launcher),
         clock_(clock),
         callbacks_(callbacks) {}
@@ -118,8 +119,8 @@ class Run {
                  .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
                  .is_made = [this] { return IsMade(); }};
     if (Trains(spec_.stage())) {
-      const TrainConfig& train = spec_.stage() == stillhouse::v1::STAGE_TEACHER ? spec_.config().teacher().fit()
-                                                                                : spec_.config().train();
+      const TrainConfig& train =
+          spec_.stage() == stillhouse::v1::STAGE_TEACHER ? spec_.config().teacher().fit() : spec_.config().train();
       job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
       job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
       // An mpirun that a person typed has the flags that it has.
@@ -127,8 +128,9 @@ class Run {
                      task_.attached_ranks() == 0;
     }
     if (spec_.stage() == stillhouse::v1::STAGE_TARGETS) {
-      STILL_ASSIGN_OR_RETURN(const auto view, shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()),
-                                                                       shards::Split::kTrain));
+      STILL_ASSIGN_OR_RETURN(
+          const auto view,
+          shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
       job.shards = view->shards();
     }
     return job;

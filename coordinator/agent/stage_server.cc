@@ -144,7 +144,8 @@ Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& env
   const Clock::TimePoint now = clock_.Now();
   sightings_.Seen(envelope.rank(), {said.phase(), said.step()});
   phase_times_.Heard(
-      {.rank = envelope.rank(), .phase = said.phase(), .step = said.step(), .phase_seconds = said.phase_seconds()}, now);
+      {.rank = envelope.rank(), .phase = said.phase(), .step = said.step(), .phase_seconds = said.phase_seconds()},
+      now);
   if (!ranks_told_ || now - *ranks_told_ >= options_.ranks_interval) {
     ranks_told_ = now;
     options_.on_ranks(phase_times_);

@@ -18,10 +18,10 @@
 namespace still::coordinator {
 namespace {
 
+using std::chrono::milliseconds;
 using stillhouse::v1::AgentOrders;
 using stillhouse::v1::AgentReport;
 using stillhouse::v1::AgentTask;
-using std::chrono::milliseconds;
 
 constexpr milliseconds kReportInterval{1000};
 constexpr milliseconds kAnswerPatience{300};     // for the orders that answer a report
@@ -74,7 +74,8 @@ class Reporter {
   void Connect() {
     const Result<std::string> endpoint = ReadFile(StateDirectory(task_.state_directory()).Endpoint());
     if (endpoint.ok() && !endpoint->empty()) endpoint_ = endpoint->substr(0, endpoint->find('\n'));
-    const std::string identity = fmt::format("agent-{}-{}-{}-{}", task_.job(), task_.attempt(), getpid(), ++connections_);
+    const std::string identity =
+        fmt::format("agent-{}-{}-{}-{}", task_.job(), task_.attempt(), getpid(), ++connections_);
     Result<std::unique_ptr<RpcClient>> client = RpcClient::Connect(endpoint_, identity);
     if (client.ok()) client_ = std::move(client).value();
     heard_ = clock_.Now();
@@ -83,8 +84,8 @@ class Reporter {
   void Await(std::uint64_t sequence) {
     const Clock::TimePoint until = clock_.Now() + kAnswerPatience;
     while (clock_.Now() < until) {
-      const Result<std::optional<std::string>> said = client_->Receive(
-          std::chrono::duration_cast<milliseconds>(until - clock_.Now()) + milliseconds(1));
+      const Result<std::optional<std::string>> said =
+          client_->Receive(std::chrono::duration_cast<milliseconds>(until - clock_.Now()) + milliseconds(1));
       AgentOrders orders;
       if (!said.ok() || !*said || !orders.ParseFromString(**said)) return;
       heard_ = clock_.Now();

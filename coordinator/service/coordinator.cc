@@ -36,7 +36,8 @@ Result<std::uint64_t> JobNamed(const State& state, const std::string& name) {
   std::optional<std::uint64_t> found;
   for (const std::uint64_t id : state.live()) {
     if (state.FindJob(id)->spec().name() != name) continue;
-    if (found) return Error(Code::kInvalidArgument, "'{}' are jobs {} and {}: name one by its number", name, *found, id);
+    if (found)
+      return Error(Code::kInvalidArgument, "'{}' are jobs {} and {}: name one by its number", name, *found, id);
     found = id;
   }
   if (!found) return Error(Code::kNotFound, "no job that waits or runs is called '{}'; still queue shows them", name);
@@ -115,8 +116,7 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   const auto decide = [&]() -> Result<ClientReply> {
     STILL_RETURN_IF_ERROR(CheckProtocol(request.protocol()));
     if (request.has_query()) return View(request.query());
-    if (Degraded())
-      return Error(Code::kResourceExhausted, "nothing can be changed now: {}", trouble_.message());
+    if (Degraded()) return Error(Code::kResourceExhausted, "nothing can be changed now: {}", trouble_.message());
     switch (request.body_case()) {
       case ClientRequest::kSubmit: return Submit(request.submit(), request.user());
       case ClientRequest::kChange: return ChangeJobs(request.change(), request.user());
@@ -180,8 +180,8 @@ Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
 }
 
 std::string Coordinator::Metrics() {
-  return MetricsText(state_, live_, Waits(), {.journal_sequence = state_.next_sequence() - 1, .started_ms = started_ms_},
-                     Now());
+  return MetricsText(state_, live_, Waits(),
+                     {.journal_sequence = state_.next_sequence() - 1, .started_ms = started_ms_}, Now());
 }
 
 void Coordinator::Apply(Changes changes) {

@@ -5,7 +5,8 @@
 // A full disk under the journal: nothing is granted or changed, what people ask is answered, agents are heard but their
 // outcomes not acknowledged, so nothing is lost; it goes on by itself once there is space (DEGRADED_STORAGE).
 //
-// Safe to be killed at any instant: the next one continues from the journal, and adopts the agents that run. One thread.
+// Safe to be killed at any instant: the next one continues from the journal, and adopts the agents that run. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -96,13 +97,13 @@ class Coordinator {
 
   State state_;
   LiveJobs live_;
-  std::map<std::uint64_t, std::string> attach_tasks_;  // of attached jobs, for the ranks that ask
-  std::vector<Changes> unwritten_;       // applied to state_, not in the journal yet
-  std::vector<OutgoingMessage> answers_;  // true once those are written
+  std::map<std::uint64_t, std::string> attach_tasks_;                 // of attached jobs, for the ranks that ask
+  std::vector<Changes> unwritten_;                                    // applied to state_, not in the journal yet
+  std::vector<OutgoingMessage> answers_;                              // true once those are written
   std::set<std::pair<std::uint64_t, std::uint64_t>> started_agents_;  // (job, attempt), by this process
   std::optional<std::map<std::uint64_t, Wait>> waits_;                // of this round
-  bool changed_ = true;                      // since the last look at the queue
-  std::optional<Clock::TimePoint> advanced_;  // that look
+  bool changed_ = true;                                               // since the last look at the queue
+  std::optional<Clock::TimePoint> advanced_;                          // that look
   std::optional<Clock::TimePoint> looked_;
   std::optional<Clock::TimePoint> probed_;
   Status trouble_;  // of the last write

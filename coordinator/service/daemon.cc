@@ -20,8 +20,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRound{50};           // longest wait for a message
-constexpr int kMostMessagesARound = 4096;    // that share one write
+constexpr milliseconds kRound{50};         // longest wait for a message
+constexpr int kMostMessagesARound = 4096;  // that share one write
 
 Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
   STILL_RETURN_IF_ERROR(MakeDirectories(directory.path()));

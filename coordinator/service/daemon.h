@@ -15,10 +15,10 @@ struct DaemonOptions {
   std::string state_directory;
   std::string endpoint = "tcp://127.0.0.1:5600";  // "*" as port: a free one
   std::string http_address = "127.0.0.1";
-  std::uint16_t http_port = 5680;                 // 0: a free one
+  std::uint16_t http_port = 5680;  // 0: a free one
   bool http = true;
-  std::string hostfile;                           // empty: this machine
-  std::string still;                              // path of this program, for the agents
+  std::string hostfile;  // empty: this machine
+  std::string still;     // path of this program, for the agents
   std::string worker;
   std::string mpirun;
   std::function<void(const std::string& endpoint, const std::string& url)> on_ready = [](auto&&, auto&&) {};

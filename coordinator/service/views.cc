@@ -199,14 +199,4 @@ std::string HostStateName(const stillhouse::v1::Host& host, UnixMs now) {
   return host.drained() ? "DRAINED" : host.blacklisted_until_ms() > now ? "BLACKLISTED" : "UP";
 }
 
-std::string StateName(JobState state) {
-  const std::string& name = stillhouse::v1::JobState_Name(state);
-  return name.starts_with("JOB_STATE_") ? "" : name.substr(name.find('_') + 1);
-}
-
-std::string CauseName(stillhouse::v1::Cause cause) {
-  const std::string& name = stillhouse::v1::Cause_Name(cause);
-  return cause == stillhouse::v1::CAUSE_UNSPECIFIED ? "" : name.substr(name.find('_') + 1);
-}
-
 }  // namespace still::coordinator

@@ -11,6 +11,7 @@
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
 #include "common/unix_time.h"
+#include "coordinator/core/names.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/core/state.h"
 #include "coordinator/service/live_jobs.h"
@@ -36,8 +37,5 @@ std::string ReasonLine(const stillhouse::v1::Job& job, const LiveJobs& live, con
 std::map<std::string, std::uint32_t> SlotsInUse(const State& state);
 // "UP", "DRAINED", "BLACKLISTED".
 std::string HostStateName(const stillhouse::v1::Host& host, UnixMs now);
-// Without the prefix of the enum: "PENDING", "PROCESS_DEATH"; empty for the unspecified cause.
-std::string StateName(stillhouse::v1::JobState state);
-std::string CauseName(stillhouse::v1::Cause cause);
 
 }  // namespace still::coordinator
