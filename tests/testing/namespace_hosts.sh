@@ -17,6 +17,7 @@
 #   namespace_hosts.sh cut HOST      from now on no packet reaches or leaves it; its processes go on
 #   namespace_hosts.sh mend HOST     undoes a cut
 #   namespace_hosts.sh kill HOST     its processes end at once, by SIGKILL; with a cut before, nobody is told
+#   namespace_hosts.sh boot HOST     starts a killed one again, with an empty /dev/shm; returns once ssh works
 #
 # Exit: COMMAND's; 77, with the reason, where this machine does not let us (ctest's SKIP_RETURN_CODE).
 set -euo pipefail
@@ -76,7 +77,7 @@ head_main() {
     number=$((number + 1))
     start_host "$name" "$number"
   done <hosts
-  for name in $(cat hosts); do wait_for_sshd "$name"; done
+  for name in $(cat hosts); do wait_for_sshd "$name" || skip "ssh to $name does not work (its log is above)"; done
   export STILL_TESTBED_ADDRESS=$network.1 STILL_TESTBED_NETWORK=$network.0/24
   STILL_TESTBED_HOSTS=$(tr '\n' ' ' <hosts)
   export STILL_TESTBED_HOSTS=${STILL_TESTBED_HOSTS% }
@@ -158,7 +159,7 @@ wait_for_sshd() {
     sleep 0.1
   done
   cat "$1.log" >&2
-  skip "ssh to $1 does not work (its log is above)"
+  return 1
 }
 
 case ${1:-} in
@@ -166,6 +167,14 @@ case ${1:-} in
   --host) cd "$STILL_TESTBED"; host_main "$2" "$3" ;;
   cut) host_number "$2" >/dev/null; ip link set "to-$2" nomaster ;;
   mend) host_number "$2" >/dev/null; ip link set "to-$2" master switch ;;
+  boot)
+    number=$(host_number "$2")
+    cd "$STILL_TESTBED"
+    while ip link show "to-$2" >/dev/null 2>&1; do sleep 0.02; done # a network namespace goes a moment after its processes
+    rm -f "$2.ready" "$2.cabled"
+    start_host "$2" "$number"
+    wait_for_sshd "$2"
+    ;;
   kill) host_number "$2" >/dev/null; kill -KILL "$(cat "$STILL_TESTBED/$2.pid")" ;;
   *) outside "$@" ;;
 esac
