@@ -8,6 +8,7 @@
 
 #include "cli/checkpoint_command.h"
 #include "cli/inspect_command.h"
+#include "cli/keys_command.h"
 #include "cli/run_command.h"
 #include "common/status.h"
 
@@ -105,6 +106,13 @@ void AddCheckpoint(CLI::App& app, InspectFlags& flags, Action& action) {
   add("hash", "Print the SHA-256 over names, shapes and bytes of weights and optimizer state", &HashCheckpointCommand);
 }
 
+void AddKeys(CLI::App& app, std::string& directory, Action& action) {
+  CLI::App* keys = app.add_subcommand("keys", "Keys for a coordinator that other hosts reach")->require_subcommand(1);
+  CLI::App* made = keys->add_subcommand("new", "Make keys; those that are there are never replaced");
+  made->add_option("--directory", directory, "instead of keys/ in the coordinator's state directory")->type_name("DIR");
+  made->callback([&] { action = [&] { return NewKeysCommand(directory); }; });
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Stillhouse distils BERT-family language models.", "still");
   app.footer(kExamples);
@@ -112,11 +120,13 @@ int Main(int argc, char** argv) {
   RunFlags run_flags;
   InspectFlags inspect_flags;
   CatFlags cat_flags;
+  std::string keys_directory;
   Action action;
   AddRun(app, run_flags, action);
   AddCorpus(app, inspect_flags, cat_flags, action);
   AddTargets(app, inspect_flags, action);
   AddCheckpoint(app, inspect_flags, action);
+  AddKeys(app, keys_directory, action);
   app.add_subcommand("version", "Print the version")->callback([&] {
     action = [] {
       std::puts("still " STILLHOUSE_VERSION);

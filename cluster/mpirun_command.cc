@@ -43,7 +43,9 @@ std::string HostList(const Placement& hosts) {
 std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind) {
   const bool prrte = kind == MpirunKind::kOpenMpi5;
   const SshOptions& ssh = spec.ssh;
-  std::string ssh_arguments = fmt::format("-o BatchMode=yes -o ConnectTimeout={}", ssh.connect_seconds);
+  // An ssh to a host that vanished would outlive mpirun: it asks now and then whether somebody is there.
+  std::string ssh_arguments = fmt::format(
+      "-o BatchMode=yes -o ConnectTimeout={} -o ServerAliveInterval=15 -o ServerAliveCountMax=4", ssh.connect_seconds);
   if (!ssh.identity_file.empty()) ssh_arguments += " -i " + ssh.identity_file;
   for (const std::string& argument : ssh.arguments) ssh_arguments += " " + argument;
 
