@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/keys_command.h"
 #include "cli/registration.h"
 #include "cli/serve_command.h"
 
@@ -24,6 +25,12 @@ void RegisterServe(CLI::App& app, Action& action) {
       ->capture_default_str();
   serve->add_flag("--no-http", flags->no_http, "no status page");
   serve->callback([flags, &action] { action = [flags] { return ServeCommand(*flags); }; });
+
+  const auto directory = std::make_shared<std::string>();
+  CLI::App* keys = app.add_subcommand("keys", "Keys for a coordinator that other hosts reach")->require_subcommand(1);
+  CLI::App* made = keys->add_subcommand("new", "Make keys; those that are there are never replaced");
+  made->add_option("--directory", *directory, "instead of keys/ in the coordinator's state directory")->type_name("DIR");
+  made->callback([directory, &action] { action = [directory] { return NewKeysCommand(*directory); }; });
 
   const auto task = std::make_shared<std::string>();
   CLI::App* agent = app.add_subcommand("agent", "")->group("");  // what the coordinator starts: no command for people
