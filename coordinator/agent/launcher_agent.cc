@@ -59,6 +59,7 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
                              .survivors_go_on = job_.in_place,
                              .publisher = publisher_.get(),
                              .on_progress = callbacks_.on_progress,
+                             .quarantine = job_.quarantine,
                              .on_storage_trouble = callbacks_.on_storage_trouble};
   if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
   if (job_.in_place) {

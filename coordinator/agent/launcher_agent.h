@@ -38,13 +38,15 @@ struct AgentCallbacks {
 struct AgentJob {
   std::string stage;  // name, in messages
   std::string journal_path;
-  std::string checkpoint_directory;  // empty: the stage makes no checkpoints, and its ranks do not survive each other
+  std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
   RecoveryPolicy policy;
-  bool in_place = false;       // survivors of a death go on (needs checkpoints' kind of stage)
-  std::uint32_t shards = 0;    // to lease
-  cluster::LaunchSpec launch;  // without the arguments that name the task
-  std::string task_path;       // where the task of each launch is written
+  bool in_place = false;     // survivors of a death go on (in a stage with checkpoints, or with shards)
+  std::uint32_t shards = 0;  // to lease
+  // Sets aside what is sealed of a shard that was computed twice with different results.
+  std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
+  cluster::LaunchSpec launch;                            // without the arguments that name the task
+  std::string task_path;                                 // where the task of each launch is written
   std::function<bool()> is_made = [] { return false; };  // whether the artifact exists
 };
 

@@ -7,6 +7,7 @@
 #include "common/proto/control.pb.h"
 #include "coordinator/pipeline/corpus_options.h"
 #include "shards/corpus_view.h"
+#include "shards/targets/target_store.h"
 
 namespace still::coordinator {
 namespace {
@@ -134,13 +135,17 @@ Result<AgentJob> PipelineDriver::JobOf(const Plan& plan, const StagePlan& stage)
     const auto& train = stage.stage == Stage::kTeacher ? config_.teacher().fit() : config_.train();
     job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), stage.digest);
     job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
-    job.in_place = config_.recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && config_.ranks() > 1;
   }
   if (stage.stage == Stage::kTargets) {
     const std::string corpus = artifacts_.PathOf(ArtifactKind(Stage::kCorpus), At(plan, Stage::kCorpus).digest);
     STILL_ASSIGN_OR_RETURN(const auto view, shards::CorpusView::Open(corpus, shards::Split::kTrain));
     job.shards = view->shards();
+    job.quarantine = [this, stage](std::uint32_t shard) {
+      return shards::QuarantineTargetShard(artifacts_, stage.digest, shard);
+    };
   }
+  job.in_place = config_.recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && config_.ranks() > 1 &&
+                 (Trains(stage.stage) || stage.stage == Stage::kTargets);
   return job;
 }
 
