@@ -340,7 +340,9 @@ Status RemoveStaleTemporaries(const std::string& directory, std::string_view pre
     if (!name.starts_with(prefix)) continue;
     const pid_t owner = OwnerOf(name);
     const bool runs = owner > 0 && (kill(owner, 0) == 0 || errno == EPERM);
-    if (owner > 0 && !runs) STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
+    if (owner <= 0 || runs) continue;
+    const Status removed = RemoveAll(JoinPath(directory, name));
+    if (removed.code() != Code::kNotFound) STILL_RETURN_IF_ERROR(removed);  // else another process is at it, too
   }
   return Ok();
 }

@@ -1,6 +1,7 @@
 #include "shards/targets/target_store.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -70,6 +71,7 @@ Result<TargetStore> TargetStore::Open(const ArtifactStore& artifacts, const Iden
   store.spec_ = spec;
   store.shards_ = shards;
   if (!store.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(store.building_path_));
+  if (store.Committed()) rmdir(store.building_path_.c_str());  // it was committed meanwhile: this one is empty
   return store;
 }
 
@@ -96,8 +98,8 @@ Status TargetStore::RemoveLeftovers() const {
   const std::filesystem::path final_path(final_path_);
   STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(),
                                                fmt::format("{}.{}.", final_path.filename().string(), HostName())));
-  if (!Exists(building_path_)) return Ok();
-  return RemoveStaleTemporaries(building_path_);  // of a manifest
+  const Status removed = RemoveStaleTemporaries(building_path_);  // of a manifest
+  return removed.code() == Code::kNotFound ? Ok() : removed;      // it is the artifact by now
 }
 
 // One that is overtaken by another process may fail anywhere, and has nothing left to do.
