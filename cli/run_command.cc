@@ -6,9 +6,8 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
+#include "cli/programs.h"
 #include "cli/progress_display.h"
 #include "cli/report.h"
 #include "cluster/local_launcher.h"
@@ -43,18 +42,6 @@ Status Arm(const std::vector<std::string>& faults) {
   if (faults.empty()) return Ok();
   for (const std::string& fault : faults) STILL_RETURN_IF_ERROR(CheckFaultSpecification(fault).WithContext("--fault"));
   return ArmFaults(fmt::format("{}", fmt::join(faults, ",")));
-}
-
-// STILL_WORKER, else still-worker beside this binary.
-Result<std::string> FindWorker() {
-  if (const char* chosen = std::getenv("STILL_WORKER"); chosen != nullptr && *chosen != '\0')
-    return std::string(chosen);
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string worker = (self.parent_path() / "still-worker").string();
-  if (!error && Exists(worker)) return worker;
-  return Error(Code::kNotFound, "no worker at {}: build the target still-worker, or set STILL_WORKER to its path",
-               worker);
 }
 
 void Print(const std::string& text) {

@@ -109,6 +109,8 @@ class StagedDirectory {
 // Removes leftovers ("<prefix>*.partial-<pid>", "<prefix>*.tmp-<pid>") of processes that no longer run on this host,
 // directly inside `directory`.
 Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix = "");
+// Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
+Status RemoveTemporariesOf(const std::string& path);
 // Of this host, for the names of what other hosts must leave alone.
 std::string HostName();
 
@@ -119,6 +121,9 @@ class FileLock {
   ~FileLock();
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
+
+  // For a child process to inherit: the lock is then held until both have let go.
+  int descriptor() const { return fd_; }
 
  private:
   explicit FileLock(int fd) : fd_(fd) {}

@@ -136,7 +136,16 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
 }
 
 Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& envelope) {
-  sightings_.Seen(envelope.rank(), {envelope.heartbeat().phase(), envelope.heartbeat().step()});
+  const stillhouse::v1::Heartbeat& said = envelope.heartbeat();
+  const Clock::TimePoint now = clock_.Now();
+  sightings_.Seen(envelope.rank(), {said.phase(), said.step()});
+  phase_times_.Heard(
+      {.rank = envelope.rank(), .phase = said.phase(), .step = said.step(), .phase_seconds = said.phase_seconds()},
+      now);
+  if (!ranks_told_ || now - *ranks_told_ >= options_.ranks_interval) {
+    ranks_told_ = now;
+    options_.on_ranks(phase_times_);
+  }
   Envelope reply;
   reply.mutable_heartbeat_reply()->set_drain(stop_seen_.has_value());
   return Reply(peer, &reply);
@@ -201,6 +210,7 @@ Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors
     part_writers_.erase(gone);
     NoteStorageTrouble(RankSource(gone), "");
     sightings_.Forget(gone);
+    phase_times_.Forget(gone);
   }
   return generation;
 }

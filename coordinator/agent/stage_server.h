@@ -31,6 +31,7 @@
 #include "coordinator/agent/divisible_work.h"
 #include "coordinator/agent/generation_end.h"
 #include "coordinator/agent/membership.h"
+#include "coordinator/agent/phase_times.h"
 #include "coordinator/agent/rank_sightings.h"
 #include "coordinator/agent/stage_results.h"
 
@@ -51,6 +52,8 @@ struct StageServerOptions {
   bool survivors_go_on = false;              // one rank's "a peer is gone" does not end the launch
   CheckpointPublisher* publisher = nullptr;  // outlives the server; null: this stage makes no checkpoints
   std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
+  // Where the ranks are and where their time went, at most every `ranks_interval`.
+  std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
   std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
   // A shard was computed twice with different results: what is sealed of it is set aside.
@@ -64,6 +67,7 @@ struct StageServerOptions {
   std::chrono::milliseconds drain_shrunk{1000};  // ...where a rank is missing, so that MPI_Finalize may wait for ever
   std::chrono::milliseconds last_words{300};     // for what dead ranks said to arrive
   std::chrono::milliseconds publish_retry{500};
+  std::chrono::milliseconds ranks_interval{500};
 };
 
 class StageServer {
@@ -121,6 +125,7 @@ class StageServer {
   Membership membership_;
   StageResults results_;
   RankSightings sightings_;
+  PhaseTimes phase_times_;
   CheckpointCollector collector_;
   Clock::TimePoint generation_since_;
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones
@@ -131,6 +136,7 @@ class StageServer {
   std::map<std::uint32_t, std::string> part_writers_;  // ranks that took part in a checkpoint, and where they are heard
   std::optional<std::uint64_t> published_step_;        // newest of this launch
   std::optional<Clock::TimePoint> publish_tried_;
+  std::optional<Clock::TimePoint> ranks_told_;
   std::map<std::string, std::string> storage_troubles_;  // by who has one
 
   std::optional<Clock::TimePoint> stop_seen_;

@@ -6,22 +6,12 @@
 #include "common/files.h"
 #include "common/proto/control.pb.h"
 #include "coordinator/pipeline/corpus_options.h"
+#include "coordinator/pipeline/stage_facts.h"
 #include "shards/corpus_view.h"
 #include "shards/targets/target_store.h"
 
 namespace still::coordinator {
 namespace {
-
-stillhouse::v1::Stage StageOnTheWire(Stage stage) {
-  return static_cast<stillhouse::v1::Stage>(static_cast<int>(stage) + static_cast<int>(stillhouse::v1::STAGE_CORPUS));
-}
-static_assert(static_cast<int>(Stage::kExport) + stillhouse::v1::STAGE_CORPUS == stillhouse::v1::STAGE_EXPORT);
-
-// By exact steps, with checkpoints: what a death leaves behind is worth going on with.
-bool Trains(Stage stage) { return stage == Stage::kTeacher || stage == Stage::kTrain; }
-
-// Measurements and a file conversion: one rank does them.
-bool RunsOnOneRank(Stage stage) { return stage == Stage::kEvaluate || stage == Stage::kExport; }
 
 const StagePlan& At(const Plan& plan, Stage stage) { return plan[static_cast<std::size_t>(stage)]; }
 
