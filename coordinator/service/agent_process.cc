@@ -78,8 +78,7 @@ class Reporter {
     if (endpoint.ok() && !endpoint->empty()) endpoint_ = endpoint->substr(0, endpoint->find('\n'));
     const std::string identity =
         fmt::format("agent-{}-{}-{}-{}", task_.job(), task_.attempt(), getpid(), ++connections_);
-    const Result<std::optional<RpcClientKeys>> keys =
-        ClientKeysIfAny(StateDirectory(task_.state_directory()).Keys());
+    const Result<std::optional<RpcClientKeys>> keys = ClientKeysIfAny(StateDirectory(task_.state_directory()).Keys());
     if (!keys.ok()) return LogWarn("the coordinator cannot be told anything: {}", keys.status().message());
     Result<std::unique_ptr<RpcClient>> client = RpcClient::Connect(endpoint_, identity, *keys);
     if (client.ok()) client_ = std::move(client).value();

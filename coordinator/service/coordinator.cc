@@ -172,10 +172,9 @@ Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
 
 Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
   ClientReply reply;
-  const ViewSources sources = {
-      .read_history = [&](std::uint64_t after, std::uint64_t job,
-                          std::uint32_t limit) { return journal_.Events(after, job, limit); },
-      .log_path_of = [](const Job& job) { return job.log_path(); }};
+  const ViewSources sources = {.read_history = [&](std::uint64_t after, std::uint64_t job,
+                                                   std::uint32_t limit) { return journal_.Events(after, job, limit); },
+                               .log_path_of = [](const Job& job) { return job.log_path(); }};
   STILL_ASSIGN_OR_RETURN(*reply.mutable_json(), ViewJson(query, state_, live_, Waits(), sources, Now()));
   return reply;
 }

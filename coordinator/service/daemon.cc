@@ -67,11 +67,11 @@ class Page {
   // With an empty token on loopback only.
   static Result<std::unique_ptr<Page>> Start(const DaemonOptions& options, const std::string& token) {
     auto page = std::unique_ptr<Page>(new Page());
-    STILL_ASSIGN_OR_RETURN(page->server_,
-                           HttpServer::Start({.address = options.http_address, .port = options.http_port, .token = token},
-                                             [questions = &page->questions_](const HttpQuestion& question) {
-                                               return questions->AskAndWait(question);
-                                             }));
+    STILL_ASSIGN_OR_RETURN(
+        page->server_, HttpServer::Start({.address = options.http_address, .port = options.http_port, .token = token},
+                                         [questions = &page->questions_](const HttpQuestion& question) {
+                                           return questions->AskAndWait(question);
+                                         }));
     return page;
   }
   ~Page() {

@@ -18,10 +18,10 @@ struct DaemonOptions {
   std::string http_address = "127.0.0.1";
   std::uint16_t http_port = 5680;  // 0: a free one
   bool http = true;
-  std::string hostfile;         // empty: this machine
-  std::string address;          // of this machine, as the hosts reach it; needed with a hostfile
+  std::string hostfile;  // empty: this machine
+  std::string address;   // of this machine, as the hosts reach it; needed with a hostfile
   cluster::SshOptions ssh;
-  std::string still;     // path of this program, for the agents
+  std::string still;  // path of this program, for the agents
   std::string worker;
   std::string mpirun;
   std::function<void(const std::string& endpoint, const std::string& url)> on_ready = [](auto&&, auto&&) {};
