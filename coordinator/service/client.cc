@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "common/digest.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 
 namespace still::coordinator {
 namespace v1 = stillhouse::v1;
