@@ -123,7 +123,8 @@ TEST_F(HttpServerTest, PageComesWithItsFilesAndTakesNothingFromOutside) {
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'self'"));
   EXPECT_THAT(page, HasSubstr("X-Content-Type-Options: nosniff"));
   EXPECT_THAT(page, HasSubstr("<title>Stillhouse</title>"));
-  for (const char* file : {"/status_page.css", "/status_page.js", "/charts.js"}) {
+  for (const char* file : {"/status_page.css", "/status_page.js", "/nodes.js", "/words.js", "/charts.js",
+                           "/jobs_view.js", "/job_view.js"}) {
     EXPECT_THAT(Get(file), StartsWith("HTTP/1.1 200")) << file;
     EXPECT_THAT(page, HasSubstr(std::string(file).substr(1)));
   }
