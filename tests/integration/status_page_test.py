@@ -240,7 +240,7 @@ def draw_documents(browser, server, directory):
         if (body.live_jobs) body.live_jobs = body.jobs.length;
         return body;
       };"""})
-    for path, name, scheme, (width, height) in (("#/", "status-page.png", "light", (1440, 1180)),
+    for path, name, scheme, (width, height) in (("#/", "status-page.png", "light", (1440, 1104)),
                                                 ("#/job/4", "status-page-phone.png", "dark", (390, 844))):
         browser.size(width, height)
         browser.scheme(scheme)
@@ -262,7 +262,7 @@ def main():
         print("skipped: no chromium (scripts/setup.sh --page installs it)")
         return 77
     os.makedirs(options.screenshots, exist_ok=True)
-    server = Server(options.server)
+    server = Server(options.server, "5680" if options.documents else "0")
     with tempfile.TemporaryDirectory() as profile:
         browser = Browser(program, profile)
         try:
