@@ -184,7 +184,7 @@ function detail() {
                   },
                      VERBS[verb].label)))),
     job.reason || job.message ?
-        el('div', {class: `callout state-${job.state.toLowerCase()}`},
+        el('div', {class: `callout state-${job.state.toLowerCase()}${job.flags.length ? ' warns' : ''}`},
            more ?
                el('ul', {}, job.reasons.map((reason) => el('li', {}, reason.text, ' ', el('code', {}, reason.code)))) :
                el('p', {}, job.reason || job.message),
