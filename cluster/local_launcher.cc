@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/environment.h"
 #include "common/files.h"
 
 namespace still::cluster {
@@ -90,21 +91,15 @@ struct ChildPlan {
   ::_exit(127);
 }
 
-std::vector<std::string> MergedEnvironment(const std::map<std::string, std::string>& additions) {
-  std::vector<std::string> merged;
+// Our own variables (faults, the level of the log), which ranks of this machine inherit. What is true of one host alone
+// stays here.
+void AddOurOwn(std::map<std::string, std::string>* environment) {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    if (!additions.contains(text.substr(0, text.find('=')))) merged.push_back(text);
+    const std::string name = text.substr(0, text.find('='));
+    if (!name.starts_with("STILL_") || name == "STILL_HOST" || name.size() == text.size()) continue;
+    environment->insert({name, text.substr(name.size() + 1)});
   }
-  for (const auto& [name, value] : additions) merged.push_back(fmt::format("{}={}", name, value));
-  return merged;
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (std::string& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 }  // namespace
@@ -153,6 +148,7 @@ Result<std::unique_ptr<LaunchedJob>> StartProcess(const Command& command, const 
 Result<std::unique_ptr<LaunchedJob>> LocalLauncher::Launch(const LaunchSpec& spec) {
   LaunchSpec local = spec;
   local.as_root = ::geteuid() == 0;
+  if (!local.hosts.empty()) AddOurOwn(&local.environment);
   return StartProcess(MpirunCommand(mpirun_, local), spec.log_path, spec.working_directory);
 }
 

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include "common/config.h"
 #include "common/proto/config.pb.h"
+#include "common/sweep.h"
 
 namespace still {
 namespace v1 = stillhouse::v1;
@@ -93,6 +93,8 @@ void CheckRecovery(const v1::RecoveryConfig& recovery, Checks* check) {
   check->That(snapshots == "none" || snapshots.starts_with('/'), "recovery.snapshot_directory",
               fmt::format("'{}' is neither none nor an absolute path", snapshots));
   check->Positive(recovery.failure_interval_hours(), "recovery.failure_interval_hours");
+  // Less than what a rank that is alive may need between two heartbeats would lose hosts that are well.
+  check->Within(recovery.host_seconds(), 3.0, 86400.0, "recovery.host_seconds");
 }
 
 void CheckCorpus(const v1::CorpusConfig& corpus, Checks* check) {
@@ -181,20 +183,30 @@ v1::PipelineConfig DefaultPipelineConfig() {
   recovery.set_same_step_failures(3);
   recovery.set_snapshot_directory("/dev/shm");
   recovery.set_failure_interval_hours(24);
+  recovery.set_host_seconds(15);
   return config;
 }
 
 Result<v1::PipelineConfig> LoadPipelineConfig(const std::string& path) {
   v1::PipelineConfig config = DefaultPipelineConfig();
-  const Status loaded = LoadYamlFile(path, &config);
-  if (!loaded.ok()) return Status(Code::kInvalidArgument, loaded.message());  // a mistyped file name is a usage error
-  if (config.name().empty()) config.set_name(fs::path(path).stem().string());
+  const Result<SweepDocument> document = SweepDocument::Load(path);
+  if (!document.ok()) return Status(Code::kInvalidArgument, document.status().message());  // a mistyped name, too
+  if (document->swept())
+    return Error(Code::kInvalidArgument,
+                 "{} is a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`",
+                 path, path);
+  STILL_RETURN_IF_ERROR(document->Read(0, &config));
+  STILL_RETURN_IF_ERROR(CompletePipelineConfig(path, &config).WithContext(path));
+  return config;
+}
+
+Status CompletePipelineConfig(const std::string& path, v1::PipelineConfig* config) {
+  if (config->name().empty()) config->set_name(fs::path(path).stem().string());
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
-  if (error) return Error(Code::kInvalidArgument, "{}: cannot tell the working directory: {}", path, error.message());
-  ResolvePaths(absolute.parent_path(), &config);
-  STILL_RETURN_IF_ERROR(CheckPipelineConfig(config).WithContext(path));
-  return config;
+  if (error) return Error(Code::kInvalidArgument, "cannot tell the working directory: {}", error.message());
+  ResolvePaths(absolute.parent_path(), config);
+  return CheckPipelineConfig(*config);
 }
 
 Status CheckPipelineConfig(const v1::PipelineConfig& config) {

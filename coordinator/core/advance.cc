@@ -61,6 +61,8 @@ void StartJob(Draft& draft, const Start& start) {
   job.set_attempt(job.attempt() + 1);
   job.set_started_ms(draft.now());
   job.clear_placement();
+  job.clear_attached_launch();
+  job.clear_attached_ranks();
   for (const cluster::HostShare& share : start.placement) {
     auto* const placed = job.add_placement();
     placed->set_host(share.host);
@@ -105,13 +107,19 @@ std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now) const 
   return waits;
 }
 
-Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, std::uint32_t ranks, UnixMs now) const {
+Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const std::string& launch, std::uint32_t ranks,
+                                   UnixMs now) const {
   const Job* const job = state.FindJob(id);
   if (job == nullptr) return Error(Code::kNotFound, "there is no job {}", id);
   if (IsTerminal(job->state()))
     return Error(Code::kInvalidArgument, "{} has ended ({}); still requeue {} queues it again", JobText(*job),
                  StateName(job->state()), id);
-  if (ranks < 1) return Error(Code::kInvalidArgument, "an mpirun of no ranks cannot take {}", JobText(*job));
+  if (!HoldsSlots(job->state()) && job->attached_launch() == launch && !launch.empty())
+    return Error(Code::kInvalidArgument, "the attempt of this mpirun at {} has ended; type it again to go on",
+                 JobText(*job));
+  if (launch.empty() || ranks < 1)
+    return Error(Code::kInvalidArgument, "an mpirun of no ranks cannot take {}", JobText(*job));
+  if (HoldsSlots(job->state()) && job->attached_launch() == launch) return Changes();
   if (HoldsSlots(job->state()))
     return Error(Code::kUnavailable, "{} is {} by another launch", JobText(*job), StateName(job->state()));
   // Whoever types mpirun brings slots, and need not wait for a pause or for the scheduler.
@@ -126,6 +134,8 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, std::ui
   attached.set_started_ms(now);
   attached.clear_placement();
   attached.set_attached(true);
+  attached.set_attached_launch(launch);
+  attached.set_attached_ranks(ranks);
   draft.Move(id, stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_SCHEDULED, kScheduler,
              fmt::format("attempt {} by an mpirun of {} ranks typed by hand", attached.attempt(), ranks));
   return std::move(draft).Take();

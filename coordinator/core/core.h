@@ -65,7 +65,8 @@ class Core {
                        UnixMs now) const;
   // A person's mpirun takes a waiting job, outside of the slots. UNAVAILABLE: not now, ask again; INVALID_ARGUMENT,
   // NOT_FOUND: never. Ok and no changes: the attempt is this launch's already.
-  Result<Changes> AttachLaunch(const State& state, std::uint64_t job, std::uint32_t ranks, UnixMs now) const;
+  Result<Changes> AttachLaunch(const State& state, std::uint64_t job, const std::string& launch, std::uint32_t ranks,
+                               UnixMs now) const;
 
   // What time brings: starts, preemptions, time limits, jobs whose artifact exists (`is_made`) or whose dependency
   // failed. Call after every event and now and then.

@@ -5,12 +5,14 @@
 namespace still::coordinator {
 
 std::string StateName(stillhouse::v1::JobState state) {
+  if (state == stillhouse::v1::JOB_STATE_UNSPECIFIED) return "";
   constexpr std::string_view kPrefix = "JOB_";
   const std::string& name = stillhouse::v1::JobState_Name(state);
   return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
 }
 
 std::string CauseName(stillhouse::v1::Cause cause) {
+  if (cause == stillhouse::v1::CAUSE_UNSPECIFIED) return "";
   constexpr std::string_view kPrefix = "CAUSE_";
   const std::string& name = stillhouse::v1::Cause_Name(cause);
   return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;

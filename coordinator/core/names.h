@@ -1,4 +1,4 @@
-// Names of states and causes, for people and programs: "PENDING", "PROCESS_DEATH".
+// Names of states and causes, for people and programs: "PENDING", "PROCESS_DEATH"; empty for the unspecified ones.
 #pragma once
 
 #include <string>

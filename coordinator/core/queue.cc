@@ -105,6 +105,7 @@ Queue QueueOf(const State& state, UnixMs now) {
       RunningJob running{
           .id = id,
           .priority = job.spec().priority(),
+          .submitted_ms = job.submitted_ms(),
           .started_ms = job.started_ms(),
           .duration_ms = job.spec().time_limit_ms(),
           .gang = {.ranks = 0, .slots_per_rank = job.spec().slots_per_rank()},

@@ -11,6 +11,7 @@
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
 #include "common/unix_time.h"
+#include "coordinator/core/names.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/core/state.h"
 #include "coordinator/service/live_jobs.h"
