@@ -201,7 +201,7 @@ class HttpServer::Impl {
     if (!bound) {
       return Error(Code::kUnavailable,
                    "cannot serve HTTP on {}:{}: the port is taken or the address is not of this machine; choose "
-                   "another with --http ADDRESS:PORT (port 0: any free one)",
+                   "another with --http-port (0: any free one) or --http, or do without: --no-http",
                    options_.address, options_.port);
     }
     const bool six = options_.address.find(':') != std::string::npos;
