@@ -5,22 +5,25 @@
 #   --cuda   the CUDA libraries of the LibTorch wheel as well (5 GB instead of 1.3 GB)
 #   --hf     a second environment (.venv-hf) with transformers and tokenizers, which only the tests labelled hf use
 #           (5 GB: transformers loads LibTorch with its CUDA half)
+#   --page   a browser (chromium), which only the test of the status page uses
 set -euo pipefail
 cd "$(dirname "$0")/.."
-light=no cuda=no hf=no
+light=no cuda=no hf=no page=no
 for option in "$@"; do
   case $option in
     --light) light=yes ;;
     --cuda) cuda=yes ;;
     --hf) hf=yes ;;
-    *) echo "setup: unknown option $option (known: --light, --cuda, --hf)" >&2; exit 2 ;;
+    --page) page=yes ;;
+    *) echo "setup: unknown option $option (known: --light, --cuda, --hf, --page)" >&2; exit 2 ;;
   esac
 done
 
 packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates python3-venv
   protobuf-compiler libprotobuf-dev librocksdb-dev libzmq3-dev cppzmq-dev libspdlog-dev libfmt-dev libyaml-cpp-dev
   libcli11-dev nlohmann-json3-dev libicu-dev libbz2-dev libexpat1-dev libssl-dev libcpp-httplib-dev
-  libgtest-dev libgmock-dev chromium fonts-dejavu-core)
+  libgtest-dev libgmock-dev)
+[ $page = no ] || packages+=(chromium fonts-dejavu-core)
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
