@@ -236,8 +236,8 @@ std::string RanksText(const JobRow& job) {
   if (job.rank_rows.empty()) return "";
   Table table({{"RANK", Align::kRight}, {"HOST"}, {"PHASE"}, {"STEP", Align::kRight}, {"FOR", Align::kRight}, {""}});
   for (const RankRow& rank : job.rank_rows)
-    table.Add(
-        {fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step), DurationText(rank.phase_seconds)});
+    table.Add({fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step),
+               DurationText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
   return "\n" + table.Text();
 }
 
