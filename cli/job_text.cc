@@ -250,7 +250,7 @@ std::string ShowText(const View& view) {
   const std::string cause = job.message.empty() ? job.cause : fmt::format("{}: {}", job.cause, job.message);
   text +=
       Facts({{"cause", cause},
-             {"reason", ReasonText(job)},
+             {"reason", job.reasons.empty() ? ReasonText(job) : ""},
              {"position", job.position == 0 ? "" : fmt::to_string(job.position)},
              {"start", job.predicted_start_ms == 0 ? "" : MomentText(job.predicted_start_ms, now)},
              {"progress", RunText(job)},

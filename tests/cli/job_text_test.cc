@@ -61,6 +61,13 @@ RANK  HOST  PHASE    STEP    FOR
 )" + 1);
 }
 
+TEST(JobTextTest, AJobThatWaitsIsShownWithEveryReasonOnce) {
+  const View view = Parsed(R"({"job": {"id": 5, "name": "x", "state": "PENDING", "reason": "a; b",
+"reasons": [{"code": "SLOTS", "text": "a"}, {"code": "DEPENDENCY", "text": "b"}]}})");
+  EXPECT_THAT(ShowText(view), AllOf(HasSubstr("waits         SLOTS: a\n"), HasSubstr("waits         DEPENDENCY: b\n"),
+                                    Not(HasSubstr("a; b"))));
+}
+
 TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
   View view = Parsed(R"({"now_ms": 1795352700000, "job": {"id": 5, "name": "x/train", "state": "PENDING", "position": 2,
 "predicted_start_ms": 1795352940000, "eligible_ms": 1795352705000, "reason": "first"},
