@@ -37,7 +37,8 @@ void RegisterServe(CLI::App& app, Action& action) {
   const auto directory = std::make_shared<std::string>();
   CLI::App* keys = app.add_subcommand("keys", "Keys for a coordinator that other hosts reach")->require_subcommand(1);
   CLI::App* made = keys->add_subcommand("new", "Make keys; those that are there are never replaced");
-  made->add_option("--directory", *directory, "instead of keys/ in the coordinator's state directory")->type_name("DIR");
+  made->add_option("--directory", *directory, "instead of keys/ in the coordinator's state directory")
+      ->type_name("DIR");
   made->callback([directory, &action] { action = [directory] { return NewKeysCommand(*directory); }; });
 
   const auto task = std::make_shared<std::string>();
