@@ -38,6 +38,9 @@ struct Work {
   bool hopeless = false;  // ends in an error that another attempt would end in, too
 };
 
+// Of submissions that must be refused.
+inline constexpr char kBadName[] = "bad";
+
 struct PlannedSubmit {
   std::int64_t at_ms = 0;
   bool valid = true;
@@ -55,6 +58,7 @@ struct PlannedAct {
 
 struct Scenario {
   std::uint64_t seed = 0;
+  bool daemon = false;  // the coordinator that `still serve` runs, else the simulator's own around the same core
   std::vector<stillhouse::v1::Host> hosts;
   std::vector<PlannedSubmit> submits;
   std::vector<PlannedAct> acts;
