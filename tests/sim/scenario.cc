@@ -34,6 +34,7 @@ Weather WeatherOf(Dice& dice) {
   weather.rank_death = dice.Chance(0.7) ? 0.5 * badness : 0;
   weather.launch_failure = dice.Chance(0.5) ? 0.1 * badness : 0;
   weather.torn_commit = dice.Chance(0.5) ? 0.01 * badness : 0;
+  weather.full_disk = dice.Chance(0.3) ? 0.02 * badness : 0;
   weather.inventory_change = dice.Chance(0.3) ? 0.5 : 0;
   weather.clock_step_ms = dice.Chance(0.3) ? dice.Between(1, 20'000) : 0;
   weather.coordinator_crash_ms = Mean(dice, 20'000, 300'000);

@@ -54,6 +54,7 @@ ShellSurroundings SimCluster::Surroundings() {
           .scenario = &scenario_,
           .weather = &weather_,
           .disk_full = &disk_full_,
+          .fill_disk = [this] { FillDisk(); },
           .is_made = [this](const auto& spec) { return machines_.IsMade(spec); },
           .look = [this](AttemptId id) -> std::optional<AttemptDirectory> {
             const auto agent = agents_.find(id);

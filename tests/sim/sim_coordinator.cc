@@ -155,7 +155,9 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
   for (const Job& job : jobs) {
     if (!up_) break;
     const Job* const now = state_.FindJob(job.id());
-    if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING) LookAfter(*now);
+    if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING &&
+        !around_.look({now->id(), now->attempt()}).has_value())
+      StartAgent(Job(*now));
   }
   if (up_) WakeSoon();
   return up_ ? Written::kDone : Written::kDied;

@@ -41,6 +41,7 @@ class SimAgents : public coordinator::Agents {
     if (dice_->Chance(around_->weather->launch_failure)) {
       around_->verdict->Trace("agent {}.{} cannot be started", task.job(), task.attempt());
       refused = true;
+      if (dice_->Chance(10 * around_->weather->full_disk)) around_->fill_disk();
       return Error(dice_->Chance(0.95) ? Code::kUnavailable : Code::kInvalidArgument, "no more processes");
     }
     around_->start_agent(task);
@@ -206,6 +207,7 @@ void SimDaemon::Committed(const std::vector<Changes>& batch) {
     around_.checker->Committed(changes, now);
   }
   if (commits_ % (kWholeEvery * rarer) == 0) around_.checker->Whole();
+  if (dice_.Chance(around_.weather->full_disk)) around_.fill_disk();
 }
 
 void SimDaemon::Whenever(std::int64_t delay_ms, void (SimDaemon::*what)()) {

@@ -28,6 +28,7 @@ struct ShellSurroundings {
   const Scenario* scenario = nullptr;
   const Weather* weather = nullptr;
   const bool* disk_full = nullptr;
+  std::function<void()> fill_disk;
   std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
   // Nothing: no agent was ever started for it.
   std::function<std::optional<AttemptDirectory>(AttemptId)> look;
