@@ -202,8 +202,8 @@ Status RemoveAll(const std::string& path) {
 Status SyncDirectory(const std::string& path) { return SyncPath(path, O_DIRECTORY); }
 Status SyncFile(const std::string& path) { return SyncPath(path, 0); }
 
-Status WriteFileAtomically(const std::string& path, std::string_view contents) {
-  STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(path));
+Status WriteFileAtomically(const std::string& path, std::string_view contents, FileAccess access) {
+  STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(path, access));
   STILL_RETURN_IF_ERROR(file->Append(contents));
   return file->Commit();
 }
@@ -241,10 +241,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-Result<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path) {
+Result<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path, FileAccess access) {
   std::string temporary = fmt::format("{}.tmp-{}", path, getpid());
   // Truncates instead of failing on an old one: in a container a process number soon comes back.
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  // A private one never fills an old file: that may be open to somebody, and its mode would stay.
+  if (access == FileAccess::kPrivate) unlink(temporary.c_str());
+  const int flags = access == FileAccess::kPrivate ? O_EXCL : O_TRUNC;
+  const int fd =
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, access == FileAccess::kPrivate ? 0600 : 0666);
   if (fd < 0) return ErrnoStatus(errno, "cannot create", path);
   return std::unique_ptr<AtomicFile>(new AtomicFile(path, std::move(temporary), fd));
 }
@@ -290,8 +294,13 @@ Status AtomicFile::Commit() {
 }
 
 Result<std::unique_ptr<StagedDirectory>> StagedDirectory::Create(const std::string& final_path) {
-  STILL_RETURN_IF_ERROR(MakeDirectories(ParentOf(final_path)));
-  std::string path = fmt::format("{}.partial-{}", final_path, getpid());
+  return Create(final_path, final_path);
+}
+
+Result<std::unique_ptr<StagedDirectory>> StagedDirectory::Create(const std::string& final_path,
+                                                                 const std::string& staged_as) {
+  STILL_RETURN_IF_ERROR(MakeDirectories(ParentOf(staged_as)));
+  std::string path = fmt::format("{}.partial-{}", staged_as, getpid());
   STILL_RETURN_IF_ERROR(RemoveAll(path));
   if (mkdir(path.c_str(), 0777) != 0) return ErrnoStatus(errno, "cannot create directory", final_path);
   return std::unique_ptr<StagedDirectory>(new StagedDirectory(final_path, std::move(path)));
@@ -335,12 +344,20 @@ Status RemoveTemporariesOf(const std::string& path) {
   return Ok();
 }
 
-Status RemoveStaleTemporaries(const std::string& directory) {
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix) {
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
   for (const std::string& name : names) {
+    if (!name.starts_with(prefix)) continue;
     const pid_t owner = OwnerOf(name);
     const bool runs = owner > 0 && (kill(owner, 0) == 0 || errno == EPERM);
-    if (owner > 0 && !runs) STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
+    if (owner <= 0 || runs) continue;
+    const Status removed = RemoveAll(JoinPath(directory, name));
+    if (removed.code() != Code::kNotFound) STILL_RETURN_IF_ERROR(removed);  // else another process is at it, too
   }
   return Ok();
 }

@@ -34,8 +34,13 @@ Status SyncDirectory(const std::string& path);
 Status SyncFile(const std::string& path);
 // False under STILL_FSYNC=off.
 bool SyncWanted();
+// What a new file may be used for, less the process's umask.
+enum class FileAccess {
+  kShared,   // 0666
+  kPrivate,  // 0600: it holds a secret
+};
 // Atomic replace of `path` by `contents`.
-Status WriteFileAtomically(const std::string& path, std::string_view contents);
+Status WriteFileAtomically(const std::string& path, std::string_view contents, FileAccess access = FileAccess::kShared);
 std::string JoinPath(std::string_view directory, std::string_view name);
 
 // A read-only memory map. Movable; unmapped on destruction.
@@ -60,7 +65,7 @@ class MappedFile {
 // removes what it wrote.
 class AtomicFile {
  public:
-  static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path, FileAccess access = FileAccess::kShared);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -88,6 +93,8 @@ class AtomicFile {
 class StagedDirectory {
  public:
   static Result<std::unique_ptr<StagedDirectory>> Create(const std::string& final_path);
+  // Stands as "<staged_as>.partial-<pid>" meanwhile, on the same file system: for a parent that may be renamed.
+  static Result<std::unique_ptr<StagedDirectory>> Create(const std::string& final_path, const std::string& staged_as);
   ~StagedDirectory();
   StagedDirectory(const StagedDirectory&) = delete;
   StagedDirectory& operator=(const StagedDirectory&) = delete;
@@ -104,10 +111,13 @@ class StagedDirectory {
   bool committed_ = false;
 };
 
-// Removes leftovers ("*.partial-<pid>", "*.tmp-<pid>") of processes that no longer run, directly inside `directory`.
-Status RemoveStaleTemporaries(const std::string& directory);
+// Removes leftovers ("<prefix>*.partial-<pid>", "<prefix>*.tmp-<pid>") of processes that no longer run on this host,
+// directly inside `directory`.
+Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix = "");
 // Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
 Status RemoveTemporariesOf(const std::string& path);
+// Of this host, for the names of what other hosts must leave alone.
+std::string HostName();
 
 // An exclusive advisory lock on a file, held until destruction; UNAVAILABLE when another process holds it.
 class FileLock {
