@@ -241,6 +241,8 @@ void Coordinator::NoteWriteFailure(const Status& failure) {
   unwritten_.clear();
   answers_.clear();
   attach_tasks_.clear();
+  // A start that failed may be among what did not happen: whoever has no agent gets one.
+  started_agents_.clear();
   Result<State> on_disk = journal_.Load();
   STILL_CHECK(on_disk.ok(), on_disk.status().ToString());  // it was read before, and its records are in memory
   state_ = std::move(on_disk).value();

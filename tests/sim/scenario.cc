@@ -34,6 +34,7 @@ Weather WeatherOf(Dice& dice) {
   weather.rank_death = dice.Chance(0.7) ? 0.5 * badness : 0;
   weather.launch_failure = dice.Chance(0.5) ? 0.1 * badness : 0;
   weather.torn_commit = dice.Chance(0.5) ? 0.01 * badness : 0;
+  weather.full_disk = dice.Chance(0.3) ? 0.02 * badness : 0;
   weather.inventory_change = dice.Chance(0.3) ? 0.5 : 0;
   weather.clock_step_ms = dice.Chance(0.3) ? dice.Between(1, 20'000) : 0;
   weather.coordinator_crash_ms = Mean(dice, 20'000, 300'000);
@@ -75,7 +76,10 @@ Work WorkOf(Dice& dice) {
 
 class Writer {
  public:
-  Writer(std::uint64_t seed, const Size& size) : size_(size), dice_(MixKey({seed, 1})) { scenario_.seed = seed; }
+  Writer(std::uint64_t seed, const Size& size) : size_(size), dice_(MixKey({seed, 1})) {
+    scenario_.seed = seed;
+    scenario_.daemon = seed % 4 != 0;
+  }
 
   Scenario Write() && {
     Inventory();
@@ -140,7 +144,7 @@ class Writer {
     planned.at_ms = dice_.Between(0, scenario_.safety_ms);
     planned.valid = false;
     planned.submit.set_key(fmt::format("bad-{}", scenario_.submits.size()));
-    planned.submit.set_name("bad");
+    planned.submit.set_name(kBadName);
     for (int i = 0; i < 2; ++i) *planned.submit.add_jobs() = SpecOf(dice_, "bad", "digest-bad", size_);
     if (dice_.Chance(0.5)) {
       planned.submit.mutable_jobs(0)->add_depends_on(2);
@@ -176,14 +180,14 @@ std::string Scenario::Text() const {
   std::uint64_t slots = 0;
   for (const auto& host : hosts) slots += host.slots();
   return fmt::format(
-      "{} jobs in {} submissions, {} slots on {} hosts, {} acts of people; loss {:.2f}, duplicates "
+      "{}: {} jobs in {} submissions, {} slots on {} hosts, {} acts of people; loss {:.2f}, duplicates "
       "{:.2f}, late {:.2f}, rank deaths {:.2f}, launch failures {:.2f}, torn commits {:.3f}; mean s "
       "between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents {}, hosts {}, full "
       "disks {}",
-      jobs, submits.size(), slots, hosts.size(), acts.size(), weather.loss, weather.duplicate, weather.late,
-      weather.rank_death, weather.launch_failure, weather.torn_commit, weather.coordinator_crash_ms / 1000,
-      weather.agent_crash_ms / 1000, weather.host_crash_ms / 1000, weather.agent_cut_ms / 1000,
-      weather.host_cut_ms / 1000, weather.disk_full_ms / 1000);
+      daemon ? "the daemon" : "the core", jobs, submits.size(), slots, hosts.size(), acts.size(), weather.loss,
+      weather.duplicate, weather.late, weather.rank_death, weather.launch_failure, weather.torn_commit,
+      weather.coordinator_crash_ms / 1000, weather.agent_crash_ms / 1000, weather.host_crash_ms / 1000,
+      weather.agent_cut_ms / 1000, weather.host_cut_ms / 1000, weather.disk_full_ms / 1000);
 }
 
 Scenario ScenarioOf(std::uint64_t seed) {

@@ -21,6 +21,7 @@ struct Weather {
   double torn_commit = 0;          // the coordinator dies in a commit
   double inventory_change = 0;     // at a restart: hosts are not there, or have other slots
   std::int64_t clock_step_ms = 0;  // at a restart: the coordinator's clock is off by at most that
+  double full_disk = 0;            // after a commit or a failed start the disk is full, for a while
   // Means between two, in simulated ms; 0: never.
   std::int64_t coordinator_crash_ms = 0;
   std::int64_t agent_crash_ms = 0;
@@ -37,6 +38,9 @@ struct Work {
   std::uint64_t checkpoint_every = 1;
   bool hopeless = false;  // ends in an error that another attempt would end in, too
 };
+
+// Of submissions that must be refused.
+inline constexpr char kBadName[] = "bad";
 
 struct PlannedSubmit {
   std::int64_t at_ms = 0;
@@ -55,6 +59,7 @@ struct PlannedAct {
 
 struct Scenario {
   std::uint64_t seed = 0;
+  bool daemon = false;  // the coordinator that `still serve` runs, else the simulator's own around the same core
   std::vector<stillhouse::v1::Host> hosts;
   std::vector<PlannedSubmit> submits;
   std::vector<PlannedAct> acts;

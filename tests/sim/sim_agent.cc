@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "coordinator/service/protocol.h"
+
 namespace still::sim {
 
 SimAgent::SimAgent(stillhouse::v1::AgentTask task, std::uint64_t key, Around around)
@@ -151,6 +153,7 @@ void SimAgent::WriteOutcome() {
 
 void SimAgent::Report() {
   stillhouse::v1::AgentReport report;
+  report.set_protocol(coordinator::kProtocol);
   report.set_job(task_.job());
   report.set_attempt(task_.attempt());
   report.set_sequence(++sequence_);

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "coordinator/core/names.h"
+#include "coordinator/service/protocol.h"
+#include "tests/sim/sim_daemon.h"
 
 namespace still::sim {
 namespace {
@@ -36,23 +38,34 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       core_(mutation.core.value_or(scenario.core)),
       judge_(scenario.core),
       machines_(scenario, &verdict_),
-      checker_(&judge_, scenario, &machines_, &verdict_),
-      coordinator_(&core_, std::move(mutation), MixKey({scenario.seed, 3}),
-                   {.queue = &queue_,
-                    .verdict = &verdict_,
-                    .checker = &checker_,
-                    .journal = &journal_,
-                    .scenario = &scenario_,
-                    .weather = &weather_,
-                    .is_made = [this](const auto& spec) { return machines_.IsMade(spec); },
-                    .look = [this](AttemptId id) -> std::optional<SimCoordinator::Directory> {
-                      const auto agent = agents_.find(id);
-                      if (agent == agents_.end()) return std::nullopt;
-                      return SimCoordinator::Directory{agent->second->locked(), agent->second->last_words()};
-                    },
-                    .inventory = [this] { return Inventory(); },
-                    .start_agent = [this](const auto& task) { StartAgent(task); },
-                    .answer = [this](AttemptId id, const auto& orders) { SendOrders(id, orders); }}) {}
+      checker_(&judge_, scenario, &machines_, &verdict_) {
+  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.core) {
+    coordinator_ = std::make_unique<SimDaemon>(MixKey({scenario.seed, 3}), Surroundings());
+  } else {
+    coordinator_ =
+        std::make_unique<SimCoordinator>(&core_, std::move(mutation), MixKey({scenario.seed, 3}), Surroundings());
+  }
+}
+
+ShellSurroundings SimCluster::Surroundings() {
+  return {.queue = &queue_,
+          .verdict = &verdict_,
+          .checker = &checker_,
+          .scenario = &scenario_,
+          .weather = &weather_,
+          .disk_full = &disk_full_,
+          .fill_disk = [this] { FillDisk(); },
+          .is_made = [this](const auto& spec) { return machines_.IsMade(spec); },
+          .look = [this](AttemptId id) -> std::optional<AttemptDirectory> {
+            const auto agent = agents_.find(id);
+            if (agent == agents_.end()) return std::nullopt;
+            return AttemptDirectory{agent->second->locked(), agent->second->last_words()};
+          },
+          .inventory = [this] { return Inventory(); },
+          .start_agent = [this](const auto& task) { StartAgent(task); },
+          .answer_agent = [this](AttemptId id, const auto& orders) { SendOrders(id, orders); },
+          .answer_client = [this](const ClientReply& reply) { Send([this, reply] { Answered(reply); }); }};
+}
 
 RunResult SimCluster::Run() {
   ReturnCoordinator();
@@ -73,21 +86,17 @@ RunResult SimCluster::Run() {
                                 live.empty() ? "" : checker_.state().FindJob(*live.begin())->ShortDebugString()));
   }
   checker_.Whole();
-  checker_.Recovered([&] {
-    coordinator::State state;
-    for (const auto& batch : journal_.Replay()) state.Apply(batch);
-    return state;
-  }());
+  checker_.Recovered(coordinator_->OnDisk());
 
   RunResult result;
   result.broken = verdict_.broken();
   result.last.assign(verdict_.last().begin(), verdict_.last().end());
   result.events = queue_.ran();
-  result.crashes = coordinator_.crashes();
+  result.crashes = coordinator_->crashes();
   result.attempts = agents_.size();
   result.most_busy = machines_.most_busy();
   result.causes = checker_.causes();
-  result.checksum = journal_.Checksum();
+  result.checksum = coordinator_->JournalChecksum();
   return result;
 }
 
@@ -157,18 +166,18 @@ void SimCluster::CutAgent() {
 }
 
 void SimCluster::CrashCoordinator() {
-  coordinator_.Crash();
+  coordinator_->Crash();
   queue_.After(dice_.Between(100, 60'000), [this] { ReturnCoordinator(); });
 }
 
 void SimCluster::FillDisk() {
   verdict_.Trace("the journal's disk is full");
-  journal_.set_full(true);
-  queue_.After(dice_.Between(1'000, 60'000), [this] { journal_.set_full(false); });
+  disk_full_ = true;
+  queue_.After(dice_.Between(1'000, 60'000), [this] { disk_full_ = false; });
 }
 
 void SimCluster::ReturnCoordinator() {
-  if (!coordinator_.up()) coordinator_.Start();
+  if (!coordinator_->up()) coordinator_->Start();
 }
 
 // Mostly all hosts; else some are left out or have half of their slots.
@@ -186,15 +195,15 @@ void SimCluster::Heal() {
   verdict_.Trace("the weather is fine from here on");
   healed_ = true;
   weather_ = {};
-  journal_.set_full(false);
+  disk_full_ = false;
   mute_.clear();
   deaf_.clear();
   for (auto& [name, host] : machines_.hosts()) {
     host.up = true;
     host.cut = false;
   }
-  // With the whole inventory, and its clock right.
-  coordinator_.Crash();
+  // One that has another inventory needs to be started again to see the whole one; the others must go on as they are.
+  if (scenario_.weather.inventory_change > 0) coordinator_->Crash();
   ReturnCoordinator();
   for (const auto& [name, host] : machines_.hosts()) Drain(name, false);
 }
@@ -230,7 +239,7 @@ void SimCluster::SendReport(const stillhouse::v1::AgentReport& report) {
   const AttemptId id(report.job(), report.attempt());
   if (mute_.contains(id)) return;
   Send([this, id, report] {
-    if (!mute_.contains(id)) coordinator_.Hear(report);
+    if (!mute_.contains(id)) coordinator_->Hear(report);
   });
 }
 
@@ -246,6 +255,7 @@ void SimCluster::Ask(ClientRequest request, Reply reply) {
   const std::uint64_t number = next_request_++;
   request.set_request(number);
   request.set_user("alice");
+  request.set_protocol(coordinator::kProtocol);
   asked_[number] = {std::move(request), std::move(reply)};
   AskAgain(number);
 }
@@ -253,22 +263,21 @@ void SimCluster::Ask(ClientRequest request, Reply reply) {
 void SimCluster::AskAgain(std::uint64_t number) {
   const auto asked = asked_.find(number);
   if (asked == asked_.end()) return;
-  Send([this, request = asked->second.first] {
-    const auto reply = coordinator_.Ask(request);
-    if (!reply.has_value()) return;
-    Send([this, reply = *reply] {
-      const auto waiting = asked_.find(reply.request());
-      if (waiting == asked_.end()) return;
-      if (CodeOf(reply) == Code::kResourceExhausted) return;
-      // Hosts that are missing may come back.
-      const bool asks_too_much = waiting->second.first.has_submit() && CodeOf(reply) == Code::kInvalidArgument;
-      if (asks_too_much && scenario_.weather.inventory_change > 0 && !healed_) return;
-      const Reply then = std::move(waiting->second.second);
-      asked_.erase(waiting);
-      then(reply);
-    });
-  });
+  Send([this, request = asked->second.first] { coordinator_->Ask(request); });
   queue_.After(kAskAgainMs, [this, number] { AskAgain(number); });
+}
+
+void SimCluster::Answered(const ClientReply& reply) {
+  const auto waiting = asked_.find(reply.request());
+  if (waiting == asked_.end() || CodeOf(reply) == Code::kResourceExhausted) return;
+  // Hosts that are missing come back: what is too large for the others is asked for again.
+  const ClientRequest& request = waiting->second.first;
+  if (scenario_.weather.inventory_change > 0 && CodeOf(reply) == Code::kInvalidArgument && request.has_submit() &&
+      request.submit().name() != kBadName)
+    return;
+  const Reply then = std::move(waiting->second.second);
+  asked_.erase(waiting);
+  then(reply);
 }
 
 void SimCluster::Submit(const PlannedSubmit& planned) {

@@ -14,6 +14,7 @@
 
 #include "tests/sim/sim_agent.h"
 #include "tests/sim/sim_coordinator.h"
+#include "tests/sim/sim_shell.h"
 
 namespace still::sim {
 
@@ -39,6 +40,7 @@ class SimCluster {
  private:
   using Reply = std::function<void(const stillhouse::v1::ClientReply&)>;
 
+  ShellSurroundings Surroundings();
   void PlanPeople();
   void PlanFaults();
   // Lets `strike` happen again and again while the weather is bad.
@@ -63,6 +65,7 @@ class SimCluster {
   // Asks until there is an answer that is worth one.
   void Ask(stillhouse::v1::ClientRequest request, Reply reply);
   void AskAgain(std::uint64_t request);
+  void Answered(const stillhouse::v1::ClientReply& reply);
   void Submit(const PlannedSubmit& planned);
   void Act(const PlannedAct& act);
   void Drain(const std::string& host, bool drain);
@@ -77,8 +80,8 @@ class SimCluster {
   const coordinator::Core judge_;
   Machines machines_;
   RecordChecker checker_;
-  SimJournal journal_;
-  SimCoordinator coordinator_;
+  bool disk_full_ = false;
+  std::unique_ptr<CoordinatorShell> coordinator_;
   std::map<AttemptId, std::unique_ptr<SimAgent>> agents_;  // all there ever were: a directory each
   std::map<AttemptId, SimAgent*> living_;
   std::set<AttemptId> mute_;  // agents that the coordinator does not hear

@@ -32,11 +32,12 @@ ClientReply ReplyOf(const ClientRequest& request, const Status& status) {
 
 }  // namespace
 
-SimCoordinator::SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key, Around around)
+SimCoordinator::SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key,
+                               ShellSurroundings around)
     : core_(core), mutation_(std::move(mutation)), dice_(key), around_(std::move(around)) {}
 
 void SimCoordinator::Start() {
-  std::vector<Changes> batches = around_.journal->Replay();
+  std::vector<Changes> batches = journal_.Replay();
   if (mutation_.replay) mutation_.replay(&batches);
   state_ = {};
   for (const Changes& batch : batches) state_.Apply(batch);
@@ -52,6 +53,12 @@ void SimCoordinator::Start() {
   if (written == Written::kDied) return;
   if (written == Written::kDone) around_.checker->HasInventory(hosts);
   Tick();
+}
+
+coordinator::State SimCoordinator::OnDisk() {
+  coordinator::State state;
+  for (const Changes& batch : journal_.Replay()) state.Apply(batch);
+  return state;
 }
 
 void SimCoordinator::Crash() {
@@ -70,11 +77,16 @@ void SimCoordinator::Hear(const AgentReport& report) {
                                         report.generation(), job->id(), job->generation()));
   const Written written = Take(std::move(changes));
   if (written == Written::kDied) return;
-  around_.answer({report.job(), report.attempt()}, coordinator::Core::OrdersFor(state_.FindJob(report.job()), report));
+  around_.answer_agent({report.job(), report.attempt()},
+                       coordinator::Core::OrdersFor(state_.FindJob(report.job()), report));
 }
 
-std::optional<ClientReply> SimCoordinator::Ask(const ClientRequest& request) {
-  if (!up_) return std::nullopt;
+void SimCoordinator::Ask(const ClientRequest& request) {
+  if (!up_) return;
+  if (const auto reply = Decide(request)) around_.answer_client(*reply);
+}
+
+std::optional<ClientReply> SimCoordinator::Decide(const ClientRequest& request) {
   const UnixMs now = this->now();
   ClientReply reply = ReplyOf(request, Ok());
   Changes changes;
@@ -114,16 +126,17 @@ Result<Changes> SimCoordinator::Attach(const stillhouse::v1::Attach& attach) {
 
 SimCoordinator::Written SimCoordinator::Commit(Changes changes) {
   if (mutation_.decide) mutation_.decide(state_, &changes);
+  journal_.set_full(*around_.disk_full);
   const UnixMs now = this->now();
   if (dice_.Chance(around_.weather->torn_commit)) {
     const std::size_t written = dice_.Chance(0.5) ? std::string::npos : static_cast<std::size_t>(dice_.Between(0, 300));
-    const bool whole = around_.journal->DieInCommit(changes, written);
+    const bool whole = journal_.DieInCommit(changes, written);
     around_.verdict->Trace("coordinator dies in a commit, which is {}", whole ? "whole" : "torn");
     if (whole) around_.checker->Committed(changes, now);
     Crash();
     return Written::kDied;
   }
-  if (!around_.journal->Commit(changes).ok()) return Written::kRefused;
+  if (!journal_.Commit(changes).ok()) return Written::kRefused;
   around_.checker->Committed(changes, now);
   state_.Apply(changes);
   for (const auto& event : changes.events) {
@@ -142,7 +155,9 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
   for (const Job& job : jobs) {
     if (!up_) break;
     const Job* const now = state_.FindJob(job.id());
-    if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING) LookAfter(*now);
+    if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING &&
+        !around_.look({now->id(), now->attempt()}).has_value())
+      StartAgent(Job(*now));
   }
   if (up_) WakeSoon();
   return up_ ? Written::kDone : Written::kDied;
@@ -150,7 +165,7 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
 
 // An attempt has a directory from the moment its agent was started: none means that nobody did it yet.
 void SimCoordinator::LookAfter(const Job& job) {
-  const std::optional<Directory> directory = around_.look({job.id(), job.attempt()});
+  const std::optional<AttemptDirectory> directory = around_.look({job.id(), job.attempt()});
   if (!directory.has_value() && job.state() == stillhouse::v1::JOB_STARTING) return StartAgent(job);
   if (directory.has_value() && directory->locked) return;
   const UnixMs now = this->now();

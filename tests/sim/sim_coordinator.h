@@ -9,8 +9,8 @@
 
 #include "coordinator/core/core.h"
 #include "tests/sim/dice.h"
-#include "tests/sim/record_checker.h"
 #include "tests/sim/sim_journal.h"
+#include "tests/sim/sim_shell.h"
 
 namespace still::sim {
 
@@ -21,40 +21,21 @@ struct Mutation {
   std::optional<coordinator::CoreOptions> core;  // decides by other rules than it is judged by
 };
 
-class SimCoordinator {
+class SimCoordinator : public CoordinatorShell {
  public:
-  // What a coordinator sees of an attempt's directory.
-  struct Directory {
-    bool locked = false;
-    std::optional<stillhouse::v1::AgentReport> last_words;
-  };
-
-  struct Around {
-    EventQueue* queue = nullptr;
-    Verdict* verdict = nullptr;
-    RecordChecker* checker = nullptr;
-    SimJournal* journal = nullptr;
-    const Scenario* scenario = nullptr;
-    const Weather* weather = nullptr;
-    std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
-    std::function<std::optional<Directory>(AttemptId)> look;
-    std::function<std::vector<stillhouse::v1::Host>()> inventory;
-    std::function<void(const stillhouse::v1::AgentTask&)> start_agent;
-    std::function<void(AttemptId, const stillhouse::v1::AgentOrders&)> answer;
-  };
-
-  SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key, Around around);
+  SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key, ShellSurroundings around);
   SimCoordinator(const SimCoordinator&) = delete;
   SimCoordinator& operator=(const SimCoordinator&) = delete;
 
-  void Start();
-  void Crash();
-  bool up() const { return up_; }
-  std::uint64_t crashes() const { return crashes_; }
+  void Start() override;
+  void Crash() override;
+  bool up() const override { return up_; }
+  std::uint64_t crashes() const override { return crashes_; }
+  std::uint32_t JournalChecksum() const override { return journal_.Checksum(); }
+  coordinator::State OnDisk() override;
 
-  void Hear(const stillhouse::v1::AgentReport& report);
-  // Nothing: it is down, or died of the question.
-  std::optional<stillhouse::v1::ClientReply> Ask(const stillhouse::v1::ClientRequest& request);
+  void Hear(const stillhouse::v1::AgentReport& report) override;
+  void Ask(const stillhouse::v1::ClientRequest& request) override;
 
  private:
   enum class Written { kDone, kRefused, kDied };
@@ -64,6 +45,8 @@ class SimCoordinator {
   Written Take(coordinator::Changes changes);
   void Act(const coordinator::Changes& changes);
   void StartAgent(const stillhouse::v1::Job& job);
+  // Nothing: it died of the question.
+  std::optional<stillhouse::v1::ClientReply> Decide(const stillhouse::v1::ClientRequest& request);
   Result<coordinator::Changes> Attach(const stillhouse::v1::Attach& attach);
   // By the clock of its host, which somebody may set.
   UnixMs now() const { return around_.queue->now() + skew_ms_; }
@@ -76,7 +59,8 @@ class SimCoordinator {
   const coordinator::Core* core_;
   const Mutation mutation_;
   Dice dice_;
-  const Around around_;
+  const ShellSurroundings around_;
+  SimJournal journal_;
   coordinator::State state_;
   bool up_ = false;
   bool waking_ = false;

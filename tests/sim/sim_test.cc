@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 
+#include "common/log.h"
 #include "coordinator/core/names.h"
 #include "tests/sim/sim_cluster.h"
 
@@ -102,6 +103,12 @@ TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
     EXPECT_GT(causes[static_cast<stillhouse::v1::Cause>(cause)], 0) << name;
   }
 }
+
+// The daemon has much to say about what goes wrong.
+class QuietLog : public ::testing::Environment {
+  void SetUp() override { InitLog("sim", "/dev/null", /*to_stderr=*/false); }
+};
+const auto* const quiet_log = ::testing::AddGlobalTestEnvironment(new QuietLog);
 
 }  // namespace
 }  // namespace still::sim

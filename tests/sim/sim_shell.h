@@ -1,0 +1,57 @@
+// What a simulated cluster needs of a coordinator, whichever it is: one that the simulator made around the core, to be
+// broken on purpose (sim_coordinator.h), or the one that `still serve` runs (sim_daemon.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "common/proto/coordinator.pb.h"
+#include "tests/sim/machines.h"
+#include "tests/sim/record_checker.h"
+
+namespace still::sim {
+
+// What a coordinator sees of an attempt's directory.
+struct AttemptDirectory {
+  bool locked = false;
+  std::optional<stillhouse::v1::AgentReport> last_words;
+};
+
+// The world around a coordinator.
+struct ShellSurroundings {
+  EventQueue* queue = nullptr;
+  Verdict* verdict = nullptr;
+  RecordChecker* checker = nullptr;
+  const Scenario* scenario = nullptr;
+  const Weather* weather = nullptr;
+  const bool* disk_full = nullptr;
+  std::function<void()> fill_disk;
+  std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
+  // Nothing: no agent was ever started for it.
+  std::function<std::optional<AttemptDirectory>(AttemptId)> look;
+  std::function<std::vector<stillhouse::v1::Host>()> inventory;
+  std::function<void(const stillhouse::v1::AgentTask&)> start_agent;
+  std::function<void(AttemptId, const stillhouse::v1::AgentOrders&)> answer_agent;
+  std::function<void(const stillhouse::v1::ClientReply&)> answer_client;
+};
+
+class CoordinatorShell {
+ public:
+  virtual ~CoordinatorShell() = default;
+  virtual void Start() = 0;
+  virtual void Crash() = 0;
+  virtual bool up() const = 0;
+  virtual std::uint64_t crashes() const = 0;
+  virtual std::uint32_t JournalChecksum() const = 0;
+  // What the disk holds, as a restart would find it.
+  virtual coordinator::State OnDisk() = 0;
+
+  // Lost when it is down.
+  virtual void Hear(const stillhouse::v1::AgentReport& report) = 0;
+  virtual void Ask(const stillhouse::v1::ClientRequest& request) = 0;
+};
+
+}  // namespace still::sim
