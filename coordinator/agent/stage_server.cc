@@ -109,8 +109,9 @@ Status StageServer::Dispatch(const RpcMessage& message) {
   }
   if (!lost_host_ && membership_.Accepts(envelope.generation(), envelope.rank()))
     return DispatchMember(message.peer, envelope);
-  LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
-          envelope.generation(), membership_.generation());
+  if (!lost_host_)  // else nobody is wanted any more
+    LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
+            envelope.generation(), membership_.generation());
   Envelope reply;
   reply.mutable_fenced()->set_current_generation(membership_.generation());
   return Reply(message.peer, &reply);
