@@ -6,9 +6,8 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
+#include "cli/programs.h"
 #include "cli/progress_display.h"
 #include "cli/report.h"
 #include "cluster/local_launcher.h"
@@ -45,18 +44,6 @@ Status Arm(const std::vector<std::string>& faults) {
   return ArmFaults(fmt::format("{}", fmt::join(faults, ",")));
 }
 
-// STILL_WORKER, else still-worker beside this binary.
-Result<std::string> FindWorker() {
-  if (const char* chosen = std::getenv("STILL_WORKER"); chosen != nullptr && *chosen != '\0')
-    return std::string(chosen);
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string worker = (self.parent_path() / "still-worker").string();
-  if (!error && Exists(worker)) return worker;
-  return Error(Code::kNotFound, "no worker at {}: build the target still-worker, or set STILL_WORKER to its path",
-               worker);
-}
-
 void Print(const std::string& text) {
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
@@ -77,7 +64,7 @@ Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& conf
   STILL_ASSIGN_OR_RETURN(const std::string mpirun, cluster::FindMpirun());
   cluster::LocalLauncher launcher(mpirun);
   ProgressDisplay display(stderr, isatty(STDERR_FILENO) != 0, Clock::System());
-  coordinator::PipelineDriver driver(config, worker, launcher, Clock::System(), display);
+  coordinator::PipelineRun driver(config, worker, launcher, Clock::System(), display);
   coordinator::Stage last = coordinator::Stage::kExport;
   if (!flags.until.empty()) {
     STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(flags.until));

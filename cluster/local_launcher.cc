@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/environment.h"
 #include "common/files.h"
 
 namespace still::cluster {
@@ -90,16 +91,6 @@ struct ChildPlan {
   ::_exit(127);
 }
 
-std::vector<std::string> MergedEnvironment(const std::map<std::string, std::string>& additions) {
-  std::vector<std::string> merged;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (!additions.contains(text.substr(0, text.find('=')))) merged.push_back(text);
-  }
-  for (const auto& [name, value] : additions) merged.push_back(fmt::format("{}={}", name, value));
-  return merged;
-}
-
 // Our own variables (faults, the level of the log), which ranks of this machine inherit. What is true of one host alone
 // stays here.
 void AddOurOwn(std::map<std::string, std::string>* environment) {
@@ -109,13 +100,6 @@ void AddOurOwn(std::map<std::string, std::string>* environment) {
     if (!name.starts_with("STILL_") || name == "STILL_HOST" || name.size() == text.size()) continue;
     environment->insert({name, text.substr(name.size() + 1)});
   }
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (std::string& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 }  // namespace

@@ -1,9 +1,5 @@
 #include "common/clock.h"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
-#include <ctime>
 #include <thread>
 
 namespace still {
@@ -12,8 +8,9 @@ namespace {
 class SystemClock final : public Clock {
  public:
   TimePoint Now() const override { return std::chrono::steady_clock::now(); }
-  std::string WallTime() const override {
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  UnixMs WallMs() const override {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
   }
   void SleepFor(std::chrono::milliseconds duration) override { std::this_thread::sleep_for(duration); }
 };

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <string>
+
+#include "common/unix_time.h"
 
 namespace still {
 
@@ -11,8 +12,7 @@ class Clock {
   using TimePoint = std::chrono::steady_clock::time_point;
   virtual ~Clock() = default;
   virtual TimePoint Now() const = 0;
-  // UTC, "2026-11-22T13:05:00Z".
-  virtual std::string WallTime() const = 0;
+  virtual UnixMs WallMs() const = 0;
   virtual void SleepFor(std::chrono::milliseconds duration) = 0;
 
   // The system's clock; lives for ever.

@@ -328,6 +328,17 @@ Status StagedDirectory::Commit() {
   return SyncDirectory(ParentOf(final_path_));
 }
 
+Status RemoveTemporariesOf(const std::string& path) {
+  const fs::path wanted(path);
+  const std::string directory = ParentOf(path);
+  STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
+  for (const std::string& name : names) {
+    if (name.starts_with(wanted.filename().string() + ".") && OwnerOf(name) > 0)
+      STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
+  }
+  return Ok();
+}
+
 Status RemoveStaleTemporaries(const std::string& directory) {
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
   for (const std::string& name : names) {

@@ -111,6 +111,8 @@ class StagedDirectory {
 
 // Removes leftovers ("*.partial-<pid>", "*.tmp-<pid>") of processes that no longer run, directly inside `directory`.
 Status RemoveStaleTemporaries(const std::string& directory);
+// Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
+Status RemoveTemporariesOf(const std::string& path);
 
 // An exclusive advisory lock on a file, held until destruction; UNAVAILABLE when another process holds it.
 class FileLock {
@@ -119,6 +121,9 @@ class FileLock {
   ~FileLock();
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
+
+  // For a child process to inherit: the lock is then held until both have let go.
+  int descriptor() const { return fd_; }
 
  private:
   explicit FileLock(int fd) : fd_(fd) {}

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include "common/config.h"
 #include "common/proto/config.pb.h"
+#include "common/sweep.h"
 
 namespace still {
 namespace v1 = stillhouse::v1;
@@ -189,15 +189,24 @@ v1::PipelineConfig DefaultPipelineConfig() {
 
 Result<v1::PipelineConfig> LoadPipelineConfig(const std::string& path) {
   v1::PipelineConfig config = DefaultPipelineConfig();
-  const Status loaded = LoadYamlFile(path, &config);
-  if (!loaded.ok()) return Status(Code::kInvalidArgument, loaded.message());  // a mistyped file name is a usage error
-  if (config.name().empty()) config.set_name(fs::path(path).stem().string());
+  const Result<SweepDocument> document = SweepDocument::Load(path);
+  if (!document.ok()) return Status(Code::kInvalidArgument, document.status().message());  // a mistyped name, too
+  if (document->swept())
+    return Error(Code::kInvalidArgument,
+                 "{} is a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`",
+                 path, path);
+  STILL_RETURN_IF_ERROR(document->Read(0, &config));
+  STILL_RETURN_IF_ERROR(CompletePipelineConfig(path, &config).WithContext(path));
+  return config;
+}
+
+Status CompletePipelineConfig(const std::string& path, v1::PipelineConfig* config) {
+  if (config->name().empty()) config->set_name(fs::path(path).stem().string());
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
-  if (error) return Error(Code::kInvalidArgument, "{}: cannot tell the working directory: {}", path, error.message());
-  ResolvePaths(absolute.parent_path(), &config);
-  STILL_RETURN_IF_ERROR(CheckPipelineConfig(config).WithContext(path));
-  return config;
+  if (error) return Error(Code::kInvalidArgument, "cannot tell the working directory: {}", error.message());
+  ResolvePaths(absolute.parent_path(), config);
+  return CheckPipelineConfig(*config);
 }
 
 Status CheckPipelineConfig(const v1::PipelineConfig& config) {

@@ -16,8 +16,12 @@ namespace still {
 stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
 // Defaults, overlaid by the file, with paths made absolute against the file's directory and `name` the file's stem
-// unless given; then checked. Every error is INVALID_ARGUMENT and names the file.
+// unless given; then checked. Every error is INVALID_ARGUMENT and names the file; a sweep is one, too (see
+// common/pipeline_sweep.h).
 Result<stillhouse::v1::PipelineConfig> LoadPipelineConfig(const std::string& path);
+
+// The part of it that comes after the file is read.
+Status CompletePipelineConfig(const std::string& path, stillhouse::v1::PipelineConfig* config);
 
 // Ranges and combinations; the message names the key and says what to set. Whether files exist and fit each other is
 // for the stages that read them.

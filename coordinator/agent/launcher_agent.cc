@@ -60,6 +60,7 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   const Result<std::uint64_t> next = journal_->NextGeneration();
   if (!next.ok()) return next.status().WithContext(fmt::format("{}: no generation can be started", job_.stage));
   const std::uint64_t generation = *next;
+  callbacks_.on_generation(generation);
   StageServerOptions options{.stage = job_.stage,
                              .generation = generation,
                              .ranks = job_.launch.ranks,
@@ -71,6 +72,7 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
                              .host_silence = job_.host_silence,
                              .publisher = publisher_.get(),
                              .on_progress = callbacks_.on_progress,
+                             .on_ranks = callbacks_.on_ranks,
                              .on_storage_trouble = callbacks_.on_storage_trouble};
   if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
   if (job_.in_place) {
@@ -116,6 +118,7 @@ Result<std::uint64_t> LauncherAgent::Shrink(const GenerationEnd& end, std::size_
   if (decision.action == NextAction::kFail) return decision.failure;
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, journal_->NextGeneration(end));
   ends_ = std::move(with_this);
+  callbacks_.on_in_place(generation);
   callbacks_.on_recovery(fmt::format("{}; generation {} goes on in place with {} rank{}", end.what, generation,
                                      survivors, survivors == 1 ? "" : "s"));
   return generation;

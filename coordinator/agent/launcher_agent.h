@@ -18,6 +18,7 @@
 #include "common/status.h"
 #include "coordinator/agent/checkpoint_publisher.h"
 #include "coordinator/agent/job_journal.h"
+#include "coordinator/agent/phase_times.h"
 #include "coordinator/agent/recovery_policy.h"
 #include "coordinator/agent/stage_server.h"
 
@@ -30,6 +31,12 @@ namespace still::coordinator {
 // Called from the thread that runs the agent.
 struct AgentCallbacks {
   std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
+  // A launch starts as this generation, which is journaled.
+  std::function<void(std::uint64_t)> on_generation = [](std::uint64_t) {};
+  // Survivors go on as this generation, which is journaled.
+  std::function<void(std::uint64_t)> on_in_place = [](std::uint64_t) {};
+  // Where the ranks are and where their time went, a few times a second.
+  std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks".
   std::function<void(const std::string&)> on_recovery = [](const std::string&) {};
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
@@ -60,6 +67,8 @@ class LauncherAgent {
   // Ok when the stage is done. CANCELLED after `stops` became positive: see StageServer::Run. UNAVAILABLE when a host
   // of several was lost: the job goes on from its journal wherever it is placed next. Call once.
   Status Run(const std::atomic<int>& stops);
+  // How the generations of this run ended, oldest first.
+  const std::vector<GenerationEnd>& ends() const { return ends_; }
   // After Run: the host whose loss ended the last launch; empty: none.
   std::string lost_host() const { return ends_.empty() ? "" : ends_.back().lost_host; }
 
@@ -80,7 +89,7 @@ class LauncherAgent {
   const AgentCallbacks callbacks_;
   std::unique_ptr<JobJournal> journal_;
   std::unique_ptr<CheckpointPublisher> publisher_;
-  std::vector<GenerationEnd> ends_;  // of this run, oldest first
+  std::vector<GenerationEnd> ends_;
   int launches_ = 0;
   Clock::TimePoint ended_;  // the last launch
 };

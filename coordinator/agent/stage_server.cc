@@ -151,8 +151,20 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
 }
 
 Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& envelope) {
-  sightings_.Seen(envelope.rank(), {envelope.heartbeat().phase(), envelope.heartbeat().step()});
-  host_silence_.Heard(envelope.rank(), envelope.heartbeat().host(), clock_.Now());
+  const stillhouse::v1::Heartbeat& said = envelope.heartbeat();
+  const Clock::TimePoint now = clock_.Now();
+  sightings_.Seen(envelope.rank(), {said.phase(), said.step()});
+  host_silence_.Heard(envelope.rank(), said.host(), now);
+  phase_times_.Heard({.rank = envelope.rank(),
+                      .host = said.host(),
+                      .phase = said.phase(),
+                      .step = said.step(),
+                      .phase_seconds = said.phase_seconds()},
+                     now);
+  if (!ranks_told_ || now - *ranks_told_ >= options_.ranks_interval) {
+    ranks_told_ = now;
+    options_.on_ranks(phase_times_);
+  }
   Envelope reply;
   reply.mutable_heartbeat_reply()->set_drain(stop_seen_.has_value());
   return Reply(peer, &reply);
@@ -203,6 +215,7 @@ Result<std::uint64_t> StageServer::Shrink(std::uint32_t rank, const stillhouse::
     part_writers_.erase(gone);
     NoteStorageTrouble(RankSource(gone), "");
     sightings_.Forget(gone);
+    phase_times_.Forget(gone);
   }
   return generation;
 }

@@ -32,6 +32,7 @@
 #include "coordinator/agent/host_silence.h"
 #include "coordinator/agent/lease_table.h"
 #include "coordinator/agent/membership.h"
+#include "coordinator/agent/phase_times.h"
 #include "coordinator/agent/rank_sightings.h"
 #include "coordinator/agent/stage_results.h"
 
@@ -62,6 +63,8 @@ struct StageServerOptions {
   HostSilenceLimits host_silence;
   CheckpointPublisher* publisher = nullptr;  // outlives the server; null: this stage makes no checkpoints
   std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
+  // Where the ranks are and where their time went, at most every `ranks_interval`.
+  std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
   std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
   // Checkpoints cannot be kept, while the work goes on; an empty text: it is over.
@@ -73,6 +76,7 @@ struct StageServerOptions {
   std::chrono::milliseconds drain_shrunk{1000};  // ...where a rank is missing, so that MPI_Finalize may wait for ever
   std::chrono::milliseconds last_words{300};     // for what dead ranks said to arrive
   std::chrono::milliseconds publish_retry{500};
+  std::chrono::milliseconds ranks_interval{500};
 };
 
 class StageServer {
@@ -124,6 +128,7 @@ class StageServer {
   Membership membership_;
   StageResults results_;
   RankSightings sightings_;
+  PhaseTimes phase_times_;
   HostSilence host_silence_;
   std::optional<LostHost> lost_host_;  // set: the launch is over
   CheckpointCollector collector_;
@@ -134,6 +139,7 @@ class StageServer {
   std::map<std::uint32_t, std::string> part_writers_;  // ranks that took part in a checkpoint, and where they are heard
   std::optional<std::uint64_t> published_step_;        // newest of this launch
   std::optional<Clock::TimePoint> publish_tried_;
+  std::optional<Clock::TimePoint> ranks_told_;
   std::map<std::string, std::string> storage_troubles_;  // by who has one
 
   std::optional<Clock::TimePoint> stop_seen_;

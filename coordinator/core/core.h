@@ -25,8 +25,9 @@ struct CoreOptions {
   SchedulerOptions scheduler;
   std::int64_t first_backoff_ms = 1000;  // before the second attempt without a step gained; then doubled
   std::int64_t longest_backoff_ms = 60'000;
-  std::uint32_t blacklist_after = 3;  // failures of a host in a row
-  std::int64_t blacklist_ms = 600'000;
+  std::int64_t first_blacklist_ms = 60'000;  // of a host that was lost; doubled with every loss in a row
+  std::int64_t longest_blacklist_ms = 3'600'000;
+  std::size_t most_jobs_a_submission = 10'000;
 };
 
 struct SubmitOutcome {
@@ -64,7 +65,8 @@ class Core {
                        UnixMs now) const;
   // A person's mpirun takes a waiting job, outside of the slots. UNAVAILABLE: not now, ask again; INVALID_ARGUMENT,
   // NOT_FOUND: never. Ok and no changes: the attempt is this launch's already.
-  Result<Changes> AttachLaunch(const State& state, std::uint64_t job, std::uint32_t ranks, UnixMs now) const;
+  Result<Changes> AttachLaunch(const State& state, std::uint64_t job, const std::string& launch, std::uint32_t ranks,
+                               UnixMs now) const;
 
   // What time brings: starts, preemptions, time limits, jobs whose artifact exists (`is_made`) or whose dependency
   // failed. Call after every event and now and then.

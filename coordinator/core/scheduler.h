@@ -1,9 +1,15 @@
 // Who starts next, where, who makes way, and why everybody else waits. Pure: a function of its input alone.
 //
-// The queue is ordered by effective priority (priority plus what waiting adds), then by submission. Gangs are admitted
-// whole. A job that does not fit gets a reservation at the earliest time the running jobs' expected ends allow, in
-// queue order; a lower job starts only where it delays no reservation above it (conservative backfill). Jobs beyond
-// `reservations` deep get none; they start only if they delay nobody's.
+// The queue is ordered by effective priority (priority plus what waiting adds), then by submission. All wait at the
+// same pace, so the order of two jobs never changes with time. Gangs are admitted whole. A job that does not fit gets a
+// reservation at the earliest time the running jobs' expected ends allow, in queue order; a lower job starts only where
+// it delays no reservation above it (conservative backfill): asked again with that job running, Schedule answers the
+// same predicted starts. Jobs beyond `reservations` deep get none; they start only if they delay nobody's.
+//
+// A job with a reservation has others make way when that lets it start as soon as they are gone and delays no
+// reservation above it. They are preemptible, `preemption_gap` below it in own priority, and behind it in the queue
+// order: else they would be back before it started. Few of them, then the lowest, then the youngest; none that would
+// not be missed, and nobody when it would not fit all the same or when those who leave already make room enough.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +26,7 @@ struct SchedulerOptions {
   std::int64_t ageing_ms_per_point = 3'600'000;   // waiting this long is worth one point of priority; 0: no ageing
   std::int64_t default_duration_ms = 86'400'000;  // expected of a job without a time limit
   std::uint32_t reservations = 64;
-  std::int32_t preemption_gap = 100;  // a job makes way for one whose own priority is this much higher
+  std::int32_t preemption_gap = 100;  // a job makes way for one whose own priority is this much higher; < 1: for none
 };
 
 // One that may start as soon as there are slots: nothing but slots holds it back.
@@ -35,6 +41,7 @@ struct QueuedJob {
 struct RunningJob {
   std::uint64_t id = 0;
   std::int32_t priority = 0;
+  UnixMs submitted_ms = 0;  // with `priority`, where in the queue it would be again
   UnixMs started_ms = 0;
   std::int64_t duration_ms = 0;  // expected; 0: unknown
   cluster::GangShape gang;
@@ -45,7 +52,9 @@ struct RunningJob {
 
 // Why a job waits, for people and programs.
 struct Reason {
-  std::string code;  // "SLOTS", "RESERVED", "NEVER_FITS", "HOSTS_DRAINED", "DEPENDENCY", "ARTIFACT_BUSY", "HELD", ...
+  // Of the scheduler: "NEVER_FITS", "HOSTS_DRAINED", "PREEMPTING" (others make way), "SLOTS", "RESERVED" (its slots are
+  // kept for one ahead), "AHEAD", "DEPTH" (no prediction). Of its callers: "DEPENDENCY", "ARTIFACT_BUSY", "HELD", ...
+  std::string code;
   std::string text;
 };
 

@@ -231,14 +231,22 @@ bool HasBf16(std::string_view cpuinfo) {
   return flags.find(" avx512_bf16") != std::string_view::npos || flags.find(" amx_bf16") != std::string_view::npos;
 }
 
+bool ThisCpuHasBf16() {
+  const Result<std::string> cpuinfo = ReadFile("/proc/cpuinfo");
+  return cpuinfo.ok() && HasBf16(*cpuinfo);
+}
+
+void LookUpArtifacts(const std::string& root, Plan* plan) {
+  const ArtifactStore artifacts(root);
+  for (StagePlan& stage : *plan) stage.exists = artifacts.Has(ArtifactKind(stage.stage), stage.digest);
+}
+
 Result<Plan> PlanPipeline(PipelineConfig* config) {
   STILL_ASSIGN_OR_RETURN(const TeacherFacts teacher, InspectTeacher(config->teacher().path()));
-  const Result<std::string> cpuinfo = ReadFile("/proc/cpuinfo");
-  STILL_RETURN_IF_ERROR(ResolveConfig(teacher, cpuinfo.ok() && HasBf16(*cpuinfo), config));
+  STILL_RETURN_IF_ERROR(ResolveConfig(teacher, ThisCpuHasBf16(), config));
   STILL_ASSIGN_OR_RETURN(const IdentityBuilder corpus, shards::CorpusIdentity(CorpusOptionsOf(*config)));
   Plan plan = MakePlan(*config, teacher, corpus);
-  const ArtifactStore artifacts(config->artifacts());
-  for (StagePlan& stage : plan) stage.exists = artifacts.Has(ArtifactKind(stage.stage), stage.digest);
+  LookUpArtifacts(config->artifacts(), &plan);
   return plan;
 }
 

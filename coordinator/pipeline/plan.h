@@ -51,6 +51,11 @@ Plan MakePlan(const stillhouse::v1::PipelineConfig& config, const TeacherFacts& 
 
 // Whether the CPU multiplies bf16 natively, from the text of /proc/cpuinfo.
 bool HasBf16(std::string_view cpuinfo);
+// Of this machine.
+bool ThisCpuHasBf16();
+
+// Which of the plan's artifacts exist now.
+void LookUpArtifacts(const std::string& root, Plan* plan);
 
 // Reads the inputs, resolves `*config`, makes the plan and looks up which artifacts exist.
 Result<Plan> PlanPipeline(stillhouse::v1::PipelineConfig* config);

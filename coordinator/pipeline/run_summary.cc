@@ -4,6 +4,13 @@
 
 namespace still::coordinator {
 
+Result<std::string> WeightsOnRecord(const std::string& student_directory) {
+  const std::string path = JoinPath(student_directory, "weights.sha256");
+  if (student_directory.empty() || !Exists(path)) return std::string();
+  STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return text.substr(0, text.find_first_of(" \n"));
+}
+
 Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& plan) {
   const auto directory = [&](Stage stage) {
     return artifacts.PathOf(ArtifactKind(stage), plan[static_cast<std::size_t>(stage)].digest);
@@ -18,11 +25,7 @@ Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& pl
   summary.student_directory = if_made(Stage::kTrain);
   summary.report_directory = if_made(Stage::kEvaluate);
   summary.export_directory = if_made(Stage::kExport);
-  const std::string weights = JoinPath(summary.student_directory, "weights.sha256");
-  if (Exists(weights)) {
-    STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(weights));
-    summary.weights_sha256 = text.substr(0, text.find_first_of(" \n"));
-  }
+  STILL_ASSIGN_OR_RETURN(summary.weights_sha256, WeightsOnRecord(summary.student_directory));
   return summary;
 }
 

@@ -18,6 +18,9 @@ struct RunSummary {
   std::string export_directory;
 };
 
+// SHA-256 of a student's weights, as its maker noted it down; empty when it did not.
+Result<std::string> WeightsOnRecord(const std::string& student_directory);
+
 Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& plan);
 
 }  // namespace still::coordinator

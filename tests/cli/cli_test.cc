@@ -10,6 +10,7 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "common/safetensors.h"
+#include "tests/cli/complete_pipeline.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -35,21 +36,7 @@ class CliTest : public ::testing::Test {
     EXPECT_OK(WriteFileAtomically(directory_ / "pipeline.yaml", yaml));
     return directory_ / "pipeline.yaml";
   }
-  // Inputs that a plan can be made of.
-  std::string CompletePipeline() {
-    std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
-    for (char c = 'a'; c <= 'z'; ++c) vocabulary += fmt::format("{}\n##{}\n", c, c);
-    EXPECT_OK(MakeDirectories(directory_ / "teacher"));
-    EXPECT_OK(WriteFileAtomically(directory_ / "teacher/vocab.txt", vocabulary));
-    EXPECT_OK(WriteFileAtomically(directory_ / "teacher/config.json",
-                                  R"({"model_type": "bert", "num_hidden_layers": 4, "max_position_embeddings": 128,
- "vocab_size": 57})"));
-    const float value = 0;
-    EXPECT_OK(WriteSafetensors(directory_ / "teacher/model.safetensors",
-                               {{"x", "F32", {1}, std::as_bytes(std::span(&value, 1))}}, {}));
-    EXPECT_OK(WriteFileAtomically(directory_ / "book.txt", "it was a dark and stormy night\n"));
-    return Pipeline("name: tiny\nteacher: {path: teacher}\ncorpus: {books: [book.txt]}\n");
-  }
+  std::string CompletePipeline() { return testing::CompletePipeline(directory_, ""); }
 
   testing::TempDirectory directory_;
 };

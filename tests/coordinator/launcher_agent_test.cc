@@ -32,7 +32,7 @@ using testing::StatusIs;
 class SleepingClock : public Clock {
  public:
   TimePoint Now() const override { return now_; }
-  std::string WallTime() const override { return ""; }
+  UnixMs WallMs() const override { return 0; }
   void SleepFor(std::chrono::milliseconds duration) override {
     now_ += duration;
     slept += duration;

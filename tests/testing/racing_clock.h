@@ -11,7 +11,7 @@ namespace still::testing {
 class RacingClock : public Clock {
  public:
   TimePoint Now() const override { return TimePoint(std::chrono::seconds(++seconds_)); }
-  std::string WallTime() const override { return ""; }
+  UnixMs WallMs() const override { return 0; }
   void SleepFor(std::chrono::milliseconds) override {}
 
  private:

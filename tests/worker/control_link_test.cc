@@ -27,7 +27,7 @@ constexpr int kRank = 1;
 class StoppedClock final : public Clock {
  public:
   TimePoint Now() const override { return now_; }
-  std::string WallTime() const override { return ""; }
+  UnixMs WallMs() const override { return 0; }
   void SleepFor(milliseconds duration) override { now_ += duration; }
 
  private:

@@ -16,7 +16,7 @@ using std::chrono::seconds;
 class HandClock final : public Clock {
  public:
   TimePoint Now() const override { return now_; }
-  std::string WallTime() const override { return ""; }
+  UnixMs WallMs() const override { return 0; }
   void SleepFor(milliseconds duration) override { now_ += duration; }
   void Advance(microseconds duration) { now_ += duration; }
 

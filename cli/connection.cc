@@ -1,0 +1,112 @@
+#include "cli/connection.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "cli/text.h"
+#include "common/clock.h"
+#include "coordinator/service/state_directory.h"
+
+namespace still::cli {
+namespace {
+
+namespace v1 = stillhouse::v1;
+using coordinator::CoordinatorClient;
+
+std::optional<std::uint64_t> AsId(const std::string& text) {
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id == 0) return std::nullopt;
+  return id;
+}
+
+bool IsMeant(const std::string& text, const std::string& name) { return name == text || name.ends_with("/" + text); }
+
+// The names among `jobs` that `text` may mean; the whole name alone, where there is one.
+std::vector<std::string> NamesMeant(const std::string& text, const std::vector<JobRow>& jobs) {
+  std::vector<std::string> names;
+  for (const JobRow& job : jobs) {
+    if (job.name == text) return {text};
+    if (IsMeant(text, job.name) && std::ranges::find(names, job.name) == names.end()) names.push_back(job.name);
+  }
+  return names;
+}
+
+Status SeveralMeant(const std::string& text, const std::vector<std::string>& candidates) {
+  return Error(Code::kInvalidArgument, "'{}' could be {}; give the whole name or the id", Escaped(text),
+               Escaped(fmt::format("{}", fmt::join(candidates, ", "))));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags) {
+  std::string state = flags.state;
+  if (state.empty()) {
+    STILL_ASSIGN_OR_RETURN(state, coordinator::DefaultStateDirectory());
+  }
+  STILL_ASSIGN_OR_RETURN(const std::string endpoint,
+                         FindCoordinator(flags.coordinator, coordinator::StateDirectory(state)));
+  return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName()}, Clock::System());
+}
+
+Result<std::string> AskJson(CoordinatorClient& client, const ViewQuery& asked) {
+  v1::Query query;
+  query.set_view(asked.view);
+  query.set_job(asked.job);
+  query.set_pipeline(asked.pipeline);
+  query.set_after(asked.after);
+  query.set_limit(asked.limit);
+  return client.View(query);
+}
+
+Result<View> Ask(CoordinatorClient& client, const ViewQuery& query) {
+  STILL_ASSIGN_OR_RETURN(const std::string json, AskJson(client, query));
+  return ParseView(json);
+}
+
+Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
+                                const std::vector<JobRow>& ended) {
+  for (const auto* jobs : {&live, &ended}) {
+    const std::vector<std::string> names = NamesMeant(text, *jobs);
+    if (names.empty()) continue;
+    if (names.size() > 1) return SeveralMeant(text, names);
+    std::vector<std::uint64_t> ids;
+    for (const JobRow& job : *jobs) {
+      if (job.name == names[0]) ids.push_back(job.id);
+    }
+    if (jobs == &ended) return *std::ranges::max_element(ids);
+    if (ids.size() == 1) return ids[0];
+    std::vector<std::string> candidates;
+    for (const std::uint64_t id : ids) candidates.push_back(fmt::format("job {}", id));
+    return SeveralMeant(text, candidates);
+  }
+  return Error(Code::kNotFound, "no job '{}': `still queue` and `still history` list them", Escaped(text));
+}
+
+Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text) {
+  if (const auto id = AsId(text)) return *id;
+  STILL_ASSIGN_OR_RETURN(const View queue, Ask(client, {.view = "queue"}));
+  if (!NamesMeant(text, queue.jobs).empty()) return ChooseJob(text, queue.jobs, {});
+  STILL_ASSIGN_OR_RETURN(const View history, Ask(client, {.view = "history", .limit = kAllRows}));
+  return ChooseJob(text, queue.jobs, history.jobs);
+}
+
+Result<std::uint64_t> FindPipeline(CoordinatorClient& client, const std::string& text) {
+  if (const auto id = AsId(text)) return *id;
+  for (const char* name : {"queue", "history"}) {
+    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .limit = kAllRows}));
+    std::uint64_t newest = 0;
+    for (const JobRow& job : view.jobs) {
+      if (job.name.starts_with(text + "/")) newest = std::max(newest, job.pipeline);
+    }
+    if (newest != 0) return newest;
+  }
+  return Error(Code::kNotFound, "no pipeline '{}': the jobs of `still queue` and `still history` begin with its name",
+               Escaped(text));
+}
+
+}  // namespace still::cli

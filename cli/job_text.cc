@@ -1,0 +1,277 @@
+#include "cli/job_text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+
+#include "cli/table.h"
+#include "cli/text.h"
+
+namespace still::cli {
+namespace {
+
+double SecondsBetween(UnixMs from, UnixMs to) { return static_cast<double>(std::max<UnixMs>(0, to - from)) / 1000; }
+
+std::string HostsText(const JobRow& job) { return fmt::format("{}", fmt::join(job.hosts, " ")); }
+
+std::string RateText(const JobRow& job) {
+  if (!job.progress || !(job.progress->tokens_per_second >= 1)) return "";
+  return WithThousands(static_cast<std::uint64_t>(job.progress->tokens_per_second));
+}
+
+std::string LeftText(const JobRow& job) {
+  if (!job.progress || !(job.progress->seconds_left > 0)) return "";
+  return DurationText(job.progress->seconds_left);
+}
+
+// "in 4 min", "2026-11-22 13:05:00 (3 min ago)"
+std::string MomentText(UnixMs at, UnixMs now) {
+  return at == 0 ? "" : fmt::format("{} UTC, {}", DateText(at), RelativeText(at, now));
+}
+
+std::string Named(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string StateText(const JobRow& job) {
+  std::string text = job.state;
+  for (const std::string& flag : job.flags) text += ", " + flag;
+  return text;
+}
+
+std::string ProgressText(const JobRow& job) {
+  if (!job.progress) return "";
+  const ProgressRow& progress = *job.progress;
+  std::string text =
+      progress.unit == "bytes"
+          ? fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(progress.done) / 1e6,
+                        static_cast<double>(progress.total) / 1e6)
+          : fmt::format("{}/{} {}", WithThousands(progress.done), WithThousands(progress.total), progress.unit);
+  if (progress.total > 0) {
+    const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
+    text += fmt::format(", {:.0f} %", 100 * std::min(1.0, share));
+  }
+  return text;
+}
+
+std::string ReasonText(const JobRow& job) {
+  if (!job.reason.empty()) return job.reason;
+  if (job.state == "HELD") return "held: `still release` lets it go on";
+  const bool waits = job.state == "PENDING" || job.state == "RECOVERING" || job.state == "STARTING";
+  if (!waits && job.flags.empty()) return "";
+  if (!job.message.empty()) return job.message;
+  return waits ? "the coordinator gave no reason" : "";
+}
+
+std::string StorageText(const View& view) {
+  if (view.storage_trouble.empty()) return "";
+  return fmt::format("the coordinator starts nothing new, its disk is in trouble: {}\n", Escaped(view.storage_trouble));
+}
+
+std::string GoodputText(const JobRow& job) {
+  std::vector<std::pair<double, std::string>> shares;
+  double total = 0;
+  for (const auto& [name, seconds] : job.goodput) total += std::max(0.0, seconds);
+  if (!(total > 0)) return "";
+  for (const auto& [name, seconds] : job.goodput) {
+    if (seconds / total >= 0.0005) shares.emplace_back(seconds / total, name);
+  }
+  std::ranges::stable_sort(shares, [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string text;
+  for (const auto& [share, name] : shares)
+    text += fmt::format("{}{} {:.1f} %", text.empty() ? "" : ", ", name, 100 * share);
+  return text;
+}
+
+std::string PhasesText(const JobRow& job) {
+  std::vector<std::pair<std::string, int>> phases;
+  for (const RankRow& rank : job.rank_rows) {
+    const auto at = std::ranges::find(phases, rank.phase, &std::pair<std::string, int>::first);
+    if (at == phases.end()) {
+      phases.emplace_back(rank.phase, 1);
+    } else {
+      ++at->second;
+    }
+  }
+  std::string text;
+  for (const auto& [phase, ranks] : phases) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", phase, ranks);
+  return text;
+}
+
+std::string QueueText(const View& view) {
+  if (view.jobs.empty())
+    return StorageText(view) + "no jobs: `still submit PIPELINE.yaml` brings some, `still history` shows past ones\n";
+  Table table({{"ID", Align::kRight},
+               {"NAME"},
+               {"OWNER"},
+               {"STATE"},
+               {"FOR", Align::kRight},
+               {"PRIORITY", Align::kRight},
+               {"RANKS", Align::kRight},
+               {"PROGRESS"},
+               {"TOKENS/S", Align::kRight},
+               {"LEFT", Align::kRight},
+               {"POSITION", Align::kRight},
+               {"START"},
+               {"REASON"}});
+  for (const JobRow& job : view.jobs) {
+    table.Add({fmt::to_string(job.id), job.name, job.owner, StateText(job),
+               job.since_ms == 0 ? "" : DurationText(SecondsBetween(job.since_ms, view.now_ms)),
+               job.priority == 0 ? "" : fmt::to_string(job.priority), job.ranks == 0 ? "" : fmt::to_string(job.ranks),
+               ProgressText(job), RateText(job), LeftText(job), job.position == 0 ? "" : fmt::to_string(job.position),
+               RelativeText(job.predicted_start_ms, view.now_ms), ReasonText(job)});
+  }
+  return StorageText(view) + table.Text();
+}
+
+std::string HistoryText(const View& view) {
+  if (view.jobs.empty()) return "no job has ended yet\n";
+  Table table({{"ID", Align::kRight},
+               {"NAME"},
+               {"OWNER"},
+               {"STATE"},
+               {"CAUSE"},
+               {"ENDED"},
+               {"RAN FOR", Align::kRight},
+               {"ATTEMPTS", Align::kRight},
+               {"MESSAGE"}});
+  for (const JobRow& job : view.jobs) {
+    const bool ran = job.started_ms != 0 && job.ended_ms >= job.started_ms;
+    table.Add({fmt::to_string(job.id), job.name, job.owner, job.state, job.cause,
+               RelativeText(job.ended_ms, view.now_ms),
+               ran ? DurationText(SecondsBetween(job.started_ms, job.ended_ms)) : "",
+               job.attempt == 0 ? "" : fmt::to_string(job.attempt), job.message});
+  }
+  return table.Text();
+}
+
+std::string NodesText(const View& view) {
+  if (view.hosts.empty()) return "no hosts: give `still serve` a hostfile, or slots on this machine\n";
+  Table table({{"HOST"},
+               {"STATE"},
+               {"SLOTS", Align::kRight},
+               {"FREE", Align::kRight},
+               {"FAILURES", Align::kRight},
+               {"JOBS"},
+               {"REASON"}});
+  for (const HostRow& host : view.hosts) {
+    table.Add({host.name, host.state, fmt::to_string(host.slots), fmt::to_string(host.free),
+               host.failures == 0 ? "" : fmt::to_string(host.failures), fmt::format("{}", fmt::join(host.jobs, " ")),
+               host.reason});
+  }
+  return table.Text();
+}
+
+std::string EventsText(const std::vector<EventRow>& events) {
+  std::string text;
+  for (const EventRow& event : events) {
+    const std::string subject = event.job != 0 ? fmt::format("job {} {}", event.job, event.name) : "host " + event.host;
+    const std::string change = event.to.empty()     ? ""
+                               : event.from.empty() ? " " + event.to
+                                                    : fmt::format(" {} -> {}", event.from, event.to);
+    text += Escaped(fmt::format("{} {}{}{}{}{}", DateText(event.at_ms), subject, change,
+                                event.cause.empty() ? "" : fmt::format(" ({})", event.cause),
+                                event.actor.empty() ? "" : fmt::format(" by {}", event.actor),
+                                event.message.empty() ? "" : fmt::format(": {}", event.message))) +
+            "\n";
+  }
+  return text;
+}
+
+std::string WhyText(const View& view) {
+  const JobRow& job = view.job;
+  const std::vector<ReasonRow>& reasons = view.reasons.empty() ? job.reasons : view.reasons;
+  std::string text = Escaped(fmt::format("job {} {} is {}", job.id, job.name, StateText(job))) + "\n";
+  if (job.position != 0) text += fmt::format("  position in the queue: {}\n", job.position);
+  if (job.predicted_start_ms != 0) {
+    text += fmt::format("  predicted start: {}\n", MomentText(job.predicted_start_ms, view.now_ms));
+  } else if (job.position != 0) {
+    text += "  predicted start: not known\n";
+  }
+  if (job.eligible_ms > view.now_ms)
+    text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms, view.now_ms));
+  for (const ReasonRow& reason : reasons) text += fmt::format("  {}: {}\n", Escaped(reason.code), Escaped(reason.text));
+  if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
+  if (HasEnded(job) && !job.cause.empty())
+    text += fmt::format("  {}{}\n", Escaped(job.cause), job.message.empty() ? "" : ": " + Escaped(job.message));
+  return text;
+}
+
+namespace {
+
+// "label   text", for those that have a text.
+std::string Facts(const std::vector<std::pair<std::string_view, std::string>>& facts) {
+  std::string text;
+  for (const auto& [label, fact] : facts) {
+    if (!fact.empty()) text += fmt::format("  {:<14}{}\n", label, Escaped(fact));
+  }
+  return text;
+}
+
+std::string PlacementText(const JobRow& job) {
+  if (job.ranks == 0) return "";
+  std::string text = fmt::format("{} of {}", Named(job.ranks, "rank"), Named(job.slots_per_rank, "slot"));
+  return job.hosts.empty() ? text : text + " on " + HostsText(job);
+}
+
+std::string RunText(const JobRow& job) {
+  std::string text = ProgressText(job);
+  if (!RateText(job).empty()) text += fmt::format(", {} tokens/s", RateText(job));
+  if (!LeftText(job).empty()) text += fmt::format(", {} left", LeftText(job));
+  for (const auto& [name, value] : job.values) text += fmt::format(", {} {:.4g}", name, value);
+  return text;
+}
+
+std::string AttemptsText(const JobRow& job) {
+  if (job.attempt == 0) return "";
+  return fmt::format("{}, generation {}, {} in a row without a step gained", job.attempt, job.generation,
+                     Named(job.failures, "failure"));
+}
+
+std::string RanksText(const JobRow& job) {
+  if (job.rank_rows.empty()) return "";
+  Table table({{"RANK", Align::kRight}, {"HOST"}, {"PHASE"}, {"STEP", Align::kRight}, {"FOR", Align::kRight}, {""}});
+  for (const RankRow& rank : job.rank_rows)
+    table.Add(
+        {fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step), DurationText(rank.phase_seconds)});
+  return "\n" + table.Text();
+}
+
+}  // namespace
+
+std::string ShowText(const View& view) {
+  const JobRow& job = view.job;
+  const UnixMs now = view.now_ms;
+  std::string text = Escaped(fmt::format("job {} {} is {}", job.id, job.name, StateText(job))) + "\n";
+  const std::string cause = job.message.empty() ? job.cause : fmt::format("{}: {}", job.cause, job.message);
+  text +=
+      Facts({{"cause", cause},
+             {"reason", ReasonText(job)},
+             {"position", job.position == 0 ? "" : fmt::to_string(job.position)},
+             {"start", job.predicted_start_ms == 0 ? "" : MomentText(job.predicted_start_ms, now)},
+             {"progress", RunText(job)},
+             {"goodput", GoodputText(job)},
+             {"storage", job.storage_trouble},
+             {"placement", PlacementText(job)},
+             {"attempt", AttemptsText(job)},
+             {"pipeline", job.pipeline == 0 ? "" : fmt::to_string(job.pipeline)},
+             {"depends on", fmt::format("{}", fmt::join(job.depends_on, ", "))},
+             {"owner", job.owner},
+             {"priority", fmt::to_string(job.priority)},
+             {"submitted", MomentText(job.submitted_ms, now)},
+             {"started", MomentText(job.started_ms, now)},
+             {"ended", MomentText(job.ended_ms, now)},
+             {"time limit", job.time_limit_ms == 0 ? "" : DurationText(static_cast<double>(job.time_limit_ms) / 1e3)},
+             {"artifact", job.artifact},
+             {"log", job.log_path}});
+  for (const ReasonRow& reason : job.reasons) text += Facts({{"waits", reason.code + ": " + reason.text}});
+  text += RanksText(job);
+  if (!job.events.empty()) text += "\n" + EventsText(job.events);
+  return text;
+}
+
+}  // namespace still::cli

@@ -1,0 +1,27 @@
+#include "cli/programs.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "common/files.h"
+
+namespace still::cli {
+
+Result<std::string> ThisProgram() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return ErrnoStatus(error.value(), "cannot read", "/proc/self/exe");
+  return self.string();
+}
+
+Result<std::string> FindWorker() {
+  if (const char* chosen = std::getenv("STILL_WORKER"); chosen != nullptr && *chosen != '\0')
+    return std::string(chosen);
+  STILL_ASSIGN_OR_RETURN(const std::string self, ThisProgram());
+  std::string worker = (std::filesystem::path(self).parent_path() / "still-worker").string();
+  if (Exists(worker)) return worker;
+  return Error(Code::kNotFound, "no worker at {}: build the target still-worker, or set STILL_WORKER to its path",
+               worker);
+}
+
+}  // namespace still::cli

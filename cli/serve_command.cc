@@ -1,0 +1,55 @@
+#include "cli/serve_command.h"
+
+#include <signal.h>
+
+#include <atomic>
+#include <cstdio>
+
+#include "cli/programs.h"
+#include "cluster/mpirun_command.h"
+#include "common/log.h"
+#include "coordinator/service/agent_process.h"
+#include "coordinator/service/daemon.h"
+#include "coordinator/service/state_directory.h"
+
+namespace still::cli {
+namespace {
+
+std::atomic<int> stops_requested{0};
+static_assert(std::atomic<int>::is_always_lock_free, "set while a signal is handled");
+
+void StopOnSignal() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { ++stops_requested; };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+Status ServeCommand(const ServeFlags& flags) {
+  InitLog("stilld");
+  coordinator::DaemonOptions options{.state_directory = flags.state,
+                                     .endpoint = flags.listen,
+                                     .http_address = flags.http_address,
+                                     .http_port = flags.http_port,
+                                     .http = !flags.no_http,
+                                     .hostfile = flags.hostfile};
+  if (options.state_directory.empty()) {
+    STILL_ASSIGN_OR_RETURN(options.state_directory, coordinator::DefaultStateDirectory());
+  }
+  STILL_ASSIGN_OR_RETURN(options.still, ThisProgram());
+  STILL_ASSIGN_OR_RETURN(options.worker, FindWorker());
+  STILL_ASSIGN_OR_RETURN(options.mpirun, cluster::FindMpirun());
+  options.on_ready = [&](const std::string& endpoint, const std::string& url) {
+    fmt::print("serving at {}{}{}; state in {}\n", endpoint, url.empty() ? "" : ", status page ", url,
+               options.state_directory);
+    std::fflush(stdout);
+  };
+  StopOnSignal();
+  return coordinator::RunDaemon(options, stops_requested);
+}
+
+Status AgentCommand(const std::string& task_path) { return coordinator::RunAgentProcess(task_path); }
+
+}  // namespace still::cli

@@ -1,0 +1,112 @@
+#include "cli/top_text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "cli/job_text.h"
+#include "cli/table.h"
+#include "cli/text.h"
+
+namespace still::cli {
+namespace {
+
+constexpr int kBarColumns = 16;
+
+// One that has ranks or will soon have them.
+bool IsActive(const JobRow& job) { return job.state != "PENDING" && job.state != "HELD" && job.state != "RECOVERING"; }
+
+std::string Bar(const JobRow& job) {
+  if (!job.progress || job.progress->total == 0) return "";
+  const double share = static_cast<double>(job.progress->done) / static_cast<double>(job.progress->total);
+  const int filled = static_cast<int>(std::min(1.0, share) * kBarColumns);
+  return fmt::format("[{:=<{}}{: <{}}]", "", filled, "", kBarColumns - filled);
+}
+
+std::string HeadLine(const View& view) {
+  const auto active = std::ranges::count_if(view.jobs, IsActive);
+  std::uint64_t slots = 0, free = 0, up = 0;
+  double tokens_per_second = 0;
+  for (const HostRow& host : view.hosts) {
+    slots += host.slots;
+    free += std::min(host.free, host.slots);
+    up += host.state == "UP" ? 1 : 0;
+  }
+  for (const JobRow& job : view.jobs) tokens_per_second += job.progress ? job.progress->tokens_per_second : 0;
+  return fmt::format("stillhouse  {} UTC  {} active, {} waiting  {}/{} hosts up, {}/{} slots in use  {} tokens/s\n",
+                     DateText(view.now_ms), active, view.jobs.size() - static_cast<std::size_t>(active), up,
+                     view.hosts.size(), slots - free, slots,
+                     WithThousands(static_cast<std::uint64_t>(std::clamp(tokens_per_second, 0.0, 1e18))));
+}
+
+std::string ActiveText(const View& view) {
+  Table table({{"ID", Align::kRight},
+               {"NAME"},
+               {"STATE"},
+               {""},
+               {"PROGRESS"},
+               {"TOKENS/S", Align::kRight},
+               {"LOSS", Align::kRight},
+               {"LEFT", Align::kRight},
+               {"HOSTS"}});
+  std::vector<const JobRow*> active;
+  for (const JobRow& job : view.jobs) {
+    if (!IsActive(job)) continue;
+    active.push_back(&job);
+    const auto loss = job.values.find("loss");
+    const ProgressRow progress = job.progress.value_or(ProgressRow());
+    table.Add(
+        {fmt::to_string(job.id), job.name, StateText(job), Bar(job), ProgressText(job),
+         progress.tokens_per_second >= 1 ? WithThousands(static_cast<std::uint64_t>(progress.tokens_per_second)) : "",
+         loss == job.values.end() ? "" : fmt::format("{:.4g}", loss->second),
+         progress.seconds_left > 0 ? DurationText(progress.seconds_left) : "",
+         fmt::format("{}", fmt::join(job.hosts, " "))});
+  }
+  if (active.empty()) return "";
+  // Below each job's line: what its ranks do, where the time went, what is wrong.
+  std::string text, rest = table.Text();
+  const auto take_line = [&] {
+    const std::size_t end = rest.find('\n') + 1;
+    text += rest.substr(0, end);
+    rest.erase(0, end);
+  };
+  take_line();
+  for (const JobRow* job : active) {
+    take_line();
+    const std::string phases = PhasesText(*job), goodput = GoodputText(*job), reason = ReasonText(*job);
+    if (!phases.empty()) text += fmt::format("      ranks    {}\n", Escaped(phases));
+    if (!goodput.empty()) text += fmt::format("      goodput  {}\n", Escaped(goodput));
+    if (!reason.empty()) text += fmt::format("      reason   {}\n", Escaped(reason));
+  }
+  return text + "\n";
+}
+
+std::string WaitingText(const View& view) {
+  Table table({{"ID", Align::kRight}, {"NAME"}, {"STATE"}, {"START"}, {"REASON"}});
+  for (const JobRow& job : view.jobs) {
+    if (!IsActive(job))
+      table.Add({fmt::to_string(job.id), job.name, StateText(job), RelativeText(job.predicted_start_ms, view.now_ms),
+                 ReasonText(job)});
+  }
+  return table.empty() ? "" : table.Text() + "\n";
+}
+
+}  // namespace
+
+std::string TopText(const View& view) {
+  return HeadLine(view) + StorageText(view) + "\n" + ActiveText(view) + WaitingText(view) + NodesText(view);
+}
+
+std::string Redrawn(const std::string& picture, std::size_t columns, std::size_t rows) {
+  std::string text = "\x1b[H";  // the upper left corner
+  std::size_t begin = 0;
+  for (std::size_t row = 0; row + 1 < rows && begin < picture.size(); ++row) {
+    const std::size_t end = std::min(picture.find('\n', begin), picture.size());
+    text += Clipped(std::string_view(picture).substr(begin, end - begin), columns) + "\x1b[K\n";
+    begin = end + 1;
+  }
+  return text + "\x1b[J";
+}
+
+}  // namespace still::cli

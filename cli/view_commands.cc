@@ -1,0 +1,109 @@
+#include "cli/view_commands.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/job_text.h"
+#include "cli/top_text.h"
+#include "common/clock.h"
+
+namespace still::cli {
+namespace {
+
+using coordinator::CoordinatorClient;
+
+constexpr std::chrono::milliseconds kPeriod(1000);
+
+void Print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json, std::string (*text_of)(const View&)) {
+  STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(client, query));
+  STILL_ASSIGN_OR_RETURN(const View view, ParseView(answer));
+  Print(json ? answer + "\n" : text_of(view));
+  return Ok();
+}
+
+Status PrintWhole(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+  return PrintView(*client, {.view = view, .limit = flags.limit}, flags.json, text_of);
+}
+
+Status PrintOfJob(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, FindJob(*client, flags.job));
+  return PrintView(*client, {.view = view, .job = job}, flags.json, text_of);
+}
+
+// One event a line, as it came.
+Status PrintEventsAsJson(const std::string& answer) {
+  const nlohmann::json view = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  if (!view.is_object() || !view.contains("events")) return Ok();
+  for (const nlohmann::json& event : view["events"]) Print(event.dump() + "\n");
+  return Ok();
+}
+
+}  // namespace
+
+Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &QueueText); }
+Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &HistoryText); }
+Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &NodesText); }
+Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WhyText); }
+Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, "job", &ShowText); }
+
+Status EventsCommand(const ViewFlags& flags) {
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+  ViewQuery query{.view = "events", .limit = flags.limit};
+  if (!flags.job.empty()) {
+    STILL_ASSIGN_OR_RETURN(query.job, FindJob(*client, flags.job));
+  }
+  if (!flags.follow && flags.json) {
+    STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(*client, query));
+    Print(answer + "\n");
+    return Ok();
+  }
+  for (bool lost = false;; Clock::System().SleepFor(kPeriod)) {
+    const Result<std::string> answer = AskJson(*client, query);
+    if (flags.follow && answer.status().code() == Code::kUnavailable) {  // it may come back: nothing is missed
+      if (!lost) fmt::print(stderr, "still: {}; waiting for it\n", answer.status().message());
+      lost = true;
+      continue;
+    }
+    STILL_RETURN_IF_ERROR(answer.status());
+    lost = false;
+    STILL_ASSIGN_OR_RETURN(const View view, ParseView(*answer));
+    if (flags.json) {
+      STILL_RETURN_IF_ERROR(PrintEventsAsJson(*answer));
+    } else {
+      Print(EventsText(view.events));
+    }
+    for (const EventRow& event : view.events) query.after = std::max(query.after, event.sequence);
+    if (!flags.follow) return Ok();
+    query.limit = kAllRows;
+  }
+}
+
+Status TopCommand(const ViewFlags& flags) {
+  if (flags.json || flags.once || isatty(STDOUT_FILENO) == 0) return PrintWhole(flags, "top", &TopText);
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+  std::string trouble;
+  for (std::string picture;; Clock::System().SleepFor(kPeriod)) {
+    const Result<View> view = Ask(*client, {.view = "top"});
+    if (view.ok()) {
+      picture = TopText(*view);
+    } else if (picture.empty() || view.status().code() != Code::kUnavailable) {
+      return view.status();
+    }
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size = {.ws_row = 24, .ws_col = 80};
+    // The last picture stays while the coordinator is away, under a line that says so.
+    Print(Redrawn(view.ok() ? picture : view.status().message() + "\n" + picture, size.ws_col, size.ws_row));
+  }
+}
+
+}  // namespace still::cli

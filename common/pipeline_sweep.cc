@@ -1,0 +1,30 @@
+#include "common/pipeline_sweep.h"
+
+#include <map>
+
+#include "common/config.h"
+#include "common/pipeline_config.h"
+#include "common/sweep.h"
+
+namespace still {
+
+Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path) {
+  const Result<SweepDocument> document = SweepDocument::Load(path);
+  if (!document.ok()) return Status(Code::kInvalidArgument, document.status().message());
+  std::vector<PipelineVariant> variants;
+  std::map<std::string, std::string> name_of;  // by what is effective
+  for (std::size_t i = 0; i < document->size(); ++i) {
+    PipelineVariant variant{document->name(i), document->settings(i), DefaultPipelineConfig()};
+    STILL_RETURN_IF_ERROR(document->Read(i, &variant.config));
+    const std::string place = variant.name.empty() ? path : fmt::format("{}: variant {}", path, variant.name);
+    STILL_RETURN_IF_ERROR(CompletePipelineConfig(path, &variant.config).WithContext(place));
+    const auto [same, fresh] = name_of.emplace(ToYaml(variant.config), variant.name);
+    if (!fresh)
+      return Error(Code::kInvalidArgument, "{}: the variants {} and {} are the same configuration; leave one out", path,
+                   same->second, variant.name);
+    variants.push_back(std::move(variant));
+  }
+  return variants;
+}
+
+}  // namespace still

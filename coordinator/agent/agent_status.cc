@@ -1,0 +1,125 @@
+#include "coordinator/agent/agent_status.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/service/protocol.h"
+
+namespace still::coordinator {
+
+AgentStatus::AgentStatus(std::uint64_t job, std::uint64_t attempt, Clock& clock)
+    : clock_(clock), generation_since_(clock.Now()) {
+  report_.set_protocol(kProtocol);
+  report_.set_job(job);
+  report_.set_attempt(attempt);
+}
+
+template <typename Change>
+void AgentStatus::Set(Change change, bool urgent) {
+  const std::scoped_lock lock(mutex_);
+  change(report_);
+  urgent_ |= urgent;
+  if (urgent) changed_.notify_all();
+}
+
+AgentCallbacks AgentStatus::Callbacks() {
+  AgentCallbacks callbacks;
+  callbacks.on_progress = [this](const StageProgress& progress) {
+    Set(
+        [&](stillhouse::v1::AgentReport& report) {
+          stillhouse::v1::Progress& message = *report.mutable_progress();
+          message.set_done(progress.done);
+          message.set_total(progress.total);
+          message.set_unit(progress.unit);
+          message.set_tokens(progress.tokens);
+          message.clear_values();
+          for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
+          report.set_running(true);
+        },
+        /*urgent=*/progress.total > 0 && progress.done == progress.total);
+  };
+  callbacks.on_generation = [this](std::uint64_t generation) {
+    Set(
+        [&](stillhouse::v1::AgentReport& report) {
+          report.set_generation(generation);
+          report.clear_ranks();
+          report.set_running(false);
+          generation_since_ = clock_.Now();
+        },
+        /*urgent=*/true);
+  };
+  callbacks.on_recovery = [this](const std::string& text) {
+    Set([&](stillhouse::v1::AgentReport&) { recoveries_.push_back({.text = text}); }, /*urgent=*/true);
+  };
+  callbacks.on_in_place = [this](std::uint64_t generation) {
+    Set([&](stillhouse::v1::AgentReport& report) { report.set_generation(generation); }, /*urgent=*/true);
+  };
+  callbacks.on_storage_trouble = [this](const std::string& text) {
+    Set([&](stillhouse::v1::AgentReport& report) { report.set_storage_trouble(text); }, /*urgent=*/true);
+  };
+  callbacks.on_ranks = [this](const PhaseTimes& times) {
+    const std::vector<RankNow> ranks = times.ranks();
+    Set(
+        [&](stillhouse::v1::AgentReport& report) {
+          report.clear_ranks();
+          for (const RankNow& rank : ranks) {
+            stillhouse::v1::RankPhase& message = *report.add_ranks();
+            message.set_rank(rank.rank);
+            message.set_host(rank.host);
+            message.set_phase(rank.phase);
+            message.set_step(rank.step);
+            message.set_phase_seconds(rank.phase_seconds);
+          }
+          report.clear_phase_seconds();
+          for (const auto& [phase, seconds] : times.seconds()) (*report.mutable_phase_seconds())[phase] = seconds;
+          report.set_running(report.running() || !ranks.empty());
+        },
+        /*urgent=*/false);
+  };
+  return callbacks;
+}
+
+void AgentStatus::SetAttachTask(std::string task) {
+  Set([&](stillhouse::v1::AgentReport& report) { report.set_task(std::move(task)); }, /*urgent=*/true);
+}
+
+void AgentStatus::End(const JobOutcome& outcome) {
+  Set(
+      [&](stillhouse::v1::AgentReport& report) {
+        stillhouse::v1::AgentOutcome& message = *report.mutable_outcome();
+        message.set_code(static_cast<std::uint32_t>(outcome.status.code()));
+        message.set_message(outcome.status.message());
+        message.set_step(outcome.step);
+        message.set_lost_host(outcome.lost_host);
+        report.clear_task();
+      },
+      /*urgent=*/true);
+}
+
+stillhouse::v1::AgentReport AgentStatus::Report() {
+  const std::scoped_lock lock(mutex_);
+  urgent_ = false;
+  report_.set_sequence(report_.sequence() + 1);
+  report_.set_generation_age_ms(
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.Now() - generation_since_).count());
+  stillhouse::v1::AgentReport report = report_;
+  for (Recovery& recovery : recoveries_) {
+    if (recovery.first_sequence == 0) recovery.first_sequence = report.sequence();
+    report.add_recoveries(recovery.text);
+  }
+  return report;
+}
+
+void AgentStatus::Heard(std::uint64_t sequence) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(recoveries_, [&](const Recovery& recovery) {
+    return recovery.first_sequence != 0 && recovery.first_sequence <= sequence;
+  });
+}
+
+void AgentStatus::WaitForChange(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, timeout, [&] { return urgent_; });
+}
+
+}  // namespace still::coordinator

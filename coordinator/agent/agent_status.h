@@ -1,0 +1,58 @@
+// What an agent has to say, put together from what its parts tell it: the thread that makes the artifact writes, the
+// one that talks to the coordinator reads. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/proto/coordinator.pb.h"
+#include "coordinator/agent/launcher_agent.h"
+
+namespace still::coordinator {
+
+// How an attempt ended.
+struct JobOutcome {
+  Status status;
+  std::uint64_t step = 0;  // highest reached
+  std::string lost_host;   // whose silence ended it
+};
+
+class AgentStatus {
+ public:
+  AgentStatus(std::uint64_t job, std::uint64_t attempt, Clock& clock);
+
+  // For LauncherAgent; they outlive it.
+  AgentCallbacks Callbacks();
+  // For the ranks of an mpirun that a person typed.
+  void SetAttachTask(std::string task);
+  void End(const JobOutcome& outcome);
+
+  // The next report: a higher sequence than any before.
+  stillhouse::v1::AgentReport Report();
+  // The coordinator has heard the report of this sequence: what was said once need not be said again.
+  void Heard(std::uint64_t sequence);
+  // Until something worth a report of its own has changed since the last Report, or `timeout`.
+  void WaitForChange(std::chrono::milliseconds timeout);
+
+ private:
+  struct Recovery {
+    std::string text;
+    std::uint64_t first_sequence = 0;  // that carried it; 0: none yet
+  };
+  template <typename Change>
+  void Set(Change change, bool urgent);
+
+  Clock& clock_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool urgent_ = false;
+  stillhouse::v1::AgentReport report_;
+  std::vector<Recovery> recoveries_;
+  Clock::TimePoint generation_since_;
+};
+
+}  // namespace still::coordinator

@@ -1,0 +1,172 @@
+#include "coordinator/agent/job_run.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "common/artifact.h"
+#include "common/config.h"
+#include "common/files.h"
+#include "common/log.h"
+#include "common/proto/control.pb.h"
+#include "coordinator/agent/launcher_agent.h"
+#include "coordinator/pipeline/corpus_options.h"
+#include "shards/corpus_view.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::AgentTask;
+using stillhouse::v1::JobSpec;
+using stillhouse::v1::Stage;
+using stillhouse::v1::TrainConfig;
+using stillhouse::v1::WorkerTask;
+
+constexpr std::chrono::milliseconds kLookAgain{500};  // whether another run has made the artifact
+
+// By exact steps, with checkpoints: what a death leaves behind is worth going on with.
+bool Trains(Stage stage) { return stage == stillhouse::v1::STAGE_TEACHER || stage == stillhouse::v1::STAGE_TRAIN; }
+
+// "STAGE_TRAIN" -> "train".
+std::string StageText(Stage stage) {
+  std::string name = stillhouse::v1::Stage_Name(stage).substr(sizeof "STAGE_" - 1);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+class Run {
+ public:
+  Run(const AgentTask& task, cluster::Launcher& launcher, Clock& clock, const AgentCallbacks& callbacks)
+      : task_(task),
+        spec_(task.spec()),
+        stage_(StageText(spec_.stage())),
+        artifacts_(spec_.artifacts_root()),
+        job_directory_(
+            JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", spec_.kind(), spec_.digest()))),
+        launcher_(launcher),
+        clock_(clock),
+        callbacks_(callbacks) {}
+
+  JobOutcome Make(const JobRunOptions& options, const std::atomic<int>& stops) {
+    JobOutcome outcome;
+    outcome.status = MakeLocked(options, stops, &outcome);
+    return outcome;
+  }
+
+ private:
+  bool IsMade() const { return artifacts_.Has(spec_.kind(), spec_.digest()); }
+
+  // Runs of other coordinators may want the same artifact; its checkpoints and unfinished shards have one writer at a
+  // time.
+  Status MakeLocked(const JobRunOptions& options, const std::atomic<int>& stops, JobOutcome* outcome) {
+    STILL_RETURN_IF_ERROR(MakeDirectories(job_directory_));
+    Result<FileLock> lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
+    while (lock.status().code() == Code::kUnavailable && options.wait_for_others && stops == 0 && !IsMade()) {
+      clock_.SleepFor(kLookAgain);
+      lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
+    }
+    if (IsMade()) return Ok();
+    if (lock.status().code() == Code::kUnavailable)
+      return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable,
+                   "another run is making {} {}; wait for it, then run again", spec_.kind(), spec_.digest());
+    STILL_RETURN_IF_ERROR(lock.status());
+    const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
+    STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
+    STILL_RETURN_IF_ERROR(RemoveTemporariesOf(JoinPath(kinds, spec_.digest())));
+    STILL_RETURN_IF_ERROR(spec_.stage() == stillhouse::v1::STAGE_CORPUS ? BuildCorpusHere() : Launch(stops, outcome));
+    if (IsMade()) return Ok();
+    return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
+                 stage_, artifacts_.PathOf(spec_.kind(), spec_.digest()));
+  }
+
+  Status BuildCorpusHere() {
+    const shards::CorpusOptions options = CorpusOptionsOf(spec_.config());
+    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options));
+    if (identity.Digest() != spec_.digest())
+      return Error(Code::kInvalidArgument, "an input of the corpus changed since the plan was made; run again");
+    return shards::BuildCorpus(options, identity, artifacts_, [&](const shards::CorpusProgress& progress) {
+      callbacks_.on_progress({.done = progress.input_bytes_done,
+                              .total = progress.input_bytes_total,
+                              .unit = "bytes",
+                              .tokens = progress.tokens,
+                              .values = {{"documents", static_cast<double>(progress.documents)}}});
+    });
+  }
+
+  Status Launch(const std::atomic<int>& stops, JobOutcome* outcome) {
+    STILL_ASSIGN_OR_RETURN(AgentJob job, Job());
+    const WorkerTask worker_task = TaskOfWorkers();
+    LauncherAgent agent(std::move(job), worker_task, launcher_, clock_, callbacks_);
+    const Status made = agent.Run(stops);
+    for (const GenerationEnd& end : agent.ends()) outcome->step = std::max(outcome->step, end.step);
+    return made;
+  }
+
+  std::uint32_t Ranks() const {
+    if (task_.attached_ranks() > 0) return task_.attached_ranks();
+    std::uint32_t ranks = 0;
+    for (const auto& share : task_.placement()) ranks += share.ranks();
+    return ranks;
+  }
+
+  // Bits depend on it, but those of a report do not; it takes what it was given.
+  std::uint32_t Threads() const {
+    return spec_.stage() == stillhouse::v1::STAGE_EVALUATE ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
+  }
+
+  Result<AgentJob> Job() const {
+    AgentJob job{.stage = stage_,
+                 .journal_path = JoinPath(job_directory_, "journal"),
+                 .policy = {.stage = stage_, .same_step_failures = spec_.config().recovery().same_step_failures()},
+                 .launch = {.ranks = Ranks(),
+                            .threads_per_rank = Threads(),
+                            .program = task_.worker(),
+                            .log_path = task_.log_path()},
+                 .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
+                 .is_made = [this] { return IsMade(); }};
+    if (Trains(spec_.stage())) {
+      const TrainConfig& train =
+          spec_.stage() == stillhouse::v1::STAGE_TEACHER ? spec_.config().teacher().fit() : spec_.config().train();
+      job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
+      job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
+      // An mpirun that a person typed has the flags that it has.
+      job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
+                     task_.attached_ranks() == 0;
+    }
+    if (spec_.stage() == stillhouse::v1::STAGE_TARGETS) {
+      STILL_ASSIGN_OR_RETURN(
+          const auto view,
+          shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
+      job.shards = view->shards();
+    }
+    return job;
+  }
+
+  // What all launches have in common.
+  WorkerTask TaskOfWorkers() const {
+    WorkerTask worker_task;
+    worker_task.set_stage(spec_.stage());
+    *worker_task.mutable_config() = spec_.config();
+    worker_task.mutable_config()->set_threads_per_rank(Threads());
+    worker_task.set_identity(spec_.identity());
+    *worker_task.mutable_artifacts() = spec_.inputs();
+    return worker_task;
+  }
+
+  const AgentTask& task_;
+  const JobSpec& spec_;
+  const std::string stage_;
+  const ArtifactStore artifacts_;
+  const std::string job_directory_;
+  cluster::Launcher& launcher_;
+  Clock& clock_;
+  const AgentCallbacks& callbacks_;
+};
+
+}  // namespace
+
+JobOutcome RunJob(const AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher, Clock& clock,
+                  const AgentCallbacks& callbacks, const std::atomic<int>& stops) {
+  return Run(task, launcher, clock, callbacks).Make(options, stops);
+}
+
+}  // namespace still::coordinator

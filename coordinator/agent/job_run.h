@@ -1,0 +1,28 @@
+// Makes the artifact of one job, once: what an agent does, in a process of its own (agent_process.h) or a thread.
+// Safe to be killed at any instant and started again: what counts is on disk, as artifacts and, of those in the making,
+// in their jobs' journals.
+//
+//   <artifacts>/jobs/<kind>-<digest>/  lock  journal/ (job_journal.h)
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "cluster/launcher.h"
+#include "common/clock.h"
+#include "common/proto/coordinator.pb.h"
+#include "coordinator/agent/agent_status.h"
+
+namespace still::coordinator {
+
+struct JobRunOptions {
+  // Another run may be at the same artifact under the same root: wait for it, or fail with UNAVAILABLE.
+  bool wait_for_others = true;
+};
+
+// Runs until the artifact stands, or cannot be made. `stops` counts requests to stop: after the first one training
+// finishes its step and publishes it; after the second one nothing is waited for. The corpus is finished first.
+JobOutcome RunJob(const stillhouse::v1::AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher,
+                  Clock& clock, const AgentCallbacks& callbacks, const std::atomic<int>& stops);
+
+}  // namespace still::coordinator

@@ -1,0 +1,188 @@
+// What happens to the attempts of jobs: reports of their agents, and agents that are gone.
+#include <algorithm>
+
+#include <fmt/ranges.h>
+
+#include "coordinator/core/core.h"
+#include "coordinator/core/draft.h"
+#include "coordinator/core/names.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::AgentOutcome;
+using stillhouse::v1::AgentReport;
+using stillhouse::v1::Cause;
+using stillhouse::v1::Host;
+using stillhouse::v1::Job;
+
+constexpr std::string_view kAgent = "agent";
+
+// base, 2 base, 4 base ... up to longest.
+std::int64_t Doubled(std::int64_t base, std::int64_t longest, std::uint32_t times) {
+  for (; times > 0 && base < longest; --times) base *= 2;
+  return std::min(base, longest);
+}
+
+Code CodeOf(const AgentOutcome& outcome) {
+  return outcome.code() <= static_cast<std::uint32_t>(Code::kInternal) ? static_cast<Code>(outcome.code())
+                                                                       : Code::kInternal;
+}
+
+bool OfThisAttempt(const State& state, std::uint64_t id, std::uint64_t attempt) {
+  const Job* const job = state.FindJob(id);
+  return job != nullptr && job->attempt() == attempt && HoldsSlots(job->state());
+}
+
+void NoteSuccess(Draft& draft, const State& state, std::uint64_t id, const std::string& message) {
+  draft.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, kAgent, message);
+  for (const auto& share : draft.job(id).placement()) {
+    const auto host = state.hosts().find(share.host());
+    if (host != state.hosts().end() && host->second.failures() > 0) draft.EditHost(share.host()).set_failures(0);
+  }
+}
+
+// The end that was asked for has come; false when none was.
+bool EndAsAsked(Draft& draft, std::uint64_t id, const std::string& message) {
+  const Job& job = draft.job(id);
+  if (job.state() == stillhouse::v1::JOB_PREEMPTING) {
+    draft.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_PREEMPTED, kAgent, job.message());
+    return true;
+  }
+  if (job.state() != stillhouse::v1::JOB_COMPLETING) return false;
+  const stillhouse::v1::JobState after = job.after();
+  const std::string why = job.message();
+  Job& moved = draft.Move(id, after, job.cause(), kAgent, message.empty() ? why : fmt::format("{}; {}", why, message));
+  if (after == stillhouse::v1::JOB_PENDING) {
+    moved.set_failures(0);
+    moved.set_eligible_ms(0);
+  }
+  return true;
+}
+
+struct Death {
+  Cause cause = stillhouse::v1::CAUSE_PROCESS_DEATH;
+  std::string message;
+  std::uint64_t step = 0;
+  std::string lost_host;
+};
+
+void BlacklistLost(Draft& draft, const std::string& name, const CoreOptions& options) {
+  Host& host = draft.EditHost(name);
+  const std::int64_t pause = Doubled(options.first_blacklist_ms, options.longest_blacklist_ms, host.failures());
+  host.set_failures(host.failures() + 1);
+  host.set_blacklisted_until_ms(draft.now() + pause);
+  draft.NoteHost(name, "coordinator", fmt::format("lost; not used for {} s", pause / 1000));
+}
+
+// Another attempt may help: at once when a step was gained, else after a growing pause, until the budget is used up.
+void NoteDeath(Draft& draft, const State& state, std::uint64_t id, const Death& death, const CoreOptions& options) {
+  if (!death.lost_host.empty() && state.hosts().contains(death.lost_host))
+    BlacklistLost(draft, death.lost_host, options);
+  if (EndAsAsked(draft, id, death.message)) return;
+  Job& job = draft.Edit(id);
+  const bool gained = death.step > job.step();
+  job.set_step(std::max(job.step(), death.step));
+  job.set_failures(gained ? 1 : job.failures() + 1);
+  if (job.failures() > job.spec().retries()) {
+    draft.Move(id, stillhouse::v1::JOB_FAILED,
+               job.spec().retries() > 0 ? stillhouse::v1::CAUSE_RETRIES_EXHAUSTED : death.cause, kAgent, death.message);
+    return;
+  }
+  const auto waits = job.attached() ? stillhouse::v1::JOB_PENDING : stillhouse::v1::JOB_RECOVERING;
+  const std::int64_t pause =
+      job.failures() <= 1 ? 0 : Doubled(options.first_backoff_ms, options.longest_backoff_ms, job.failures() - 2);
+  draft.Move(id, waits, death.cause, kAgent, death.message).set_eligible_ms(pause == 0 ? 0 : draft.now() + pause);
+}
+
+void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const AgentOutcome& outcome,
+                 const CoreOptions& options) {
+  const Code code = CodeOf(outcome);
+  if (code == Code::kOk) return NoteSuccess(draft, state, id, outcome.message());
+  if (code == Code::kUnavailable || code == Code::kAborted) {
+    const bool lost = !outcome.lost_host().empty();
+    return NoteDeath(draft, state, id,
+                     {.cause = lost ? stillhouse::v1::CAUSE_HOST_LOST : stillhouse::v1::CAUSE_PROCESS_DEATH,
+                      .message = outcome.message(),
+                      .step = outcome.step(),
+                      .lost_host = outcome.lost_host()},
+                     options);
+  }
+  Job& job = draft.Edit(id);
+  job.set_step(std::max(job.step(), outcome.step()));
+  if (code == Code::kCancelled) {
+    if (EndAsAsked(draft, id, "")) return;
+    // Somebody signalled the ranks themselves.
+    draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, kAgent, outcome.message());
+    return;
+  }
+  draft.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_ERROR, kAgent, outcome.message());
+}
+
+}  // namespace
+
+Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) const {
+  if (!OfThisAttempt(state, report.job(), report.attempt())) return {};
+  const Job& known = *state.FindJob(report.job());
+  // One that was overtaken on its way: what it says of its generation is over.
+  if (report.generation() < known.generation() && !report.has_outcome()) return {};
+  const bool risen = report.generation() > known.generation();
+  const bool started = report.running() && known.state() == stillhouse::v1::JOB_STARTING;
+  // The agent launches again by itself after a death.
+  const bool restarting = !report.running() && risen && known.state() == stillhouse::v1::JOB_RUNNING;
+  if (!risen && !started && !restarting && !report.has_outcome()) return {};
+
+  Draft draft(state, now);
+  if (risen) draft.Edit(known.id()).set_generation(report.generation());
+  const std::string recoveries = fmt::format("{}", fmt::join(report.recoveries(), "; "));
+  if (restarting) {
+    draft.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
+  } else if (risen && !recoveries.empty()) {
+    draft.Note(known.id(), stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
+  }
+  if (started) {
+    draft.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,
+               fmt::format("generation {} on {}", report.generation(),
+                           known.attached() ? std::string("an mpirun typed by hand") : PlacementText(known)));
+  }
+  if (report.has_outcome()) NoteOutcome(draft, state, known.id(), report.outcome(), options_);
+  return std::move(draft).Take();
+}
+
+Changes Core::AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now) const {
+  if (!OfThisAttempt(state, job, attempt)) return {};
+  Draft draft(state, now);
+  NoteDeath(draft, state, job,
+            {.cause = stillhouse::v1::CAUSE_AGENT_LOST, .message = "its agent died, and mpirun and its ranks with it"},
+            options_);
+  return std::move(draft).Take();
+}
+
+Changes Core::LaunchFailed(const State& state, std::uint64_t job, std::uint64_t attempt, const Status& why,
+                           UnixMs now) const {
+  if (!OfThisAttempt(state, job, attempt)) return {};
+  Draft draft(state, now);
+  const std::string message = fmt::format("its agent could not be started: {}", why.message());
+  if (why.code() == Code::kUnavailable || why.code() == Code::kResourceExhausted) {
+    NoteDeath(draft, state, job, {.cause = stillhouse::v1::CAUSE_LAUNCH_FAILED, .message = message}, options_);
+  } else if (!EndAsAsked(draft, job, message)) {
+    draft.Move(job, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_LAUNCH_FAILED, "coordinator", message);
+  }
+  return std::move(draft).Take();
+}
+
+stillhouse::v1::AgentOrders Core::OrdersFor(const Job* job, const AgentReport& report) {
+  stillhouse::v1::AgentOrders orders;
+  orders.set_sequence(report.sequence());
+  if (job == nullptr || job->attempt() != report.attempt() || !HoldsSlots(job->state())) {
+    // An attempt that is over for the coordinator, whatever the agent thinks: nothing of it counts any more.
+    orders.set_kill(true);
+    orders.set_acknowledged(true);
+    return orders;
+  }
+  orders.set_drain(job->state() == stillhouse::v1::JOB_PREEMPTING || job->state() == stillhouse::v1::JOB_COMPLETING);
+  orders.set_kill(job->kill());
+  return orders;
+}
+
+}  // namespace still::coordinator

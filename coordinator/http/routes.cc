@@ -1,0 +1,142 @@
+#include "coordinator/http/routes.h"
+
+#include <charconv>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+namespace still::coordinator {
+namespace {
+
+using nlohmann::json;
+using stillhouse::v1::ChangeJobs;
+
+constexpr std::size_t kLongestReason = 500;
+
+std::vector<std::string> Segments(const std::string& path) {
+  std::vector<std::string> segments;
+  std::size_t begin = path.starts_with('/') ? 1 : 0;
+  while (begin <= path.size()) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    segments.push_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return segments;
+}
+
+Result<std::uint64_t> Number(const std::string& what, const std::string& text, std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value > most) {
+    return Error(Code::kInvalidArgument, "{} must be a whole number up to {}", what, most);
+  }
+  return value;
+}
+
+Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string& view) {
+  HttpQuestion question;
+  auto* query = question.request.mutable_query();
+  query->set_view(view);
+  for (const auto& [name, text] : request.parameters) {
+    if (name == "token") continue;
+    STILL_ASSIGN_OR_RETURN(const std::uint64_t value, Number(name, text, name == "limit" ? UINT32_MAX : UINT64_MAX));
+    if (name == "job") {
+      query->set_job(value);
+    } else if (name == "pipeline") {
+      query->set_pipeline(value);
+    } else if (name == "after") {
+      query->set_after(value);
+    } else if (name == "limit") {
+      query->set_limit(static_cast<std::uint32_t>(value));
+    } else {
+      return Error(Code::kInvalidArgument, "there is no parameter '{}'; parameters: job, pipeline, after, limit", name);
+    }
+  }
+  return question;
+}
+
+Result<HttpQuestion> JobQuestion(const std::string& id, const std::string& verb) {
+  static const std::map<std::string, ChangeJobs::Verb> kVerbs = {{"cancel", ChangeJobs::CANCEL},
+                                                                 {"hold", ChangeJobs::HOLD},
+                                                                 {"release", ChangeJobs::RELEASE},
+                                                                 {"requeue", ChangeJobs::REQUEUE}};
+  const auto known = kVerbs.find(verb);
+  if (known == kVerbs.end()) {
+    return Error(Code::kNotFound, "a job cannot '{}'; it can cancel, hold, release, requeue", verb);
+  }
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, Number("the job", id, UINT64_MAX));
+  if (job == 0) return Error(Code::kInvalidArgument, "jobs are counted from 1");
+  HttpQuestion question;
+  question.request.mutable_change()->set_verb(known->second);
+  question.request.mutable_change()->add_jobs(job);
+  return question;
+}
+
+Result<HttpQuestion> HostQuestion(const std::string& host, const std::string& verb, const std::string& body) {
+  if (verb != "drain" && verb != "undrain") {
+    return Error(Code::kNotFound, "a host cannot '{}'; it can drain, undrain", verb);
+  }
+  if (host.empty()) return Error(Code::kInvalidArgument, "the name of the host is missing");
+  std::string reason;
+  if (!body.empty()) {
+    const json parsed = json::parse(body, nullptr, false);
+    const bool object = parsed.is_object();
+    const bool text = object && (!parsed.contains("reason") || parsed["reason"].is_string());
+    if (!text) return Error(Code::kInvalidArgument, "the body must be JSON like {{\"reason\": \"disk swap\"}}");
+    reason = parsed.value("reason", "");
+  }
+  if (reason.size() > kLongestReason) {
+    return Error(Code::kInvalidArgument, "the reason is longer than {} bytes", kLongestReason);
+  }
+  HttpQuestion question;
+  auto* change = question.request.mutable_change_host();
+  change->set_host(host);
+  change->set_drain(verb == "drain");
+  change->set_reason(reason);
+  return question;
+}
+
+Result<HttpQuestion> Unattributed(const HttpRequest& request) {
+  const auto segments = Segments(request.path);
+  const bool api = segments[0] == "api";
+  if (request.method == "GET" && segments.size() == 1 && segments[0] == "metrics") {
+    HttpQuestion question;
+    question.metrics = true;
+    return question;
+  }
+  if (request.method == "GET" && api && segments.size() == 2) return ViewQuestion(request, segments[1]);
+  if (request.method == "POST" && api && segments.size() == 4) {
+    if (segments[1] == "jobs") return JobQuestion(segments[2], segments[3]);
+    if (segments[1] == "hosts") return HostQuestion(segments[2], segments[3], request.body);
+  }
+  return Error(Code::kNotFound, "there is nothing to {} at {}", request.method, request.path);
+}
+
+}  // namespace
+
+Result<HttpQuestion> QuestionOf(const HttpRequest& request, const std::string& user) {
+  STILL_ASSIGN_OR_RETURN(HttpQuestion question, Unattributed(request));
+  if (!question.metrics) question.request.set_user(user);
+  return question;
+}
+
+int HttpStatusOf(Code code) {
+  switch (code) {
+    case Code::kOk: return 200;
+    case Code::kInvalidArgument: return 400;
+    case Code::kPermissionDenied: return 403;
+    case Code::kNotFound: return 404;
+    case Code::kAlreadyExists: return 409;
+    case Code::kResourceExhausted:
+    case Code::kUnavailable: return 503;
+    default: return 500;
+  }
+}
+
+std::string ErrorJson(std::string_view code, const std::string& message) {
+  const json error = {{"code", std::string(code)}, {"error", message}};
+  return error.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,22 @@
+// What is true of a stage in every pipeline.
+#pragma once
+
+#include "common/proto/control.pb.h"
+#include "coordinator/pipeline/plan.h"
+
+namespace still::coordinator {
+
+inline stillhouse::v1::Stage StageOnTheWire(Stage stage) {
+  return static_cast<stillhouse::v1::Stage>(static_cast<int>(stage) + static_cast<int>(stillhouse::v1::STAGE_CORPUS));
+}
+static_assert(static_cast<int>(Stage::kExport) + stillhouse::v1::STAGE_CORPUS == stillhouse::v1::STAGE_EXPORT);
+
+// By exact steps, with checkpoints: what a death leaves behind is worth going on with.
+inline bool Trains(Stage stage) { return stage == Stage::kTeacher || stage == Stage::kTrain; }
+
+// Text to shards (in the process of the job's agent), measurements, a file conversion.
+inline bool RunsOnOneRank(Stage stage) {
+  return stage == Stage::kCorpus || stage == Stage::kEvaluate || stage == Stage::kExport;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,325 @@
+#include "coordinator/service/coordinator.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "coordinator/core/names.h"
+#include "coordinator/service/metrics_text.h"
+#include "coordinator/service/protocol.h"
+#include "coordinator/service/views.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::AgentOrders;
+using stillhouse::v1::AgentReport;
+using stillhouse::v1::ClientReply;
+using stillhouse::v1::ClientRequest;
+using stillhouse::v1::CoordinatorMessage;
+using stillhouse::v1::Job;
+
+// Chains of dependencies settle one after the other; a bound, should two decisions ever undo each other.
+constexpr int kMostAdvances = 64;
+
+Status CheckProtocol(std::uint32_t protocol) {
+  if (protocol == kProtocol) return Ok();
+  return Error(Code::kInvalidArgument,
+               "the coordinator speaks version {} of the protocol, the sender version {}: use the `still` and "
+               "`still-worker` of the same release",
+               kProtocol, protocol);
+}
+
+// Of an attach: the id, else the only live job of that name.
+Result<std::uint64_t> JobNamed(const State& state, const std::string& name) {
+  if (!name.empty() && name.size() < 19 && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
+    return std::stoull(name);
+  std::optional<std::uint64_t> found;
+  for (const std::uint64_t id : state.live()) {
+    if (state.FindJob(id)->spec().name() != name) continue;
+    if (found)
+      return Error(Code::kInvalidArgument, "'{}' are jobs {} and {}: name one by its number", name, *found, id);
+    found = id;
+  }
+  if (!found) return Error(Code::kNotFound, "no job that waits or runs is called '{}'; still queue shows them", name);
+  return *found;
+}
+
+}  // namespace
+
+Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& agents, Clock& clock)
+    : options_(std::move(options)),
+      core_(options_.core),
+      journal_(journal),
+      agents_(agents),
+      clock_(clock),
+      started_ms_(clock.WallMs()),
+      started_(clock.Now()) {}
+
+// Steps of the wall clock while this runs are not seen: deadlines go on.
+UnixMs Coordinator::Now() const {
+  return started_ms_ + std::chrono::duration_cast<std::chrono::milliseconds>(clock_.Now() - started_).count();
+}
+
+Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
+  STILL_ASSIGN_OR_RETURN(state_, journal_.Load());
+  Apply(core_.SetHosts(state_, hosts, Now()));
+  std::vector<std::uint64_t> running;
+  for (const std::uint64_t id : state_.live())
+    if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
+  live_.Restarted(running, Now());
+  STILL_RETURN_IF_ERROR(Write());
+  for (const std::uint64_t id : running) Recover(*state_.FindJob(id));
+  return Ok();
+}
+
+void Coordinator::Take(const std::string& peer, std::string_view payload) {
+  CoordinatorMessage message;
+  if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size())) ||
+      message.body_case() == CoordinatorMessage::BODY_NOT_SET) {
+    if (++dropped_ == 1) LogWarn("dropped a message of {} bytes that no client or agent of ours sends", payload.size());
+    return;
+  }
+  if (message.has_agent()) return TakeAgent(peer, message.agent());
+  answers_.push_back({peer, Answer(message.client()).SerializeAsString()});
+}
+
+void Coordinator::TakeAgent(const std::string& peer, const AgentReport& report) {
+  answers_.push_back({peer, Hear(report).SerializeAsString()});
+}
+
+AgentOrders Coordinator::Hear(const AgentReport& report) {
+  AgentOrders nothing;
+  nothing.set_sequence(report.sequence());
+  if (!CheckProtocol(report.protocol()).ok()) return nothing;
+  const Job* const job = state_.FindJob(report.job());
+  const bool current = job != nullptr && job->attempt() == report.attempt() && HoldsSlots(job->state());
+  if (current) live_.Heard(report, Now());
+  if (current && !report.task().empty()) attach_tasks_[job->id()] = report.task();
+  if (Degraded()) {
+    // What it says cannot be kept: it says it again.
+    if (current) nothing = Core::OrdersFor(job, report);
+    return nothing;
+  }
+  Apply(core_.Heard(state_, report, Now()));
+  return Core::OrdersFor(state_.FindJob(report.job()), report);
+}
+
+ClientReply Coordinator::Ask(const ClientRequest& request) {
+  ClientReply reply = Answer(request);
+  const Status written = Write();
+  if (written.ok()) return reply;
+  NoteWriteFailure(written);
+  return Answer(request);  // says why it cannot be done now
+}
+
+ClientReply Coordinator::Answer(const ClientRequest& request) {
+  const auto decide = [&]() -> Result<ClientReply> {
+    STILL_RETURN_IF_ERROR(CheckProtocol(request.protocol()));
+    if (request.has_query()) return View(request.query());
+    if (Degraded()) return Error(Code::kResourceExhausted, "nothing can be changed now: {}", trouble_.message());
+    switch (request.body_case()) {
+      case ClientRequest::kSubmit: return Submit(request.submit(), request.user());
+      case ClientRequest::kChange: return ChangeJobs(request.change(), request.user());
+      case ClientRequest::kChangeHost: return ChangeHost(request.change_host(), request.user());
+      case ClientRequest::kAttach: return Attach(request.attach());
+      default: return Error(Code::kInvalidArgument, "the request asks for nothing that this coordinator knows");
+    }
+  };
+  Result<ClientReply> decided = decide();
+  ClientReply reply;
+  if (decided.ok()) {
+    reply = std::move(decided).value();
+  } else {
+    reply.set_code(static_cast<std::uint32_t>(decided.status().code()));
+    reply.set_message(decided.status().message());
+  }
+  reply.set_request(request.request());
+  return reply;
+}
+
+Result<ClientReply> Coordinator::Submit(const stillhouse::v1::Submit& submit, const std::string& user) {
+  STILL_ASSIGN_OR_RETURN(SubmitOutcome outcome, core_.Submit(state_, submit, user, Now()));
+  Apply(std::move(outcome.changes));
+  ClientReply reply;
+  reply.set_pipeline(outcome.pipeline);
+  reply.mutable_jobs()->Add(outcome.jobs.begin(), outcome.jobs.end());
+  return reply;
+}
+
+Result<ClientReply> Coordinator::ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user) {
+  STILL_ASSIGN_OR_RETURN(ChangeOutcome outcome, core_.ChangeJobs(state_, change, user, Now()));
+  Apply(std::move(outcome.changes));
+  ClientReply reply;
+  reply.mutable_jobs()->Add(outcome.jobs.begin(), outcome.jobs.end());
+  return reply;
+}
+
+Result<ClientReply> Coordinator::ChangeHost(const stillhouse::v1::ChangeHost& change, const std::string& user) {
+  STILL_ASSIGN_OR_RETURN(Changes changes, core_.ChangeHost(state_, change, user, Now()));
+  Apply(std::move(changes));
+  return ClientReply();
+}
+
+Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t id, JobNamed(state_, attach.job()));
+  STILL_ASSIGN_OR_RETURN(Changes changes, core_.AttachLaunch(state_, id, attach.launch(), attach.ranks(), Now()));
+  if (!changes.empty()) attach_tasks_.erase(id);
+  Apply(std::move(changes));
+  ClientReply reply;
+  if (const auto task = attach_tasks_.find(id); task != attach_tasks_.end()) reply.set_task(task->second);
+  return reply;
+}
+
+Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
+  ClientReply reply;
+  const ViewSources sources = {
+      .read_history = [&](std::uint64_t after, std::uint64_t job,
+                          std::uint32_t limit) { return journal_.Events(after, job, limit); },
+      .log_path_of = [](const Job& job) { return job.log_path(); }};
+  STILL_ASSIGN_OR_RETURN(*reply.mutable_json(), ViewJson(query, state_, live_, Waits(), sources, Now()));
+  return reply;
+}
+
+std::string Coordinator::Metrics() {
+  return MetricsText(state_, live_, Waits(),
+                     {.journal_sequence = state_.next_sequence() - 1, .started_ms = started_ms_}, Now());
+}
+
+void Coordinator::Apply(Changes changes) {
+  if (changes.empty()) return;
+  for (Job& job : changes.jobs) {
+    if (job.state() == stillhouse::v1::JOB_STARTING) job.set_log_path(agents_.LogPath(job.id(), job.attempt()));
+    if (!HoldsSlots(job.state())) attach_tasks_.erase(job.id());
+    if (IsTerminal(job.state())) live_.Ended(job.id());
+  }
+  state_.Apply(changes);
+  unwritten_.push_back(std::move(changes));
+  changed_ = true;
+  waits_.reset();
+}
+
+std::vector<OutgoingMessage> Coordinator::Settle() {
+  waits_.reset();  // they depend on the time as well
+  if (!Degraded()) {
+    LookForSilentAgents();
+    Advance();
+    const Status written = Write();
+    if (!written.ok()) {
+      NoteWriteFailure(written);
+      return {};  // everybody asks again
+    }
+    StartAgents();
+  }
+  return std::exchange(answers_, {});
+}
+
+void Coordinator::Advance() {
+  const Clock::TimePoint now = clock_.Now();
+  const bool due = !advanced_ || now - *advanced_ >= std::chrono::milliseconds(options_.pass_interval_ms);
+  if (!changed_ && !due) return;
+  advanced_ = now;
+  for (int i = 0; i < kMostAdvances; ++i) {
+    Changes changes = core_.Advance(state_, options_.is_made, Now());
+    if (changes.empty()) break;
+    Apply(std::move(changes));
+  }
+  changed_ = false;
+}
+
+Status Coordinator::Write() {
+  if (unwritten_.empty()) return Ok();
+  STILL_RETURN_IF_ERROR(journal_.Commit(unwritten_));
+  unwritten_.clear();
+  return Ok();
+}
+
+// What was decided in this round never happened: nobody was told of it.
+void Coordinator::NoteWriteFailure(const Status& failure) {
+  LogError("the journal cannot be written, nothing is granted or changed until it can: {}", failure.message());
+  trouble_ = failure;
+  live_.SetStorageTrouble(failure.message());
+  probed_ = clock_.Now();
+  unwritten_.clear();
+  answers_.clear();
+  attach_tasks_.clear();
+  Result<State> on_disk = journal_.Load();
+  STILL_CHECK(on_disk.ok(), on_disk.status().ToString());  // it was read before, and its records are in memory
+  state_ = std::move(on_disk).value();
+}
+
+bool Coordinator::Degraded() {
+  if (trouble_.ok()) return false;
+  const Clock::TimePoint now = clock_.Now();
+  if (probed_ && now - *probed_ < std::chrono::milliseconds(options_.probe_interval_ms)) return true;
+  probed_ = now;
+  if (!journal_.Probe().ok()) return true;
+  LogInfo("the journal can be written again");
+  trouble_ = Ok();
+  live_.SetStorageTrouble("");
+  return false;
+}
+
+void Coordinator::LookForSilentAgents() {
+  const Clock::TimePoint now = clock_.Now();
+  if (looked_ && now - *looked_ < std::chrono::milliseconds(options_.look_interval_ms)) return;
+  looked_ = now;
+  std::vector<std::uint64_t> silent;
+  for (const std::uint64_t id : state_.live()) {
+    const Job& job = *state_.FindJob(id);
+    if (HoldsSlots(job.state()) && live_.SilenceMs(job, Now()) >= options_.silence_ms) silent.push_back(id);
+  }
+  for (const std::uint64_t id : silent) Recover(*state_.FindJob(id));
+}
+
+// Silence alone proves nothing: an attempt is over when its agent is known to be gone.
+void Coordinator::Recover(const Job& job) {
+  switch (agents_.Look(job.id(), job.attempt())) {
+    case AgentTrace::kAlive: return;
+    case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
+      if (job.state() == stillhouse::v1::JOB_STARTING) return;
+      [[fallthrough]];
+    case AgentTrace::kGone: return Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now()));
+    case AgentTrace::kEnded: break;
+  }
+  const Result<AgentReport> report = agents_.Outcome(job.id(), job.attempt());
+  if (report.ok()) return Apply(core_.Heard(state_, *report, Now()));
+  LogWarn("{}: the outcome of attempt {} cannot be read: {}", JobText(job), job.attempt(), report.status().message());
+  Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now()));
+}
+
+// Also of jobs whose start was journaled by a coordinator that died before it.
+void Coordinator::StartAgents() {
+  std::vector<Job> starting;
+  for (const std::uint64_t id : state_.live()) {
+    const Job& job = *state_.FindJob(id);
+    if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_.contains({id, job.attempt()})) continue;
+    started_agents_.insert({id, job.attempt()});
+    if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
+  }
+  for (const Job& job : starting) {
+    const Status started = agents_.Start(TaskOf(job));
+    if (started.ok()) continue;
+    LogError("{}: its agent could not be started: {}", JobText(job), started.message());
+    Apply(core_.LaunchFailed(state_, job.id(), job.attempt(), started, Now()));
+  }
+}
+
+stillhouse::v1::AgentTask Coordinator::TaskOf(const Job& job) const {
+  stillhouse::v1::AgentTask task;
+  task.set_job(job.id());
+  task.set_attempt(job.attempt());
+  *task.mutable_spec() = job.spec();
+  *task.mutable_placement() = job.placement();
+  task.set_coordinator(options_.endpoint);
+  task.set_worker(options_.worker);
+  task.set_mpirun(options_.mpirun);
+  task.set_attached_ranks(job.attached_ranks());
+  return task;
+}
+
+const std::map<std::uint64_t, Wait>& Coordinator::Waits() {
+  if (!waits_) waits_ = core_.Waits(state_, Now());
+  return *waits_;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,113 @@
+// The core with everything it needs to act: journal, agents, clock, and what is known of running jobs. It takes
+// messages, decides by the core, and answers once what was decided is on disk: all messages of one round are one
+// synced write. Whoever drives it moves the bytes (daemon.h; embedded_run.h).
+//
+// A full disk under the journal: nothing is granted or changed, what people ask is answered, agents are heard but their
+// outcomes not acknowledged, so nothing is lost; it goes on by itself once there is space (DEGRADED_STORAGE).
+//
+// Safe to be killed at any instant: the next one continues from the journal, and adopts the agents that run. One
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/status.h"
+#include "coordinator/core/core.h"
+#include "coordinator/service/agents.h"
+#include "coordinator/service/journal.h"
+#include "coordinator/service/live_jobs.h"
+
+namespace still::coordinator {
+
+struct CoordinatorOptions {
+  CoreOptions core;
+  std::string endpoint;  // for the agents' tasks
+  std::string worker;    // path of still-worker
+  std::string mpirun;
+  std::int64_t look_interval_ms = 1000;   // how often an agent that is not heard is looked for
+  std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for
+  std::int64_t probe_interval_ms = 1000;  // of a disk that was full
+  std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
+  // Whether an artifact exists.
+  std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
+};
+
+struct OutgoingMessage {
+  std::string peer;
+  std::string payload;
+};
+
+class Coordinator {
+ public:
+  // All references outlive it.
+  Coordinator(CoordinatorOptions options, Journal& journal, Agents& agents, Clock& clock);
+
+  // Reads the journal and takes the inventory. What ran is adopted. Call first.
+  Status Open(const std::vector<stillhouse::v1::Host>& hosts);
+
+  // A message of a client or an agent. Bytes that make no sense are dropped and counted.
+  void Take(const std::string& peer, std::string_view payload);
+  // A client's request from within this process. What it changed is on disk when this returns.
+  stillhouse::v1::ClientReply Ask(const stillhouse::v1::ClientRequest& request);
+  // An agent's report from within this process.
+  stillhouse::v1::AgentOrders Hear(const stillhouse::v1::AgentReport& report);
+  // Lets time pass, writes what was decided, starts agents, and returns the answers that are true now. Call several
+  // times a second.
+  std::vector<OutgoingMessage> Settle();
+
+  const State& state() const { return state_; }
+  const LiveJobs& live() const { return live_; }
+  UnixMs Now() const;
+  std::string Metrics();
+
+ private:
+  void TakeClient(const std::string& peer, const stillhouse::v1::ClientRequest& request);
+  void TakeAgent(const std::string& peer, const stillhouse::v1::AgentReport& report);
+  stillhouse::v1::ClientReply Answer(const stillhouse::v1::ClientRequest& request);
+  Result<stillhouse::v1::ClientReply> Submit(const stillhouse::v1::Submit& submit, const std::string& user);
+  Result<stillhouse::v1::ClientReply> ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user);
+  Result<stillhouse::v1::ClientReply> ChangeHost(const stillhouse::v1::ChangeHost& change, const std::string& user);
+  Result<stillhouse::v1::ClientReply> Attach(const stillhouse::v1::Attach& attach);
+  Result<stillhouse::v1::ClientReply> View(const stillhouse::v1::Query& query);
+  void Apply(Changes changes);
+  void Advance();
+  Status Write();
+  void NoteWriteFailure(const Status& failure);
+  bool Degraded();
+  void LookForSilentAgents();
+  void Recover(const stillhouse::v1::Job& job);
+  void StartAgents();
+  stillhouse::v1::AgentTask TaskOf(const stillhouse::v1::Job& job) const;
+  const std::map<std::uint64_t, Wait>& Waits();
+
+  const CoordinatorOptions options_;
+  const Core core_;
+  Journal& journal_;
+  Agents& agents_;
+  Clock& clock_;
+  const UnixMs started_ms_;
+  const Clock::TimePoint started_;
+
+  State state_;
+  LiveJobs live_;
+  std::map<std::uint64_t, std::string> attach_tasks_;                 // of attached jobs, for the ranks that ask
+  std::vector<Changes> unwritten_;                                    // applied to state_, not in the journal yet
+  std::vector<OutgoingMessage> answers_;                              // true once those are written
+  std::set<std::pair<std::uint64_t, std::uint64_t>> started_agents_;  // (job, attempt), by this process
+  std::optional<std::map<std::uint64_t, Wait>> waits_;                // of this round
+  bool changed_ = true;                                               // since the last look at the queue
+  std::optional<Clock::TimePoint> advanced_;                          // that look
+  std::optional<Clock::TimePoint> looked_;
+  std::optional<Clock::TimePoint> probed_;
+  Status trouble_;  // of the last write
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace still::coordinator

@@ -1,0 +1,130 @@
+#include "coordinator/service/daemon.h"
+
+#include <google/protobuf/stubs/logging.h>
+#include <sys/stat.h>
+
+#include <memory>
+#include <string_view>
+
+#include "cluster/inventory.h"
+#include "common/artifact.h"
+#include "common/files.h"
+#include "common/log.h"
+#include "common/rpc.h"
+#include "coordinator/http/http_server.h"
+#include "coordinator/service/coordinator.h"
+#include "coordinator/service/detached_agents.h"
+#include "coordinator/service/state_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRound{50};         // longest wait for a message
+constexpr int kMostMessagesARound = 4096;  // that share one write
+
+Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
+  STILL_RETURN_IF_ERROR(MakeDirectories(directory.path()));
+  if (::chmod(directory.path().c_str(), S_IRWXU) != 0)
+    return ErrnoStatus(errno, "cannot make private", directory.path());
+  Result<FileLock> lock = FileLock::TryAcquire(directory.Lock());
+  if (lock.status().code() == Code::kUnavailable)
+    return Error(Code::kUnavailable,
+                 "a coordinator is running on the state directory {}; end it first, or give this one another directory "
+                 "(--state)",
+                 directory.path());
+  return lock;
+}
+
+Result<std::vector<stillhouse::v1::Host>> ReadInventory(const std::string& hostfile) {
+  STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> slots, cluster::LoadInventory(hostfile));
+  std::vector<stillhouse::v1::Host> hosts;
+  for (const cluster::HostSlots& host : slots) {
+    hosts.emplace_back().set_name(host.name);
+    hosts.back().set_slots(host.slots);
+  }
+  return hosts;
+}
+
+// The threads of the status page, whose questions the loop answers.
+class Page {
+ public:
+  static Result<std::unique_ptr<Page>> Start(const DaemonOptions& options) {
+    auto page = std::unique_ptr<Page>(new Page());
+    STILL_ASSIGN_OR_RETURN(page->server_,
+                           HttpServer::Start({.address = options.http_address, .port = options.http_port},
+                                             [questions = &page->questions_](const HttpQuestion& question) {
+                                               return questions->AskAndWait(question);
+                                             }));
+    return page;
+  }
+  ~Page() {
+    questions_.Close();
+    server_.reset();
+  }
+
+  const std::string& url() const { return server_->url(); }
+  void Answer(Coordinator& coordinator) {
+    questions_.AnswerAll([&](const HttpQuestion& question) -> Result<std::string> {
+      if (question.metrics) return coordinator.Metrics();
+      return HttpAnswer(coordinator.Ask(question.request));
+    });
+  }
+
+ private:
+  Page() = default;
+
+  QuestionQueue questions_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::atomic<int>& stops) {
+  while (stops == 0) {
+    milliseconds wait = kRound;
+    for (int i = 0; i < kMostMessagesARound; ++i) {
+      STILL_ASSIGN_OR_RETURN(const std::optional<RpcMessage> message, rpc.Receive(wait));
+      if (!message) break;
+      coordinator.Take(message->peer, message->payload);
+      wait = milliseconds(0);
+    }
+    if (page != nullptr) page->Answer(coordinator);
+    for (const OutgoingMessage& answer : coordinator.Settle()) {
+      // Who does not listen any more asks again, or has gone.
+      if (const Status sent = rpc.Send(answer.peer, answer.payload); !sent.ok()) LogDebug("{}", sent.message());
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
+  google::protobuf::SetLogHandler(nullptr);  // it writes a line for each hostile string, which would fill the log
+  const StateDirectory directory(options.state_directory);
+  STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
+  STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options.hostfile));
+  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
+  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint));
+  std::unique_ptr<Page> page;
+  if (options.http) {
+    STILL_ASSIGN_OR_RETURN(page, Page::Start(options));
+  }
+
+  DetachedAgents agents(directory, options.still);
+  Coordinator coordinator({.endpoint = rpc->endpoint(),
+                           .worker = options.worker,
+                           .mpirun = options.mpirun,
+                           .is_made =
+                               [](const stillhouse::v1::JobSpec& spec) {
+                                 return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest());
+                               }},
+                          *journal, agents, Clock::System());
+  STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(directory.Endpoint(), rpc->endpoint() + "\n"));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(directory.Http(), page ? page->url() + "\n" : ""));
+  options.on_ready(rpc->endpoint(), page ? page->url() : "");
+  return Serve(*rpc, coordinator, page.get(), stops);
+}
+
+}  // namespace still::coordinator

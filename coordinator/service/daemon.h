@@ -1,0 +1,31 @@
+// The coordinator as a daemon: `still serve`. One loop on one thread: messages in, decisions, one write, answers out.
+// Loopback only, unless the state directory has keys (`still keys new`).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/status.h"
+
+namespace still::coordinator {
+
+struct DaemonOptions {
+  std::string state_directory;
+  std::string endpoint = "tcp://127.0.0.1:5600";  // "*" as port: a free one
+  std::string http_address = "127.0.0.1";
+  std::uint16_t http_port = 5680;  // 0: a free one
+  bool http = true;
+  std::string hostfile;  // empty: this machine
+  std::string still;     // path of this program, for the agents
+  std::string worker;
+  std::string mpirun;
+  std::function<void(const std::string& endpoint, const std::string& url)> on_ready = [](auto&&, auto&&) {};
+};
+
+// Serves until `stops` becomes positive; the jobs go on without it. UNAVAILABLE: another coordinator has the state
+// directory, or a port is taken. DATA_LOSS: the journal is damaged. INVALID_ARGUMENT: the hostfile.
+Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops);
+
+}  // namespace still::coordinator

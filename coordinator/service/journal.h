@@ -1,0 +1,43 @@
+// The coordinator's memory, in a database of its own:
+//   job/<id> pipeline/<id> host/<name>    the records of state.h
+//   event/<sequence>                      the history
+//   probe                                 written to find out whether the disk takes writes again
+// What was committed is on disk, all of it or nothing. Thread-safe, as its store; one process at a time has it open.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/kv_store.h"
+#include "common/status.h"
+#include "coordinator/core/state.h"
+
+namespace still::coordinator {
+
+class Journal {
+ public:
+  // UNAVAILABLE when another coordinator has it open; DATA_LOSS when it is damaged, with what to do.
+  static Result<std::unique_ptr<Journal>> Open(const std::string& path);
+  // `path` names it in messages.
+  Journal(std::string path, std::unique_ptr<KvStore> store) : path_(std::move(path)), store_(std::move(store)) {}
+
+  // Everything it remembers. DATA_LOSS names the record that makes no sense.
+  Result<State> Load() const;
+  // All of `changes`, in order, as one synced batch. RESOURCE_EXHAUSTED on a full disk: nothing of it happened.
+  Status Commit(const std::vector<Changes>& changes);
+  // Whether the disk takes writes.
+  Status Probe();
+  // Events with a sequence above `after`, of `job` (0: all), the newest `limit` of them, oldest first.
+  Result<std::vector<stillhouse::v1::HistoryEvent>> Events(std::uint64_t after, std::uint64_t job,
+                                                           std::uint32_t limit) const;
+
+ private:
+  Status Damaged(std::string_view key) const;
+
+  const std::string path_;
+  const std::unique_ptr<KvStore> store_;
+};
+
+}  // namespace still::coordinator

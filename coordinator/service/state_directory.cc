@@ -1,0 +1,52 @@
+#include "coordinator/service/state_directory.h"
+
+#include <cstdlib>
+
+#include "common/files.h"
+
+namespace still::coordinator {
+namespace {
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+std::string StateDirectory::Journal() const { return JoinPath(path_, "journal"); }
+std::string StateDirectory::Lock() const { return JoinPath(path_, "lock"); }
+std::string StateDirectory::Endpoint() const { return JoinPath(path_, "endpoint"); }
+std::string StateDirectory::Http() const { return JoinPath(path_, "http"); }
+std::string StateDirectory::Keys() const { return JoinPath(path_, "keys"); }
+
+std::string StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) const {
+  return JoinPath(path_, fmt::format("jobs/{}/{}", job, attempt));
+}
+
+Result<std::string> DefaultStateDirectory() {
+  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
+  const std::string home = Environment("HOME");
+  if (home.empty())
+    return Error(Code::kInvalidArgument,
+                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
+  return JoinPath(home, ".local/state/stillhouse");
+}
+
+Result<std::string> FindCoordinator(const std::string& asked_for, const StateDirectory& state) {
+  if (!asked_for.empty()) return asked_for;
+  if (std::string endpoint = Environment("STILL_COORDINATOR"); !endpoint.empty()) return endpoint;
+  Result<std::string> text = ReadFile(state.Endpoint());
+  if (text.status().code() == Code::kNotFound)
+    return Error(Code::kUnavailable,
+                 "no coordinator has run with the state directory {}: start one with `still serve`, or name one with "
+                 "--coordinator or STILL_COORDINATOR",
+                 state.path());
+  STILL_RETURN_IF_ERROR(text.status());
+  const std::string endpoint = text->substr(0, text->find_first_of("\r\n"));
+  if (endpoint.empty())
+    return Error(Code::kUnavailable, "{} is empty: start the coordinator again with `still serve`", state.Endpoint());
+  return endpoint;
+}
+
+}  // namespace still::coordinator

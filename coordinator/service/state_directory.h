@@ -1,0 +1,41 @@
+// Where a coordinator keeps what it knows, and how others on this machine find it. The directory is private (0700).
+//
+//   journal/             RocksDB: jobs, pipelines, hosts, history
+//   lock                 held by the coordinator that runs
+//   endpoint             its ZeroMQ endpoint, tcp://127.0.0.1:5600; written when it listens
+//   http                 URL of its status page
+//   keys/                CURVE keys and the token of the status page
+//   jobs/<id>/<attempt>/ lock, outcome, task.json, agent.log, ranks.log
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/status.h"
+
+namespace still::coordinator {
+
+class StateDirectory {
+ public:
+  explicit StateDirectory(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  std::string Journal() const;
+  std::string Lock() const;
+  std::string Endpoint() const;
+  std::string Http() const;
+  std::string Keys() const;
+  std::string Attempt(std::uint64_t job, std::uint64_t attempt) const;
+
+ private:
+  std::string path_;
+};
+
+// $STILL_STATE, else ~/.local/state/stillhouse; INVALID_ARGUMENT when there is neither that nor a home.
+Result<std::string> DefaultStateDirectory();
+
+// The endpoint of the coordinator to talk to: `asked_for` unless empty, else $STILL_COORDINATOR, else what the file in
+// `state` says. UNAVAILABLE, with what to do, when no coordinator has written it.
+Result<std::string> FindCoordinator(const std::string& asked_for, const StateDirectory& state);
+
+}  // namespace still::coordinator

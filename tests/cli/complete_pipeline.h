@@ -1,0 +1,34 @@
+// Inputs that a plan can be made of, without a model in them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <span>
+#include <string>
+
+#include "common/files.h"
+#include "common/safetensors.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::testing {
+
+// Writes them and a configuration named tiny, with `more` at its end; returns the configuration's path.
+inline std::string CompletePipeline(const TempDirectory& directory, const std::string& more) {
+  std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  for (char c = 'a'; c <= 'z'; ++c) vocabulary += fmt::format("{}\n##{}\n", c, c);
+  EXPECT_OK(MakeDirectories(directory / "teacher"));
+  EXPECT_OK(WriteFileAtomically(directory / "teacher/vocab.txt", vocabulary));
+  EXPECT_OK(WriteFileAtomically(directory / "teacher/config.json",
+                                R"({"model_type": "bert", "num_hidden_layers": 4, "max_position_embeddings": 128,
+ "vocab_size": 57})"));
+  const float value = 0;
+  EXPECT_OK(WriteSafetensors(directory / "teacher/model.safetensors",
+                             {{"x", "F32", {1}, std::as_bytes(std::span(&value, 1))}}, {}));
+  EXPECT_OK(WriteFileAtomically(directory / "book.txt", "it was a dark and stormy night\n"));
+  const std::string path = directory / "pipeline.yaml";
+  EXPECT_OK(WriteFileAtomically(path, "name: tiny\nteacher: {path: teacher}\ncorpus: {books: [book.txt]}\n" + more));
+  return path;
+}
+
+}  // namespace still::testing

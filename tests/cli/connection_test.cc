@@ -1,0 +1,48 @@
+#include "cli/connection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/testing/status_matchers.h"
+
+namespace still::cli {
+namespace {
+
+using still::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+JobRow Named(std::uint64_t id, const std::string& name) {
+  JobRow job;
+  job.id = id;
+  job.name = name;
+  return job;
+}
+
+const std::vector<JobRow> kLive = {Named(4, "s/full/train"), Named(5, "s/no-mlm/train"), Named(6, "s/targets"),
+                                   Named(9, "twice/train"), Named(10, "twice/train")};
+const std::vector<JobRow> kEnded = {Named(1, "s/corpus"), Named(2, "old/corpus"), Named(3, "s/corpus"),
+                                    Named(7, "s/targets")};
+
+TEST(ChooseJobTest, AWholeNameOrItsEndFromASlashOn) {
+  EXPECT_EQ(ChooseJob("s/full/train", kLive, kEnded).value(), 4u);
+  EXPECT_EQ(ChooseJob("no-mlm/train", kLive, kEnded).value(), 5u);
+  EXPECT_THAT(ChooseJob("mlm/train", kLive, kEnded), StatusIs(Code::kNotFound, HasSubstr("no job 'mlm/train'")));
+  EXPECT_THAT(ChooseJob("", kLive, kEnded), StatusIs(Code::kNotFound));
+}
+
+TEST(ChooseJobTest, WhatHasNotEndedComesFirstThenTheNewestOfAName) {
+  EXPECT_EQ(ChooseJob("targets", kLive, kEnded).value(), 6u);
+  EXPECT_EQ(ChooseJob("s/corpus", kLive, kEnded).value(), 3u);
+}
+
+TEST(ChooseJobTest, SeveralThatCouldBeMeantAreNamed) {
+  EXPECT_THAT(ChooseJob("train", kLive, kEnded),
+              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("s/full/train"), HasSubstr("s/no-mlm/train"))));
+  EXPECT_THAT(ChooseJob("twice/train", kLive, kEnded),
+              StatusIs(Code::kInvalidArgument, HasSubstr("could be job 9, job 10")));
+  EXPECT_THAT(ChooseJob("corpus", kLive, kEnded), StatusIs(Code::kInvalidArgument, HasSubstr("old/corpus")));
+}
+
+}  // namespace
+}  // namespace still::cli

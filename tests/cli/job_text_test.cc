@@ -1,0 +1,150 @@
+#include "cli/job_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/top_text.h"
+#include "tests/cli/views_fixture.h"
+#include "tests/testing/status_matchers.h"
+
+namespace still::cli {
+namespace {
+
+using still::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+View Parsed(const std::string& json) {
+  const auto view = ParseView(json);
+  EXPECT_OK(view);
+  return *view;
+}
+
+TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
+  EXPECT_EQ(QueueText(Parsed(kQueueJson)), R"(
+ID  NAME                   OWNER  STATE                     FOR  PRIORITY  RANKS  PROGRESS             TOKENS/S      LEFT  POSITION  START     REASON
+ 4  ablation/full/train    alice  RUNNING, STRAGGLING  3:07 min        10      2  123/400 steps, 31 %    12,345  3:07 min
+ 5  ablation/no-mlm/train  alice  PENDING                  12 s                2                                                  1  in 4 min  needs 2 slots, 0 are free
+ 7  other/\x1b[31mtrain    bob    HELD                     12 s                1                                                               held: `still release` lets it go on
+)" + 1);
+}
+
+TEST(JobTextTest, NothingToListIsSaid) {
+  EXPECT_THAT(QueueText(View()), HasSubstr("no jobs: `still submit"));
+  EXPECT_THAT(HistoryText(View()), HasSubstr("no job has ended yet"));
+  EXPECT_THAT(NodesText(View()), HasSubstr("no hosts"));
+}
+
+TEST(JobTextTest, AJobIsShownWithItsRanksAndItsHistory) {
+  EXPECT_EQ(ShowText(Parsed(kJobJson)), R"(
+job 4 ablation/full/train is RUNNING
+  cause         STARTED
+  progress      123/400 steps, 31 %, 12,345 tokens/s, 3:07 min left, loss 2.346
+  goodput       compute 90.0 %, reduce 9.0 %, vote 1.0 %
+  placement     2 ranks of 1 slot on a:1 b:1
+  attempt       1, generation 2, 0 failures in a row without a step gained
+  pipeline      2
+  depends on    1, 3
+  owner         alice
+  priority      10
+  submitted     2026-11-22 12:55:00 UTC, 10 min ago
+  started       2026-11-22 13:01:53 UTC, 3 min ago
+  artifact      /a/student/0123
+  log           /s/jobs/4/1/ranks.log
+
+RANK  HOST  PHASE    STEP    FOR
+   0  a     compute   123  0.2 s
+   1  b     reduce    123  0.1 s
+
+2026-11-22 13:01:53 job 4 ablation/full/train STARTING -> RUNNING (STARTED) by agent
+)" + 1);
+}
+
+TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
+  View view = Parsed(R"({"now_ms": 1795352700000, "job": {"id": 5, "name": "x/train", "state": "PENDING", "position": 2,
+"predicted_start_ms": 1795352940000, "eligible_ms": 1795352705000, "reason": "first"},
+"reasons": [{"code": "SLOTS", "text": "needs 2 slots, 0 are free"}, {"code": "DEPENDENCY", "text": "waits\nfor 3"}]})");
+  EXPECT_EQ(WhyText(view), R"(
+job 5 x/train is PENDING
+  position in the queue: 2
+  predicted start: 2026-11-22 13:09:00 UTC, in 4 min
+  not before: 2026-11-22 13:05:05 UTC, in 5 s
+  SLOTS: needs 2 slots, 0 are free
+  DEPENDENCY: waits\nfor 3
+)" + 1);
+  view.reasons.clear();
+  view.job.predicted_start_ms = 0;
+  EXPECT_THAT(WhyText(view), AllOf(HasSubstr("predicted start: not known"), HasSubstr("  first\n")));
+}
+
+TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
+  JobRow job;
+  for (const char* state : {"PENDING", "RECOVERING", "STARTING", "HELD"}) {
+    job.state = state;
+    EXPECT_NE(ReasonText(job), "") << state;
+  }
+  job.state = "RUNNING";
+  EXPECT_EQ(ReasonText(job), "");
+  job.flags = {"UNREACHABLE"};
+  job.message = "silent for 40 s";
+  EXPECT_EQ(ReasonText(job), "silent for 40 s");
+}
+
+TEST(JobTextTest, HistoryAndHostsAndEvents) {
+  EXPECT_EQ(HistoryText(Parsed(R"({"now_ms": 1795352700000, "jobs": [{"id": 3, "name": "demo/train", "owner": "alice",
+"state": "FAILED", "cause": "ERROR", "message": "bad\u0007input", "started_ms": 1795352513000,
+"ended_ms": 1795352688000, "attempt": 2}]})")),
+            "ID  NAME        OWNER  STATE   CAUSE  ENDED      RAN FOR  ATTEMPTS  MESSAGE\n"
+            " 3  demo/train  alice  FAILED  ERROR  12 s ago  2:55 min         2  bad\\x07input\n");
+  EXPECT_EQ(NodesText(Parsed(kTopJson)),
+            "HOST  STATE    SLOTS  FREE  JOBS  REASON\n"
+            "a     UP           2     1  4\n"
+            "b     DRAINED      2     1  4     new disk\n");
+  EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .host = "b", .actor = "alice", .message = "drained: new disk"}}),
+            "2026-11-22 13:05:00 host b by alice: drained: new disk\n");
+}
+
+TEST(TopTextTest, OnePictureOfJobsRanksAndHosts) {
+  EXPECT_EQ(TopText(Parsed(kTopJson)), R"(
+stillhouse  2026-11-22 13:05:00 UTC  1 active, 1 waiting  1/2 hosts up, 2/4 slots in use  12,345 tokens/s
+
+ID  NAME                 STATE                        PROGRESS             TOKENS/S   LOSS      LEFT  HOSTS
+ 4  ablation/full/train  RUNNING  [====            ]  100/400 steps, 25 %    12,345  2.346  3:07 min  a:1 b:1
+      ranks    compute 2, reduce 1
+      goodput  compute 90.0 %, reduce 9.0 %, vote 1.0 %
+
+ID  NAME                   STATE    START     REASON
+ 5  ablation/no-mlm/train  PENDING  in 4 min  needs 2 slots, 0 are free
+
+HOST  STATE    SLOTS  FREE  JOBS  REASON
+a     UP           2     1  4
+b     DRAINED      2     1  4     new disk
+)" + 1);
+}
+
+TEST(TopTextTest, RedrawingKeepsToTheScreen) {
+  EXPECT_EQ(Redrawn("abcdef\ng\nh\ni\n", 4, 3), "\x1b[Habc…\x1b[K\ng\x1b[K\n\x1b[J");
+  EXPECT_EQ(Redrawn("a\n", 80, 24), "\x1b[Ha\x1b[K\n\x1b[J");
+  EXPECT_EQ(Redrawn("", 80, 24), "\x1b[H\x1b[J");
+}
+
+TEST(ViewRowsTest, WhatAViewLacksOrHasInAnotherFormIsLeftOut) {
+  const View view = Parsed(R"({"now_ms": "x", "jobs": [7, {"id": -1, "name": 3, "flags": "A", "ranks": 1e300,
+"progress": null, "values": {"loss": null, "kl": 1}, "hosts": [1, "a"], "priority": -5, "position": 1.0}], "hosts": {}})");
+  ASSERT_EQ(view.jobs.size(), 2u);
+  const JobRow& job = view.jobs[1];
+  EXPECT_EQ(job.id, 0u);
+  EXPECT_EQ(job.ranks, 0u);
+  EXPECT_EQ(job.priority, -5);
+  EXPECT_EQ(job.position, 1u);
+  EXPECT_FALSE(job.progress.has_value());
+  EXPECT_EQ(job.values.size(), 1u);
+  EXPECT_THAT(QueueText(view), Not(HasSubstr("nan")));
+  for (const char* none : {"", "[]", "null", "{", "\xff"}) {
+    EXPECT_THAT(ParseView(none), StatusIs(Code::kUnavailable, HasSubstr("no view"))) << none;
+  }
+}
+
+}  // namespace
+}  // namespace still::cli

@@ -1,0 +1,51 @@
+#include "cli/logs_command.h"
+
+#include <gtest/gtest.h>
+
+namespace still::cli {
+namespace {
+
+constexpr const char* kLog =
+    "2026-11-24T13:40:13.430Z info train/rank-1: one\n"
+    "  of two lines\n"
+    "2026-11-24T13:40:14.176Z info train/rank-0: zero\n"
+    "2026-11-24T13:40:14.176Z info train/rank-10: ten\n"
+    "2026-11-24T13:40:15.000Z info train/rank-1: again\n";
+
+TEST(LogLinesTest, ARankIsWhatItSignedAndWhatFollowsIt) {
+  LogLines all({});
+  EXPECT_EQ(all.Take(kLog), kLog);
+  LogLines one(1);
+  EXPECT_EQ(one.Take(kLog),
+            "2026-11-24T13:40:13.430Z info train/rank-1: one\n"
+            "  of two lines\n"
+            "2026-11-24T13:40:15.000Z info train/rank-1: again\n");
+  LogLines none(2);
+  EXPECT_EQ(none.Take(kLog), "");
+}
+
+TEST(LogLinesTest, ALineIsShownOnceItIsWholeAndTheLastOneAtTheEnd) {
+  LogLines lines({});
+  EXPECT_EQ(lines.Take("ab"), "");
+  EXPECT_EQ(lines.Take("c\nd"), "abc\n");
+  EXPECT_EQ(lines.Rest(), "d\n");
+  EXPECT_EQ(lines.Rest(), "");
+}
+
+TEST(LogLinesTest, ControlCharactersAreShownNotObeyed) {
+  LogLines lines({});
+  EXPECT_EQ(lines.Take("a\x1b]0;title\x07\n"), "a\\x1b]0;title\\x07\n");
+}
+
+TEST(LogLinesTest, TheTailIsTheLastLines) {
+  EXPECT_EQ(TailBegin("a\nb\nc\n", 0), 0u);
+  EXPECT_EQ(TailBegin("a\nb\nc\n", 1), 4u);
+  EXPECT_EQ(TailBegin("a\nb\nc\n", 2), 2u);
+  EXPECT_EQ(TailBegin("a\nb\nc\n", 9), 0u);
+  EXPECT_EQ(TailBegin("a\nb", 1), 2u);
+  EXPECT_EQ(TailBegin("", 3), 0u);
+  EXPECT_EQ(TailBegin("\n\n", 1), 1u);
+}
+
+}  // namespace
+}  // namespace still::cli

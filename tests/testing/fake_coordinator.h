@@ -1,0 +1,79 @@
+// A coordinator of canned answers: a real server on a port of its own, in a thread, for what clients do with replies.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/proto/coordinator.pb.h"
+#include "common/rpc.h"
+
+namespace still::testing {
+
+class FakeCoordinator {
+ public:
+  // The reply to a request, or none: it is lost. Called in the server's thread; `request` is echoed by the server.
+  using Answer = std::function<std::optional<stillhouse::v1::ClientReply>(const stillhouse::v1::ClientRequest&)>;
+
+  explicit FakeCoordinator(Answer answer) : answer_(std::move(answer)) {
+    thread_ = std::thread([this] { Serve(); });
+    while (endpoint_set_ == false) std::this_thread::yield();
+  }
+  ~FakeCoordinator() {
+    stop_ = true;
+    thread_.join();
+  }
+  FakeCoordinator(const FakeCoordinator&) = delete;
+  FakeCoordinator& operator=(const FakeCoordinator&) = delete;
+
+  const std::string& endpoint() const { return endpoint_; }
+  // What was asked so far.
+  std::vector<stillhouse::v1::ClientRequest> requests() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return requests_;
+  }
+
+ private:
+  void Serve() {
+    auto server = RpcServer::Bind("tcp://127.0.0.1:*");
+    STILL_CHECK(server.ok(), server.status().ToString());
+    endpoint_ = (*server)->endpoint();
+    endpoint_set_ = true;
+    while (!stop_) {
+      const auto message = (*server)->Receive(std::chrono::milliseconds(20));
+      STILL_CHECK(message.ok(), message.status().ToString());
+      stillhouse::v1::ClientRequest request;
+      if (!message->has_value() || !request.ParseFromString((*message)->payload)) continue;
+      {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        requests_.push_back(request);
+      }
+      std::optional<stillhouse::v1::ClientReply> reply = answer_(request);
+      if (!reply) continue;
+      reply->set_request(request.request());
+      const Status sent = (*server)->Send((*message)->peer, reply->SerializeAsString());
+      STILL_CHECK(sent.ok(), sent.ToString());
+    }
+  }
+
+  const Answer answer_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> endpoint_set_{false};
+  std::string endpoint_;
+  mutable std::mutex mutex_;
+  std::vector<stillhouse::v1::ClientRequest> requests_;
+  std::thread thread_;
+};
+
+// A reply that is a view.
+inline stillhouse::v1::ClientReply ViewReply(const std::string& json) {
+  stillhouse::v1::ClientReply reply;
+  reply.set_json(json);
+  return reply;
+}
+
+}  // namespace still::testing
