@@ -1,6 +1,7 @@
 #include "coordinator/agent/job_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 
 #include "common/artifact.h"
@@ -97,6 +98,7 @@ class Run {
     const WorkerTask worker_task = TaskOfWorkers();
     LauncherAgent agent(std::move(job), worker_task, launcher_, clock_, callbacks_);
     const Status made = agent.Run(stops);
+    outcome->lost_host = agent.lost_host();
     for (const GenerationEnd& end : agent.ends()) outcome->step = std::max(outcome->step, end.step);
     return made;
   }
@@ -123,6 +125,7 @@ class Run {
                             .log_path = task_.log_path()},
                  .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
                  .is_made = [this] { return IsMade(); }};
+    job.host_silence.silence = std::chrono::milliseconds(std::llround(1000 * spec_.config().recovery().host_seconds()));
     if (Trains(spec_.stage())) {
       const TrainConfig& train =
           spec_.stage() == stillhouse::v1::STAGE_TEACHER ? spec_.config().teacher().fit() : spec_.config().train();
