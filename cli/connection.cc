@@ -9,6 +9,7 @@
 
 #include "cli/text.h"
 #include "common/clock.h"
+#include "common/keys.h"
 #include "coordinator/service/state_directory.h"
 
 namespace still::cli {
@@ -50,7 +51,10 @@ Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const Connection
   }
   STILL_ASSIGN_OR_RETURN(const std::string endpoint,
                          FindCoordinator(flags.coordinator, coordinator::StateDirectory(state)));
-  return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName()}, Clock::System());
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys,
+                         ClientKeysIfAny(coordinator::StateDirectory(state).Keys()));
+  return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
+                                    Clock::System());
 }
 
 Result<std::string> AskJson(CoordinatorClient& client, const ViewQuery& asked) {

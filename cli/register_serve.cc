@@ -23,6 +23,14 @@ void RegisterServe(CLI::App& app, Action& action) {
   serve->add_option("--http-port", flags->http_port, "its port; 0 takes a free one")
       ->type_name("PORT")
       ->capture_default_str();
+  serve->add_option("--address", flags->address, "of this machine, as the hosts of the hostfile reach it")
+      ->type_name("ADDRESS");
+  serve->add_option("--network", flags->network, "that ranks talk over, 10.0.0.0/24; without it mpirun chooses")
+      ->type_name("CIDR");
+  serve->add_option("--ssh-identity", flags->ssh_identity, "private key for the hosts")->type_name("FILE");
+  serve->add_option("--ssh-argument", flags->ssh_arguments, "more of ssh's arguments; may be repeated")
+      ->type_name("ARG")
+      ->allow_extra_args(false);
   serve->add_flag("--no-http", flags->no_http, "no status page");
   serve->callback([flags, &action] { action = [flags] { return ServeCommand(*flags); }; });
 

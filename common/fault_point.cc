@@ -12,7 +12,8 @@
 namespace still {
 namespace {
 
-enum class Kind { kKill, kStop, kDelay, kError, kNoSpace, kTorn, kNan };
+// From kTorn on they are carried out by whoever passes the point.
+enum class Kind { kKill, kStop, kDelay, kError, kNoSpace, kTorn, kNan, kFlip };
 
 // No value: any.
 struct Fault {
@@ -63,9 +64,9 @@ bool ParseNumberOrAny(std::string_view text, std::optional<std::uint64_t>* numbe
 }
 
 bool ParseKind(std::string_view text, Fault* fault) {
-  constexpr std::pair<std::string_view, Kind> kKinds[] = {{"kill", Kind::kKill},   {"stop", Kind::kStop},
-                                                          {"error", Kind::kError}, {"torn", Kind::kTorn},
-                                                          {"nan", Kind::kNan},     {"enospc", Kind::kNoSpace}};
+  constexpr std::pair<std::string_view, Kind> kKinds[] = {
+      {"kill", Kind::kKill}, {"stop", Kind::kStop}, {"error", Kind::kError},   {"torn", Kind::kTorn},
+      {"nan", Kind::kNan},   {"flip", Kind::kFlip}, {"enospc", Kind::kNoSpace}};
   for (const auto& [name, kind] : kKinds) {
     fault->kind = kind;
     if (name == text) return true;
@@ -96,7 +97,7 @@ Result<Fault> ParseFault(std::string_view specification) {
   if (fault.point.empty() || fault.point.find_first_of(", \t\n") != std::string::npos)
     return wrong("the point has no name");
   if (!ParseKind(ending[0], &fault))
-    return wrong("the kind is none of kill, stop, delay<ms>, error, enospc, torn, nan");
+    return wrong("the kind is none of kill, stop, delay<ms>, error, enospc, torn, nan, flip");
   if (ending.size() > 2 || (ending.size() == 2 && !ParseNumberOrAny(ending[1], &fault.launch)) || fault.launch == 0)
     return wrong("the launch is neither a number from 1 on nor *");
   return fault;
@@ -178,8 +179,8 @@ Status HitFault(std::string_view point) {
     Faults& faults = TheFaults();
     const std::scoped_lock lock(faults.mutex);
     for (Fault& fault : faults.armed) {
-      if (fault.kind != Kind::kTorn && fault.kind != Kind::kNan && Strikes(fault, point, faults))
-        striking.push_back(fault);
+      const bool carried_out_here = fault.kind < Kind::kTorn;
+      if (carried_out_here && Strikes(fault, point, faults)) striking.push_back(fault);
     }
   }
   for (const Fault& fault : striking) {
@@ -192,7 +193,8 @@ Status HitFault(std::string_view point) {
                      point);
       case Kind::kError: return Error(Code::kInternal, "fault point {}: failed (injected by STILL_FAULT)", point);
       case Kind::kTorn:
-      case Kind::kNan: break;
+      case Kind::kNan:
+      case Kind::kFlip: break;
     }
   }
   return Ok();
@@ -200,6 +202,7 @@ Status HitFault(std::string_view point) {
 
 bool HitTear(std::string_view point) { return StrikesAs(Kind::kTorn, point); }
 bool HitNan(std::string_view point) { return StrikesAs(Kind::kNan, point); }
+bool HitFlip(std::string_view point) { return StrikesAs(Kind::kFlip, point); }
 
 }  // namespace internal
 

@@ -7,7 +7,7 @@
 //           thread ("checkpoint.write")
 //   kind    kill (SIGKILL itself), stop (SIGSTOP itself), delay<ms>, error (an INTERNAL status), enospc
 //           (RESOURCE_EXHAUSTED), torn (FaultTears says so: half of what was written is lost, then SIGKILL), nan
-//           (FaultSpoils says so: what was computed is not a number)
+//           (FaultSpoils says so: what was computed is not a number), flip (FaultFlips says so: one bit of it is wrong)
 //   launch  the how-manieth mpirun of its stage in this `still run` (STILL_LAUNCH, 1 when unset); 1 unless given; * for
 //           every one
 // A specification that cannot be read ends the process when it starts.
@@ -26,6 +26,7 @@ extern bool fault_armed;  // written before main and by ArmFaults only
 Status HitFault(std::string_view point);
 bool HitTear(std::string_view point);
 bool HitNan(std::string_view point);
+bool HitFlip(std::string_view point);
 }  // namespace internal
 
 inline Status FaultPoint(std::string_view point) {
@@ -40,6 +41,9 @@ inline bool FaultTears(std::string_view point) { return internal::fault_armed &&
 
 // For who computed something that may come out wrong here: true when it must be NaN. As for FaultTears.
 inline bool FaultSpoils(std::string_view point) { return internal::fault_armed && internal::HitNan(point); }
+
+// Likewise: true when one bit of it must be wrong, so that nobody sees it.
+inline bool FaultFlips(std::string_view point) { return internal::fault_armed && internal::HitFlip(point); }
 
 // What a specification's step and scope are compared with. Any thread.
 void SetFaultStep(std::uint64_t step);

@@ -294,8 +294,13 @@ Status AtomicFile::Commit() {
 }
 
 Result<std::unique_ptr<StagedDirectory>> StagedDirectory::Create(const std::string& final_path) {
-  STILL_RETURN_IF_ERROR(MakeDirectories(ParentOf(final_path)));
-  std::string path = fmt::format("{}.partial-{}", final_path, getpid());
+  return Create(final_path, final_path);
+}
+
+Result<std::unique_ptr<StagedDirectory>> StagedDirectory::Create(const std::string& final_path,
+                                                                 const std::string& staged_as) {
+  STILL_RETURN_IF_ERROR(MakeDirectories(ParentOf(staged_as)));
+  std::string path = fmt::format("{}.partial-{}", staged_as, getpid());
   STILL_RETURN_IF_ERROR(RemoveAll(path));
   if (mkdir(path.c_str(), 0777) != 0) return ErrnoStatus(errno, "cannot create directory", final_path);
   return std::unique_ptr<StagedDirectory>(new StagedDirectory(final_path, std::move(path)));
@@ -339,12 +344,20 @@ Status RemoveTemporariesOf(const std::string& path) {
   return Ok();
 }
 
-Status RemoveStaleTemporaries(const std::string& directory) {
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix) {
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
   for (const std::string& name : names) {
+    if (!name.starts_with(prefix)) continue;
     const pid_t owner = OwnerOf(name);
     const bool runs = owner > 0 && (kill(owner, 0) == 0 || errno == EPERM);
-    if (owner > 0 && !runs) STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
+    if (owner <= 0 || runs) continue;
+    const Status removed = RemoveAll(JoinPath(directory, name));
+    if (removed.code() != Code::kNotFound) STILL_RETURN_IF_ERROR(removed);  // else another process is at it, too
   }
   return Ok();
 }

@@ -93,6 +93,8 @@ class AtomicFile {
 class StagedDirectory {
  public:
   static Result<std::unique_ptr<StagedDirectory>> Create(const std::string& final_path);
+  // Stands as "<staged_as>.partial-<pid>" meanwhile, on the same file system: for a parent that may be renamed.
+  static Result<std::unique_ptr<StagedDirectory>> Create(const std::string& final_path, const std::string& staged_as);
   ~StagedDirectory();
   StagedDirectory(const StagedDirectory&) = delete;
   StagedDirectory& operator=(const StagedDirectory&) = delete;
@@ -109,10 +111,13 @@ class StagedDirectory {
   bool committed_ = false;
 };
 
-// Removes leftovers ("*.partial-<pid>", "*.tmp-<pid>") of processes that no longer run, directly inside `directory`.
-Status RemoveStaleTemporaries(const std::string& directory);
+// Removes leftovers ("<prefix>*.partial-<pid>", "<prefix>*.tmp-<pid>") of processes that no longer run on this host,
+// directly inside `directory`.
+Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix = "");
 // Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
 Status RemoveTemporariesOf(const std::string& path);
+// Of this host, for the names of what other hosts must leave alone.
+std::string HostName();
 
 // An exclusive advisory lock on a file, held until destruction; UNAVAILABLE when another process holds it.
 class FileLock {

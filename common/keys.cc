@@ -90,6 +90,12 @@ Result<RpcClientKeys> LoadClientKeys(const std::string& directory) {
   return keys;
 }
 
+Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory) {
+  if (!Exists(directory)) return std::optional<RpcClientKeys>();
+  STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(directory));
+  return std::optional<RpcClientKeys>(std::move(keys));
+}
+
 Result<std::string> LoadHttpToken(const std::string& directory) { return Load(directory, kHttpToken, 2 * kTokenBytes); }
 
 }  // namespace still

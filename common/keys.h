@@ -20,6 +20,8 @@ Status NewKeys(const std::string& directory);
 // NOT_FOUND without the files; PERMISSION_DENIED when others may read them, INVALID_ARGUMENT when they hold no key.
 Result<RpcServerKeys> LoadServerKeys(const std::string& directory);
 Result<RpcClientKeys> LoadClientKeys(const std::string& directory);
+// As LoadClientKeys; nothing when there is no such directory.
+Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
 Result<std::string> LoadHttpToken(const std::string& directory);
 
 }  // namespace still

@@ -169,8 +169,8 @@ class Reader final : public SealedKv {
 
 }  // namespace
 
-Result<std::unique_ptr<SealedKvWriter>> SealedKvWriter::Create(const std::string& path) {
-  STILL_ASSIGN_OR_RETURN(auto staged, StagedDirectory::Create(path));
+Result<std::unique_ptr<SealedKvWriter>> SealedKvWriter::Create(const std::string& path, const std::string& staged_as) {
+  STILL_ASSIGN_OR_RETURN(auto staged, StagedDirectory::Create(path, staged_as));
   auto writer = std::make_unique<Writer>(path, std::move(staged));
   STILL_RETURN_IF_ERROR(writer->Open());
   return std::unique_ptr<SealedKvWriter>(std::move(writer));

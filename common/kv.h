@@ -20,7 +20,9 @@ namespace still {
 // Seal, it leaves nothing.
 class SealedKvWriter {
  public:
-  static Result<std::unique_ptr<SealedKvWriter>> Create(const std::string& path);
+  // `staged_as`: as for StagedDirectory.
+  static Result<std::unique_ptr<SealedKvWriter>> Create(const std::string& path, const std::string& staged_as);
+  static Result<std::unique_ptr<SealedKvWriter>> Create(const std::string& path) { return Create(path, path); }
   virtual ~SealedKvWriter() = default;
 
   // Keys must ascend strictly; a violation is a broken invariant.

@@ -54,34 +54,37 @@ class RpcControlLink final : public ControlLink {
     message.set_total(progress.total);
     message.set_unit(progress.unit);
     message.set_tokens(progress.tokens);
+    message.set_lease(lease_);
     for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
     if (const Status sent = Send(&envelope); !sent.ok())
       WarnOnce("progress is not shown from here on, the work goes on", sent);
   }
 
-  Result<std::optional<std::uint32_t>> NextShard() override {
-    v1::Envelope request;
-    const std::uint64_t number = ++last_request_;
-    request.mutable_lease_request()->set_request(number);
-    STILL_ASSIGN_OR_RETURN(
-        const std::optional<v1::Envelope> reply,
-        Ask(&request, options_.lease_resend_interval, options_.lease_deadline, [number](const v1::Envelope& said) {
-          return said.has_lease_grant() && said.lease_grant().request() == number;
-        }));
-    if (!reply)
-      return Error(
-          Code::kUnavailable,
-          "no answer from the coordinator at {} to the request for a shard within {} s; see that it runs and can "
-          "be reached, then start the stage again: finished shards are kept",
-          endpoint_, std::chrono::duration<double>(options_.lease_deadline).count());
-    if (!reply->lease_grant().granted()) return std::optional<std::uint32_t>();
-    return std::optional<std::uint32_t>(reply->lease_grant().shard());
+  Result<ShardLease> NextShard() override {
+    lease_ = 0;
+    while (true) {
+      STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant grant, AskForLease());
+      switch (grant.answer()) {
+        case v1::LEASE_ANSWER_SHARD:
+          lease_ = grant.lease();
+          return ShardLease{.kind = ShardLease::Kind::kShard, .shard = grant.shard()};
+        case v1::LEASE_ANSWER_COMMIT: return ShardLease{.kind = ShardLease::Kind::kCommit, .tokens = grant.tokens()};
+        case v1::LEASE_ANSWER_DONE: return ShardLease{.kind = ShardLease::Kind::kDone};
+        case v1::LEASE_ANSWER_WAIT: options_.clock->SleepFor(options_.lease_pause); break;
+        default: return Error(Code::kInternal, "the coordinator at {} is of another version", endpoint_);
+      }
+    }
   }
 
-  Status ShardDone(std::uint32_t shard, const std::string& digest) override {
+  Status ShardDone(const FinishedShard& finished) override {
     v1::Envelope envelope;
-    envelope.mutable_shard_done()->set_shard(shard);
-    envelope.mutable_shard_done()->set_digest(digest);
+    v1::ShardDone& message = *envelope.mutable_shard_done();
+    message.set_shard(finished.shard);
+    message.set_digest(finished.digest);
+    message.set_lease(lease_);
+    message.set_found(finished.found);
+    message.set_units(finished.units);
+    message.set_tokens(finished.tokens);
     return Send(&envelope);
   }
 
@@ -151,6 +154,23 @@ class RpcControlLink final : public ControlLink {
   }
 
  private:
+  Result<v1::LeaseGrant> AskForLease() {
+    v1::Envelope request;
+    const std::uint64_t number = ++last_request_;
+    request.mutable_lease_request()->set_request(number);
+    STILL_ASSIGN_OR_RETURN(
+        const std::optional<v1::Envelope> reply,
+        Ask(&request, options_.lease_resend_interval, options_.lease_deadline, [number](const v1::Envelope& said) {
+          return said.has_lease_grant() && said.lease_grant().request() == number;
+        }));
+    if (reply) return reply->lease_grant();
+    return Error(
+        Code::kUnavailable,
+        "no answer from the coordinator at {} to the request for a shard within {} s; see that it runs and can "
+        "be reached, then start the stage again: finished shards are kept",
+        endpoint_, std::chrono::duration<double>(options_.lease_deadline).count());
+  }
+
   Status Send(v1::Envelope* envelope) {
     STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
     envelope->set_generation(generation_);
@@ -211,7 +231,8 @@ class RpcControlLink final : public ControlLink {
   std::optional<Clock::TimePoint> last_progress_;
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
-  Status fenced_;  // not Ok from the moment that this rank is
+  std::uint64_t lease_ = 0;  // of the shard in hand
+  Status fenced_;            // not Ok from the moment that this rank is
   std::optional<std::uint64_t> published_step_;
   std::string storage_trouble_;  // as last reported
 };

@@ -28,14 +28,36 @@ struct WrittenParts {
   std::string state_digest;
 };
 
+// What a rank of divisible work is to do next (control.proto, LeaseGrant).
+struct ShardLease {
+  enum class Kind {
+    kShard,   // compute `shard`
+    kCommit,  // put the artifact together, which all ranks computed `tokens` for, and report the result
+    kDone,    // nothing is left to do
+  };
+  Kind kind = Kind::kDone;
+  std::uint32_t shard = 0;
+  std::uint64_t tokens = 0;
+};
+
+// Of a leased shard.
+struct FinishedShard {
+  std::uint32_t shard = 0;
+  std::string digest;
+  bool found = false;        // it was there already
+  std::uint64_t units = 0;   // of progress
+  std::uint64_t tokens = 0;  // computed
+};
+
 class ControlLink {
  public:
   virtual ~ControlLink() = default;
   // Never blocks. At most one report a `progress_interval` is sent, the others are dropped; done == total always goes.
   virtual void ReportProgress(const StageProgress& progress) = 0;
-  // The next shard to work on, or nothing when all are taken. ABORTED when this generation is over.
-  virtual Result<std::optional<std::uint32_t>> NextShard() = 0;
-  virtual Status ShardDone(std::uint32_t shard, const std::string& digest) = 0;
+  // What to do next. Waits, for ever if it must, while others hold all that is left: one of them may die. Gives up the
+  // shard in hand, which ReportProgress and ShardDone speak of. ABORTED when this generation is over.
+  virtual Result<ShardLease> NextShard() = 0;
+  virtual Status ShardDone(const FinishedShard& finished) = 0;
   // Takes in what the coordinator said meanwhile, without waiting. ABORTED when this rank is fenced: nothing of it will
   // be accepted any more.
   virtual Status Poll() = 0;
@@ -48,15 +70,16 @@ class ControlLink {
   virtual Result<std::uint64_t> RequestShrink(std::uint64_t step, const std::vector<int>& survivors) = 0;
   // A write failed and the work goes on without it; an empty message: it is over. Sent when it changes.
   virtual void ReportStorageTrouble(const std::string& message) = 0;
-  // Said once, when the stage ends: success by rank 0, a failure by every rank that has one. Waits briefly for delivery
-  // and closes the link.
+  // When the stage ends: success by rank 0 or by who put the artifact together, a failure by every rank that has one.
+  // Only the first one is said. Waits briefly for delivery and closes the link.
   virtual void ReportResult(const Status& status) = 0;
 };
 
 struct ControlLinkOptions {
   std::chrono::milliseconds progress_interval{100};
   std::chrono::milliseconds lease_resend_interval{500};
-  std::chrono::milliseconds lease_deadline{60'000};
+  std::chrono::milliseconds lease_deadline{60'000};  // without an answer
+  std::chrono::milliseconds lease_pause{200};        // before asking again, when told to wait
   std::chrono::milliseconds shrink_resend_interval{250};
   std::chrono::milliseconds shrink_deadline{5'000};
   std::optional<RpcClientKeys> keys;  // none: the endpoint takes anybody

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "common/artifact.h"
 #include "common/config.h"
@@ -12,6 +11,7 @@
 #include "coordinator/agent/launcher_agent.h"
 #include "coordinator/pipeline/corpus_options.h"
 #include "shards/corpus_view.h"
+#include "shards/targets/target_store.h"
 
 namespace still::coordinator {
 namespace {
@@ -125,23 +125,44 @@ class Run {
                             .log_path = task_.log_path()},
                  .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
                  .is_made = [this] { return IsMade(); }};
-    job.host_silence.silence = std::chrono::milliseconds(std::llround(1000 * spec_.config().recovery().host_seconds()));
     if (Trains(spec_.stage())) {
       const TrainConfig& train =
           spec_.stage() == stillhouse::v1::STAGE_TEACHER ? spec_.config().teacher().fit() : spec_.config().train();
       job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
       job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
-      // An mpirun that a person typed has the flags that it has.
-      job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
-                     task_.attached_ranks() == 0;
     }
     if (spec_.stage() == stillhouse::v1::STAGE_TARGETS) {
       STILL_ASSIGN_OR_RETURN(
           const auto view,
           shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
       job.shards = view->shards();
+      job.quarantine = [this](std::uint32_t shard) {
+        return shards::QuarantineTargetShard(artifacts_, spec_.digest(), shard);
+      };
     }
+    // An mpirun that a person typed has the flags that it has.
+    job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
+                   task_.attached_ranks() == 0 &&
+                   (Trains(spec_.stage()) || spec_.stage() == stillhouse::v1::STAGE_TARGETS);
+    STILL_RETURN_IF_ERROR(AddHosts(&job));
     return job;
+  }
+
+  // Where ranks are, or may be, on other machines, they are let in by keys that are made for this attempt alone.
+  Status AddHosts(AgentJob* job) const {
+    const stillhouse::v1::HostAccess& access = task_.access();
+    if (access.address().empty()) return Ok();
+    STILL_ASSIGN_OR_RETURN(const RpcKeyPair own, NewRpcKeyPair());
+    STILL_ASSIGN_OR_RETURN(job->network.client, NewRpcKeyPair());
+    job->network.bind = fmt::format("tcp://{}:*", access.address());
+    job->network.keys = RpcServerKeys{.own = own, .clients = {job->network.client.public_key}};
+    for (const auto& share : task_.placement()) job->launch.hosts.push_back({share.host(), share.ranks()});
+    job->launch.ssh = {.identity_file = access.ssh_identity_file(),
+                       .arguments = {access.ssh_arguments().begin(), access.ssh_arguments().end()},
+                       .network = access.network()};
+    job->host_silence.silence =
+        std::chrono::milliseconds(std::llround(1000 * spec_.config().recovery().host_seconds()));
+    return Ok();
   }
 
   // What all launches have in common.

@@ -73,6 +73,7 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
                              .publisher = publisher_.get(),
                              .on_progress = callbacks_.on_progress,
                              .on_ranks = callbacks_.on_ranks,
+                             .quarantine = job_.quarantine,
                              .on_storage_trouble = callbacks_.on_storage_trouble};
   if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
   if (job_.in_place) {

@@ -45,12 +45,14 @@ struct AgentCallbacks {
 struct AgentJob {
   std::string stage;  // name, in messages
   std::string journal_path;
-  std::string checkpoint_directory;  // empty: the stage makes no checkpoints, and its ranks do not survive each other
+  std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
   RecoveryPolicy policy;
-  bool in_place = false;     // survivors of a death go on (needs checkpoints' kind of stage)
+  bool in_place = false;     // survivors of a death go on (in a stage with checkpoints, or with shards)
   std::uint32_t shards = 0;  // to lease
-  StageNetwork network;      // on several hosts: an address they reach, with keys
+  // Sets aside what is sealed of a shard that was computed twice with different results.
+  std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
+  StageNetwork network;  // on several hosts: an address they reach, with keys
   HostSilenceLimits host_silence;
   cluster::LaunchSpec launch;                            // without the arguments that name the task
   std::string task_path;                                 // where the task of each launch is written

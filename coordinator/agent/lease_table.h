@@ -1,39 +1,113 @@
-// Which shards of one launch are free, held and done. Pure. Granting is idempotent: a request that arrives twice,
-// because its answer was lost, gets the same shard. Nothing expires: a holder that dies ends the launch, and the next
-// launch starts with a new table.
+// Which shards of one launch are free, leased and done. Pure: `now` is passed in.
+//
+// A lease is one rank's turn at one shard. Its number rises with every grant; it is renewed by progress, and once its
+// deadline has passed, or its rank is dead or asks for another shard, what it held is free again. Execution is at least
+// once, the effect once: the first completion counts, whoever's it is, and every other one must have its digest. When
+// nothing is free, whoever asks gets a second copy of the lease that has been held for too long, longest first.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/status.h"
 
 namespace still::coordinator {
 
+struct LeasePolicy {
+  std::chrono::milliseconds patience{120'000};  // without progress
+  // A lease gets a second copy when it has been held for so many medians of the completed ones, of which there are
+  // at least so many, and for so long.
+  double slow_factor = 2;
+  std::size_t slow_after = 3;
+  std::chrono::milliseconds slow_floor{1000};
+};
+
+struct Lease {
+  std::uint64_t id = 0;
+  std::uint32_t shard = 0;
+  std::optional<std::uint32_t> copy_of;  // the slow rank that holds this shard as well
+};
+
+// What a rank says of a shard that it holds.
+struct ShardResult {
+  std::uint32_t shard = 0;
+  std::string digest;
+  bool found = false;        // it was there: says nothing of how long one takes
+  std::uint64_t units = 0;   // of progress
+  std::uint64_t tokens = 0;  // computed
+};
+
 class LeaseTable {
  public:
-  explicit LeaseTable(std::uint32_t shards) : digests_(shards) {}
+  explicit LeaseTable(std::uint32_t shards, const LeasePolicy& policy = {});
 
-  // The lowest shard never granted before, or nothing when there is none; the same answer to the same (peer, request).
-  std::optional<std::uint32_t> Grant(const std::string& peer, std::uint64_t request);
+  // Nothing: wait and ask again, or AllDone. The same answer to a request that arrives twice; one older than its
+  // rank's newest gets nothing. Requests of a rank rise from 1.
+  std::optional<Lease> Grant(std::uint32_t rank, std::uint64_t request, Clock::TimePoint now);
+  // Progress within a lease. Only more of it than before renews, and no lease that has ended.
+  void Renew(std::uint32_t rank, std::uint64_t lease, std::uint64_t units, Clock::TimePoint now);
+  // True when this completed the shard, false when it was done already, in these bytes. DATA_LOSS when an earlier
+  // execution ended in others; INVALID_ARGUMENT for a lease that this rank was never given for this shard.
+  Result<bool> Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result, Clock::TimePoint now);
+  // What it held is free, and it is given nothing any more.
+  void NoteDeath(std::uint32_t rank);
 
-  // DATA_LOSS when an earlier execution of the shard ended in other bytes; INVALID_ARGUMENT for a shard that was never
-  // granted. Saying the same twice is fine.
-  Status MarkDone(std::uint32_t shard, const std::string& digest);
-
-  std::uint32_t shards() const { return static_cast<std::uint32_t>(digests_.size()); }
-  std::uint32_t granted() const { return next_; }
+  std::uint32_t shards() const { return static_cast<std::uint32_t>(shards_.size()); }
+  std::uint64_t granted() const { return issued_.size(); }  // leases
   std::uint32_t done() const { return done_; }
+  bool AllDone() const { return done_ == shards(); }
+  // Of the shards that are done, and of the others what their furthest lease says.
+  std::uint64_t units() const { return units_; }
+  std::uint64_t tokens() const { return tokens_; }  // of what counted
 
  private:
-  std::vector<std::string> digests_;  // of shards done; empty: not done
-  std::map<std::pair<std::string, std::uint64_t>, std::optional<std::uint32_t>> answers_;
-  std::uint32_t next_ = 0;
+  struct Issued {
+    std::uint32_t shard = 0;
+    std::uint32_t rank = 0;
+  };
+  struct Open {
+    Clock::TimePoint granted;
+    Clock::TimePoint renewed;
+    std::uint64_t units = 0;  // of progress
+  };
+  struct Shard {
+    std::string digest;  // empty: not done
+    std::uint32_t rank = 0;
+    std::uint32_t open = 0;   // leases
+    std::uint64_t units = 0;  // that count
+  };
+  struct Ask {
+    std::uint64_t request = 0;
+    std::optional<Lease> answer;
+  };
+
+  void Expire(Clock::TimePoint now);
+  void CountUnits(Shard& shard, std::uint64_t units);
+  void Release(std::uint32_t rank);
+  std::map<std::uint64_t, Open>::iterator Close(std::map<std::uint64_t, Open>::iterator lease);
+  std::optional<Lease> Pick(std::uint32_t rank, Clock::TimePoint now);
+  std::optional<std::uint64_t> SlowestAlone(Clock::TimePoint now) const;
+  const Issued& IssuedAs(std::uint64_t lease) const { return issued_[lease - 1]; }
+
+  const LeasePolicy policy_;
+  std::vector<Shard> shards_;
+  std::set<std::uint32_t> free_;
+  std::vector<Issued> issued_;                         // lease n is the n-th
+  std::map<std::uint64_t, Open> open_;                 // by lease: the longest held first
+  std::map<std::uint32_t, Ask> asks_;                  // newest of each rank
+  std::set<std::uint32_t> dead_;                       // ranks
+  std::vector<Clock::TimePoint::duration> durations_;  // of completed leases, ascending
+  Clock::TimePoint expires_;                           // the first of the open ones, at the earliest
   std::uint32_t done_ = 0;
+  std::uint64_t units_ = 0;
+  std::uint64_t tokens_ = 0;
 };
 
 }  // namespace still::coordinator

@@ -24,6 +24,7 @@ class StageResults {
 
   // Nothing more is worth waiting for.
   bool Settled(const std::set<std::uint32_t>& members) const;
+  bool succeeded() const { return succeeded_; }
   // How it went: Ok, a failure that would happen again, or CANCELLED; nothing when the ranks died without a word on it.
   std::optional<Status> Verdict() const;
   // Ranks that could not go on without another one, and what they said.

@@ -1,9 +1,7 @@
 #include "coordinator/agent/stage_server.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
-#include <vector>
 
 #include "common/files.h"
 #include "common/log.h"
@@ -34,7 +32,7 @@ StageServer::StageServer(StageServerOptions options, const Clock& clock, std::un
     : options_(std::move(options)),
       clock_(clock),
       rpc_(std::move(rpc)),
-      leases_(options_.shards),
+      work_(options_.stage, options_.shards, options_.leases),
       membership_(options_.generation, options_.ranks),
       results_(options_.stage, options_.survivors_go_on),
       host_silence_(options_.host_silence, options_.placement),
@@ -68,6 +66,7 @@ Status StageServer::Serve(cluster::LaunchedJob& job, const std::atomic<int>& sto
 void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
   const Clock::TimePoint now = clock_.Now();
   if (stops > 0 && !stop_seen_) stop_seen_ = now;
+  LeaveTheDeadBehind(now);
   const bool out_of_patience = stop_seen_ && now - *stop_seen_ >= options_.drain_patience;
   if (!Ending() && (stops > 1 || out_of_patience)) {
     NoteFailureHere(Error(Code::kCancelled, "{}: interrupted; run the same command again to resume", options_.stage));
@@ -121,13 +120,8 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
   switch (envelope.body_case()) {
     case Envelope::kHeartbeat: return AnswerHeartbeat(peer, envelope);
     case Envelope::kProgress: NoteProgress(envelope); break;
-    case Envelope::kLeaseRequest: return GrantShard(peer, envelope.lease_request().request());
-    case Envelope::kShardDone: {
-      const Status marked = leases_.MarkDone(envelope.shard_done().shard(), envelope.shard_done().digest());
-      if (!marked.ok())
-        NoteFailureHere(marked.WithContext(fmt::format("{}, rank {}", options_.stage, envelope.rank())));
-      break;
-    }
+    case Envelope::kLeaseRequest: return AnswerLease(peer, envelope.rank(), envelope.lease_request().request());
+    case Envelope::kShardDone: TakeShard(envelope); break;
     case Envelope::kPartsWritten: return CollectParts(peer, envelope);
     case Envelope::kShrinkRequest: return AnswerShrink(peer, envelope.rank(), envelope.shrink_request());
     case Envelope::kRankKilled: {
@@ -135,6 +129,8 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
       sightings_.Killed(envelope.rank(), killed.cause(), {killed.phase(), killed.step()});
       host_silence_.HeardOfDeath(envelope.rank(), clock_.Now());
       lost_at_start_ |= killed.phase() == kStartPhase;
+      work_.NoteDeath(envelope.rank());
+      if (work_.Any() && options_.survivors_go_on && dead_.insert(envelope.rank()).second) last_death_ = clock_.Now();
       break;
     }
     case Envelope::kStorageTrouble:
@@ -170,13 +166,22 @@ Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& env
   return Reply(peer, &reply);
 }
 
-Status StageServer::GrantShard(const std::string& peer, std::uint64_t request) {
-  const std::optional<std::uint32_t> shard = leases_.Grant(peer, request);
+Status StageServer::AnswerLease(const std::string& peer, std::uint32_t rank, std::uint64_t request) {
   Envelope reply;
-  reply.mutable_lease_grant()->set_request(request);
-  reply.mutable_lease_grant()->set_granted(shard.has_value());
-  reply.mutable_lease_grant()->set_shard(shard.value_or(0));
+  *reply.mutable_lease_grant() = work_.Answer(rank, request, results_.succeeded(), clock_.Now());
   return Reply(peer, &reply);
+}
+
+void StageServer::TakeShard(const Envelope& envelope) {
+  Status taken = work_.NoteDone(envelope.rank(), envelope.shard_done(), clock_.Now());
+  if (taken.ok() && !progress_.empty()) Show(progress_.begin()->second);
+  if (taken.ok()) return;
+  if (taken.code() == Code::kDataLoss) {
+    const Status set_aside = options_.quarantine(envelope.shard_done().shard());
+    if (!set_aside.ok())
+      taken = Status(taken.code(), taken.message() + "; it is not set aside: " + set_aside.message());
+  }
+  NoteFailureHere(taken.WithContext(options_.stage));
 }
 
 Status StageServer::AnswerShrink(const std::string& peer, std::uint32_t rank,
@@ -200,8 +205,13 @@ Result<std::uint64_t> StageServer::Shrink(std::uint32_t rank, const stillhouse::
   if (Ending() || !options_.on_shrink) return Error(Code::kAborted, "the launch ends");
   sightings_.Reached(request.step());
   const std::vector<std::uint32_t> dead = membership_.LeftBehind(survivors);
-  const std::string what = dead.empty() ? fmt::format("the ranks lost each other in step {}", request.step())
-                                        : sightings_.DeathText(dead, request.step());
+  return GoOn(survivors, dead,
+              dead.empty() ? fmt::format("the ranks lost each other in step {}", request.step())
+                           : sightings_.DeathText(dead, request.step()));
+}
+
+Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors,
+                                        const std::vector<std::uint32_t>& dead, const std::string& what) {
   GenerationEnd end = EndOf(Status(Code::kUnavailable, what), what);
   if (!dead.empty()) {
     end.rank = dead.front();
@@ -218,6 +228,18 @@ Result<std::uint64_t> StageServer::Shrink(std::uint32_t rank, const stillhouse::
     phase_times_.Forget(gone);
   }
   return generation;
+}
+
+// In divisible work. What a rank said before it died, on another line than its guardian's, counts: hence the pause.
+void StageServer::LeaveTheDeadBehind(Clock::TimePoint now) {
+  if (dead_.empty() || Ending() || now - last_death_ < options_.last_words) return;
+  const std::vector<std::uint32_t> dead(dead_.begin(), dead_.end());
+  dead_.clear();
+  std::set<std::uint32_t> survivors = membership_.members();
+  for (const std::uint32_t rank : dead) survivors.erase(rank);
+  if (survivors.empty()) return;  // mpirun ends by itself
+  const Result<std::uint64_t> generation = GoOn(survivors, dead, sightings_.DeathText(dead, {}));
+  if (!generation.ok()) NoteFailureHere(generation.status());
 }
 
 Status StageServer::CollectParts(const std::string& peer, const Envelope& envelope) {
@@ -266,19 +288,20 @@ Status StageServer::Publish() {
   return Ok();
 }
 
-// In a stage of leased shards each rank counts its own part; in a gang every rank counts the same steps.
 void StageServer::NoteProgress(const Envelope& envelope) {
   const stillhouse::v1::Progress& said = envelope.progress();
+  if (work_.Any()) work_.NoteProgress(envelope.rank(), said, clock_.Now());
   StageProgress& latest = progress_[envelope.rank()];
   latest = {said.done(), said.total(), said.unit(), said.tokens(), {said.values().begin(), said.values().end()}};
-  StageProgress shown = latest;
-  if (leases_.shards() > 0) {
-    shown.done = shown.tokens = 0;
-    for (const auto& [rank, part] : progress_) {
-      shown.done += part.done;
-      shown.tokens += part.tokens;
-      shown.total = std::max(shown.total, part.total);
-    }
+  Show(latest);
+}
+
+// In divisible work a rank counts what it does of its shard; in a gang every rank counts the same steps.
+void StageServer::Show(StageProgress shown) {
+  if (work_.Any()) {
+    shown.done = work_.leases().units();
+    shown.tokens = 0;
+    for (const auto& [rank, part] : progress_) shown.tokens += part.tokens;
   }
   sightings_.Reached(shown.done);
   options_.on_progress(shown);

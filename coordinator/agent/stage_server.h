@@ -10,6 +10,7 @@
 // ranks of the others are fenced, and mpirun is killed.
 //
 // A message counts when its sender was started by this launch and is still a member; others are answered with Fenced.
+// Where survivors go on: in a gang they ask for it; in divisible work a dead rank is left behind without a question.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "cluster/launcher.h"
 #include "common/clock.h"
@@ -28,9 +31,9 @@
 #include "common/status.h"
 #include "coordinator/agent/checkpoint_collector.h"
 #include "coordinator/agent/checkpoint_publisher.h"
+#include "coordinator/agent/divisible_work.h"
 #include "coordinator/agent/generation_end.h"
 #include "coordinator/agent/host_silence.h"
-#include "coordinator/agent/lease_table.h"
 #include "coordinator/agent/membership.h"
 #include "coordinator/agent/phase_times.h"
 #include "coordinator/agent/rank_sightings.h"
@@ -55,9 +58,10 @@ struct StageServerOptions {
   std::string stage;             // name, in messages
   std::uint64_t generation = 1;  // that the ranks are launched as
   std::uint32_t ranks = 1;
-  std::uint32_t shards = 0;      // to lease; 0: this stage leases none
-  std::string log_path;          // of the launch, named in errors
-  bool survivors_go_on = false;  // one rank's "a peer is gone" does not end the launch
+  std::uint32_t shards = 0;                  // to lease; 0: this stage leases none,
+  LeasePolicy leases;                        // as this says
+  std::string log_path;                      // of the launch, named in errors
+  bool survivors_go_on = false;              // one rank's "a peer is gone" does not end the launch
   StageNetwork network;
   cluster::Placement placement;  // of the ranks, in their order; empty: all on this machine
   HostSilenceLimits host_silence;
@@ -67,6 +71,8 @@ struct StageServerOptions {
   std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
   std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
+  // A shard was computed twice with different results: what is sealed of it is set aside.
+  std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
   // Checkpoints cannot be kept, while the work goes on; an empty text: it is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 
@@ -86,7 +92,7 @@ class StageServer {
 
   // For WorkerTask.endpoint.
   std::string endpoint() const;
-  const LeaseTable& leases() const { return leases_; }
+  const LeaseTable& leases() const { return work_.leases(); }
 
   // Serves until `job` has ended, then returns how its last generation did. `stops` counts requests to stop: after the
   // first one ranks are asked to drain, for `drain_patience`, then the job is asked to terminate; after the second it
@@ -105,12 +111,18 @@ class StageServer {
   Status Dispatch(const RpcMessage& message);
   Status DispatchMember(const std::string& peer, const stillhouse::v1::Envelope& envelope);
   Status AnswerHeartbeat(const std::string& peer, const stillhouse::v1::Envelope& envelope);
-  Status GrantShard(const std::string& peer, std::uint64_t request);
+  Status AnswerLease(const std::string& peer, std::uint32_t rank, std::uint64_t request);
+  void TakeShard(const stillhouse::v1::Envelope& envelope);
   Status AnswerShrink(const std::string& peer, std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request);
   Result<std::uint64_t> Shrink(std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request);
+  // Journals that `survivors` go on without `dead`, who died as `what` says, as the generation that is returned.
+  Result<std::uint64_t> GoOn(const std::set<std::uint32_t>& survivors, const std::vector<std::uint32_t>& dead,
+                             const std::string& what);
+  void LeaveTheDeadBehind(Clock::TimePoint now);
   Status CollectParts(const std::string& peer, const stillhouse::v1::Envelope& envelope);
   Status Publish();
   void NoteProgress(const stillhouse::v1::Envelope& envelope);
+  void Show(StageProgress shown);
   // One found here, which no rank knows of: the job is told to end.
   void NoteFailureHere(Status failure);
   void NoteStorageTrouble(const std::string& source, const std::string& trouble);
@@ -124,7 +136,7 @@ class StageServer {
   StageServerOptions options_;
   const Clock& clock_;
   std::unique_ptr<RpcServer> rpc_;
-  LeaseTable leases_;
+  DivisibleWork work_;
   Membership membership_;
   StageResults results_;
   RankSightings sightings_;
@@ -136,6 +148,8 @@ class StageServer {
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones
 
   std::map<std::uint32_t, StageProgress> progress_;    // latest of each rank
+  std::set<std::uint32_t> dead_;                       // ranks to leave behind once their last words are in
+  Clock::TimePoint last_death_;                        // of them
   std::map<std::uint32_t, std::string> part_writers_;  // ranks that took part in a checkpoint, and where they are heard
   std::optional<std::uint64_t> published_step_;        // newest of this launch
   std::optional<Clock::TimePoint> publish_tried_;

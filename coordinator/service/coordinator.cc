@@ -314,6 +314,7 @@ stillhouse::v1::AgentTask Coordinator::TaskOf(const Job& job) const {
   task.set_worker(options_.worker);
   task.set_mpirun(options_.mpirun);
   task.set_attached_ranks(job.attached_ranks());
+  *task.mutable_access() = options_.access;
   return task;
 }
 

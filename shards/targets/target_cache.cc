@@ -63,10 +63,10 @@ bool TakeNumber(std::string_view name, std::string_view* text, T* number) {
 
 }  // namespace
 
-Result<std::unique_ptr<TargetWriter>> TargetWriter::Create(const std::string& path, const TargetSpec& spec) {
+Result<std::unique_ptr<TargetWriter>> TargetWriter::Create(const TargetShardPlace& place, const TargetSpec& spec) {
   STILL_CHECK(spec.width > 0, "a target has at least one value a position");
-  STILL_ASSIGN_OR_RETURN(auto kv, SealedKvWriter::Create(path));
-  return std::unique_ptr<TargetWriter>(new TargetWriter(std::move(kv), path, spec));
+  STILL_ASSIGN_OR_RETURN(auto kv, SealedKvWriter::Create(place.path, place.staged_as));
+  return std::unique_ptr<TargetWriter>(new TargetWriter(std::move(kv), place, spec));
 }
 
 Status TargetWriter::Append(std::uint32_t sequence, std::uint32_t variant, const TargetRecord& record) {
@@ -74,7 +74,7 @@ Status TargetWriter::Append(std::uint32_t sequence, std::uint32_t variant, const
     return Error(Code::kDataLoss,
                  "target of sequence {}, variant {} for {}: the teacher's output is not finite or exceeds {}, the "
                  "largest half; check the teacher's weights",
-                 sequence, variant, path_, kLargestHalf);
+                 sequence, variant, place_.path, kLargestHalf);
   }
   const std::string key = KeyOf(sequence, variant);
   const std::string value = EncodeTarget(spec_, record);
@@ -91,13 +91,19 @@ Result<std::string> TargetWriter::Seal(std::string_view identity) {
   STILL_RETURN_IF_ERROR(FaultPoint("targets.seal"));
   const Status sealed = kv_->Seal(FormatProperties(spec_, summary_, identity));
   if (sealed.ok()) return summary_.digest;
-  if (sealed.code() != Code::kAlreadyExists) return sealed;
-  STILL_ASSIGN_OR_RETURN(const auto other, TargetReader::Open(path_));
-  if (other->summary() == summary_ && other->spec() == spec_ && other->identity() == identity) return summary_.digest;
-  return Error(Code::kDataLoss,
-               "targets {}: sealed by another process with digest {}, computed here as {}; the same work gave two "
-               "results: suspect memory or disk of one of the hosts, remove this directory and run again",
-               path_, other->summary().digest, summary_.digest);
+  // Whatever stopped this one: was another process there first? In this order, which is that of the move.
+  for (const std::string& path : {place_.path, place_.committed_path}) {
+    const auto other = TargetReader::Open(path);
+    if (other.status().code() == Code::kNotFound) continue;
+    STILL_RETURN_IF_ERROR(other.status());
+    if ((*other)->summary() == summary_ && (*other)->spec() == spec_ && (*other)->identity() == identity)
+      return summary_.digest;
+    return Error(Code::kDataLoss,
+                 "targets {}: sealed by another process with digest {}, computed here as {}; the same work gave two "
+                 "results: suspect memory or disk of one of the hosts, then run again",
+                 path, (*other)->summary().digest, summary_.digest);
+  }
+  return sealed;
 }
 
 Result<std::unique_ptr<TargetReader>> TargetReader::Open(const std::string& path) {

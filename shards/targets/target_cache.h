@@ -60,24 +60,36 @@ struct TargetShardSummary {
   bool operator==(const TargetShardSummary&) const = default;
 };
 
+// Where one shard's database comes to stand. Several processes may build it at once, each under a name of its own.
+struct TargetShardPlace {
+  std::string path;            // sealed
+  std::string staged_as;       // as for StagedDirectory: while it is written
+  std::string committed_path;  // where another process may have moved what stood at `path`; empty: nowhere
+};
+
 // Writes one shard's database; nothing stands under `path` before Seal. One thread.
 class TargetWriter {
  public:
-  static Result<std::unique_ptr<TargetWriter>> Create(const std::string& path, const TargetSpec& spec);
+  static Result<std::unique_ptr<TargetWriter>> Create(const TargetShardPlace& place, const TargetSpec& spec);
+  static Result<std::unique_ptr<TargetWriter>> Create(const std::string& path, const TargetSpec& spec) {
+    return Create({.path = path, .staged_as = path, .committed_path = ""}, spec);
+  }
   // In ascending (sequence within the shard, variant). DATA_LOSS when a value is not finite or does not fit a half.
   Status Append(std::uint32_t sequence, std::uint32_t variant, const TargetRecord& record);
-  // Returns the digest of TargetShardSummary. When another process sealed this shard first, its digest must be ours:
-  // else DATA_LOSS, because two executions of the same work differed.
+  // Returns the digest of TargetShardSummary. The first process to seal a shard wins; what the others computed must be
+  // the same, whose database goes: else DATA_LOSS, because two executions of the same work differed.
   Result<std::string> Seal(std::string_view identity);
+  // What was computed, once Seal has been called.
+  const std::string& digest() const { return summary_.digest; }
   std::uint64_t bytes() const { return summary_.bytes; }
   std::uint64_t positions() const { return summary_.positions; }
 
  private:
-  TargetWriter(std::unique_ptr<SealedKvWriter> kv, std::string path, const TargetSpec& spec)
-      : kv_(std::move(kv)), path_(std::move(path)), spec_(spec) {}
+  TargetWriter(std::unique_ptr<SealedKvWriter> kv, TargetShardPlace place, const TargetSpec& spec)
+      : kv_(std::move(kv)), place_(std::move(place)), spec_(spec) {}
 
   std::unique_ptr<SealedKvWriter> kv_;
-  std::string path_;
+  TargetShardPlace place_;
   TargetSpec spec_;
   Sha256 digest_;
   TargetShardSummary summary_;

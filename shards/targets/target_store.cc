@@ -1,6 +1,7 @@
 #include "shards/targets/target_store.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -18,6 +19,16 @@ using nlohmann::ordered_json;
 
 std::string ShardDirectory(const std::string& parent, std::uint32_t shard) {
   return JoinPath(parent, fmt::format("shard-{:05}", shard));
+}
+
+// Beside the artifact, not in it.
+std::string BuildingPath(const std::string& final_path) { return final_path + ".building"; }
+
+Status Rename(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error) return ErrnoStatus(error.value(), "cannot rename to its final name", from);
+  return SyncDirectory(std::filesystem::path(to).parent_path());
 }
 
 std::string FormatManifest(const TargetSpec& spec, const std::vector<TargetShardSummary>& summaries) {
@@ -56,10 +67,11 @@ Result<TargetStore> TargetStore::Open(const ArtifactStore& artifacts, const Iden
   TargetStore store;
   store.identity_ = identity.text();
   store.final_path_ = artifacts.PathOf("targets", identity.Digest());
-  store.building_path_ = store.final_path_ + ".building";
+  store.building_path_ = BuildingPath(store.final_path_);
   store.spec_ = spec;
   store.shards_ = shards;
   if (!store.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(store.building_path_));
+  if (store.Committed()) rmdir(store.building_path_.c_str());  // it was committed meanwhile: this one is empty
   return store;
 }
 
@@ -68,13 +80,36 @@ std::string TargetStore::ShardPath(std::uint32_t shard) const {
   return ShardDirectory(building_path_, shard);
 }
 
-Status TargetStore::RemoveLeftovers() const {
-  if (!Exists(building_path_)) return Ok();
-  return RemoveStaleTemporaries(building_path_);
+TargetShardPlace TargetStore::PlaceOf(std::uint32_t shard) const {
+  return {.path = ShardPath(shard),
+          .staged_as = fmt::format("{}.{}.shard-{:05}", final_path_, HostName(), shard),
+          .committed_path = ShardDirectory(final_path_, shard)};
 }
 
+Result<std::string> TargetStore::SealedDigest(std::uint32_t shard) const {
+  const TargetShardPlace place = PlaceOf(shard);
+  auto reader = TargetReader::Open(place.path);
+  if (reader.status().code() == Code::kNotFound) reader = TargetReader::Open(place.committed_path);
+  STILL_RETURN_IF_ERROR(reader.status());
+  return (*reader)->summary().digest;
+}
+
+Status TargetStore::RemoveLeftovers() const {
+  const std::filesystem::path final_path(final_path_);
+  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(),
+                                               fmt::format("{}.{}.", final_path.filename().string(), HostName())));
+  const Status removed = RemoveStaleTemporaries(building_path_);  // of a manifest
+  return removed.code() == Code::kNotFound ? Ok() : removed;      // it is the artifact by now
+}
+
+// One that is overtaken by another process may fail anywhere, and has nothing left to do.
 Status TargetStore::Commit(Summary summary) const {
   if (Committed()) return Ok();
+  Status committed = CommitBuilding(std::move(summary));
+  return Committed() ? Ok() : committed;
+}
+
+Status TargetStore::CommitBuilding(Summary summary) const {
   STILL_RETURN_IF_ERROR(RemoveLeftovers());
   std::vector<TargetShardSummary> shards;
   for (std::uint32_t shard = 0; shard < shards_; ++shard) {
@@ -93,11 +128,25 @@ Status TargetStore::Commit(Summary summary) const {
   STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building_path_, "manifest.json"), FormatManifest(spec_, shards)));
   STILL_RETURN_IF_ERROR(WriteSummary(building_path_, summary));
   STILL_RETURN_IF_ERROR(FaultPoint("targets.commit"));
-  std::error_code error;
-  std::filesystem::rename(building_path_, final_path_, error);
-  if (error && Committed()) return Ok();  // by another process, meanwhile
-  if (error) return ErrnoStatus(error.value(), "cannot rename to its final name", building_path_);
-  return SyncDirectory(std::filesystem::path(final_path_).parent_path());
+  return Rename(building_path_, final_path_);
+}
+
+// Two processes may do this at once, too: whose rename finds nothing has nothing left to do.
+Status QuarantineTargetShard(const ArtifactStore& artifacts, const std::string& digest, std::uint32_t shard) {
+  const std::string final_path = artifacts.PathOf("targets", digest);
+  const std::string building_path = BuildingPath(final_path);
+  if (Exists(ShardDirectory(final_path, shard))) {
+    const Status undone = Rename(final_path, building_path);
+    if (!undone.ok() && undone.code() != Code::kNotFound) return undone;
+  }
+  const std::string sealed = ShardDirectory(building_path, shard);
+  const std::string aside = fmt::format("{}.shard-{:05}.bad", final_path, shard);
+  Status renamed = Rename(sealed, aside);
+  if (renamed.code() == Code::kAlreadyExists) {  // of an earlier time
+    STILL_RETURN_IF_ERROR(RemoveAll(aside));
+    renamed = Rename(sealed, aside);
+  }
+  return renamed.code() == Code::kNotFound ? Ok() : renamed;
 }
 
 Result<std::unique_ptr<TargetSet>> TargetSet::Open(const std::string& directory) {

@@ -1,9 +1,12 @@
 // The targets artifact. Many processes build it shard by shard, and any of them may be killed at any time:
 //
+//   <artifacts>/targets/<digest>.<host>.shard-NNNNN.partial-<pid>/  being computed, by as many processes as like to
 //   <artifacts>/targets/<digest>.building/shard-NNNNN/   sealed one by one; what is sealed is never done again
 //   <artifacts>/targets/<digest>/                        the same directory, renamed when all shards are there
+//   <artifacts>/targets/<digest>.shard-NNNNN.bad/        sealed, but another process computed something else
 //
-// Beside the shards the artifact holds identity.txt, summary.json and manifest.json.
+// What is being computed stands outside of what is renamed, so that a slow process spoils nothing. Beside the shards
+// the artifact holds identity.txt, summary.json and manifest.json.
 #pragma once
 
 #include <cstdint>
@@ -31,22 +34,27 @@ class TargetStore {
   std::uint32_t shards() const { return shards_; }
   bool Committed() const { return Exists(final_path_); }
 
-  // Where TargetWriter writes shard `shard`; whether that has been done.
+  // Where TargetWriter writes shard `shard`; where it comes to stand; whether that has been done.
+  TargetShardPlace PlaceOf(std::uint32_t shard) const;
   std::string ShardPath(std::uint32_t shard) const;
   bool ShardSealed(std::uint32_t shard) const { return Committed() || Exists(ShardPath(shard)); }
   // What to pass to TargetWriter::Seal.
   const std::string& identity() const { return identity_; }
 
-  // Removes what killed processes of this host left half written.
+  // The digest that a sealed shard names. NOT_FOUND when it is not sealed.
+  Result<std::string> SealedDigest(std::uint32_t shard) const;
+
+  // Removes what killed processes of this host left half written. Any process at any time.
   Status RemoveLeftovers() const;
 
   // Checks that every shard is sealed and of this identity, writes the manifest and `summary` with the counts
-  // "records", "positions", "bytes", "bytes_per_position" added, and renames. May be called again after a crash; done
-  // already is success.
+  // "records", "positions", "bytes", "bytes_per_position" added, and renames. May be called again after a crash, and by
+  // two processes at once; done already is success.
   Status Commit(Summary summary) const;
 
  private:
   TargetStore() = default;
+  Status CommitBuilding(Summary summary) const;
 
   std::string identity_;
   std::string final_path_;
@@ -54,6 +62,10 @@ class TargetStore {
   TargetSpec spec_;
   std::uint32_t shards_ = 0;
 };
+
+// Sets aside what is sealed of a shard, whoever's it is, so that it is computed anew: an artifact that holds it is one
+// no more, but under construction. Nothing there is success.
+Status QuarantineTargetShard(const ArtifactStore& artifacts, const std::string& digest, std::uint32_t shard);
 
 // A committed targets artifact. Shards are opened when first read. Thread-safe.
 class TargetSet {

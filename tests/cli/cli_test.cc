@@ -118,7 +118,7 @@ TEST_F(CliTest, CheckAsJsonIsOneObjectAndRanksDoNotChangeDigests) {
 
 TEST_F(CliTest, AFaultIsExplainedAndAWrongOneRefusedBeforeAnythingHappens) {
   EXPECT_THAT(Still({"run", "--help"}).out, AllOf(HasSubstr("<rank>:<step>:<point>:<kind>"),
-                                                  HasSubstr("kill, stop, delay<ms>, error, enospc, torn, nan")));
+                                                  HasSubstr("kill, stop, delay<ms>, error, enospc, torn, nan, flip")));
   const std::string pipeline = CompletePipeline();
   for (const char* wrong : {"vote:kill", "1:2:vote:explode", "1:2:vote:kill,2:2:vote:kill", ""}) {
     const ProcessResult result = Still({"run", pipeline, "--check", "--fault", "0:1:vote:stop", "--fault", wrong});

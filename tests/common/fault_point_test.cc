@@ -181,6 +181,21 @@ TEST_F(FaultPointDeathTest, SpoilsOnlyWhereNumbersAreSpoiled) {
   EXPECT_EXIT(SpoilThreeTimes(), ExitedWithCode(0), "");
 }
 
+TEST_F(FaultPointDeathTest, FlipsOnlyWhereBitsAreFlipped) {
+  const auto flip_three_times = [] {
+    int flipped = 0;
+    for (int pass = 1; pass <= 3; ++pass) {
+      if (!FaultPoint("result").ok() || FaultSpoils("result")) std::exit(240);
+      if (FaultFlips("result")) flipped = 10 * flipped + pass;
+    }
+    std::exit(flipped);
+  };
+  setenv("STILL_FAULT", "*:2:result:flip", 1);
+  EXPECT_EXIT(flip_three_times(), ExitedWithCode(2), "");
+  setenv("STILL_FAULT", "*:*:result:nan,*:*:other:flip", 1);
+  EXPECT_EXIT(flip_three_times(), ExitedWithCode(240), "");
+}
+
 TEST_F(FaultPointDeathTest, DelaysAsLongAsItSays) {
   setenv("STILL_FAULT", "*:1:a:delay30", 1);
   const auto delayed = [] {
@@ -227,22 +242,23 @@ TEST(FaultPointTest, EveryFormOfASpecificationIsAccepted) {
 }
 
 TEST(FaultPointTest, WhatIsWrongWithASpecificationIsSaid) {
-  const std::pair<const char*, const char*> wrong[] = {{"", "four parts"},
-                                                       {"vote:1:kill", "four parts"},
-                                                       {"1:2:vote:kill:3", "four parts"},
-                                                       {"one:2:vote:kill", "the rank is neither"},
-                                                       {":2:vote:kill", "the rank is neither"},
-                                                       {"-1:2:vote:kill", "the rank is neither"},
-                                                       {"1:2x:vote:kill", "the step is neither"},
-                                                       {"1:18446744073709551616:vote:kill", "the step is neither"},
-                                                       {"1:2::kill", "no name"},
-                                                       {"1:2:vote:", "kill, stop, delay<ms>, error, enospc, torn, nan"},
-                                                       {"1:2:vote:delay", "kill, stop"},
-                                                       {"1:2:vote:delay-5", "kill, stop"},
-                                                       {"1:2:vote:delay99999999999", "kill, stop"},
-                                                       {"1:2:vote:kill@", "the launch"},
-                                                       {"1:2:vote:kill@0", "the launch"},
-                                                       {"1:2:vote:kill@1@2", "the launch"}};
+  const std::pair<const char*, const char*> wrong[] = {
+      {"", "four parts"},
+      {"vote:1:kill", "four parts"},
+      {"1:2:vote:kill:3", "four parts"},
+      {"one:2:vote:kill", "the rank is neither"},
+      {":2:vote:kill", "the rank is neither"},
+      {"-1:2:vote:kill", "the rank is neither"},
+      {"1:2x:vote:kill", "the step is neither"},
+      {"1:18446744073709551616:vote:kill", "the step is neither"},
+      {"1:2::kill", "no name"},
+      {"1:2:vote:", "kill, stop, delay<ms>, error, enospc, torn, nan, flip"},
+      {"1:2:vote:delay", "kill, stop"},
+      {"1:2:vote:delay-5", "kill, stop"},
+      {"1:2:vote:delay99999999999", "kill, stop"},
+      {"1:2:vote:kill@", "the launch"},
+      {"1:2:vote:kill@0", "the launch"},
+      {"1:2:vote:kill@1@2", "the launch"}};
   for (const auto& [specification, reason] : wrong) {
     EXPECT_THAT(CheckFaultSpecification(specification),
                 StatusIs(Code::kInvalidArgument, AllOf(HasSubstr(reason), HasSubstr("<rank>:<step>:<point>:<kind>"))))

@@ -216,6 +216,49 @@ TEST(FilesTest, StaleTemporariesOfEndedProcessesAloneAreRemoved) {
   EXPECT_THAT(NamesIn(directory.path()), ElementsAre(ours, "d.partial-", "e.tmp-12x", "f"));
 }
 
+TEST(FilesTest, StaleTemporariesOfAPrefixAloneAreRemoved) {
+  const TempDirectory directory;
+  const pid_t ended = EndedProcess();
+  for (const char* name : {"ours.a", "ours.b", "other"})
+    ASSERT_OK(MakeDirectories(directory / fmt::format("{}.partial-{}", name, ended)));
+  ASSERT_OK(RemoveStaleTemporaries(directory.path(), "ours."));
+  EXPECT_THAT(NamesIn(directory.path()), ElementsAre(fmt::format("other.partial-{}", ended)));
+}
+
+TEST(FilesTest, ManyProcessesMayRemoveTheSameLeftovers) {
+  const TempDirectory directory;
+  const pid_t ended = EndedProcess();
+  for (int i = 0; i < 300; ++i) {
+    const std::string staged = directory / fmt::format("{}.partial-{}", i, ended);
+    ASSERT_OK(MakeDirectories(staged));
+    for (const char* name : {"/a", "/b", "/c"}) Write(staged + name, "");
+  }
+  std::vector<pid_t> children;
+  for (int i = 0; i < 4; ++i) {
+    children.push_back(fork());
+    if (children.back() == 0) _exit(RemoveStaleTemporaries(directory.path()).ok() ? 0 : 1);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_THAT(NamesIn(directory.path()), IsEmpty());
+}
+
+TEST(FilesTest, AStagedDirectoryMayStandElsewhereUntilItIsCommitted) {
+  const TempDirectory directory;
+  ASSERT_OK(MakeDirectories(directory / "parent"));
+  ASSERT_OK_AND_ASSIGN(const auto staged, StagedDirectory::Create(directory / "parent/final", directory / "aside"));
+  ASSERT_OK_AND_ASSIGN(const auto orphaned, StagedDirectory::Create(directory / "gone/final", directory / "other"));
+  Write(staged->path() + "/file", "x");
+  EXPECT_THAT(NamesIn(directory / "parent"), IsEmpty());
+  EXPECT_FALSE(Exists(directory / "gone")) << "it may have been renamed, and is not made again";
+  ASSERT_OK(staged->Commit());
+  EXPECT_THAT(NamesIn(directory / "parent"), ElementsAre("final"));
+  EXPECT_THAT(orphaned->Commit(), StatusIs(Code::kNotFound));
+}
+
 TEST(FileLockTest, IsHeldByOneAndFreedAtItsEnd) {
   const TempDirectory directory;
   {

@@ -138,7 +138,7 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
   });
   config_.mutable_recovery()->set_mode(stillhouse::v1::RECOVERY_MODE_INPLACE);
   ASSERT_OK(Run(launcher));
-  EXPECT_THAT(seen, ElementsAre("teacher.log on 3 ranks, in place", "targets.log on 3 ranks",
+  EXPECT_THAT(seen, ElementsAre("teacher.log on 3 ranks, in place", "targets.log on 3 ranks, in place",
                                 "train.log on 3 ranks, in place", "evaluate.log on 1 ranks", "export.log on 1 ranks"));
   EXPECT_THAT(ReadFile(RunFile("effective.yaml")).value(), HasSubstr("name: tiny"));
 }

@@ -1,4 +1,5 @@
-// One launch and how it ends: results, leases, stops. What happens around deaths: stage_server_recovery_test.cc.
+// One launch and how it ends: results, stops. Around deaths: stage_server_recovery_test.cc; shards:
+// stage_server_leases_test.cc.
 #include "coordinator/agent/stage_server.h"
 
 #include <gmock/gmock.h>
@@ -199,58 +200,6 @@ TEST_F(StageServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
   });
   EXPECT_EQ(Run(job).code, Code::kUnavailable);
   EXPECT_EQ(server_->leases().granted(), 0u);
-}
-
-TEST_F(StageServerTest, ShardsAreLeasedOnceAndRepeatsAreAnsweredAlike) {
-  FakeJob job([&](auto) {
-    const auto zero = Rank(0);
-    const auto one = Rank(1);
-    EXPECT_EQ(zero->AskShard(1).lease_grant().shard(), 0u);
-    EXPECT_EQ(one->AskShard(1).lease_grant().shard(), 1u);
-    EXPECT_EQ(zero->AskShard(1).lease_grant().shard(), 0u);
-    EXPECT_EQ(zero->AskShard(2).lease_grant().shard(), 2u);
-    const Envelope none = one->AskShard(2);
-    EXPECT_FALSE(none.lease_grant().granted());
-    EXPECT_EQ(none.lease_grant().request(), 2u);
-    zero->SayDone(0, "digest");
-    zero->SayResult(Code::kOk);
-    return ExitInfo{};
-  });
-  EXPECT_EQ(Run(job).code, Code::kOk);
-  EXPECT_EQ(server_->leases().done(), 1u);
-}
-
-TEST_F(StageServerTest, ShardComputedTwiceWithOtherBytesFailsTheStageAtOnce) {
-  FakeJob job([&](std::stop_token killed) {
-    const auto rank = Rank(0);
-    rank->AskShard(1);
-    rank->SayDone(0, "one");
-    rank->SayDone(0, "two");
-    testing::WaitUntilKilled(killed);  // no rank knows of it
-    return ExitInfo{};
-  });
-  EXPECT_EQ(Run(job).code, Code::kDataLoss);
-  EXPECT_EQ(job.terminations, 1);
-}
-
-TEST_F(StageServerTest, ProgressOfRanksThatLeaseShardsIsSummed) {
-  FakeJob job([&](auto) {
-    const auto zero = Rank(0);
-    const auto one = Rank(1);
-    zero->SayProgress(10, 100);
-    zero->AskShard(1);  // answered, so the message before it has been read
-    one->SayProgress(7, 100);
-    one->AskShard(1);
-    zero->SayProgress(20, 100);
-    zero->SayResult(Code::kOk);
-    return ExitInfo{};
-  });
-  EXPECT_EQ(Run(job).step, 27u) << "what the stage counts is what it reached";
-  ASSERT_EQ(seen_.size(), 3u);
-  EXPECT_EQ(seen_[0].done, 10u);
-  EXPECT_EQ(seen_[1].done, 17u);
-  EXPECT_EQ(seen_[2].done, 27u);
-  EXPECT_EQ(seen_[2].total, 100u);
 }
 
 TEST_F(StageServerTest, GarbageIsDroppedAndTheStageGoesOn) {

@@ -45,16 +45,21 @@ class FakeRank {
     envelope.mutable_stage_result()->set_message(message);
     Say(envelope);
   }
-  void SayProgress(std::uint64_t done, std::uint64_t total) {
+  void SayProgress(std::uint64_t done, std::uint64_t total, std::uint64_t lease = 0) {
     Envelope envelope;
+    envelope.mutable_progress()->set_lease(lease);
     envelope.mutable_progress()->set_done(done);
     envelope.mutable_progress()->set_total(total);
     Say(envelope);
   }
-  void SayDone(std::uint32_t shard, const std::string& digest) {
+  // Of what a lease was granted for.
+  void SayDone(const stillhouse::v1::LeaseGrant& grant, const std::string& digest, std::uint64_t units = 0) {
     Envelope envelope;
-    envelope.mutable_shard_done()->set_shard(shard);
+    envelope.mutable_shard_done()->set_shard(grant.shard());
     envelope.mutable_shard_done()->set_digest(digest);
+    envelope.mutable_shard_done()->set_lease(grant.lease());
+    envelope.mutable_shard_done()->set_units(units);
+    envelope.mutable_shard_done()->set_tokens(10 * units);
     Say(envelope);
   }
   void SayKilled(const std::string& cause, const std::string& phase, std::uint64_t step) {
@@ -100,6 +105,8 @@ class FakeRank {
     Say(envelope);
     return Answer();
   }
+  // Under the next number.
+  stillhouse::v1::LeaseGrant NextShard() { return AskShard(++request_).lease_grant(); }
   Envelope AskShrink(std::uint64_t request, std::uint64_t step, const std::vector<std::uint32_t>& survivors) {
     Envelope envelope;
     auto& shrink = *envelope.mutable_shrink_request();
@@ -115,6 +122,7 @@ class FakeRank {
   std::unique_ptr<RpcClient> client_;
   std::uint64_t generation_;
   std::uint32_t rank_;
+  std::uint64_t request_ = 0;
 };
 
 }  // namespace still::testing

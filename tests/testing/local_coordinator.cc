@@ -11,8 +11,8 @@ class LocalControlLink final : public worker::ControlLink {
     coordinator_.last_progress_ = progress;
     coordinator_.steps_reported_.push_back(progress.done);
   }
-  Result<std::optional<std::uint32_t>> NextShard() override { return std::optional<std::uint32_t>(); }
-  Status ShardDone(std::uint32_t, const std::string&) override { return Ok(); }
+  Result<worker::ShardLease> NextShard() override { return worker::ShardLease(); }
+  Status ShardDone(const worker::FinishedShard&) override { return Ok(); }
   Status Poll() override {
     if (coordinator_.fenced.contains(rank_)) return Error(Code::kAborted, "rank {} is fenced", rank_);
     return Ok();

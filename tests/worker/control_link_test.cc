@@ -37,8 +37,9 @@ class StoppedClock final : public Clock {
 v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
   v1::Envelope envelope;
   envelope.mutable_lease_grant()->set_request(request);
-  envelope.mutable_lease_grant()->set_granted(true);
+  envelope.mutable_lease_grant()->set_answer(v1::LEASE_ANSWER_SHARD);
   envelope.mutable_lease_grant()->set_shard(shard);
+  envelope.mutable_lease_grant()->set_lease(100 + shard);
   return envelope;
 }
 
@@ -61,9 +62,11 @@ v1::Envelope ShrinkTo(std::uint64_t generation, std::uint64_t request) {
   return envelope;
 }
 
-v1::Envelope NothingLeft(std::uint64_t request) {
+v1::Envelope Answered(std::uint64_t request, v1::LeaseAnswer answer) {
   v1::Envelope envelope;
   envelope.mutable_lease_grant()->set_request(request);
+  envelope.mutable_lease_grant()->set_answer(answer);
+  envelope.mutable_lease_grant()->set_tokens(700);
   return envelope;
 }
 
@@ -135,7 +138,7 @@ TEST_F(ControlLinkTest, ALostReplyIsAskedForAgainUnderTheSameNumber) {
   const auto link = Connect({.lease_resend_interval = milliseconds(20)});
   const auto shard = link->NextShard();
   ASSERT_TRUE(shard.ok()) << shard.status().ToString();
-  EXPECT_EQ(*shard, 11u);
+  EXPECT_EQ(shard->shard, 11u);
   const std::vector<v1::Envelope>& heard = Heard(*link);
   EXPECT_GE(LeaseRequests(heard, 1), 2);
   EXPECT_EQ(LeaseRequests(heard, 2), 0);
@@ -144,14 +147,54 @@ TEST_F(ControlLinkTest, ALostReplyIsAskedForAgainUnderTheSameNumber) {
 TEST_F(ControlLinkTest, AGrantThatComesTwiceIsOneShard) {
   Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
     const std::uint64_t request = said.lease_request().request();
-    if (request == 3) return {NothingLeft(3), NothingLeft(3)};
+    if (request == 3) return {Answered(3, v1::LEASE_ANSWER_DONE), Answered(3, v1::LEASE_ANSWER_DONE)};
     const auto shard = static_cast<std::uint32_t>(10 + request);
     return {Grant(request, shard), Grant(request, shard), Grant(request - 1, shard - 1)};
   });
   const auto link = Connect();
-  EXPECT_EQ(*link->NextShard(), 11u);
-  EXPECT_EQ(*link->NextShard(), 12u);
-  EXPECT_EQ(*link->NextShard(), std::nullopt);
+  EXPECT_EQ(link->NextShard()->shard, 11u);
+  EXPECT_EQ(link->NextShard()->shard, 12u);
+  EXPECT_EQ(link->NextShard()->kind, ShardLease::Kind::kDone);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, ToldToWaitItAsksAgainUnderAnotherNumber) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    const std::uint64_t request = said.lease_request().request();
+    return {Answered(request, request < 4 ? v1::LEASE_ANSWER_WAIT : v1::LEASE_ANSWER_COMMIT)};
+  });
+  const auto link = Connect({.lease_pause = milliseconds(1)});
+  const auto lease = link->NextShard();
+  ASSERT_TRUE(lease.ok()) << lease.status().ToString();
+  EXPECT_EQ(lease->kind, ShardLease::Kind::kCommit);
+  EXPECT_EQ(lease->tokens, 700u);
+  EXPECT_EQ(LeaseRequests(Heard(*link), 4), 1);
+}
+
+TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsLease) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (!said.has_lease_request()) return {};
+    return {Grant(said.lease_request().request(), 7)};
+  });
+  const auto link = Connect();
+  ASSERT_TRUE(link->NextShard().ok());
+  link->ReportProgress({.done = 1, .total = 5});
+  ASSERT_TRUE(link->ShardDone({.shard = 7, .digest = "abc", .found = true, .units = 5, .tokens = 9}).ok());
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  ASSERT_EQ(heard.size(), 4u);
+  EXPECT_EQ(heard[1].progress().lease(), 107u);
+  EXPECT_EQ(heard[2].shard_done().lease(), 107u);
+  EXPECT_TRUE(heard[2].shard_done().found());
+  EXPECT_EQ(heard[2].shard_done().units(), 5u);
+  EXPECT_EQ(heard[2].shard_done().tokens(), 9u);
+}
+
+TEST_F(ControlLinkTest, AnAnswerOfAnotherVersionIsAnError) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    return {Answered(said.lease_request().request(), static_cast<v1::LeaseAnswer>(9))};
+  });
+  const auto link = Connect();
+  EXPECT_EQ(link->NextShard().status().code(), Code::kInternal);
   Heard(*link);
 }
 
@@ -206,7 +249,7 @@ TEST_F(ControlLinkTest, FencedOnceIsFencedForGood) {
 
 TEST_F(ControlLinkTest, BytesThatAreNoMessageArePassedOver) {
   const auto link = Connect();
-  ASSERT_TRUE(link->ShardDone(1, "abc").ok());
+  ASSERT_TRUE(link->ShardDone({.shard = 1, .digest = "abc"}).ok());
   const auto first = server_->Receive(milliseconds(30'000));
   ASSERT_TRUE(first.ok() && first->has_value());
   ASSERT_TRUE(server_->Send((*first)->peer, "\xff\xff no Envelope").ok());
@@ -325,7 +368,7 @@ TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastAlwaysSent) {
 TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   const auto link = Connect();
-  ASSERT_TRUE(link->ShardDone(4, "abc").ok());
+  ASSERT_TRUE(link->ShardDone({.shard = 4, .digest = "abc"}).ok());
   link->ReportResult(Error(Code::kDataLoss, "shard 4 is torn"));
   coordinator_.join();
   ASSERT_EQ(heard_.size(), 2u);

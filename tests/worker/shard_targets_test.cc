@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/fault_point.h"
 #include "common/files.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -84,11 +85,13 @@ class ShardTargetsTest : public ::testing::Test {
   ShardTargetsTest() : masker_({.seed = 5, .variants = kVariants}, corpus_.token_counts(), kSpecial) {}
 
   Result<std::string> Build(const std::string& path) {
-    return BuildShardTargets(corpus_, 1, masker_, kVariants, teacher_, path, "identity",
-                             [this](std::uint64_t records, std::uint64_t tokens) {
-                               records_ += records;
-                               tokens_ += tokens;
-                             });
+    return BuildShardTargets(
+        corpus_, 1, masker_, kVariants, teacher_, {.path = path, .staged_as = path, .committed_path = ""}, "identity",
+        [this](std::uint64_t records, std::uint64_t tokens) {
+          records_ += records;
+          tokens_ += tokens;
+        },
+        &computed_);
   }
 
   testing::TempDirectory temporary_;
@@ -96,6 +99,7 @@ class ShardTargetsTest : public ::testing::Test {
   shards::Masker masker_;
   EchoTeacher teacher_;
   std::uint64_t records_ = 0, tokens_ = 0;
+  std::string computed_;
 };
 
 TEST_F(ShardTargetsTest, EveryRecordStandsUnderItsOwnSequenceAndVariant) {
@@ -119,6 +123,17 @@ TEST_F(ShardTargetsTest, TwoExecutionsHaveOneDigest) {
   ASSERT_OK_AND_ASSIGN(const std::string first, Build(temporary_ / "a"));
   ASSERT_OK_AND_ASSIGN(const std::string second, Build(temporary_ / "b"));
   EXPECT_EQ(first, second);
+  EXPECT_EQ(computed_, second);
+}
+
+// What a faulty machine computes is told apart from what another one sealed, and its digest is known all the same.
+TEST_F(ShardTargetsTest, AFlippedBitIsAnotherDigestAndIsNotSealedOverARightOne) {
+  ASSERT_OK_AND_ASSIGN(const std::string right, Build(temporary_ / "a"));
+  ASSERT_OK(ArmFaults("*:1:targets.result:flip"));
+  EXPECT_THAT(Build(temporary_ / "a"), StatusIs(Code::kDataLoss, ::testing::HasSubstr(right)));
+  EXPECT_NE(computed_, right);
+  ASSERT_OK(ArmFaults(""));
+  EXPECT_THAT(*ListDirectory(temporary_.path()), ::testing::ElementsAre("a"));
 }
 
 TEST_F(ShardTargetsTest, BatchesAreFullButBounded) {

@@ -1,5 +1,6 @@
 #include "worker/targets/shard_targets.h"
 
+#include <bit>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -27,6 +28,12 @@ struct Entry {
   TargetRecord record;
 };
 
+// What a faulty machine may do: a value that is stored as another one, though as finite as the right one.
+void FlipLowestBit(TargetRecord* record) {
+  float& value = record->hidden.empty() ? record->logits.front() : record->hidden.front();
+  value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ std::uint32_t{1} << 13);  // of a half
+}
+
 using OnBatch = std::function<void(std::uint64_t records, std::uint64_t tokens)>;
 
 Status ComputeRecords(const TargetTeacher& teacher, const OnBatch& on_batch, std::vector<Entry>* window) {
@@ -44,6 +51,7 @@ Status ComputeRecords(const TargetTeacher& teacher, const OnBatch& on_batch, std
       tokens += lengths[index];
     }
     std::vector<TargetRecord> records = teacher.Run(rows);
+    if (FaultFlips("targets.result")) FlipLowestBit(&records.front());
     for (std::size_t i = 0; i < records.size(); ++i) (*window)[batch.sequences[i]].record = std::move(records[i]);
     on_batch(records.size(), tokens);
   }
@@ -63,10 +71,10 @@ Status Flush(const TargetTeacher& teacher, const OnBatch& on_batch, shards::Targ
 
 Result<std::string> BuildShardTargets(const shards::CorpusView& corpus, std::uint32_t shard,
                                       const shards::Masker& masker, std::uint32_t variants,
-                                      const TargetTeacher& teacher, const std::string& path,
-                                      const std::string& identity, const OnBatch& on_batch) {
+                                      const TargetTeacher& teacher, const shards::TargetShardPlace& place,
+                                      const std::string& identity, const OnBatch& on_batch, std::string* computed) {
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<shards::TargetWriter> writer,
-                         shards::TargetWriter::Create(path, teacher.spec()));
+                         shards::TargetWriter::Create(place, teacher.spec()));
   const std::uint64_t begin = corpus.ShardBegin(shard);
   std::vector<Entry> window;
   std::uint64_t window_tokens = 0;
@@ -83,7 +91,9 @@ Result<std::string> BuildShardTargets(const shards::CorpusView& corpus, std::uin
     window_tokens = 0;
   }
   STILL_RETURN_IF_ERROR(Flush(teacher, on_batch, *writer, &window));
-  return writer->Seal(identity);
+  Result<std::string> sealed = writer->Seal(identity);
+  *computed = writer->digest();
+  return sealed;
 }
 
 }  // namespace still::worker

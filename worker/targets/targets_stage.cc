@@ -1,6 +1,6 @@
-#include <array>
+// Targets: ranks need each other for nothing. Each leases shard after shard from the coordinator, and the one that is
+// told to puts the artifact together; a rank that dies costs the shard that it held.
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "common/artifact.h"
@@ -19,49 +19,92 @@ namespace {
 using shards::CorpusView;
 using shards::TargetStore;
 
-// Sequences x variants of the shards that an earlier launch sealed.
-std::uint64_t SealedBefore(const TargetStore& store, const CorpusView& corpus, std::uint32_t variants) {
-  std::uint64_t records = 0;
-  for (std::uint32_t shard = 0; shard < store.shards(); ++shard)
-    if (store.ShardSealed(shard)) records += (corpus.ShardEnd(shard) - corpus.ShardBegin(shard)) * variants;
-  return records;
-}
+class TargetsRank {
+ public:
+  TargetsRank(const StageContext& context, const ArtifactStore& artifacts, const TargetStore& store,
+              const CorpusView& corpus, const TargetTeacher& teacher)
+      : context_(context),
+        artifacts_(artifacts),
+        store_(store),
+        corpus_(corpus),
+        teacher_(teacher),
+        masker_(context.task.mask, corpus.token_counts(), corpus.special_tokens()),
+        progress_{.total = corpus.sequences() * context.task.mask.variants, .unit = "sequences"} {}
 
-// Leased shards until none is left. `progress` is this rank's.
-Status BuildLeasedShards(const StageContext& context, const TargetStore& store, const CorpusView& corpus,
-                         const TargetTeacher& teacher, StageProgress* progress) {
-  const shards::Masker masker(context.task.mask, corpus.token_counts(), corpus.special_tokens());
-  const auto on_batch = [&](std::uint64_t records, std::uint64_t tokens) {
-    progress->done += records;
-    progress->tokens += tokens;
-    context.control.ReportProgress(*progress);
-  };
-  while (true) {
-    STILL_ASSIGN_OR_RETURN(const std::optional<std::uint32_t> shard, context.control.NextShard());
-    if (!shard) return Ok();
-    if (*shard >= store.shards())
-      return Error(Code::kInternal, "the coordinator gave shard {} of a corpus of {} shards", *shard, store.shards());
-    std::string digest;
-    if (store.ShardSealed(*shard)) {
-      STILL_ASSIGN_OR_RETURN(const auto sealed, shards::TargetReader::Open(store.ShardPath(*shard)));
-      digest = sealed->summary().digest;
-    } else {
-      STILL_ASSIGN_OR_RETURN(digest, BuildShardTargets(corpus, *shard, masker, context.task.mask.variants, teacher,
-                                                       store.ShardPath(*shard), store.identity(), on_batch));
+  // Until there is nothing left to do, for anybody.
+  Status Run() {
+    context_.control.ReportProgress(progress_);
+    while (true) {
+      STILL_ASSIGN_OR_RETURN(const ShardLease lease, context_.control.NextShard());
+      switch (lease.kind) {
+        case ShardLease::Kind::kShard: STILL_RETURN_IF_ERROR(Compute(lease.shard)); break;
+        case ShardLease::Kind::kCommit: return Commit(lease.tokens);
+        case ShardLease::Kind::kDone: return Ok();
+      }
     }
-    STILL_RETURN_IF_ERROR(context.control.ShardDone(*shard, digest));
   }
-}
+
+ private:
+  Status Compute(std::uint32_t shard) {
+    if (shard >= store_.shards())
+      return Error(Code::kInternal, "the coordinator gave shard {} of a corpus of {} shards", shard, store_.shards());
+    const std::uint64_t tokens_before = progress_.tokens;
+    FinishedShard finished{
+        .shard = shard, .units = (corpus_.ShardEnd(shard) - corpus_.ShardBegin(shard)) * context_.task.mask.variants};
+    Result<std::string> digest = store_.SealedDigest(shard);  // by an earlier launch, or a rank that died since
+    finished.found = digest.ok();
+    if (digest.status().code() == Code::kNotFound) digest = Build(shard, &finished.digest);
+    if (digest.status().code() == Code::kDataLoss && !finished.digest.empty()) {
+      // Whose result is wrong, nobody knows. The coordinator, who may know the other rank, is told of it, too.
+      STILL_RETURN_IF_ERROR(shards::QuarantineTargetShard(artifacts_, context_.task.targets, shard));
+      STILL_RETURN_IF_ERROR(context_.control.ShardDone(finished));
+    }
+    STILL_RETURN_IF_ERROR(digest.status());
+    finished.digest = *digest;
+    finished.tokens = progress_.tokens - tokens_before;
+    return context_.control.ShardDone(finished);
+  }
+
+  Result<std::string> Build(std::uint32_t shard, std::string* computed) {
+    progress_.done = 0;
+    return BuildShardTargets(
+        corpus_, shard, masker_, context_.task.mask.variants, teacher_, store_.PlaceOf(shard), store_.identity(),
+        [&](std::uint64_t records, std::uint64_t tokens) {
+          progress_.done += records;
+          progress_.tokens += tokens;
+          context_.control.ReportProgress(progress_);
+        },
+        computed);
+  }
+
+  // The result is said here and now: the others wait for it.
+  Status Commit(std::uint64_t tokens) {
+    const double seconds = SecondsSince(clock_, start_);
+    const double tokens_per_second = static_cast<double>(tokens) / seconds;
+    LogInfo("targets: {} tokens in {:.1f} s, {:.0f} tokens/s", tokens, seconds, tokens_per_second);
+    STILL_RETURN_IF_ERROR(
+        store_.Commit({{"shards", store_.shards()}, {"seconds", seconds}, {"tokens_per_second", tokens_per_second}}));
+    context_.control.ReportResult(Ok());
+    return Ok();
+  }
+
+  const StageContext& context_;
+  const ArtifactStore& artifacts_;
+  const TargetStore& store_;
+  const CorpusView& corpus_;
+  const TargetTeacher& teacher_;
+  const shards::Masker masker_;
+  const Clock& clock_ = Clock::System();
+  const Clock::TimePoint start_ = clock_.Now();
+  StageProgress progress_;  // `done` of the shard in hand, `tokens` of all
+};
 
 }  // namespace
 
 Status RunTargetsStage(const StageContext& context) {
   const Task& task = context.task;
-  const Clock& clock = Clock::System();
-  const Clock::TimePoint start = clock.Now();
   const ArtifactStore artifacts(task.artifacts_root);
-  STILL_ASSIGN_OR_RETURN(const bool done, context.world.Vote(artifacts.Has("targets", task.targets)));
-  if (done) return Ok();
+  if (artifacts.Has("targets", task.targets)) return Ok();  // while this rank was starting, perhaps
 
   STILL_ASSIGN_OR_RETURN(const auto corpus,
                          CorpusView::Open(artifacts.PathOf("corpus", task.corpus), shards::Split::kTrain));
@@ -70,25 +113,8 @@ Status RunTargetsStage(const StageContext& context) {
                                              task.targets_at_all_positions, task.bf16));
   STILL_ASSIGN_OR_RETURN(const TargetStore store, TargetStore::Open(artifacts, IdentityBuilder::FromText(task.identity),
                                                                     teacher->spec(), corpus->shards()));
-  StageProgress progress{.total = corpus->sequences() * task.mask.variants, .unit = "sequences"};
-  if (context.world.rank() == 0) {
-    STILL_RETURN_IF_ERROR(store.RemoveLeftovers());
-    progress.done = SealedBefore(store, *corpus, task.mask.variants);
-    context.control.ReportProgress(progress);
-  }
-  STILL_RETURN_IF_ERROR(context.world.Barrier());  // what was sealed before has been counted
-  STILL_RETURN_IF_ERROR(BuildLeasedShards(context, store, *corpus, *teacher, &progress));
-
-  // All shards are taken; at the barrier they are sealed as well. The sum is that barrier.
-  std::array<std::int64_t, 1> tokens = {static_cast<std::int64_t>(progress.tokens)};
-  STILL_RETURN_IF_ERROR(context.world.AllReduceSum(std::span(tokens)));
-  if (context.world.rank() != 0) return Ok();
-  const double seconds = SecondsSince(clock, start);
-  LogInfo("targets: {} tokens in {:.1f} s, {:.0f} tokens/s", tokens[0], seconds,
-          static_cast<double>(tokens[0]) / seconds);
-  return store.Commit({{"shards", store.shards()},
-                       {"seconds", seconds},
-                       {"tokens_per_second", static_cast<double>(tokens[0]) / seconds}});
+  STILL_RETURN_IF_ERROR(store.RemoveLeftovers());
+  return TargetsRank(context, artifacts, store, *corpus, *teacher).Run();
 }
 
 }  // namespace still::worker
