@@ -77,8 +77,9 @@ void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
   }
   if (Ending() && !ending_since_) ending_since_ = now;
   if (!lost_host_ && !Ending()) lost_host_ = host_silence_.Lost(membership_.members(), now);
+  const bool nobody_left = !Ending() && host_silence_.EverybodySilent(membership_.members(), now);
   // A rank lost at the start: where deaths are survived, the others wait for it in MPI_Init, which knows of none.
-  if (lost_at_start_ || lost_host_) job.Kill();
+  if (lost_at_start_ || lost_host_ || nobody_left) job.Kill();
   if (stops > 1 || (ending_since_ && now - *ending_since_ > EndPatience())) job.Kill();
 }
 
