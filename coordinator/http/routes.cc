@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 
 namespace still::coordinator {
 namespace {

@@ -9,7 +9,7 @@
 #include "coordinator/http/access.h"
 #include "coordinator/http/question.h"
 #include "coordinator/http/routes.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
