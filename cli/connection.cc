@@ -9,6 +9,7 @@
 
 #include "cli/text.h"
 #include "common/clock.h"
+#include "common/keys.h"
 #include "coordinator/service/state_directory.h"
 
 namespace still::cli {
@@ -50,7 +51,10 @@ Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const Connection
   }
   STILL_ASSIGN_OR_RETURN(const std::string endpoint,
                          FindCoordinator(flags.coordinator, coordinator::StateDirectory(state)));
-  return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName()}, Clock::System());
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys,
+                         ClientKeysIfAny(coordinator::StateDirectory(state).Keys()));
+  return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
+                                    Clock::System());
 }
 
 Result<std::string> AskJson(CoordinatorClient& client, const ViewQuery& asked) {
@@ -91,14 +95,14 @@ Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text
   if (const auto id = AsId(text)) return *id;
   STILL_ASSIGN_OR_RETURN(const View queue, Ask(client, {.view = "queue"}));
   if (!NamesMeant(text, queue.jobs).empty()) return ChooseJob(text, queue.jobs, {});
-  STILL_ASSIGN_OR_RETURN(const View history, Ask(client, {.view = "history"}));
+  STILL_ASSIGN_OR_RETURN(const View history, Ask(client, {.view = "history", .limit = kAllRows}));
   return ChooseJob(text, queue.jobs, history.jobs);
 }
 
 Result<std::uint64_t> FindPipeline(CoordinatorClient& client, const std::string& text) {
   if (const auto id = AsId(text)) return *id;
   for (const char* name : {"queue", "history"}) {
-    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name}));
+    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .limit = kAllRows}));
     std::uint64_t newest = 0;
     for (const JobRow& job : view.jobs) {
       if (job.name.starts_with(text + "/")) newest = std::max(newest, job.pipeline);

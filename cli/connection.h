@@ -19,6 +19,9 @@ struct ConnectionFlags {
 
 Result<std::unique_ptr<coordinator::CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags);
 
+// More than a coordinator lists.
+inline constexpr std::uint32_t kAllRows = 10'000;
+
 struct ViewQuery {
   std::string view;
   std::uint64_t job = 0;

@@ -67,6 +67,11 @@ std::string ReasonText(const JobRow& job) {
   return waits ? "the coordinator gave no reason" : "";
 }
 
+std::string StorageText(const View& view) {
+  if (view.storage_trouble.empty()) return "";
+  return fmt::format("the coordinator starts nothing new, its disk is in trouble: {}\n", Escaped(view.storage_trouble));
+}
+
 std::string GoodputText(const JobRow& job) {
   std::vector<std::pair<double, std::string>> shares;
   double total = 0;
@@ -98,7 +103,8 @@ std::string PhasesText(const JobRow& job) {
 }
 
 std::string QueueText(const View& view) {
-  if (view.jobs.empty()) return "no jobs: `still submit PIPELINE.yaml` brings some, `still history` shows past ones\n";
+  if (view.jobs.empty())
+    return StorageText(view) + "no jobs: `still submit PIPELINE.yaml` brings some, `still history` shows past ones\n";
   Table table({{"ID", Align::kRight},
                {"NAME"},
                {"OWNER"},
@@ -119,7 +125,7 @@ std::string QueueText(const View& view) {
                ProgressText(job), RateText(job), LeftText(job), job.position == 0 ? "" : fmt::to_string(job.position),
                RelativeText(job.predicted_start_ms, view.now_ms), ReasonText(job)});
   }
-  return table.Text();
+  return StorageText(view) + table.Text();
 }
 
 std::string HistoryText(const View& view) {
@@ -228,7 +234,7 @@ std::string AttemptsText(const JobRow& job) {
 
 std::string RanksText(const JobRow& job) {
   if (job.rank_rows.empty()) return "";
-  Table table({{"RANK", Align::kRight}, {"HOST"}, {"PHASE"}, {"STEP", Align::kRight}, {"FOR", Align::kRight}});
+  Table table({{"RANK", Align::kRight}, {"HOST"}, {"PHASE"}, {"STEP", Align::kRight}, {"FOR", Align::kRight}, {""}});
   for (const RankRow& rank : job.rank_rows)
     table.Add(
         {fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step), DurationText(rank.phase_seconds)});

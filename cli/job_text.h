@@ -21,6 +21,8 @@ std::string StateText(const JobRow& job);     // "RUNNING, STRAGGLING"
 std::string ProgressText(const JobRow& job);  // "123/400 steps, 31 %"; empty before the first report
 // Why it waits or recovers, or what is wrong with it; never empty for a job that waits.
 std::string ReasonText(const JobRow& job);
+// A line about the coordinator's own disk; empty when it is well.
+std::string StorageText(const View& view);
 // "compute 93.1 %, reduce 4.0 %", the largest share first; empty without numbers.
 std::string GoodputText(const JobRow& job);
 // "compute 3, reduce 1", in the order of the ranks; empty without ranks.

@@ -17,7 +17,7 @@ using Action = std::function<Status()>;
 void RegisterRun(CLI::App& app, Action& action);        // run
 void RegisterArtifacts(CLI::App& app, Action& action);  // corpus, targets, checkpoint
 void RegisterJobs(CLI::App& app, Action& action);       // submit, queue, show, why, logs, cancel, ..., report
-void RegisterServe(CLI::App& app, Action& action);      // serve, agent
+void RegisterServe(CLI::App& app, Action& action);      // serve, agent, keys
 void RegisterHosts(CLI::App& app, Action& action);      // nodes, drain, undrain
 
 }  // namespace still::cli

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/pipeline/pipeline_driver.h"
 #include "coordinator/pipeline/plan.h"
 #include "coordinator/pipeline/run_summary.h"
+#include "coordinator/service/pipeline_run.h"
 
 namespace still::cli {
 

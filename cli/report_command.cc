@@ -15,9 +15,6 @@ namespace {
 using coordinator::CoordinatorClient;
 using coordinator::VariantArtifacts;
 
-// More than a coordinator keeps of one pipeline: 256 variants of six jobs.
-constexpr std::uint32_t kAllJobs = 10'000;
-
 struct Sweep {
   std::string name;
   std::vector<VariantArtifacts> variants;
@@ -53,7 +50,7 @@ Result<VariantArtifacts> ArtifactsOfEvaluation(CoordinatorClient& client, std::u
 Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline) {
   std::vector<JobRow> jobs;
   for (const char* name : {"history", "queue"}) {
-    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .pipeline = pipeline, .limit = kAllJobs}));
+    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .pipeline = pipeline, .limit = kAllRows}));
     for (const JobRow& job : view.jobs) {
       if (job.pipeline == pipeline) jobs.push_back(job);
     }

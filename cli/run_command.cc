@@ -64,7 +64,7 @@ Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& conf
   STILL_ASSIGN_OR_RETURN(const std::string mpirun, cluster::FindMpirun());
   cluster::LocalLauncher launcher(mpirun);
   ProgressDisplay display(stderr, isatty(STDERR_FILENO) != 0, Clock::System());
-  coordinator::PipelineDriver driver(config, worker, launcher, Clock::System(), display);
+  coordinator::PipelineRun driver(config, worker, launcher, Clock::System(), display);
   coordinator::Stage last = coordinator::Stage::kExport;
   if (!flags.until.empty()) {
     STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(flags.until));

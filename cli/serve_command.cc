@@ -34,7 +34,11 @@ Status ServeCommand(const ServeFlags& flags) {
                                      .http_address = flags.http_address,
                                      .http_port = flags.http_port,
                                      .http = !flags.no_http,
-                                     .hostfile = flags.hostfile};
+                                     .hostfile = flags.hostfile,
+                                     .address = flags.address,
+                                     .ssh = {.identity_file = flags.ssh_identity,
+                                             .arguments = flags.ssh_arguments,
+                                             .network = flags.network}};
   if (options.state_directory.empty()) {
     STILL_ASSIGN_OR_RETURN(options.state_directory, coordinator::DefaultStateDirectory());
   }

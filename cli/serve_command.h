@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/status.h"
 
@@ -15,6 +16,10 @@ struct ServeFlags {
   std::string http_address = "127.0.0.1";
   std::uint16_t http_port = 5680;
   bool no_http = false;
+  std::string address;
+  std::string network;
+  std::string ssh_identity;
+  std::vector<std::string> ssh_arguments;
 };
 
 // Serves until SIGINT or SIGTERM; jobs go on without it.

@@ -32,7 +32,7 @@ struct Submission {
 };
 
 std::string TextOf(const Submission& submission) {
-  Table table({{"ID", Align::kRight}, {"NAME"}, {"RANKS", Align::kRight}, {"AFTER"}, {"ARTIFACT"}, {""}});
+  Table table({{"ID", Align::kRight}, {"NAME"}, {"RANKS", Align::kRight}, {"AFTER"}, {"ARTIFACT"}, {"ACTION"}});
   const auto& jobs = submission.expansion.submit.jobs();
   for (int i = 0; i < jobs.size(); ++i) {
     const v1::JobSpec& job = jobs[i];

@@ -95,7 +95,7 @@ std::string WaitingText(const View& view) {
 }  // namespace
 
 std::string TopText(const View& view) {
-  return HeadLine(view) + "\n" + ActiveText(view) + WaitingText(view) + NodesText(view);
+  return HeadLine(view) + StorageText(view) + "\n" + ActiveText(view) + WaitingText(view) + NodesText(view);
 }
 
 std::string Redrawn(const std::string& picture, std::size_t columns, std::size_t rows) {

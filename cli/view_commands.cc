@@ -16,7 +16,6 @@ namespace {
 using coordinator::CoordinatorClient;
 
 constexpr std::chrono::milliseconds kPeriod(1000);
-constexpr std::uint32_t kEventsAtOnce = 1000;
 
 void Print(const std::string& text) {
   std::fputs(text.c_str(), stdout);
@@ -85,7 +84,7 @@ Status EventsCommand(const ViewFlags& flags) {
     }
     for (const EventRow& event : view.events) query.after = std::max(query.after, event.sequence);
     if (!flags.follow) return Ok();
-    query.limit = kEventsAtOnce;
+    query.limit = kAllRows;
   }
 }
 

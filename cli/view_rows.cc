@@ -9,13 +9,15 @@ namespace {
 
 using nlohmann::json;
 
+void Read(const json& from, bool* to) {
+  if (from.is_boolean()) *to = from.get<bool>();
+}
 void Read(const json& from, std::string* to) {
   if (from.is_string()) *to = from.get<std::string>();
 }
 // Whole numbers, and others that fit: a conversion of one that does not would be undefined.
 template <typename T>
-requires std::is_arithmetic_v<T>
-void Read(const json& from, T* to) {
+requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) void Read(const json& from, T* to) {
   if (!from.is_number()) return;
   if constexpr (std::is_floating_point_v<T>) {
     *to = from.get<T>();
@@ -65,6 +67,7 @@ void Read(const json& from, RankRow* to) {
   Get(from, "phase", &to->phase);
   Get(from, "step", &to->step);
   Get(from, "phase_seconds", &to->phase_seconds);
+  Get(from, "straggling", &to->straggling);
 }
 
 void Read(const json& from, EventRow* to) {
@@ -159,6 +162,7 @@ Result<View> ParseView(const std::string& text) {
   Get(parsed, "reasons", &view.reasons);
   Get(parsed, "hosts", &view.hosts);
   Get(parsed, "events", &view.events);
+  Get(parsed, "storage_trouble", &view.storage_trouble);
   return view;
 }
 

@@ -28,6 +28,7 @@ struct RankRow {
   std::string phase;
   std::uint64_t step = 0;
   double phase_seconds = 0;
+  bool straggling = false;
 };
 
 struct ReasonRow {
@@ -88,6 +89,7 @@ struct View {
   std::vector<ReasonRow> reasons;
   std::vector<HostRow> hosts;
   std::vector<EventRow> events;
+  std::string storage_trouble;  // of the coordinator itself: its journal cannot be written
 };
 
 // UNAVAILABLE when `json` is no view at all.

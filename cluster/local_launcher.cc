@@ -91,6 +91,17 @@ struct ChildPlan {
   ::_exit(127);
 }
 
+// Our own variables (faults, the level of the log), which ranks of this machine inherit. What is true of one host alone
+// stays here.
+void AddOurOwn(std::map<std::string, std::string>* environment) {
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const std::string name = text.substr(0, text.find('='));
+    if (!name.starts_with("STILL_") || name == "STILL_HOST" || name.size() == text.size()) continue;
+    environment->insert({name, text.substr(name.size() + 1)});
+  }
+}
+
 }  // namespace
 
 std::string ExitInfo::ToString() const {
@@ -137,6 +148,7 @@ Result<std::unique_ptr<LaunchedJob>> StartProcess(const Command& command, const 
 Result<std::unique_ptr<LaunchedJob>> LocalLauncher::Launch(const LaunchSpec& spec) {
   LaunchSpec local = spec;
   local.as_root = ::geteuid() == 0;
+  if (!local.hosts.empty()) AddOurOwn(&local.environment);
   return StartProcess(MpirunCommand(mpirun_, local), spec.log_path, spec.working_directory);
 }
 

@@ -1,4 +1,5 @@
-// Launches on this machine: one mpirun, a child of this process, in a process group of its own.
+// Launches from this machine: one mpirun, a child of this process, in a process group of its own. Ranks on other hosts
+// get our STILL_* variables, but for STILL_HOST.
 #pragma once
 
 #include <memory>

@@ -2,9 +2,13 @@
 
 #include <unistd.h>
 
+#include <fmt/ranges.h>
+
 #include <array>
 #include <cstdlib>
+#include <initializer_list>
 #include <sstream>
+#include <string_view>
 
 #include "common/files.h"
 
@@ -20,25 +24,80 @@ constexpr std::array kSurviveDeaths = {
     "--with-ft", "ulfm",  "--mca", "coll", "^han,hcoll,portals4", "--mca", "coll_ftagree_agreement",
     "1",         "--mca", "pml",   "ob1"};
 
+// The directory that mpirun was installed under, for the other hosts, whose shells may not find it; empty for a
+// system's, which they do.
+std::string PrefixOf(const std::string& mpirun) {
+  const std::string bin = mpirun.substr(0, mpirun.rfind('/'));
+  if (!mpirun.starts_with('/') || !bin.ends_with("/bin")) return "";
+  const std::string prefix = bin.substr(0, bin.size() - std::string_view("/bin").size());
+  return prefix.empty() || prefix == "/usr" ? "" : prefix;
+}
+
+// In the order of the placement: "a:2,b:1". A host's slots are the ranks it gets, so that ranks fill them one by one.
+std::string HostList(const Placement& hosts) {
+  std::vector<std::string> shares;
+  for (const HostShare& share : hosts) shares.push_back(fmt::format("{}:{}", share.host, share.ranks));
+  return fmt::format("{}", fmt::join(shares, ","));
+}
+
+std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind) {
+  const bool prrte = kind == MpirunKind::kOpenMpi5;
+  const SshOptions& ssh = spec.ssh;
+  // An ssh to a host that vanished would outlive mpirun: it asks now and then whether somebody is there.
+  std::string ssh_arguments = fmt::format(
+      "-o BatchMode=yes -o ConnectTimeout={} -o ServerAliveInterval=15 -o ServerAliveCountMax=4", ssh.connect_seconds);
+  if (!ssh.identity_file.empty()) ssh_arguments += " -i " + ssh.identity_file;
+  for (const std::string& argument : ssh.arguments) ssh_arguments += " " + argument;
+
+  std::vector<std::string> flags = {"--host", HostList(spec.hosts)};
+  const auto add = [&flags](std::initializer_list<std::string> more) { flags.insert(flags.end(), more); };
+  if (const std::string prefix = ssh.prefix.empty() ? PrefixOf(mpirun) : ssh.prefix; !prefix.empty())
+    add({"--prefix", prefix});
+  // Options of what starts processes have a flag of their own since Open MPI 5; before, all were MPI's.
+  const std::string launcher = prrte ? "--prtemca" : "--mca";
+  add({launcher, prrte ? "plm_ssh_agent" : "plm_rsh_agent", "ssh"});
+  add({launcher, prrte ? "plm_ssh_args" : "plm_rsh_args", ssh_arguments});
+  if (!ssh.network.empty()) {
+    add({launcher, prrte ? "prte_if_include" : "oob_tcp_if_include", ssh.network});
+    add({"--mca", "btl", "self,tcp", "--mca", "btl_tcp_if_include", ssh.network});
+  }
+  return flags;
+}
+
 bool IsExecutable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 }  // namespace
 
-Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec) {
-  Command command;
-  command.argv = {mpirun};
-  if (spec.as_root) command.argv.push_back("--allow-run-as-root");
-  if (spec.survive_deaths) command.argv.insert(command.argv.end(), kSurviveDeaths.begin(), kSurviveDeaths.end());
-  for (const char* flag : {"--oversubscribe", "--bind-to", "none", "-n"}) command.argv.push_back(flag);
-  command.argv.push_back(std::to_string(spec.ranks));
-  command.argv.push_back(spec.program);
-  command.argv.insert(command.argv.end(), spec.arguments.begin(), spec.arguments.end());
+MpirunKind MpirunKindInUse() { return MpiHasUlfm() ? MpirunKind::kOpenMpi5 : MpirunKind::kOpenMpi4; }
 
+Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind) {
   // mpirun hands its environment to the ranks it starts on this machine. The thread counts are part of a result's
   // identity, so they win over whatever the user's shell says; spec.environment wins over both.
   const std::string threads = std::to_string(spec.threads_per_rank);
+  Command command;
   command.environment = spec.environment;
   command.environment.insert({{"OMP_NUM_THREADS", threads}, {"MKL_NUM_THREADS", threads}});
+
+  command.argv = {mpirun};
+  if (spec.as_root) command.argv.push_back("--allow-run-as-root");
+  if (spec.survive_deaths) command.argv.insert(command.argv.end(), kSurviveDeaths.begin(), kSurviveDeaths.end());
+  if (!spec.hosts.empty()) {
+    const std::vector<std::string> flags = HostFlags(mpirun, spec, kind);
+    command.argv.insert(command.argv.end(), flags.begin(), flags.end());
+    for (const auto& [name, value] : command.environment) {
+      command.argv.push_back("-x");
+      command.argv.push_back(name);
+    }
+  }
+  // On several hosts ranks fill one after the other, whatever the mapping of this mpirun would be.
+  std::vector<std::string> mapping = {"--oversubscribe"};
+  if (!spec.hosts.empty() && kind == MpirunKind::kOpenMpi5) mapping = {"--map-by", "slot:OVERSUBSCRIBE"};
+  if (!spec.hosts.empty() && kind == MpirunKind::kOpenMpi4) mapping = {"--map-by", "slot", "--oversubscribe"};
+  command.argv.insert(command.argv.end(), mapping.begin(), mapping.end());
+  for (const char* flag : {"--bind-to", "none", "-n"}) command.argv.push_back(flag);
+  command.argv.push_back(std::to_string(spec.ranks));
+  command.argv.push_back(spec.program);
+  command.argv.insert(command.argv.end(), spec.arguments.begin(), spec.arguments.end());
   return command;
 }
 

@@ -7,9 +7,23 @@
 #include <string>
 #include <vector>
 
+#include "cluster/placement.h"
 #include "common/status.h"
 
 namespace still::cluster {
+
+// How mpirun reaches the other hosts of a placement. It starts ssh once a host, asks nothing, and needs Open MPI and
+// the worker under the same paths everywhere.
+struct SshOptions {
+  std::string identity_file;           // private key; empty: ssh's own choice
+  std::vector<std::string> arguments;  // more of ssh's: "-F", "/etc/stillhouse/ssh_config"; no blanks in any of them
+  std::string network;                 // "10.0.0.0/24": the interfaces that hosts talk over; empty: mpirun chooses
+  std::string prefix;  // of Open MPI on every host; empty: as `mpirun` is found, unless it is a system's
+  std::uint32_t connect_seconds = 10;  // for a host to answer
+};
+
+// Whose options mpirun takes: they have other names since Open MPI 5, which starts processes by PRRTE.
+enum class MpirunKind { kOpenMpi4, kOpenMpi5 };
 
 struct LaunchSpec {
   std::uint32_t ranks = 1;
@@ -21,6 +35,8 @@ struct LaunchSpec {
   std::string working_directory;                   // empty: the launching process's
   bool as_root = false;                            // Open MPI refuses root unless told
   bool survive_deaths = false;                     // the death of a rank does not end the others (needs MpiHasUlfm)
+  Placement hosts;                                 // ranks fill them in this order; empty: all on this machine
+  SshOptions ssh;                                  // with `hosts`
 };
 
 // A process to start: argv[0] is the path of the program; `environment` is added to the launching process's.
@@ -29,8 +45,12 @@ struct Command {
   std::map<std::string, std::string> environment;
 };
 
-// Ranks are neither bound to cores nor counted against slots: the user said how many, and how many threads each.
-Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec);
+// The kind the worker was built with.
+MpirunKind MpirunKindInUse();
+
+// Ranks are neither bound to cores nor counted against slots: the user said how many, and how many threads each. On
+// other hosts they get `spec.environment` and the counts of threads, but nothing else of the launching process's.
+Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind = MpirunKindInUse());
 
 // Whether the MPI that the worker was built with lets survivors go on without a dead rank (ULFM).
 bool MpiHasUlfm();

@@ -202,8 +202,8 @@ Status RemoveAll(const std::string& path) {
 Status SyncDirectory(const std::string& path) { return SyncPath(path, O_DIRECTORY); }
 Status SyncFile(const std::string& path) { return SyncPath(path, 0); }
 
-Status WriteFileAtomically(const std::string& path, std::string_view contents) {
-  STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(path));
+Status WriteFileAtomically(const std::string& path, std::string_view contents, FileAccess access) {
+  STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::Create(path, access));
   STILL_RETURN_IF_ERROR(file->Append(contents));
   return file->Commit();
 }
@@ -241,10 +241,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-Result<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path) {
+Result<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path, FileAccess access) {
   std::string temporary = fmt::format("{}.tmp-{}", path, getpid());
   // Truncates instead of failing on an old one: in a container a process number soon comes back.
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  // A private one never fills an old file: that may be open to somebody, and its mode would stay.
+  if (access == FileAccess::kPrivate) unlink(temporary.c_str());
+  const int flags = access == FileAccess::kPrivate ? O_EXCL : O_TRUNC;
+  const int fd =
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, access == FileAccess::kPrivate ? 0600 : 0666);
   if (fd < 0) return ErrnoStatus(errno, "cannot create", path);
   return std::unique_ptr<AtomicFile>(new AtomicFile(path, std::move(temporary), fd));
 }

@@ -34,8 +34,13 @@ Status SyncDirectory(const std::string& path);
 Status SyncFile(const std::string& path);
 // False under STILL_FSYNC=off.
 bool SyncWanted();
+// What a new file may be used for, less the process's umask.
+enum class FileAccess {
+  kShared,   // 0666
+  kPrivate,  // 0600: it holds a secret
+};
 // Atomic replace of `path` by `contents`.
-Status WriteFileAtomically(const std::string& path, std::string_view contents);
+Status WriteFileAtomically(const std::string& path, std::string_view contents, FileAccess access = FileAccess::kShared);
 std::string JoinPath(std::string_view directory, std::string_view name);
 
 // A read-only memory map. Movable; unmapped on destruction.
@@ -60,7 +65,7 @@ class MappedFile {
 // removes what it wrote.
 class AtomicFile {
  public:
-  static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path, FileAccess access = FileAccess::kShared);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

@@ -93,6 +93,8 @@ void CheckRecovery(const v1::RecoveryConfig& recovery, Checks* check) {
   check->That(snapshots == "none" || snapshots.starts_with('/'), "recovery.snapshot_directory",
               fmt::format("'{}' is neither none nor an absolute path", snapshots));
   check->Positive(recovery.failure_interval_hours(), "recovery.failure_interval_hours");
+  // Less than what a rank that is alive may need between two heartbeats would lose hosts that are well.
+  check->Within(recovery.host_seconds(), 3.0, 86400.0, "recovery.host_seconds");
 }
 
 void CheckCorpus(const v1::CorpusConfig& corpus, Checks* check) {
@@ -181,6 +183,7 @@ v1::PipelineConfig DefaultPipelineConfig() {
   recovery.set_same_step_failures(3);
   recovery.set_snapshot_directory("/dev/shm");
   recovery.set_failure_interval_hours(24);
+  recovery.set_host_seconds(15);
   return config;
 }
 

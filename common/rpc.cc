@@ -3,13 +3,18 @@
 #include <zmq.hpp>
 
 #include <cerrno>
+#include <utility>
 #include <vector>
+
+#include "common/clock.h"
+#include "common/rpc_security.h"
 
 namespace still {
 namespace {
 
 constexpr int kLingerMs = 200;  // an ending process gives its last words this long to leave
 constexpr std::int64_t kLargestMessageBytes = std::int64_t{64} << 20;
+constexpr std::size_t kMostFrames = 2;  // of a message of ours: sender and payload
 
 Status ZmqStatus(const zmq::error_t& error, std::string_view action, const std::string& endpoint) {
   switch (error.num()) {
@@ -34,21 +39,39 @@ struct Endpoint {
     socket.set(zmq::sockopt::maxmsgsize, kLargestMessageBytes);
   }
 
-  // The frames of the next message; none once the timeout has passed or a signal came.
-  Result<std::vector<std::string>> Receive(std::chrono::milliseconds timeout) {
-    std::vector<std::string> frames;
+  // The frames of the next message; none once the timeout has passed or a signal came. Meanwhile `admission`, when
+  // there is one, answers for those who connect.
+  Result<std::vector<std::string>> Receive(std::chrono::milliseconds timeout, internal::Admission* admission) {
     try {
-      zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
-      if (zmq::poll(&item, 1, timeout) == 0) return frames;
-      zmq::message_t frame;
-      do {
-        if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::vector<std::string>();
-        frames.push_back(frame.to_string());
-      } while (frame.more());
+      return WaitForMessage(timeout, admission) ? TakeFrames() : std::vector<std::string>();
     } catch (const zmq::error_t& error) {
       if (error.num() == EINTR) return std::vector<std::string>();
       return ZmqStatus(error, "cannot receive at", name);
     }
+  }
+
+  bool WaitForMessage(std::chrono::milliseconds timeout, internal::Admission* admission) {
+    const Clock& clock = Clock::System();
+    const Clock::TimePoint until = clock.Now() + timeout;
+    while (true) {
+      zmq::pollitem_t items[] = {{socket.handle(), 0, ZMQ_POLLIN, 0}, {nullptr, 0, ZMQ_POLLIN, 0}};
+      if (admission != nullptr) items[1].socket = admission->socket().handle();
+      zmq::poll(items, admission != nullptr ? 2 : 1, timeout);
+      if (admission != nullptr && items[1].revents != 0) admission->Answer();
+      if (items[0].revents != 0) return true;
+      timeout = std::chrono::ceil<std::chrono::milliseconds>(until - clock.Now());
+      if (timeout <= std::chrono::milliseconds::zero()) return false;
+    }
+  }
+
+  // A message of too many frames is read to its end, but not kept.
+  std::vector<std::string> TakeFrames() {
+    std::vector<std::string> frames;
+    zmq::message_t frame;
+    do {
+      if (!socket.recv(frame, zmq::recv_flags::dontwait)) return {};
+      if (frames.size() <= kMostFrames) frames.push_back(frame.to_string());
+    } while (frame.more());
     return frames;
   }
 
@@ -72,14 +95,23 @@ class Server final : public RpcServer {
   explicit Server(const std::string& endpoint) : router_(zmq::socket_type::router, endpoint) {
     // A peer that comes back under its identity takes over from its dead connection.
     router_.socket.set(zmq::sockopt::router_handover, true);
-    router_.socket.bind(endpoint);
+  }
+
+  Status Bind(const std::optional<RpcServerKeys>& keys) {
+    if (keys) {
+      STILL_ASSIGN_OR_RETURN(admission_, internal::Admission::Create(*keys, router_.context, router_.socket));
+    } else {
+      STILL_RETURN_IF_ERROR(internal::CheckOpenEndpoint(router_.name));
+    }
+    router_.socket.bind(router_.name);
     router_.name = router_.socket.get(zmq::sockopt::last_endpoint);
+    return Ok();
   }
 
   const std::string& endpoint() const override { return router_.name; }
 
   Result<std::optional<RpcMessage>> Receive(std::chrono::milliseconds timeout) override {
-    STILL_ASSIGN_OR_RETURN(auto frames, router_.Receive(timeout));
+    STILL_ASSIGN_OR_RETURN(auto frames, router_.Receive(timeout, admission_.get()));
     if (frames.size() != 2) return std::optional<RpcMessage>();  // nothing, or not a peer of ours
     return std::optional<RpcMessage>({std::move(frames[0]), std::move(frames[1])});
   }
@@ -91,19 +123,25 @@ class Server final : public RpcServer {
 
  private:
   Endpoint router_;
+  std::unique_ptr<internal::Admission> admission_;  // in the context of router_; null: everybody is admitted
 };
 
 class Client final : public RpcClient {
  public:
   Client(const std::string& endpoint, const std::string& identity) : dealer_(zmq::socket_type::dealer, endpoint) {
     dealer_.socket.set(zmq::sockopt::routing_id, identity);
-    dealer_.socket.connect(endpoint);
+  }
+
+  Status Connect(const std::optional<RpcClientKeys>& keys) {
+    if (keys) STILL_RETURN_IF_ERROR(internal::SetClientKeys(*keys, dealer_.socket));
+    dealer_.socket.connect(dealer_.name);
+    return Ok();
   }
 
   Status Send(std::string_view payload) override { return dealer_.Send(payload, zmq::send_flags::none); }
 
   Result<std::optional<std::string>> Receive(std::chrono::milliseconds timeout) override {
-    STILL_ASSIGN_OR_RETURN(auto frames, dealer_.Receive(timeout));
+    STILL_ASSIGN_OR_RETURN(auto frames, dealer_.Receive(timeout, nullptr));
     if (frames.size() != 1) return std::optional<std::string>();
     return std::optional<std::string>(std::move(frames[0]));
   }
@@ -114,18 +152,24 @@ class Client final : public RpcClient {
 
 }  // namespace
 
-Result<std::unique_ptr<RpcServer>> RpcServer::Bind(const std::string& endpoint) {
+Result<std::unique_ptr<RpcServer>> RpcServer::Bind(const std::string& endpoint,
+                                                   const std::optional<RpcServerKeys>& keys) {
   try {
-    return std::unique_ptr<RpcServer>(std::make_unique<Server>(endpoint));
+    auto server = std::make_unique<Server>(endpoint);
+    STILL_RETURN_IF_ERROR(server->Bind(keys));
+    return std::unique_ptr<RpcServer>(std::move(server));
   } catch (const zmq::error_t& error) {
     return ZmqStatus(error, "cannot listen at", endpoint);
   }
 }
 
-Result<std::unique_ptr<RpcClient>> RpcClient::Connect(const std::string& endpoint, const std::string& identity) {
+Result<std::unique_ptr<RpcClient>> RpcClient::Connect(const std::string& endpoint, const std::string& identity,
+                                                      const std::optional<RpcClientKeys>& keys) {
   STILL_CHECK(!identity.empty() && identity.size() <= 255 && identity[0] != '\0', "1 to 255 bytes, the first not zero");
   try {
-    return std::unique_ptr<RpcClient>(std::make_unique<Client>(endpoint, identity));
+    auto client = std::make_unique<Client>(endpoint, identity);
+    STILL_RETURN_IF_ERROR(client->Connect(keys));
+    return std::unique_ptr<RpcClient>(std::move(client));
   } catch (const zmq::error_t& error) {
     return ZmqStatus(error, "cannot connect to", endpoint);
   }

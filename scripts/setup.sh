@@ -20,7 +20,7 @@ done
 packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates python3-venv
   protobuf-compiler libprotobuf-dev librocksdb-dev libzmq3-dev cppzmq-dev libspdlog-dev libfmt-dev libyaml-cpp-dev
   libcli11-dev nlohmann-json3-dev libicu-dev libbz2-dev libexpat1-dev libssl-dev libcpp-httplib-dev
-  libgtest-dev libgmock-dev)
+  libgtest-dev libgmock-dev chromium fonts-dejavu-core)
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

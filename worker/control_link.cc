@@ -241,8 +241,9 @@ class RpcControlLink final : public ControlLink {
 
 Result<std::unique_ptr<ControlLink>> ConnectControlLink(const std::string& endpoint, std::uint64_t generation, int rank,
                                                         const ControlLinkOptions& options) {
-  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcClient> client,
-                         RpcClient::Connect(endpoint, fmt::format("{}.{}.{}", generation, rank, getpid())));
+  STILL_ASSIGN_OR_RETURN(
+      std::unique_ptr<RpcClient> client,
+      RpcClient::Connect(endpoint, fmt::format("{}.{}.{}", generation, rank, getpid()), options.keys));
   return std::unique_ptr<ControlLink>(
       std::make_unique<RpcControlLink>(std::move(client), endpoint, generation, rank, options));
 }

@@ -13,6 +13,7 @@
 
 #include "common/checkpoint.h"
 #include "common/clock.h"
+#include "common/rpc.h"
 #include "common/stage_progress.h"
 #include "common/status.h"
 
@@ -81,6 +82,7 @@ struct ControlLinkOptions {
   std::chrono::milliseconds lease_pause{200};        // before asking again, when told to wait
   std::chrono::milliseconds shrink_resend_interval{250};
   std::chrono::milliseconds shrink_deadline{5'000};
+  std::optional<RpcClientKeys> keys;  // none: the endpoint takes anybody
   Clock* clock = &Clock::System();
 };
 

@@ -62,6 +62,7 @@ int LaunchRank() {
 
 Result<std::unique_ptr<Guardian>> StartGuardian(const Task& task) {
   return Guardian::Start({.endpoint = task.endpoint,
+                          .keys = task.keys,
                           .generation = task.generation,
                           .rank = LaunchRank(),
                           .log_name = fmt::format("{}/guardian-{}", StageName(task.stage), LaunchRank()),
@@ -96,7 +97,8 @@ int Run(int argc, char** argv, const std::string& task_path) {
   if (!mpi.ok()) Die(nullptr, mpi.status());
   PrepareTorch(task->threads);
   const int rank = (*mpi)->world().rank();
-  Result<std::unique_ptr<ControlLink>> control = ConnectControlLink(task->endpoint, task->generation, rank);
+  Result<std::unique_ptr<ControlLink>> control =
+      ConnectControlLink(task->endpoint, task->generation, rank, {.keys = task->keys});
   if (!control.ok()) Die(nullptr, control.status());
 
   progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? Phase::kStart : Phase::kStage);

@@ -95,6 +95,12 @@ Result<std::vector<CheckpointManifest>> ManifestsOf(const v1::WorkerTask& messag
   return manifests;
 }
 
+std::optional<RpcClientKeys> KeysOf(const v1::WorkerTask& message) {
+  if (!message.has_keys()) return std::nullopt;
+  const v1::ControlKeys& keys = message.keys();
+  return RpcClientKeys{.server = keys.server_public(), .own = {keys.client_public(), keys.client_secret()}};
+}
+
 Status CheckResolved(const v1::WorkerTask& message, const std::string& path) {
   const v1::PipelineConfig& config = message.config();
   if (message.generation() == 0) return Invalid(path, "generation", "is 0; generations count from 1");
@@ -153,6 +159,7 @@ Result<Task> LoadTask(const std::string& path) {
   task.artifacts_root = config.artifacts();
   task.generation = message.generation();
   task.endpoint = message.endpoint();
+  task.keys = KeysOf(message);
   task.identity = message.identity();
   task.corpus = message.artifacts().corpus();
   task.teacher = message.artifacts().teacher();

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/checkpoint.h"
+#include "common/rpc.h"
 #include "common/status.h"
 #include "shards/masking.h"
 #include "shards/targets/target_cache.h"
@@ -47,6 +49,7 @@ struct Task {
   std::string artifacts_root;
   std::uint64_t generation = 1;
   std::string endpoint;
+  std::optional<RpcClientKeys> keys;            // to connect with; none: the endpoint takes anybody
   std::string identity;                         // text of the identity of what this stage makes
   std::vector<CheckpointManifest> checkpoints;  // published ones of what this stage makes, newest first
   RecoveryMode recovery = RecoveryMode::kRelaunch;

@@ -19,6 +19,7 @@ struct GenerationEnd {
   std::string phase;                  // and where it was last seen
   double seconds = 0;                 // that it lasted
   bool in_place = false;              // survivors went on as the next generation
+  std::string lost_host;              // whose loss ended it; empty: no host was lost
 
   friend bool operator==(const GenerationEnd&, const GenerationEnd&) = default;
 };

@@ -27,6 +27,7 @@ std::string EndJson(const GenerationEnd& end) {
                                    {"seconds", end.seconds},
                                    {"in_place", end.in_place}};
   if (end.rank) object["rank"] = *end.rank;
+  if (!end.lost_host.empty()) object["lost_host"] = end.lost_host;
   // Logs and messages may hold bytes that are no UTF-8.
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -44,6 +45,7 @@ Result<GenerationEnd> ParseEnd(std::string_view text) {
                       .seconds = object.at("seconds").get<double>(),
                       .in_place = object.at("in_place").get<bool>()};
     if (object.contains("rank")) end.rank = object.at("rank").get<std::uint32_t>();
+    if (object.contains("lost_host")) end.lost_host = object.at("lost_host").get<std::string>();
     return end;
   } catch (const json::exception& error) {
     return Error(Code::kDataLoss, "{}", error.what());

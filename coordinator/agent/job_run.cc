@@ -1,7 +1,7 @@
 #include "coordinator/agent/job_run.h"
 
 #include <algorithm>
-#include <thread>
+#include <cmath>
 
 #include "common/artifact.h"
 #include "common/config.h"
@@ -98,6 +98,7 @@ class Run {
     const WorkerTask worker_task = TaskOfWorkers();
     LauncherAgent agent(std::move(job), worker_task, launcher_, clock_, callbacks_);
     const Status made = agent.Run(stops);
+    outcome->lost_host = agent.lost_host();
     for (const GenerationEnd& end : agent.ends()) outcome->step = std::max(outcome->step, end.step);
     return made;
   }
@@ -109,12 +110,17 @@ class Run {
     return ranks;
   }
 
+  // Bits depend on it, but those of a report do not; it takes what it was given.
+  std::uint32_t Threads() const {
+    return spec_.stage() == stillhouse::v1::STAGE_EVALUATE ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
+  }
+
   Result<AgentJob> Job() const {
     AgentJob job{.stage = stage_,
                  .journal_path = JoinPath(job_directory_, "journal"),
                  .policy = {.stage = stage_, .same_step_failures = spec_.config().recovery().same_step_failures()},
                  .launch = {.ranks = Ranks(),
-                            .threads_per_rank = spec_.config().threads_per_rank(),
+                            .threads_per_rank = Threads(),
                             .program = task_.worker(),
                             .log_path = task_.log_path()},
                  .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
@@ -138,7 +144,25 @@ class Run {
     job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
                    task_.attached_ranks() == 0 &&
                    (Trains(spec_.stage()) || spec_.stage() == stillhouse::v1::STAGE_TARGETS);
+    STILL_RETURN_IF_ERROR(AddHosts(&job));
     return job;
+  }
+
+  // Where ranks are, or may be, on other machines, they are let in by keys that are made for this attempt alone.
+  Status AddHosts(AgentJob* job) const {
+    const stillhouse::v1::HostAccess& access = task_.access();
+    if (access.address().empty()) return Ok();
+    STILL_ASSIGN_OR_RETURN(const RpcKeyPair own, NewRpcKeyPair());
+    STILL_ASSIGN_OR_RETURN(job->network.client, NewRpcKeyPair());
+    job->network.bind = fmt::format("tcp://{}:*", access.address());
+    job->network.keys = RpcServerKeys{.own = own, .clients = {job->network.client.public_key}};
+    for (const auto& share : task_.placement()) job->launch.hosts.push_back({share.host(), share.ranks()});
+    job->launch.ssh = {.identity_file = access.ssh_identity_file(),
+                       .arguments = {access.ssh_arguments().begin(), access.ssh_arguments().end()},
+                       .network = access.network()};
+    job->host_silence.silence =
+        std::chrono::milliseconds(std::llround(1000 * spec_.config().recovery().host_seconds()));
+    return Ok();
   }
 
   // What all launches have in common.
@@ -146,6 +170,7 @@ class Run {
     WorkerTask worker_task;
     worker_task.set_stage(spec_.stage());
     *worker_task.mutable_config() = spec_.config();
+    worker_task.mutable_config()->set_threads_per_rank(Threads());
     worker_task.set_identity(spec_.identity());
     *worker_task.mutable_artifacts() = spec_.inputs();
     return worker_task;

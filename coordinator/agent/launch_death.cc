@@ -9,14 +9,26 @@ namespace {
 
 constexpr std::size_t kLogLines = 12;
 
+// The host at fault, when it is clear that one is: its silence ended the launch, or mpirun lost it.
+std::optional<LostHost> HostAtFault(const LaunchWitnesses& seen, std::string_view log) {
+  if (seen.lost_host) return seen.lost_host;
+  const std::optional<std::string> lost = HostThatMpirunLost(log);
+  return lost ? seen.silence.FoundLost(*lost, seen.members) : std::nullopt;
+}
+
 }  // namespace
 
 LaunchDeath ExplainDeath(const LaunchWitnesses& seen) {
   const std::string log = LogSince(seen.log_path, seen.log_begin);
-  LaunchDeath death{.rank = seen.sightings.first_killed()};
-  if (!death.rank) death.rank = RankThatMpirunNoticed(log);
+  LaunchDeath death;
+  const std::optional<LostHost> host = HostAtFault(seen, log);
+  if (!host) death.rank = seen.sightings.first_killed();
+  if (!host && !death.rank) death.rank = RankThatMpirunNoticed(log);
   if (death.rank && !seen.members.contains(*death.rank)) death.rank.reset();  // died earlier, and was survived
-  if (death.rank) {
+  if (host) {
+    death.what = host->ToString();
+    death.lost_host = host->host;
+  } else if (death.rank) {
     death.what = seen.sightings.DeathText(std::span(&*death.rank, 1), std::nullopt);
   } else if (!seen.gave_up.empty()) {
     const std::string& said = seen.gave_up.begin()->second.message();

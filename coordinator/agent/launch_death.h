@@ -9,6 +9,7 @@
 
 #include "cluster/launcher.h"
 #include "common/status.h"
+#include "coordinator/agent/host_silence.h"
 #include "coordinator/agent/rank_sightings.h"
 
 namespace still::coordinator {
@@ -20,6 +21,8 @@ struct LaunchWitnesses {
   cluster::ExitInfo mpirun;
   const RankSightings& sightings;
   const std::set<std::uint32_t>& members;          // when it ended
+  const std::optional<LostHost>& lost_host;        // set: whose silence ended it
+  const HostSilence& silence;                      // of all hosts
   const std::map<std::uint32_t, Status>& gave_up;  // ranks that missed another one, and what they said
 };
 
@@ -27,6 +30,7 @@ struct LaunchDeath {
   std::string what;                   // in a few words: "rank 1 died in compute of step 17"
   std::string why;                    // all of it, with the end of the log and what to do
   std::optional<std::uint32_t> rank;  // at fault, when known
+  std::string lost_host;              // at fault, when known
 };
 
 LaunchDeath ExplainDeath(const LaunchWitnesses& witnesses);

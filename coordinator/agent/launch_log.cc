@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "common/files.h"
@@ -40,6 +41,28 @@ std::optional<std::uint32_t> RankThatMpirunNoticed(std::string_view log) {
   std::uint32_t rank = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
   return error == std::errc() ? std::optional(rank) : std::nullopt;
+}
+
+std::optional<std::string> HostThatMpirunLost(std::string_view log) {
+  struct Notice {
+    std::string_view title, before_host;
+    std::string_view must_follow;  // the host
+  };
+  // A daemon that ended with another status than ssh's own failure did reach the host.
+  constexpr std::array kNotices = {
+      Notice{" has lost communication with a remote daemon", "Remote daemon:", ""},
+      Notice{"A daemon failed to report back after being spawned", "Remote host:", "Daemon exit status: 255"},
+  };
+  for (const Notice& notice : kNotices) {
+    std::size_t at = log.find(notice.title);
+    if (at == std::string_view::npos) continue;
+    at = log.find(notice.before_host, at);
+    if (at == std::string_view::npos) continue;
+    const std::string_view line = log.substr(at, log.find('\n', at) - at);
+    const std::string_view host = line.substr(line.find_last_of(" \t") + 1);
+    if (log.find(notice.must_follow, at) != std::string_view::npos && !host.empty()) return std::string(host);
+  }
+  return std::nullopt;
 }
 
 }  // namespace still::coordinator

@@ -17,5 +17,7 @@ std::string LastLines(std::string_view log, std::size_t count);
 
 // The rank whose death mpirun noticed first ("mpirun noticed that process rank 1 with PID ...").
 std::optional<std::uint32_t> RankThatMpirunNoticed(std::string_view log);
+// The host that mpirun could not reach, or lost: it says so before it ends, and calls it as it was told to.
+std::optional<std::string> HostThatMpirunLost(std::string_view log);
 
 }  // namespace still::coordinator

@@ -11,11 +11,20 @@ namespace {
 constexpr std::chrono::milliseconds kDrainPatience{60'000};  // for a training step and its checkpoint
 constexpr std::chrono::milliseconds kWaitSlice{50};
 
+AgentJob WithHosts(AgentJob job) {
+  job.policy.several_hosts = job.launch.hosts.size() > 1;
+  return job;
+}
+
 }  // namespace
 
 LauncherAgent::LauncherAgent(AgentJob job, const stillhouse::v1::WorkerTask& task, cluster::Launcher& launcher,
                              Clock& clock, AgentCallbacks callbacks)
-    : job_(std::move(job)), task_(task), launcher_(launcher), clock_(clock), callbacks_(std::move(callbacks)) {}
+    : job_(WithHosts(std::move(job))),
+      task_(task),
+      launcher_(launcher),
+      clock_(clock),
+      callbacks_(std::move(callbacks)) {}
 
 LauncherAgent::~LauncherAgent() = default;
 
@@ -58,6 +67,9 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
                              .shards = job_.shards,
                              .log_path = job_.launch.log_path,
                              .survivors_go_on = job_.in_place,
+                             .network = job_.network,
+                             .placement = job_.launch.hosts,
+                             .host_silence = job_.host_silence,
                              .publisher = publisher_.get(),
                              .on_progress = callbacks_.on_progress,
                              .on_ranks = callbacks_.on_ranks,
@@ -87,8 +99,15 @@ Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std
   task.set_endpoint(endpoint);
   task.set_recovery(job_.in_place ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
   for (const CheckpointManifest& checkpoint : checkpoints) task.add_checkpoints(ManifestJson(checkpoint));
+  const StageNetwork& network = job_.network;
+  if (network.keys) {
+    task.mutable_keys()->set_server_public(network.keys->own.public_key);
+    task.mutable_keys()->set_client_public(network.client.public_key);
+    task.mutable_keys()->set_client_secret(network.client.secret_key);
+  }
   STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(job_.task_path, json));
+  STILL_RETURN_IF_ERROR(
+      WriteFileAtomically(job_.task_path, json, network.keys ? FileAccess::kPrivate : FileAccess::kShared));
   return job_.task_path;
 }
 

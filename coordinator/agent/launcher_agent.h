@@ -52,6 +52,8 @@ struct AgentJob {
   std::uint32_t shards = 0;  // to lease
   // Sets aside what is sealed of a shard that was computed twice with different results.
   std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
+  StageNetwork network;  // on several hosts: an address they reach, with keys
+  HostSilenceLimits host_silence;
   cluster::LaunchSpec launch;                            // without the arguments that name the task
   std::string task_path;                                 // where the task of each launch is written
   std::function<bool()> is_made = [] { return false; };  // whether the artifact exists
@@ -64,10 +66,13 @@ class LauncherAgent {
                 AgentCallbacks callbacks);
   ~LauncherAgent();
 
-  // Ok when the stage is done. CANCELLED after `stops` became positive: see StageServer::Run. Call once.
+  // Ok when the stage is done. CANCELLED after `stops` became positive: see StageServer::Run. UNAVAILABLE when a host
+  // of several was lost: the job goes on from its journal wherever it is placed next. Call once.
   Status Run(const std::atomic<int>& stops);
   // How the generations of this run ended, oldest first.
   const std::vector<GenerationEnd>& ends() const { return ends_; }
+  // After Run: the host whose loss ended the last launch; empty: none.
+  std::string lost_host() const { return ends_.empty() ? "" : ends_.back().lost_host; }
 
  private:
   // One launch, from its generation to its end; an error when there was none.

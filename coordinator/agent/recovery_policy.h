@@ -6,6 +6,7 @@
 //   a process died, a peer is gone        relaunch: at once when a step was gained since the last death, else after a
 //   (UNAVAILABLE, ABORTED)                growing pause; after `same_step_failures` deaths without a gain, fail with
 //                                         the evidence
+//   a host of several was lost            fail: UNAVAILABLE; whoever placed the job places it elsewhere
 //   anything else, which a rank reported  fail at once: it would happen again
 #pragma once
 
@@ -22,6 +23,7 @@ namespace still::coordinator {
 struct RecoveryPolicy {
   std::string stage;  // name, in messages
   std::uint32_t same_step_failures = 3;
+  bool several_hosts = false;  // the job's placement has
 };
 
 enum class NextAction { kDone, kRelaunch, kFail };

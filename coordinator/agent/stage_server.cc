@@ -24,7 +24,7 @@ constexpr std::string_view kStartPhase = "start";  // as workers name it
 }  // namespace
 
 Result<std::unique_ptr<StageServer>> StageServer::Bind(StageServerOptions options, const Clock& clock) {
-  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcServer> rpc, RpcServer::Bind("tcp://127.0.0.1:*"));
+  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.network.bind, options.network.keys));
   return std::unique_ptr<StageServer>(new StageServer(std::move(options), clock, std::move(rpc)));
 }
 
@@ -35,9 +35,16 @@ StageServer::StageServer(StageServerOptions options, const Clock& clock, std::un
       work_(options_.stage, options_.shards, options_.leases),
       membership_(options_.generation, options_.ranks),
       results_(options_.stage, options_.survivors_go_on),
+      host_silence_(options_.host_silence, options_.placement),
       generation_since_(clock.Now()) {
   const Result<std::uint64_t> log_size = FileSize(options_.log_path);
   if (log_size.ok()) log_begin_ = *log_size;
+}
+
+std::string StageServer::endpoint() const {
+  const std::string& bound = rpc_->endpoint();
+  if (options_.network.advertised_host.empty()) return bound;
+  return fmt::format("tcp://{}{}", options_.network.advertised_host, bound.substr(bound.rfind(':')));
 }
 
 GenerationEnd StageServer::Run(cluster::LaunchedJob& job, const std::atomic<int>& stops) {
@@ -69,8 +76,9 @@ void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
     job.Terminate();
   }
   if (Ending() && !ending_since_) ending_since_ = now;
-  // Where deaths are survived, the others wait for it in MPI_Init, which knows of none.
-  if (lost_at_start_) job.Kill();
+  if (!lost_host_ && !Ending()) lost_host_ = host_silence_.Lost(membership_.members(), now);
+  // A rank lost at the start: where deaths are survived, the others wait for it in MPI_Init, which knows of none.
+  if (lost_at_start_ || lost_host_) job.Kill();
   if (stops > 1 || (ending_since_ && now - *ending_since_ > EndPatience())) job.Kill();
 }
 
@@ -98,7 +106,8 @@ Status StageServer::Dispatch(const RpcMessage& message) {
     LogWarn("{}: dropped a message of {} bytes that is not an Envelope", options_.stage, message.payload.size());
     return Ok();
   }
-  if (membership_.Accepts(envelope.generation(), envelope.rank())) return DispatchMember(message.peer, envelope);
+  if (!lost_host_ && membership_.Accepts(envelope.generation(), envelope.rank()))
+    return DispatchMember(message.peer, envelope);
   LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
           envelope.generation(), membership_.generation());
   Envelope reply;
@@ -117,6 +126,7 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
     case Envelope::kRankKilled: {
       const auto& killed = envelope.rank_killed();
       sightings_.Killed(envelope.rank(), killed.cause(), {killed.phase(), killed.step()});
+      host_silence_.HeardOfDeath(envelope.rank(), clock_.Now());
       lost_at_start_ |= killed.phase() == kStartPhase;
       work_.NoteDeath(envelope.rank());
       if (work_.Any() && options_.survivors_go_on && dead_.insert(envelope.rank()).second) last_death_ = clock_.Now();
@@ -139,9 +149,13 @@ Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& env
   const stillhouse::v1::Heartbeat& said = envelope.heartbeat();
   const Clock::TimePoint now = clock_.Now();
   sightings_.Seen(envelope.rank(), {said.phase(), said.step()});
-  phase_times_.Heard(
-      {.rank = envelope.rank(), .phase = said.phase(), .step = said.step(), .phase_seconds = said.phase_seconds()},
-      now);
+  host_silence_.Heard(envelope.rank(), said.host(), now);
+  phase_times_.Heard({.rank = envelope.rank(),
+                      .host = said.host(),
+                      .phase = said.phase(),
+                      .step = said.step(),
+                      .phase_seconds = said.phase_seconds()},
+                     now);
   if (!ranks_told_ || now - *ranks_told_ >= options_.ranks_interval) {
     ranks_told_ = now;
     options_.on_ranks(phase_times_);
@@ -341,10 +355,13 @@ GenerationEnd StageServer::Outcome(const cluster::ExitInfo& exit) const {
                                           .mpirun = exit,
                                           .sightings = sightings_,
                                           .members = membership_.members(),
+                                          .lost_host = lost_host_,
+                                          .silence = host_silence_,
                                           .gave_up = results_.gave_up()});
   GenerationEnd end = EndOf(Status(Code::kUnavailable, death.why), death.what);
   end.rank = death.rank;
   if (death.rank) end.phase = sightings_.PhaseOf(*death.rank);
+  end.lost_host = death.lost_host;
   if (stop_seen_) {
     end.code = Code::kCancelled;
     end.why = fmt::format("{}: interrupted, and {}; run the same command again to resume", options_.stage, death.what);

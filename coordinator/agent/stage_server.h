@@ -6,6 +6,9 @@
 // trusted: it means little after a failure, and MPI_Finalize may hang, so once a result is in, mpirun gets a moment to
 // end by itself and is then killed.
 //
+// On several hosts it also watches that each of them is heard (host_silence.h). One that is not ends the launch: the
+// ranks of the others are fenced, and mpirun is killed.
+//
 // A message counts when its sender was started by this launch and is still a member; others are answered with Fenced.
 // Where survivors go on: in a gang they ask for it; in divisible work a dead rank is left behind without a question.
 #pragma once
@@ -30,6 +33,7 @@
 #include "coordinator/agent/checkpoint_publisher.h"
 #include "coordinator/agent/divisible_work.h"
 #include "coordinator/agent/generation_end.h"
+#include "coordinator/agent/host_silence.h"
 #include "coordinator/agent/membership.h"
 #include "coordinator/agent/phase_times.h"
 #include "coordinator/agent/rank_sightings.h"
@@ -42,6 +46,14 @@ class ShrinkRequest;
 
 namespace still::coordinator {
 
+// Where the ranks of a launch find its server, and what lets them in.
+struct StageNetwork {
+  std::string bind = "tcp://127.0.0.1:*";  // with keys, other addresses as well
+  std::string advertised_host;             // that ranks connect to; empty: as bound
+  std::optional<RpcServerKeys> keys;       // none: everybody is let in
+  RpcKeyPair client;                       // with keys: that ranks get, in their task
+};
+
 struct StageServerOptions {
   std::string stage;             // name, in messages
   std::uint64_t generation = 1;  // that the ranks are launched as
@@ -50,6 +62,9 @@ struct StageServerOptions {
   LeasePolicy leases;                        // as this says
   std::string log_path;                      // of the launch, named in errors
   bool survivors_go_on = false;              // one rank's "a peer is gone" does not end the launch
+  StageNetwork network;
+  cluster::Placement placement;  // of the ranks, in their order; empty: all on this machine
+  HostSilenceLimits host_silence;
   CheckpointPublisher* publisher = nullptr;  // outlives the server; null: this stage makes no checkpoints
   std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
   // Where the ranks are and where their time went, at most every `ranks_interval`.
@@ -72,11 +87,11 @@ struct StageServerOptions {
 
 class StageServer {
  public:
-  // Binds a free port on the loopback interface.
+  // Binds as `options.network` says: by default a free port on the loopback interface.
   static Result<std::unique_ptr<StageServer>> Bind(StageServerOptions options, const Clock& clock);
 
   // For WorkerTask.endpoint.
-  const std::string& endpoint() const { return rpc_->endpoint(); }
+  std::string endpoint() const;
   const LeaseTable& leases() const { return work_.leases(); }
 
   // Serves until `job` has ended, then returns how its last generation did. `stops` counts requests to stop: after the
@@ -126,6 +141,8 @@ class StageServer {
   StageResults results_;
   RankSightings sightings_;
   PhaseTimes phase_times_;
+  HostSilence host_silence_;
+  std::optional<LostHost> lost_host_;  // set: the launch is over
   CheckpointCollector collector_;
   Clock::TimePoint generation_since_;
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones

@@ -114,6 +114,9 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const s
   if (IsTerminal(job->state()))
     return Error(Code::kInvalidArgument, "{} has ended ({}); still requeue {} queues it again", JobText(*job),
                  StateName(job->state()), id);
+  if (!HoldsSlots(job->state()) && job->attached_launch() == launch && !launch.empty())
+    return Error(Code::kInvalidArgument, "the attempt of this mpirun at {} has ended; type it again to go on",
+                 JobText(*job));
   if (launch.empty() || ranks < 1)
     return Error(Code::kInvalidArgument, "an mpirun of no ranks cannot take {}", JobText(*job));
   if (HoldsSlots(job->state()) && job->attached_launch() == launch) return Changes();

@@ -124,6 +124,8 @@ void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const Agent
 Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) const {
   if (!OfThisAttempt(state, report.job(), report.attempt())) return {};
   const Job& known = *state.FindJob(report.job());
+  // One that was overtaken on its way: what it says of its generation is over.
+  if (report.generation() < known.generation() && !report.has_outcome()) return {};
   const bool risen = report.generation() > known.generation();
   const bool started = report.running() && known.state() == stillhouse::v1::JOB_STARTING;
   // The agent launches again by itself after a death.

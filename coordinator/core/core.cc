@@ -18,12 +18,19 @@ using Verb = stillhouse::v1::ChangeJobs;
 
 constexpr std::uint32_t kMostRanks = 1'000'000;
 constexpr std::size_t kLongestName = 200;
+constexpr std::string_view kLeft = "no longer in the inventory";
 
 // Ranks that all hosts together could hold, whatever runs and whoever is drained.
 std::uint64_t Capacity(const State& state, std::uint32_t slots_per_rank) {
   std::uint64_t ranks = 0;
   for (const auto& [name, host] : state.hosts()) ranks += host.slots() / slots_per_rank;
   return ranks;
+}
+
+// One component of a path, which leads nowhere else.
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestName && name.front() != '.' &&
+         name.find_first_of(std::string("/\0", 2)) == std::string::npos;
 }
 
 Status CheckSpec(const State& state, const JobSpec& spec, int position) {
@@ -34,8 +41,8 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
     return refuse(fmt::format("a name has 1 to {} bytes", kLongestName));
   if (!stillhouse::v1::Stage_IsValid(spec.stage()) || spec.stage() == stillhouse::v1::STAGE_UNSPECIFIED)
     return refuse("it names no stage");
-  if (spec.artifacts_root().empty() || spec.kind().empty() || spec.digest().empty())
-    return refuse("it names no artifact");
+  if (spec.artifacts_root().empty() || !IsPlainName(spec.kind()) || !IsPlainName(spec.digest()))
+    return refuse("it names no artifact: a root, and a kind and a digest that are names of directories");
   if (spec.ranks() < 1 || spec.ranks() > kMostRanks || spec.slots_per_rank() < 1)
     return refuse(fmt::format("a gang has 1 to {} ranks of at least one slot", kMostRanks));
   if (spec.time_limit_ms() < 0) return refuse("its time limit is negative");
@@ -147,7 +154,8 @@ Status ChangeOne(Draft& draft, std::uint64_t id, const Verb& change, const std::
 Result<SubmitOutcome> Core::Submit(const State& state, const stillhouse::v1::Submit& submit, const std::string& user,
                                    UnixMs now) const {
   SubmitOutcome outcome;
-  if (submit.key().empty()) return Error(Code::kInvalidArgument, "the submission has no key");
+  if (submit.key().empty() || submit.key().size() > kLongestName)
+    return Error(Code::kInvalidArgument, "a submission's key has 1 to {} bytes", kLongestName);
   if (const Pipeline* known = state.FindRequest(submit.key())) {
     outcome.pipeline = known->id();
     outcome.jobs.assign(known->jobs().begin(), known->jobs().end());
@@ -242,6 +250,11 @@ Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixM
   for (const Host& host : hosts) {
     wanted.insert(host.name());
     const auto known = state.hosts().find(host.name());
+    if (known != state.hosts().end() && known->second.drain_reason() == kLeft) {
+      draft.EditHost(host.name()).set_drained(false);
+      draft.EditHost(host.name()).clear_drain_reason();
+      draft.NoteHost(host.name(), "coordinator", "back in the inventory");
+    }
     if (known != state.hosts().end() && known->second.slots() == host.slots()) continue;
     draft.EditHost(host.name()).set_slots(host.slots());
     draft.NoteHost(host.name(), "coordinator", fmt::format("{} slots", host.slots()));
@@ -256,11 +269,11 @@ Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixM
     if (wanted.contains(name)) continue;
     if (!used.contains(name)) {
       draft.Remove(name);
-      draft.NoteHost(name, "coordinator", "no longer in the inventory");
+      draft.NoteHost(name, "coordinator", std::string(kLeft));
     } else if (!host.drained()) {
       Host& leaving = draft.EditHost(name);
       leaving.set_drained(true);
-      leaving.set_drain_reason("no longer in the inventory");
+      leaving.set_drain_reason(std::string(kLeft));
       draft.NoteHost(name, "coordinator", leaving.drain_reason());
     }
   }

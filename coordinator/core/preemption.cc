@@ -20,9 +20,12 @@ struct Room {
 class RoomWithout {
  public:
   RoomWithout(const SlotProfile& profile, std::span<const Candidate> candidates, const GangShape& gang, UnixMs from,
-              UnixMs to)
+              UnixMs to, bool all_given)
       : profile_(profile), candidates_(candidates), gang_(gang), from_(from), to_(to) {
     given_.resize(profile.host_count());
+    for (std::size_t i = 0; all_given && i < candidates.size(); ++i) {
+      for (const SlotsOnHost& share : candidates[i].slots) given_[share.host].push_back({i, share.slots});
+    }
     rooms_.reserve(given_.size());
     for (std::uint32_t host = 0; host < given_.size(); ++host) {
       rooms_.push_back(RoomOn(host, std::nullopt));
@@ -102,35 +105,37 @@ class RoomWithout {
 
 std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<const Candidate> candidates,
                                        const GangShape& gang, UnixMs from, UnixMs to) {
-  RoomWithout room(profile, candidates, gang, from, to);
-  for (std::size_t i = 0; i < candidates.size(); ++i) room.Give(i);
-  if (!room.Holds()) return {};
-  for (std::size_t i = 0; i < candidates.size(); ++i) room.TakeBack(i);
+  if (!RoomWithout(profile, candidates, gang, from, to, /*all_given=*/true).Holds()) return {};
+  RoomWithout room(profile, candidates, gang, from, to, /*all_given=*/false);
 
   // The order in which equals go.
   const auto worth = [&](std::size_t i) {
-    return std::tuple(candidates[i].priority, -candidates[i].started_ms,
-                      std::numeric_limits<std::uint64_t>::max() - candidates[i].id);
+    const Candidate& candidate = candidates[i];
+    return std::tuple(candidate.priority, -candidate.started_ms, ~candidate.id);
   };
   std::vector<std::size_t> left(candidates.size());
-  for (std::size_t i = 0; i < left.size(); ++i) left[i] = i;
+  std::vector<Room> gains(candidates.size());
+  std::vector<std::vector<std::size_t>> on_host(profile.host_count());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    left[i] = i;
+    gains[i] = room.Gain(i);
+    for (const SlotsOnHost& share : candidates[i].slots) on_host[share.host].push_back(i);
+  }
   std::ranges::sort(left, {}, worth);
   std::vector<std::size_t> chosen;
   while (!room.Holds()) {
-    auto best = left.begin();
-    auto best_gain = std::pair<std::int64_t, std::int64_t>(-1, -1);
-    for (auto i = left.begin(); i != left.end(); ++i) {
-      const Room gain = room.Gain(*i);
-      // Ranks beyond those that are missing help nobody; slots count only while no candidate adds a whole rank.
-      const std::pair offer(std::min(gain.ranks, room.missing()), gain.ranks > 0 ? 0 : gain.slots);
-      if (offer > best_gain) {
-        best = i;
-        best_gain = offer;
-      }
-    }
-    room.Give(*best);
-    chosen.push_back(*best);
+    // Ranks beyond those that are missing help nobody; slots count only while no candidate adds a whole rank.
+    const auto offer = [&, missing = room.missing()](std::size_t i) {
+      return std::pair(std::min(gains[i].ranks, missing), gains[i].ranks > 0 ? 0 : gains[i].slots);
+    };
+    const auto best = std::ranges::max_element(left, {}, offer);  // the first of equals
+    const std::size_t victim = *best;
     left.erase(best);
+    chosen.push_back(victim);
+    room.Give(victim);
+    for (const SlotsOnHost& share : candidates[victim].slots) {
+      for (const std::size_t i : on_host[share.host]) gains[i] = room.Gain(i);
+    }
   }
 
   std::ranges::sort(chosen, std::greater(), worth);  // those worth most are spared first
@@ -141,7 +146,6 @@ std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<con
     room.Give(i);
     victims.push_back(i);
   }
-  std::ranges::sort(victims);
   return victims;
 }
 

@@ -20,9 +20,10 @@ struct Candidate {
   std::span<const SlotsOnHost> slots;
 };
 
-// Positions in `candidates`, in that order, whose slots together with those free in `profile` hold the gang from `from`
+// Positions in `candidates` of those whose slots together with what is free in `profile` hold the gang from `from`
 // until before `to`; none when all of them do not. Few of them (whoever helps most is taken first: one alone is found
-// where one suffices), then the lowest in priority, then the youngest; none of those returned can be left out.
+// where one suffices), then the lowest in priority, then the youngest; none of those returned can be left out. Those
+// that should be spared first come first.
 std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<const Candidate> candidates,
                                        const cluster::GangShape& gang, UnixMs from, UnixMs to);
 

@@ -19,6 +19,7 @@ using cluster::HostSlots;
 
 // Of a job that has been told to leave, or whose time is up: how much longer it is expected to have its slots.
 constexpr std::int64_t kLeavingMs = 30'000;
+constexpr std::size_t kMostTries = 8;                          // of plans without one of so many victims
 constexpr std::int64_t kLongestMs = 100LL * 365 * 86'400'000;  // keeps sums of times within their type
 constexpr std::int64_t kSlowestAgeingMs = 4'000'000'000;       // a point in 46 days; times any priority fits 63 bits
 
@@ -65,7 +66,7 @@ struct Plan {
   UnixMs end_ms() const { return start_ms + duration_ms; }
 };
 
-// One decision. Goes once through the queue; `profile_` is what runs and all that is planned so far.
+// One decision. Goes once through the queue; Plans are made in its order.
 class Planner {
  public:
   explicit Planner(const SchedulerInput& input)
@@ -73,15 +74,17 @@ class Planner {
         now_(input.now_ms),
         soon_(now_ + kLeavingMs),
         hosts_(*input.hosts),
-        profile_(hosts_, now_) {
+        occupied_(hosts_, now_),
+        profile_(occupied_) {
     for (std::uint32_t i = 0; i < hosts_.size(); ++i) index_of_.emplace(hosts_[i].name, i);
     for (const RunningJob& job : input.running) {
       occupants_.push_back({.job = &job,
                             .slots = SlotsOf(job.placement, job.gang.slots_per_rank),
                             .end_ms = ExpectedEnd(job, now_, options_),
                             .leaving = job.leaving});
+      occupied_.Take(occupants_.back().slots, now_, occupants_.back().end_ms);
     }
-    profile_ = ProfileOfOccupants();
+    profile_ = occupied_;
   }
 
   SchedulerOutput Run(const std::vector<QueuedJob>& queued) {
@@ -102,13 +105,19 @@ class Planner {
   struct Replan {
     SlotProfile profile;
     std::vector<Plan> plans;
+    Plan last;
   };
-  // A start that was searched for: whoever needs no less and for no less time finds none before it, since what is
-  // planned only takes.
+  // Nothing starts before that which needs no less, and for no less time: what is planned only takes.
   struct Found {
     GangShape gang;
     std::int64_t duration_ms = 0;
     UnixMs start_ms = 0;
+  };
+  // All who might make way would not make room enough: nor would they for one who needs no less and is no higher.
+  struct Hopeless {
+    GangShape gang;
+    std::int64_t duration_ms = 0;
+    std::int32_t priority = 0;
   };
 
   QueueKey Key(const QueuedJob& job) const { return KeyOf(job.priority, job.submitted_ms, job.id, options_); }
@@ -121,12 +130,6 @@ class Planner {
       if (found != index_of_.end()) slots.push_back({found->second, share.ranks * slots_per_rank});
     }
     return slots;
-  }
-
-  SlotProfile ProfileOfOccupants() const {
-    SlotProfile profile(hosts_, now_);
-    for (const Occupant& occupant : occupants_) profile.Take(occupant.slots, now_, occupant.end_ms);
-    return profile;
   }
 
   const Capacity& CapacityFor(std::uint32_t slots_per_rank) {
@@ -148,10 +151,14 @@ class Planner {
     } else if (CapacityFor(job.gang.slots_per_rank).on_open_hosts < job.gang.ranks) {
       plan.fate = Plan::Fate::kNotOnOpenHosts;
     } else if (reserved_ >= options_.reservations) {
-      if (NotBefore(plan) == now_ && profile_.FitsNow(job.gang, plan.duration_ms)) StartNow(plan);
+      if (NotBefore(found_, plan) > now_) return plan;
+      if (profile_.FitsNow(job.gang, plan.duration_ms)) {
+        StartNow(plan);
+      } else {
+        found_.push_back({job.gang, plan.duration_ms, now_ + 1});
+      }
     } else {
-      const UnixMs start = EarliestStart(profile_, plan, NotBefore(plan));
-      found_.push_back({job.gang, plan.duration_ms, start});
+      const UnixMs start = EarliestStart(profile_, found_, plan);
       if (start == now_) {
         StartNow(plan);
       } else {
@@ -162,19 +169,23 @@ class Planner {
     return plan;
   }
 
-  UnixMs NotBefore(const Plan& plan) const {
+  static bool NeedsNoLess(const Plan& plan, const GangShape& gang, std::int64_t duration_ms) {
+    return gang.ranks <= plan.job->gang.ranks && gang.slots_per_rank <= plan.job->gang.slots_per_rank &&
+           duration_ms <= plan.duration_ms;
+  }
+
+  UnixMs NotBefore(const std::vector<Found>& found, const Plan& plan) const {
     UnixMs not_before = now_;
-    for (const Found& found : found_) {
-      if (found.gang.ranks <= plan.job->gang.ranks && found.gang.slots_per_rank <= plan.job->gang.slots_per_rank &&
-          found.duration_ms <= plan.duration_ms)
-        not_before = std::max(not_before, found.start_ms);
+    for (const Found& other : found) {
+      if (NeedsNoLess(plan, other.gang, other.duration_ms)) not_before = std::max(not_before, other.start_ms);
     }
     return not_before;
   }
 
-  static UnixMs EarliestStart(SlotProfile& profile, const Plan& plan, UnixMs not_before) {
-    const auto start = profile.EarliestStart(plan.job->gang, plan.duration_ms, not_before);
+  UnixMs EarliestStart(SlotProfile& profile, std::vector<Found>& found, const Plan& plan) const {
+    const auto start = profile.EarliestStart(plan.job->gang, plan.duration_ms, NotBefore(found, plan));
     STILL_CHECK(start.has_value(), "once all that is planned has ended, the open hosts are empty");
+    found.push_back({plan.job->gang, plan.duration_ms, *start});
     return *start;
   }
 
@@ -195,8 +206,40 @@ class Planner {
     output_.starts.push_back({plan.job->id, *std::move(placement)});
   }
 
+  // Of a reservation for now.
+  void StartIfDue(Plan& plan) {
+    if (plan.fate != Plan::Fate::kReserved || plan.start_ms > now_) return;
+    plan.fate = Plan::Fate::kStarts;
+    --reserved_;
+    Start start{.id = plan.job->id, .placement = {}};
+    for (const auto& [host, slots] : plan.slots)
+      start.placement.push_back({hosts_[host].name, slots / plan.job->gang.slots_per_rank});
+    output_.starts.push_back(std::move(start));
+  }
+
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
   bool MakeWay(Plan& plan) {
+    const bool hopeless = std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
+      return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
+    });
+    if (hopeless || failed_tries_ >= kMostTries) return false;
+    std::vector<std::size_t> victims = VictimsFor(plan);
+    if (victims.empty()) {
+      hopeless_.push_back({plan.job->gang, plan.duration_ms, plan.job->priority});
+      return false;
+    }
+    std::optional<Replan> replan = ReplanWith(victims, plan);
+    if (!replan) {
+      ++failed_tries_;
+      return false;
+    }
+    if (reserved_ > 1 && victims.size() <= kMostTries) SpareVictims(victims, *replan, plan);
+    Adopt(*std::move(replan), victims, plan);
+    return true;
+  }
+
+  // Positions in `occupants_` of those who together make room in the plan as it is, the one to be spared first first.
+  std::vector<std::size_t> VictimsFor(const Plan& plan) const {
     std::vector<Candidate> candidates;
     std::vector<std::size_t> occupant_of;
     for (std::size_t i = 0; i < occupants_.size(); ++i) {
@@ -205,30 +248,48 @@ class Planner {
       candidates.push_back({job.id, job.priority, job.started_ms, occupants_[i].end_ms, occupants_[i].slots});
       occupant_of.push_back(i);
     }
-    if (candidates.empty()) return false;
-    const std::vector<std::size_t> chosen =
+    std::vector<std::size_t> victims =
         ChooseVictims(profile_, candidates, plan.job->gang, soon_, soon_ + plan.duration_ms);
-    if (chosen.empty()) return false;
+    for (std::size_t& victim : victims) victim = occupant_of[victim];
+    return victims;
+  }
 
-    const std::vector<Occupant> before = occupants_;
-    for (const std::size_t i : chosen) {
-      Occupant& victim = occupants_[occupant_of[i]];
+  // Those ahead may move out of the way, too: perhaps fewer will do.
+  void SpareVictims(std::vector<std::size_t>& victims, Replan& replan, const Plan& plan) {
+    for (std::size_t i = 0; victims.size() > 1 && i < victims.size();) {
+      std::vector<std::size_t> fewer = victims;
+      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+      if (auto enough = ReplanWith(fewer, plan)) {
+        replan = *std::move(enough);
+        victims = std::move(fewer);
+      } else {
+        ++i;
+      }
+    }
+  }
+
+  void Adopt(Replan replan, const std::vector<std::size_t>& victims, Plan& plan) {
+    plan = std::move(replan.last);
+    for (const std::size_t i : victims) {
+      Occupant& victim = occupants_[i];
+      GiveUpSoon(occupied_, victim);
       victim.end_ms = std::min(victim.end_ms, soon_);
       victim.leaving = true;
       plan.victims.push_back(victim.job->id);
     }
-    std::optional<Replan> replan = ReplanWith(plan);
-    if (!replan) {
-      occupants_ = before;
-      plan.victims.clear();
-      return false;
-    }
-    profile_ = std::move(replan->profile);
-    plans_ = std::move(replan->plans);
-    found_.clear();
     std::ranges::sort(plan.victims);
     for (const std::uint64_t victim : plan.victims) output_.preemptions.push_back({victim, plan.job->id});
-    return true;
+    profile_ = std::move(replan.profile);
+    plans_ = std::move(replan.plans);
+    found_.clear();
+    hopeless_.clear();
+    // What kept somebody from starting may have moved out of the way.
+    for (Plan& earlier : plans_) StartIfDue(earlier);
+    StartIfDue(plan);
+  }
+
+  void GiveUpSoon(SlotProfile& profile, const Occupant& victim) const {
+    if (victim.end_ms > soon_) profile.GiveBack(victim.slots, soon_, victim.end_ms);
   }
 
   bool GivesWay(const Occupant& occupant, const QueuedJob& to) const {
@@ -241,20 +302,25 @@ class Planner {
 
   // The plan as the next call will make it, with the victims leaving: those ahead of `last` are served first. Nothing
   // when one of them would start later, or `last` not soon.
-  std::optional<Replan> ReplanWith(Plan& last) const {
-    Replan replan{ProfileOfOccupants(), plans_};
+  std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const Plan& last) {
+    for (const Plan& plan : plans_) {  // lines that are there are copied, which is faster than to draw them each time
+      if (plan.fate == Plan::Fate::kReserved) occupied_.RanksNow(plan.job->gang.slots_per_rank);
+    }
+    Replan replan{.profile = occupied_, .plans = plans_, .last = last};
+    for (const std::size_t i : victims) GiveUpSoon(replan.profile, occupants_[i]);
     for (const Plan& plan : replan.plans) {
       if (plan.fate == Plan::Fate::kStarts) replan.profile.Take(plan.slots, now_, plan.end_ms());
     }
+    std::vector<Found> found;
     for (Plan& plan : replan.plans) {
       if (plan.fate != Plan::Fate::kReserved) continue;
-      const UnixMs start = EarliestStart(replan.profile, plan, now_);
+      const UnixMs start = EarliestStart(replan.profile, found, plan);
       if (start > plan.start_ms) return std::nullopt;
       Reserve(replan.profile, plan, start);
     }
-    const UnixMs start = EarliestStart(replan.profile, last, now_);
+    const UnixMs start = EarliestStart(replan.profile, found, last);
     if (start > soon_) return std::nullopt;
-    Reserve(replan.profile, last, start);
+    Reserve(replan.profile, replan.last, start);
     return replan;
   }
 
@@ -326,11 +392,14 @@ class Planner {
   const std::vector<HostSlots>& hosts_;
   std::unordered_map<std::string_view, std::uint32_t> index_of_;
   std::vector<Occupant> occupants_;
-  SlotProfile profile_;
+  SlotProfile occupied_;                          // by what runs
+  SlotProfile profile_;                           // by that and what is planned so far
   std::map<std::uint32_t, Capacity> capacities_;  // by slots per rank
   std::vector<Found> found_;
+  std::vector<Hopeless> hopeless_;
   std::vector<Plan> plans_;  // in queue order
   std::uint32_t reserved_ = 0;
+  std::size_t failed_tries_ = 0;
   SchedulerOutput output_;
 };
 

@@ -1,6 +1,7 @@
 #include "coordinator/core/slot_profile.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "common/check.h"
 
@@ -19,6 +20,46 @@ std::size_t StepAt(std::vector<Step>& steps, UnixMs at) {
   return index;
 }
 
+// How many ranks fit throughout a stretch of time whose start moves on. What a host holds is counted again only when
+// the stretch has left a step of it or reached another.
+class MovingRoom {
+ public:
+  MovingRoom(const std::vector<std::vector<Step>>& steps, const GangShape& gang, std::int64_t duration_ms)
+      : steps_(steps), gang_(gang), duration_ms_(duration_ms) {}
+
+  bool HoldsFrom(UnixMs start) {
+    rooms_.resize(steps_.size());
+    for (std::size_t host = 0; host < rooms_.size(); ++host) {
+      if (start < rooms_[host].until) continue;
+      ranks_ -= rooms_[host].ranks;
+      rooms_[host] = RoomOf(steps_[host], start);
+      ranks_ += rooms_[host].ranks;
+    }
+    return ranks_ >= gang_.ranks;
+  }
+
+ private:
+  struct Room {
+    std::int64_t ranks = 0;
+    UnixMs until = std::numeric_limits<UnixMs>::min();  // the same for any start before
+  };
+
+  Room RoomOf(const std::vector<Step>& steps, UnixMs start) const {
+    auto step = std::ranges::upper_bound(steps, start, {}, &Step::at);
+    std::int64_t least = (step - 1)->free;
+    UnixMs until = step == steps.end() ? std::numeric_limits<UnixMs>::max() : step->at;
+    for (; step != steps.end() && step->at < start + duration_ms_; ++step) least = std::min(least, step->free);
+    if (step != steps.end()) until = std::min(until, step->at - duration_ms_ + 1);
+    return {RanksIn(least, gang_.slots_per_rank), until};
+  }
+
+  const std::vector<std::vector<Step>>& steps_;
+  const GangShape gang_;
+  const std::int64_t duration_ms_;
+  std::vector<Room> rooms_;  // by host
+  std::int64_t ranks_ = 0;
+};
+
 }  // namespace
 
 SlotProfile::SlotProfile(const std::vector<cluster::HostSlots>& hosts, UnixMs now) : times_{now} {
@@ -26,7 +67,7 @@ SlotProfile::SlotProfile(const std::vector<cluster::HostSlots>& hosts, UnixMs no
   for (const cluster::HostSlots& host : hosts) steps_.push_back({{now, host.open ? host.slots : 0}});
 }
 
-void SlotProfile::Take(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to) {
+void SlotProfile::Change(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to, std::int64_t sign) {
   STILL_CHECK(from >= times_.front() && to > from, "slots are taken from now on, and for a while");
   InsertTime(from);
   InsertTime(to);
@@ -34,21 +75,25 @@ void SlotProfile::Take(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs t
     std::vector<Step>& steps = steps_[host];
     const std::size_t first = StepAt(steps, from);
     const std::size_t last = StepAt(steps, to);
+    std::size_t begin = IndexOf(from);
     for (std::size_t i = first; i < last; ++i) {
       const std::int64_t before = steps[i].free;
-      steps[i].free -= count;
+      steps[i].free += sign * count;
+      if (lines_.empty()) continue;
+      const std::size_t end = IndexOf(steps[i + 1].at);
       for (auto& [width, line] : lines_) {
-        const std::int64_t lost = RanksIn(before, width) - RanksIn(steps[i].free, width);
-        if (lost == 0) continue;
-        const std::size_t end = IndexOf(steps[i + 1].at);
-        for (std::size_t k = IndexOf(steps[i].at); k < end; ++k) line[k] -= lost;
+        const std::int64_t won = RanksIn(steps[i].free, width) - RanksIn(before, width);
+        if (won == 0) continue;
+        for (std::size_t k = begin; k < end; ++k) line[k] += won;
       }
+      begin = end;
     }
   }
 }
 
 std::optional<UnixMs> SlotProfile::EarliestStart(const GangShape& gang, std::int64_t duration_ms, UnixMs not_before) {
   const Line& line = LineOf(gang.slots_per_rank);
+  MovingRoom room(steps_, gang, duration_ms);
   std::size_t ahead = 0;  // the line holds the gang from the start that is tried until before this
   for (std::size_t i = IndexOf(not_before); i < times_.size(); ++i) {
     const UnixMs start = std::max(times_[i], not_before);
@@ -57,7 +102,7 @@ std::optional<UnixMs> SlotProfile::EarliestStart(const GangShape& gang, std::int
     while (ahead < times_.size() && times_[ahead] < end && line[ahead] >= gang.ranks) ++ahead;
     if (ahead < times_.size() && times_[ahead] < end) {
       i = ahead;  // too little then, so that nothing before it is a start
-    } else if (Holds(gang, start, end)) {
+    } else if (room.HoldsFrom(start)) {
       return start;
     }
   }
@@ -70,7 +115,7 @@ bool SlotProfile::FitsNow(const GangShape& gang, std::int64_t duration_ms) {
   for (std::size_t i = 0; i < times_.size() && times_[i] < end; ++i) {
     if (line[i] < gang.ranks) return false;
   }
-  return Holds(gang, times_.front(), end);
+  return MovingRoom(steps_, gang, duration_ms).HoldsFrom(times_.front());
 }
 
 std::vector<SlotsOnHost> SlotProfile::FirstFit(const GangShape& gang, UnixMs from, UnixMs to) const {
@@ -129,15 +174,6 @@ std::int64_t SlotProfile::LeastFreeOf(std::uint32_t host, UnixMs from, UnixMs to
   std::int64_t least = step->free;
   for (++step; step != steps.end() && step->at < to; ++step) least = std::min(least, step->free);
   return least;
-}
-
-bool SlotProfile::Holds(const GangShape& gang, UnixMs from, UnixMs to) const {
-  std::int64_t ranks = 0;
-  for (std::uint32_t host = 0; host < steps_.size(); ++host) {
-    ranks += RanksIn(LeastFreeOf(host, from, to), gang.slots_per_rank);
-    if (ranks >= gang.ranks) return true;
-  }
-  return false;
 }
 
 }  // namespace still::coordinator

@@ -34,7 +34,8 @@ class SlotProfile {
   SlotProfile(const std::vector<cluster::HostSlots>& hosts, UnixMs now);
 
   // From `from` (at least now) until before `to`.
-  void Take(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to);
+  void Take(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to) { Change(slots, from, to, -1); }
+  void GiveBack(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to) { Change(slots, from, to, 1); }
 
   // When the gang fits for so long, not before `not_before` (at least now). Nothing when it never does.
   std::optional<UnixMs> EarliestStart(const cluster::GangShape& gang, std::int64_t duration_ms, UnixMs not_before);
@@ -57,11 +58,11 @@ class SlotProfile {
  private:
   using Line = std::vector<std::int64_t>;  // beside times_
 
+  void Change(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs to, std::int64_t sign);
   Line& LineOf(std::uint32_t slots_per_rank);
   std::size_t IndexOf(UnixMs at) const;  // of the last time that is not after `at`
   void InsertTime(UnixMs at);
   std::int64_t LeastFreeOf(std::uint32_t host, UnixMs from, UnixMs to) const;
-  bool Holds(const cluster::GangShape& gang, UnixMs from, UnixMs to) const;
 
   std::vector<std::vector<Step>> steps_;  // by host; the first one is now
   std::vector<UnixMs> times_;             // of all steps, rising; the first one is now

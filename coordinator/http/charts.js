@@ -26,6 +26,11 @@ const Charts = (() => {
     return found;
   }
 
+  // As short as tells the ticks apart.
+  function tickText(value, format, unitless) {
+    return unitless && Math.abs(value) < 1e4 ? String(value) : format(value);
+  }
+
   function domain(values, fromZero) {
     let low = Math.min(...values);
     let high = Math.max(...values);
@@ -38,7 +43,7 @@ const Charts = (() => {
     return [fromZero ? 0 : low - margin, high + margin];
   }
 
-  // Where the newest values go: the labels of a tick never run out of the picture.
+  // The label of a tick never runs out of the picture.
   function anchorOf(x, width) {
     if (x > width - MARGIN.right - 20) return 'end';
     return 'middle';
@@ -54,7 +59,8 @@ const Charts = (() => {
         node('text', {x: left + wide / 2, y: up + 32}, lines[1]));
   }
 
-  // options: id, title, unit, points [[x, y]], xLabel, format(y), formatX(x), fromZero, width, hover (index or null).
+  // options: id, title, unit, points [[x, y]], xLabel, format(y), formatX(x), width, hover (index or null);
+  // fromZero: the axis starts there, and values are told with their unit.
   function line(options) {
     const {id, title, unit, points, xLabel, format, formatX, fromZero, width, hover} = options;
     const [xLow, xHigh] = points.length > 1 ? [points[0][0], points[points.length - 1][0]]
@@ -71,10 +77,10 @@ const Charts = (() => {
       class: `chart chart-${id}`, viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: 'img', tabindex: 0,
       'aria-label': label, 'data-chart': id,
     });
-    for (const value of ticks(yLow, yHigh, 4)) {
+    for (const value of ticks(yLow, yHigh, 5)) {
       picture.append(
           node('line', {class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value)}),
-          node('text', {class: 'tick y', x: MARGIN.left - 8, y: y(value) + 4}, format(value)));
+          node('text', {class: 'tick y', x: MARGIN.left - 8, y: y(value) + 4}, tickText(value, format, !fromZero)));
     }
     for (const value of ticks(xLow, xHigh, width < 420 ? 3 : 6)) {
       picture.append(node('text', {class: 'tick x', x: x(value), y: bottom + 17, 'text-anchor': anchorOf(x(value), width)},
@@ -94,7 +100,10 @@ const Charts = (() => {
       picture.append(node('line', {class: 'cross', x1: x(hx), x2: x(hx), y1: MARGIN.top, y2: bottom}));
     }
     picture.append(node('circle', {class: 'dot', cx: x(hx), cy: y(hy), r: 4}));
-    if (hover !== null) picture.append(tooltip(x(hx), y(hy), [`${format(hy)}${unit === title.toLowerCase() ? '' : ' ' + unit}`, `${xLabel.replace(/s$/, '')} ${formatX(hx)}`], width));
+    if (hover !== null) {
+      const suffix = fromZero ? ` ${unit}` : '';
+      picture.append(tooltip(x(hx), y(hy), [format(hy) + suffix, `${xLabel.replace(/s$/, '')} ${formatX(hx)}`], width));
+    }
     return picture;
   }
 

@@ -16,7 +16,7 @@ constexpr std::size_t kLongestReason = 500;
 
 std::vector<std::string> Segments(const std::string& path) {
   std::vector<std::string> segments;
-  std::size_t begin = 1;
+  std::size_t begin = path.starts_with('/') ? 1 : 0;
   while (begin <= path.size()) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
     segments.push_back(path.substr(begin, end - begin));

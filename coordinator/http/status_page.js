@@ -67,9 +67,10 @@ const count = (value) => whole.format(Math.round(value));
 
 function compact(value) {
   const size = Math.abs(value);
-  if (size >= 1e9) return `${(value / 1e9).toPrecision(3)}G`;
-  if (size >= 1e6) return `${(value / 1e6).toPrecision(3)}M`;
-  if (size >= 1e4) return `${(value / 1e3).toPrecision(3)}k`;
+  const short = (unit, letter) => `${Number((value / unit).toPrecision(3))}${letter}`;
+  if (size >= 1e9) return short(1e9, 'G');
+  if (size >= 1e6) return short(1e6, 'M');
+  if (size >= 1e4) return short(1e3, 'k');
   return size >= 100 || Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(3)));
 }
 
@@ -81,10 +82,12 @@ function measure(value) {
 
 function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
+  const pair = (big, bigUnit, small, smallUnit) => `${big} ${bigUnit}${small ? ` ${small} ${smallUnit}` : ''}`;
   if (s < 60) return `${s} s`;
-  if (s < 3600) return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.round(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+  if (s < 600) return pair(Math.floor(s / 60), 'min', s % 60, 's');
+  if (s < 3600) return `${Math.round(s / 60)} min`;
+  if (s < 86400) return pair(Math.floor(s / 3600), 'h', Math.floor(s % 3600 / 60), 'min');
+  return pair(Math.floor(s / 86400), 'd', Math.floor(s % 86400 / 3600), 'h');
 }
 
 const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
@@ -165,6 +168,11 @@ const FLAG_TEXT = {
   RECONCILING: 'It ran before the coordinator started and has not reported yet.',
 };
 
+function doneText({done, total, unit}) {
+  const short = total >= 1e6 ? compact : count;
+  return `${short(done)} of ${short(total)} ${unit}`;
+}
+
 function progressBar(job, large = false) {
   const {progress} = job;
   if (!progress || !progress.total) return null;
@@ -174,7 +182,7 @@ function progressBar(job, large = false) {
   return el('div', {class: large ? 'progress large' : 'progress'},
       el('div', {class: 'line'},
           el('b', {}, `${percent.toFixed(percent < 10 ? 1 : 0)} %`),
-          el('span', {}, `${count(progress.done)} of ${count(progress.total)} ${progress.unit}`),
+          el('span', {}, doneText(progress)),
           left && el('span', {class: 'left'}, left)),
       el('div', {class: 'track', role: 'progressbar', 'aria-valuenow': percent.toFixed(0), 'aria-valuemin': 0,
         'aria-valuemax': 100, 'aria-label': `progress of ${job.name}`},
@@ -203,26 +211,46 @@ function gangText(job) {
   return `${plural(size, 'rank')}${job.slots_per_rank > 1 ? ` × ${job.slots_per_rank} slots` : ''}`;
 }
 
+function nameCell(job) {
+  return el('td', {class: 'name', role: 'cell'},
+      el('a', {href: `#/job/${job.id}`}, job.name || `job ${job.id}`),
+      el('span', {class: 'sub'}, `${job.stage} · ${job.owner || 'nobody'}`));
+}
+
+// What a waiting job waits for takes the place of the numbers that it does not have.
+function waitCell(job, now) {
+  const {progress} = job;
+  const reached = progress && progress.total ? `${doneText(progress)} done` : '';
+  return el('td', {class: 'wait', role: 'cell', colspan: 4},
+      el('span', {class: 'reason'}, job.reason),
+      el('span', {class: 'sub'}, [waitText(job, now), reached].filter(Boolean).join(' · ')));
+}
+
+function numberCells(job) {
+  const number = (name, label, text) => el('td', {class: `num ${name}`, role: 'cell', 'data-label': label}, text);
+  const {progress, values: {loss}} = job;
+  return [
+    el('td', {class: 'done', role: 'cell'}, progressBar(job) || el('span', {class: 'sub'}, 'no report yet')),
+    number('rate', 'tokens/s', progress ? compact(progress.tokens_per_second) : '–'),
+    number('loss', 'loss', typeof loss === 'number' ? measure(loss) : '–'),
+    number('gen', 'gen.', job.generation ? String(job.generation) : '–'),
+  ];
+}
+
 function jobRow(job, now) {
   const runs = RUNS.has(job.state);
-  const waiting = !runs && !ENDED.has(job.state);
-  const cell = (name, label, ...children) => el('td', {class: name, role: 'cell', 'data-label': label}, ...children);
-  const loss = job.values.loss;
-  return el('tbody', {key: `job-${job.id}`, class: waiting ? 'job waiting' : 'job', role: 'rowgroup'},
+  const hosts = job.hosts.join(' ');
+  return el('tbody', {key: `job-${job.id}`, class: runs ? 'job' : 'job waiting', role: 'rowgroup'},
       el('tr', {role: 'row', 'data-action': 'open', 'data-job': job.id},
-          cell('id', '', String(job.id)),
-          cell('name', '', el('a', {href: `#/job/${job.id}`}, job.name || `job ${job.id}`),
-              el('span', {class: 'sub'}, `${job.stage} · ${job.owner || 'nobody'}`)),
-          cell('state', '', el('span', {class: 'pills'}, pill(job.state), flags(job))),
-          cell('done', '', progressBar(job) || el('span', {class: 'sub'}, waiting ? waitText(job, now) : 'no report yet')),
-          cell('num rate', 'tokens/s', runs && job.progress ? compact(job.progress.tokens_per_second) : '–'),
-          cell('num loss', 'loss', typeof loss === 'number' ? measure(loss) : '–'),
-          cell('num gen', 'generation', job.generation ? String(job.generation) : '–'),
-          cell('gang', '', gangText(job), job.hosts.length && runs ? el('span', {class: 'sub'}, job.hosts.join(' ')) : null)),
-      job.reason && el('tr', {class: 'why', role: 'row'},
+          el('td', {class: 'id', role: 'cell'}, String(job.id)),
+          nameCell(job),
+          el('td', {class: 'state', role: 'cell'}, el('span', {class: 'pills'}, pill(job.state), flags(job))),
+          runs ? numberCells(job) : waitCell(job, now),
+          el('td', {class: 'gang', role: 'cell'}, gangText(job),
+              runs && hosts ? el('span', {class: 'sub', title: hosts}, hosts) : null)),
+      runs && job.reason && el('tr', {class: 'why', role: 'row'},
           el('td', {role: 'cell', class: 'gap'}),
-          el('td', {role: 'cell', colspan: 7}, el('span', {class: 'reason'}, job.reason),
-              waiting && job.progress && waitText(job, now) ? el('span', {class: 'when'}, waitText(job, now)) : null)));
+          el('td', {role: 'cell', colspan: 7}, el('span', {class: 'reason'}, job.reason))));
 }
 
 function jobTable(jobs, now, caption) {
@@ -234,9 +262,9 @@ function jobTable(jobs, now, caption) {
       jobs.map((job) => jobRow(job, now)));
 }
 
-function tile(label, value, note, extra) {
+function tile(label, value, note, {warns, extra} = {}) {
   return el('div', {class: 'tile'}, el('span', {class: 'label'}, label), el('span', {class: 'value'}, value),
-      el('span', {class: 'note'}, note), extra || null);
+      el('span', {class: warns ? 'note warns' : 'note'}, note), extra);
 }
 
 function tiles(top) {
@@ -249,13 +277,15 @@ function tiles(top) {
   const closed = top.hosts.filter((host) => host.state !== 'UP').length;
   const flagged = running.filter((job) => job.flags.length).length;
   return el('section', {class: 'tiles', 'aria-label': 'In short'},
-      tile('Running', count(running.length), flagged ? `${count(flagged)} with a flag` : 'all well'),
+      tile('Running', count(running.length), flagged ? `${plural(flagged, 'needs', 'need')} a look` : 'all well',
+          {warns: flagged > 0}),
       tile('Waiting', count(top.live_jobs - running.length),
           [recovering && `${recovering} recovering`, held && `${held} held`].filter(Boolean).join(', ') || 'in the queue'),
       tile('Throughput', compact(rate), 'tokens per second'),
       tile('Slots in use', `${count(used)} of ${count(slots)}`,
           closed ? `${plural(closed, 'host')} of ${count(top.hosts.length)} closed` : plural(top.hosts.length, 'host'),
-          slots ? el('div', {class: 'track small'}, el('div', {class: 'fill still', 'width%': (100 * used / slots).toFixed(1)})) : null));
+          {extra: slots ? el('div', {class: 'track small'},
+              el('div', {class: 'fill still', 'width%': (100 * used / slots).toFixed(1)})) : null}));
 }
 
 function hostCard(host) {
@@ -275,16 +305,21 @@ function hostCard(host) {
 }
 
 function eventItem(event, now, named) {
-  const moved = event.to ? el('span', {class: 'move'}, event.from && event.from !== event.to ? `${lower(event.from)} → ` : '', el('b', {}, lower(event.to))) : null;
   const subject = event.job ? el('a', {href: `#/job/${event.job}`}, event.name || `job ${event.job}`)
                             : el('b', {}, event.host || 'coordinator');
+  const from = event.from && event.from !== event.to ? `${lower(event.from)} → ` : '';
+  const moved = event.to ? el('span', {class: 'move'}, from, el('b', {}, lower(event.to))) : null;
+  const why = [lower(event.cause), event.actor].filter(Boolean).join(' · ');
   return el('li', {key: `event-${event.sequence}`, class: `event to-${(event.to || 'none').toLowerCase()}`},
       time(event.at_ms, now),
       el('div', {class: 'what'},
-          el('div', {}, named ? [subject, ' '] : null, moved,
-              event.cause ? el('span', {class: 'sub'}, ` ${lower(event.cause)}`) : null,
-              event.actor ? el('span', {class: 'sub'}, ` by ${event.actor}`) : null),
+          el('div', {class: 'line'}, named ? subject : null, moved, why ? el('span', {class: 'sub'}, why) : null),
           event.message && el('div', {class: 'message'}, event.message)));
+}
+
+function eventList(events, now, named) {
+  if (!events.length) return el('p', {class: 'quiet'}, 'Nothing is on record yet.');
+  return el('ol', {class: 'events', tabindex: 0}, [...events].reverse().map((event) => eventItem(event, now, named)));
 }
 
 function card(title, name, ...children) {
@@ -306,9 +341,7 @@ function overview() {
         more > 0 && el('p', {class: 'quiet'}, `and ${count(more)} more: `, el('code', {}, 'still queue'))),
     el('div', {class: 'columns'},
         card('Hosts', 'hosts', el('ul', {class: 'host-list'}, top.hosts.map(hostCard))),
-        card('Lately', 'lately',
-            events && events.events.length ? el('ol', {class: 'events'}, [...events.events].reverse().map((event) => eventItem(event, events.now_ms, true)))
-                                           : el('p', {class: 'quiet'}, 'Nothing has happened yet.'))),
+        card('Lately', 'lately', eventList(events ? events.events : [], top.now_ms, true))),
     ended.length ? card('Ended', 'wide', endedTable(ended, history.now_ms)) : null,
   ];
 }
@@ -348,7 +381,7 @@ function ranksCard(job) {
   for (const rank of ranks) phases[rank.phase] = (phases[rank.phase] || 0) + 1;
   return card('Ranks', 'ranks',
       el('p', {class: 'lead'}, Object.entries(phases).map(([phase, n]) => el('span', {key: phase, class: `chip phase-${phase}`}, el('b', {}, count(n)), ` in ${phase || 'unknown'}`))),
-      el('div', {class: 'scroll'}, el('table', {class: 'plain'},
+      el('div', {class: 'scroll', tabindex: 0}, el('table', {class: 'plain'},
           el('thead', {}, el('tr', {}, ['Rank', 'Host', 'Phase', 'Step', 'For'].map((text, i) => el('th', {scope: 'col', class: i > 2 || !i ? 'num' : null}, text)))),
           el('tbody', {}, ranks.map((rank) => el('tr', {key: `rank-${rank.rank}`, class: rank.straggling ? 'straggling' : null},
               el('td', {class: 'num'}, String(rank.rank)), el('td', {}, rank.host),
@@ -390,7 +423,7 @@ function verbsFor(job) {
   return RUNS.has(job.state) || job.state === 'RECOVERING' ? ['hold', 'requeue', 'cancel'] : ['hold', 'cancel'];
 }
 
-function facts(job, now) {
+function factsCard(job, now) {
   const rows = [
     ['Attempt', `${job.attempt || 'none yet'}${job.failures ? `, ${plural(job.failures, 'failure')} in a row` : ''}`],
     ['Generation', job.generation || 'none yet'],
@@ -430,9 +463,9 @@ function detail() {
         waitText(job, now) && live ? el('p', {class: 'sub'}, waitText(job, now)) : null) : null,
     progressBar(job, true),
     charts.length ? el('div', {class: 'columns even'}, charts.map(chartCard)) : null,
-    el('div', {class: 'columns even'}, goodputCard(job.goodput), live ? ranksCard(job) : null),
-    el('div', {class: 'columns even'}, facts(job, now),
-        card('Events', 'lately', job.events.length ? el('ol', {class: 'events'}, [...job.events].reverse().map((event) => eventItem(event, now, false))) : el('p', {class: 'quiet'}, 'None on record.'))),
+    el('div', {class: 'columns even'},
+        el('div', {class: 'stacked'}, goodputCard(job.goodput), card('Events', 'lately', eventList(job.events, now, false))),
+        el('div', {class: 'stacked'}, live ? ranksCard(job) : null, factsCard(job, now))),
   ];
 }
 
@@ -575,5 +608,6 @@ document.addEventListener('visibilitychange', () => { if (!document.hidden) refr
 
 // A token in the address has become a cookie: it need not stay where shoulders and histories see it.
 if (new URLSearchParams(location.search).has('token')) history.replaceState(null, '', location.pathname + location.hash);
+document.getElementById('where').textContent = location.host;
 setInterval(showLink, 500);
 run();

@@ -9,6 +9,7 @@
 #include "cluster/local_launcher.h"
 #include "common/config.h"
 #include "common/files.h"
+#include "common/keys.h"
 #include "common/log.h"
 #include "common/rpc.h"
 #include "coordinator/agent/attached_launcher.h"
@@ -72,13 +73,16 @@ class Reporter {
 
   // Where the coordinator listens now: it may have been started again.
   void Connect() {
+    heard_ = clock_.Now();
     const Result<std::string> endpoint = ReadFile(StateDirectory(task_.state_directory()).Endpoint());
     if (endpoint.ok() && !endpoint->empty()) endpoint_ = endpoint->substr(0, endpoint->find('\n'));
     const std::string identity =
         fmt::format("agent-{}-{}-{}-{}", task_.job(), task_.attempt(), getpid(), ++connections_);
-    Result<std::unique_ptr<RpcClient>> client = RpcClient::Connect(endpoint_, identity);
+    const Result<std::optional<RpcClientKeys>> keys =
+        ClientKeysIfAny(StateDirectory(task_.state_directory()).Keys());
+    if (!keys.ok()) return LogWarn("the coordinator cannot be told anything: {}", keys.status().message());
+    Result<std::unique_ptr<RpcClient>> client = RpcClient::Connect(endpoint_, identity, *keys);
     if (client.ok()) client_ = std::move(client).value();
-    heard_ = clock_.Now();
   }
 
   void Await(std::uint64_t sequence) {

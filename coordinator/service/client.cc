@@ -17,7 +17,7 @@ namespace v1 = stillhouse::v1;
 using std::chrono::milliseconds;
 
 Result<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Connect(ClientOptions options, const Clock& clock) {
-  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcClient> rpc, RpcClient::Connect(options.endpoint, "client-" + DrawKey()));
+  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcClient> rpc, RpcClient::Connect(options.endpoint, "client-" + DrawKey(), options.keys));
   return std::unique_ptr<CoordinatorClient>(new CoordinatorClient(std::move(options), clock, std::move(rpc)));
 }
 

@@ -18,6 +18,7 @@ namespace still::coordinator {
 struct ClientOptions {
   std::string endpoint;  // see FindCoordinator
   std::string user;      // on record as who asked; UserName()
+  std::optional<RpcClientKeys> keys;  // where the coordinator has some
   std::chrono::milliseconds deadline{5000};
   std::chrono::milliseconds resend{1000};  // without an answer for this long, the request is sent again
 };

@@ -172,10 +172,11 @@ Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
 
 Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
   ClientReply reply;
-  const ReadHistory read_history = [&](std::uint64_t after, std::uint64_t job, std::uint32_t limit) {
-    return journal_.Events(after, job, limit);
-  };
-  STILL_ASSIGN_OR_RETURN(*reply.mutable_json(), ViewJson(query, state_, live_, Waits(), read_history, Now()));
+  const ViewSources sources = {
+      .read_history = [&](std::uint64_t after, std::uint64_t job,
+                          std::uint32_t limit) { return journal_.Events(after, job, limit); },
+      .log_path_of = [](const Job& job) { return job.log_path(); }};
+  STILL_ASSIGN_OR_RETURN(*reply.mutable_json(), ViewJson(query, state_, live_, Waits(), sources, Now()));
   return reply;
 }
 
@@ -273,8 +274,10 @@ void Coordinator::LookForSilentAgents() {
 // Silence alone proves nothing: an attempt is over when its agent is known to be gone.
 void Coordinator::Recover(const Job& job) {
   switch (agents_.Look(job.id(), job.attempt())) {
-    case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
     case AgentTrace::kAlive: return;
+    case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
+      if (job.state() == stillhouse::v1::JOB_STARTING) return;
+      [[fallthrough]];
     case AgentTrace::kGone: return Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now()));
     case AgentTrace::kEnded: break;
   }
@@ -289,7 +292,7 @@ void Coordinator::StartAgents() {
   std::vector<Job> starting;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
-    if (!HoldsSlots(job.state()) || started_agents_.contains({id, job.attempt()})) continue;
+    if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_.contains({id, job.attempt()})) continue;
     started_agents_.insert({id, job.attempt()});
     if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }
@@ -311,6 +314,7 @@ stillhouse::v1::AgentTask Coordinator::TaskOf(const Job& job) const {
   task.set_worker(options_.worker);
   task.set_mpirun(options_.mpirun);
   task.set_attached_ranks(job.attached_ranks());
+  *task.mutable_access() = options_.access;
   return task;
 }
 

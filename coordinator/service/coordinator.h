@@ -31,6 +31,7 @@ struct CoordinatorOptions {
   std::string endpoint;  // for the agents' tasks
   std::string worker;    // path of still-worker
   std::string mpirun;
+  stillhouse::v1::HostAccess access;      // to hosts other than this machine
   std::int64_t look_interval_ms = 1000;   // how often an agent that is not heard is looked for
   std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for
   std::int64_t probe_interval_ms = 1000;  // of a disk that was full

@@ -1,5 +1,6 @@
 #include "coordinator/service/daemon.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
 
 #include <memory>
@@ -8,6 +9,7 @@
 #include "cluster/inventory.h"
 #include "common/artifact.h"
 #include "common/files.h"
+#include "common/keys.h"
 #include "common/log.h"
 #include "common/rpc.h"
 #include "coordinator/http/http_server.h"
@@ -36,8 +38,11 @@ Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
   return lock;
 }
 
-Result<std::vector<stillhouse::v1::Host>> ReadInventory(const std::string& hostfile) {
-  STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> slots, cluster::LoadInventory(hostfile));
+Result<std::vector<stillhouse::v1::Host>> ReadInventory(const DaemonOptions& options) {
+  if (!options.hostfile.empty() && options.address.empty())
+    return Error(Code::kInvalidArgument,
+                 "with a hostfile, say at which address of this machine its hosts reach it (--address)");
+  STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> slots, cluster::LoadInventory(options.hostfile));
   std::vector<stillhouse::v1::Host> hosts;
   for (const cluster::HostSlots& host : slots) {
     hosts.emplace_back().set_name(host.name);
@@ -46,13 +51,24 @@ Result<std::vector<stillhouse::v1::Host>> ReadInventory(const std::string& hostf
   return hosts;
 }
 
+stillhouse::v1::HostAccess AccessOf(const DaemonOptions& options) {
+  stillhouse::v1::HostAccess access;
+  if (options.hostfile.empty()) return access;
+  access.set_address(options.address);
+  access.set_network(options.ssh.network);
+  access.set_ssh_identity_file(options.ssh.identity_file);
+  for (const std::string& argument : options.ssh.arguments) access.add_ssh_arguments(argument);
+  return access;
+}
+
 // The threads of the status page, whose questions the loop answers.
 class Page {
  public:
-  static Result<std::unique_ptr<Page>> Start(const DaemonOptions& options) {
+  // With an empty token on loopback only.
+  static Result<std::unique_ptr<Page>> Start(const DaemonOptions& options, const std::string& token) {
     auto page = std::unique_ptr<Page>(new Page());
     STILL_ASSIGN_OR_RETURN(page->server_,
-                           HttpServer::Start({.address = options.http_address, .port = options.http_port},
+                           HttpServer::Start({.address = options.http_address, .port = options.http_port, .token = token},
                                              [questions = &page->questions_](const HttpQuestion& question) {
                                                return questions->AskAndWait(question);
                                              }));
@@ -99,20 +115,28 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::at
 }  // namespace
 
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
+  google::protobuf::SetLogHandler(nullptr);  // it writes a line for each hostile string, which would fill the log
   const StateDirectory directory(options.state_directory);
   STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
-  STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options.hostfile));
+  STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
-  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint));
+  std::optional<RpcServerKeys> keys;
+  std::string token;
+  if (Exists(directory.Keys())) {
+    STILL_ASSIGN_OR_RETURN(keys, LoadServerKeys(directory.Keys()));
+    STILL_ASSIGN_OR_RETURN(token, LoadHttpToken(directory.Keys()));
+  }
+  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint, keys));
   std::unique_ptr<Page> page;
   if (options.http) {
-    STILL_ASSIGN_OR_RETURN(page, Page::Start(options));
+    STILL_ASSIGN_OR_RETURN(page, Page::Start(options, token));
   }
 
   DetachedAgents agents(directory, options.still);
   Coordinator coordinator({.endpoint = rpc->endpoint(),
                            .worker = options.worker,
                            .mpirun = options.mpirun,
+                           .access = AccessOf(options),
                            .is_made =
                                [](const stillhouse::v1::JobSpec& spec) {
                                  return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest());

@@ -1,5 +1,5 @@
 // The coordinator as a daemon: `still serve`. One loop on one thread: messages in, decisions, one write, answers out.
-// Loopback only, unless the state directory has keys (`still keys new`).
+// Loopback only, unless the state directory has keys (`still keys new`); where it has, every client needs them.
 #pragma once
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "cluster/mpirun_command.h"
 #include "common/status.h"
 
 namespace still::coordinator {
@@ -17,7 +18,9 @@ struct DaemonOptions {
   std::string http_address = "127.0.0.1";
   std::uint16_t http_port = 5680;  // 0: a free one
   bool http = true;
-  std::string hostfile;  // empty: this machine
+  std::string hostfile;         // empty: this machine
+  std::string address;          // of this machine, as the hosts reach it; needed with a hostfile
+  cluster::SshOptions ssh;
   std::string still;     // path of this program, for the agents
   std::string worker;
   std::string mpirun;

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
+#include "coordinator/core/names.h"
+#include "coordinator/core/queue.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {
@@ -20,8 +23,19 @@ std::string StageText(stillhouse::v1::Stage stage) {
   return name;
 }
 
+// Empty where there is none: events of hosts have no states.
+std::string StateText(stillhouse::v1::JobState state) {
+  return state == stillhouse::v1::JOB_STATE_UNSPECIFIED ? "" : StateName(state);
+}
+
+std::string CauseText(stillhouse::v1::Cause cause) {
+  return cause == stillhouse::v1::CAUSE_UNSPECIFIED ? "" : CauseName(cause);
+}
+
 // JSON has no NaN and no infinity.
-json Number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+json Number(std::optional<double> value) {
+  return value.has_value() && std::isfinite(*value) ? json(*value) : json(nullptr);
+}
 
 json ValuesOf(const stillhouse::v1::Progress& progress) {
   json values = json::object();
@@ -32,13 +46,13 @@ json ValuesOf(const stillhouse::v1::Progress& progress) {
 json ProgressOf(const LiveJob& live, bool running) {
   const auto& progress = *live.progress;
   const double left = static_cast<double>(progress.total()) - static_cast<double>(progress.done());
-  const bool moves = running && live.units_per_second > 0;
+  const double rate = running ? live.units_per_second.value_or(0) : 0;
   return {{"done", progress.done()},
           {"total", progress.total()},
           {"unit", progress.unit()},
           {"tokens", progress.tokens()},
-          {"tokens_per_second", running ? live.tokens_per_second : 0.0},
-          {"seconds_left", moves && left >= 0 ? json(left / live.units_per_second) : json(nullptr)}};
+          {"tokens_per_second", running ? live.tokens_per_second.value_or(0) : 0.0},
+          {"seconds_left", rate > 0 && left >= 0 ? json(left / rate) : json(nullptr)}};
 }
 
 json RankRows(const RowSources& from, const Job& job) {
@@ -71,7 +85,7 @@ json CurvesOf(const LiveJob* live) {
   if (live != nullptr) {
     for (const Curve::Point& point : live->curve.points()) {
       steps.push_back(point.step);
-      losses.push_back(point.loss.has_value() ? Number(*point.loss) : json(nullptr));
+      losses.push_back(Number(point.loss));
       rates.push_back(Number(point.tokens_per_second));
     }
   }
@@ -94,7 +108,7 @@ json JobRow(const RowSources& from, const Job& job) {
               {"stage", StageText(spec.stage())},
               {"state", StateName(job.state())},
               {"flags", from.live.FlagsOf(job, from.now_ms)},
-              {"cause", CauseName(job.cause())},
+              {"cause", CauseText(job.cause())},
               {"message", job.message()},
               {"reason", ReasonLine(job, from.live, from.waits, from.now_ms)},
               {"position", waits ? wait->second.position : 0},
@@ -138,7 +152,6 @@ json JobDetail(const RowSources& from, const Job& job) {
   row["digest"] = spec.digest();
   row["depends_on"] = std::vector<std::uint64_t>(spec.depends_on().begin(), spec.depends_on().end());
   row["reasons"] = ReasonRows(from, job);
-  row["log_path"] = job.log_path();
   row["storage_trouble"] = live == nullptr ? "" : live->storage_trouble;
   row["curves"] = CurvesOf(live);
   return row;
@@ -170,8 +183,8 @@ json HostRows(const RowSources& from) {
     const std::string state = HostStateName(host, from.now_ms);
     std::string reason = host.drained() ? host.drain_reason() : "";
     if (state == "BLACKLISTED") {
-      reason = fmt::format("{} failures in a row; tried again in {} s", host.failures(),
-                           (host.blacklisted_until_ms() - from.now_ms + 999) / 1000);
+      reason = fmt::format("lost {} times in a row; tried again in {}", host.failures(),
+                           DurationText(host.blacklisted_until_ms() - from.now_ms));
     }
     const auto here = jobs.find(name);
     rows.push_back({{"name", name},
@@ -189,8 +202,8 @@ json EventRow(const State& state, const stillhouse::v1::HistoryEvent& event) {
   const Job* job = state.FindJob(event.job());
   return {{"sequence", event.sequence()}, {"at_ms", event.at_ms()},
           {"job", event.job()},           {"name", job == nullptr ? "" : job->spec().name()},
-          {"host", event.host()},         {"from", StateName(event.from())},
-          {"to", StateName(event.to())},  {"cause", CauseName(event.cause())},
+          {"host", event.host()},         {"from", StateText(event.from())},
+          {"to", StateText(event.to())},  {"cause", CauseText(event.cause())},
           {"actor", event.actor()},       {"message", event.message()}};
 }
 

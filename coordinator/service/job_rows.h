@@ -22,7 +22,7 @@ struct RowSources {
 nlohmann::json JobRow(const RowSources& from, const stillhouse::v1::Job& job);
 // A JobRow, the list of ranks in place of their number, goodput.
 nlohmann::json TopRow(const RowSources& from, const stillhouse::v1::Job& job);
-// A TopRow, the artifact, all reasons, curves.
+// A TopRow, the artifact, all reasons, curves; without log and events, which are known elsewhere.
 nlohmann::json JobDetail(const RowSources& from, const stillhouse::v1::Job& job);
 nlohmann::json ReasonRows(const RowSources& from, const stillhouse::v1::Job& job);
 nlohmann::json HostRows(const RowSources& from);

@@ -65,7 +65,7 @@ void UpdateRates(LiveJob* live, const AgentReport& report, UnixMs now) {
   const auto& first = samples.front();
   const double seconds = static_cast<double>(now - first.at_ms) / 1000.0;
   if (seconds < 0.5) {
-    if (new_launch) live->tokens_per_second = live->units_per_second = 0;
+    if (new_launch) live->tokens_per_second = live->units_per_second = std::nullopt;
     return;
   }
   live->tokens_per_second = static_cast<double>(progress.tokens() - first.tokens) / seconds;
@@ -105,7 +105,7 @@ void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
     live.phase_seconds.clear();
     live.ranks.clear();
     live.samples.clear();
-    live.tokens_per_second = live.units_per_second = 0;
+    live.tokens_per_second = live.units_per_second = std::nullopt;
     live.attempt = report.attempt();
     live.sequence = 0;
   }

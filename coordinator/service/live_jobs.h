@@ -37,7 +37,7 @@ class Curve {
   struct Point {
     std::uint64_t step = 0;
     std::optional<double> loss;
-    double tokens_per_second = 0;
+    std::optional<double> tokens_per_second;
   };
 
   void Add(Point point);
@@ -58,8 +58,8 @@ struct LiveJob {
   std::uint64_t generation = 0;
   bool running = false;  // ranks have been heard
   std::optional<stillhouse::v1::Progress> progress;
-  double tokens_per_second = 0;  // over the last kRateWindowMs
-  double units_per_second = 0;   // of what progress counts
+  std::optional<double> tokens_per_second;  // over the last kRateWindowMs; not known from one report alone
+  std::optional<double> units_per_second;   // of what progress counts
   std::vector<stillhouse::v1::RankPhase> ranks;
   std::string storage_trouble;
   std::map<std::string, double> phase_seconds;          // of all ranks of this attempt

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/core/names.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {
@@ -76,8 +77,7 @@ void WriteJobCounts(const State& state, Exposition* out) {
   for (const auto& [id, job] : state.jobs()) ++counts[job.state()];
   out->Family("stillhouse_jobs", "gauge", "Jobs on record by state.");
   for (const auto& [number, count] : counts) {
-    const std::string name = StateName(static_cast<stillhouse::v1::JobState>(number));
-    if (!name.empty()) out->Sample({{"state", name}}, count);
+    out->Sample({{"state", StateName(static_cast<stillhouse::v1::JobState>(number))}}, count);
   }
 }
 
@@ -101,7 +101,7 @@ void WriteProgress(const std::vector<JobFacts>& jobs, Exposition* out) {
   out->Family("stillhouse_job_tokens_per_second", "gauge", "Useful tokens per second, mean of the last 30 seconds.");
   with_progress([&](const JobFacts& facts) {
     const bool runs = HoldsSlots(facts.job->state()) && facts.live->attempt == facts.job->attempt();
-    out->Sample(facts.labels, runs ? facts.live->tokens_per_second : 0);
+    out->Sample(facts.labels, runs ? facts.live->tokens_per_second.value_or(0) : 0);
   });
   out->Family("stillhouse_job_loss", "gauge", "Loss of the last step reported.");
   with_progress([&](const JobFacts& facts) {

@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "coordinator/core/names.h"
+#include "coordinator/core/queue.h"
 #include "coordinator/service/job_rows.h"
 
 namespace still::coordinator {
@@ -14,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 using stillhouse::v1::Job;
-using stillhouse::v1::JobState;
 using stillhouse::v1::Query;
 
 constexpr std::uint32_t kDefaultLimit = 100;
@@ -74,9 +75,9 @@ json HistoryView(const Query& query, const RowSources& from) {
   return {{"now_ms", from.now_ms}, {"jobs", std::move(rows)}};
 }
 
-Result<json> EventRows(const RowSources& from, const ReadHistory& read_history, std::uint64_t after, std::uint64_t job,
+Result<json> EventRows(const RowSources& from, const ViewSources& sources, std::uint64_t after, std::uint64_t job,
                        std::uint32_t limit) {
-  STILL_ASSIGN_OR_RETURN(const auto events, read_history(after, job, limit));
+  STILL_ASSIGN_OR_RETURN(const auto events, sources.read_history(after, job, limit));
   json rows = json::array();
   for (const auto& event : events) rows.push_back(EventRow(from.state, event));
   return rows;
@@ -89,7 +90,7 @@ Result<const Job*> JobAskedFor(const Query& query, const State& state) {
   return job;
 }
 
-Result<json> View(const Query& query, const RowSources& from, const ReadHistory& read_history) {
+Result<json> View(const Query& query, const RowSources& from, const ViewSources& sources) {
   const std::string& view = query.view();
   if (query.pipeline() != 0 && !from.state.pipelines().contains(query.pipeline())) {
     return Error(Code::kNotFound, "there is no pipeline {}", query.pipeline());
@@ -103,13 +104,14 @@ Result<json> View(const Query& query, const RowSources& from, const ReadHistory&
   if (view == "nodes") return json{{"now_ms", from.now_ms}, {"hosts", HostRows(from)}};
   if (view == "history") return HistoryView(query, from);
   if (view == "events") {
-    STILL_ASSIGN_OR_RETURN(json rows, EventRows(from, read_history, query.after(), query.job(), LimitOf(query)));
+    STILL_ASSIGN_OR_RETURN(json rows, EventRows(from, sources, query.after(), query.job(), LimitOf(query)));
     return json{{"now_ms", from.now_ms}, {"events", std::move(rows)}};
   }
   if (view == "job") {
     STILL_ASSIGN_OR_RETURN(const Job* job, JobAskedFor(query, from.state));
     json detail = JobDetail(from, *job);
-    STILL_ASSIGN_OR_RETURN(detail["events"], EventRows(from, read_history, query.after(), job->id(), LimitOf(query)));
+    detail["log_path"] = sources.log_path_of(*job);
+    STILL_ASSIGN_OR_RETURN(detail["events"], EventRows(from, sources, query.after(), job->id(), LimitOf(query)));
     return json{{"now_ms", from.now_ms}, {"job", std::move(detail)}};
   }
   if (view == "why") {
@@ -135,7 +137,7 @@ std::string WaitingLine(const Job& job, UnixMs now) {
   if (job.state() == stillhouse::v1::JOB_HELD) {
     line = "held";
   } else if (job.eligible_ms() > now) {
-    line = fmt::format("pause of {} s before attempt {}", (job.eligible_ms() - now + 999) / 1000, job.attempt() + 1);
+    line = fmt::format("pause of {} before attempt {}", DurationText(job.eligible_ms() - now), job.attempt() + 1);
   } else if (job.state() == stillhouse::v1::JOB_RECOVERING) {
     line = "waits for slots to recover in";
   } else {
@@ -156,7 +158,8 @@ std::string RunningLine(const Job& job, const LiveJobs& live, UnixMs now) {
   for (const std::string& flag : live.FlagsOf(job, now)) {
     if (flag == "RECONCILING") parts.push_back("ran before this coordinator started; its agent has not reported yet");
     if (flag == "UNREACHABLE") {
-      parts.push_back(fmt::format("agent not heard for {} s; the job is left alone", live.SilenceMs(job, now) / 1000));
+      parts.push_back(
+          fmt::format("agent not heard for {}; the job is left alone", DurationText(live.SilenceMs(job, now))));
     }
     if (flag == "STRAGGLING" && known != nullptr) {
       for (const std::uint32_t rank : Stragglers(known->ranks)) parts.push_back(fmt::format("rank {} straggles", rank));
@@ -172,8 +175,8 @@ std::string RunningLine(const Job& job, const LiveJobs& live, UnixMs now) {
 }  // namespace
 
 Result<std::string> ViewJson(const Query& query, const State& state, const LiveJobs& live,
-                             const std::map<std::uint64_t, Wait>& waits, const ReadHistory& read_history, UnixMs now) {
-  STILL_ASSIGN_OR_RETURN(const json view, View(query, {state, live, waits, now}, read_history));
+                             const std::map<std::uint64_t, Wait>& waits, const ViewSources& sources, UnixMs now) {
+  STILL_ASSIGN_OR_RETURN(const json view, View(query, {state, live, waits, now}, sources));
   return view.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

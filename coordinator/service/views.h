@@ -18,16 +18,22 @@
 
 namespace still::coordinator {
 
-// Reads the history: of the events with a sequence above `after`, of `job` (0: of all), the newest `limit`, in the
-// order of their sequences.
-using ReadHistory = std::function<Result<std::vector<stillhouse::v1::HistoryEvent>>(
-    std::uint64_t after, std::uint64_t job, std::uint32_t limit)>;
+// What is known elsewhere.
+struct ViewSources {
+  // Of the events with a sequence above `after`, of `job` (0: of all), the newest `limit`, in the order of their
+  // sequences.
+  std::function<Result<std::vector<stillhouse::v1::HistoryEvent>>(std::uint64_t after, std::uint64_t job,
+                                                                  std::uint32_t limit)>
+      read_history;
+  // Where the ranks of the job's last attempt log to; empty: nowhere yet.
+  std::function<std::string(const stillhouse::v1::Job&)> log_path_of = [](const auto&) { return ""; };
+};
 
 // Of the view that is asked for: queue, top, job, why, nodes, history or events. `limit` 0: all live jobs, the newest
 // 100 of jobs that ended and of events. Text that is not UTF-8 is replaced where it is not.
 // INVALID_ARGUMENT: no such view; NOT_FOUND: no such job or pipeline.
 Result<std::string> ViewJson(const stillhouse::v1::Query& query, const State& state, const LiveJobs& live,
-                             const std::map<std::uint64_t, Wait>& waits, const ReadHistory& read_history, UnixMs now);
+                             const std::map<std::uint64_t, Wait>& waits, const ViewSources& sources, UnixMs now);
 
 // Why a job is not simply running, in one line: never empty for one that waits or recovers.
 std::string ReasonLine(const stillhouse::v1::Job& job, const LiveJobs& live, const std::map<std::uint64_t, Wait>& waits,

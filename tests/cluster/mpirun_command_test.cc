@@ -9,8 +9,10 @@
 namespace still::cluster {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
@@ -57,6 +59,71 @@ TEST(MpirunCommandTest, EnvironmentOfTheLaunchWins) {
   EXPECT_THAT(
       MpirunCommand("mpirun", spec).environment,
       UnorderedElementsAre(Pair("OMP_NUM_THREADS", "7"), Pair("MKL_NUM_THREADS", "3"), Pair("STILL_LOG", "debug")));
+}
+
+// argv as one line, for what stands beside what.
+std::string Line(const LaunchSpec& spec, MpirunKind kind, const std::string& mpirun = "/opt/ompi/bin/mpirun") {
+  std::string line;
+  for (const std::string& argument : MpirunCommand(mpirun, spec, kind).argv) line += "[" + argument + "]";
+  return line;
+}
+
+LaunchSpec ThreeRanksOnTwoHosts() {
+  LaunchSpec spec = TwoRanks();
+  spec.ranks = 3;
+  spec.hosts = {{"a", 2}, {"b", 1}};
+  return spec;
+}
+
+constexpr char kSsh[] = "-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
+
+TEST(MpirunCommandTest, RanksFillTheHostsOfAPlacementInItsOrder) {
+  const LaunchSpec spec = ThreeRanksOnTwoHosts();
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5),
+              AllOf(HasSubstr("[--host][a:2,b:1]"), HasSubstr("[--map-by][slot:OVERSUBSCRIBE][--bind-to][none][-n][3]"),
+                    Not(HasSubstr("[--oversubscribe]"))));
+  EXPECT_THAT(
+      Line(spec, MpirunKind::kOpenMpi4),
+      AllOf(HasSubstr("[--host][a:2,b:1]"), HasSubstr("[--map-by][slot][--oversubscribe][--bind-to][none][-n][3]")));
+}
+
+TEST(MpirunCommandTest, OptionsOfSshHaveTheNamesOfEachOpenMpi) {
+  LaunchSpec spec = ThreeRanksOnTwoHosts();
+  spec.ssh.identity_file = "/keys/id";
+  spec.ssh.arguments = {"-F", "/etc/cluster"};
+  const std::string arguments = std::string("[") + kSsh + " -i /keys/id -F /etc/cluster]";
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5),
+              AllOf(HasSubstr("[--prtemca][plm_ssh_agent][ssh]"), HasSubstr("[--prtemca][plm_ssh_args]" + arguments)));
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi4),
+              AllOf(HasSubstr("[--mca][plm_rsh_agent][ssh]"), HasSubstr("[--mca][plm_rsh_args]" + arguments)));
+}
+
+TEST(MpirunCommandTest, ANetworkIsTakenByMpirunAndByMpiOnlyWhenItIsNamed) {
+  LaunchSpec spec = ThreeRanksOnTwoHosts();
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5), AllOf(Not(HasSubstr("if_include")), Not(HasSubstr("btl"))));
+  spec.ssh.network = "10.0.0.0/24";
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5),
+              AllOf(HasSubstr("[--prtemca][prte_if_include][10.0.0.0/24]"),
+                    HasSubstr("[--mca][btl][self,tcp][--mca][btl_tcp_if_include][10.0.0.0/24]")));
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi4), HasSubstr("[--mca][oob_tcp_if_include][10.0.0.0/24]"));
+}
+
+TEST(MpirunCommandTest, ThePrefixIsThatOfMpirunUnlessItIsASystems) {
+  LaunchSpec spec = ThreeRanksOnTwoHosts();
+  const auto five = MpirunKind::kOpenMpi5;
+  EXPECT_THAT(Line(spec, five, "/home/me/.venv/bin/mpirun"), HasSubstr("[--prefix][/home/me/.venv]"));
+  EXPECT_THAT(Line(spec, five, "/usr/bin/mpirun"), Not(HasSubstr("--prefix")));
+  EXPECT_THAT(Line(spec, five, "mpirun"), Not(HasSubstr("--prefix")));
+  spec.ssh.prefix = "/elsewhere";
+  EXPECT_THAT(Line(spec, five, "/usr/bin/mpirun"), HasSubstr("[--prefix][/elsewhere]"));
+}
+
+TEST(MpirunCommandTest, RanksOnOtherHostsGetTheEnvironmentOfTheLaunch) {
+  LaunchSpec spec = ThreeRanksOnTwoHosts();
+  spec.environment = {{"STILL_FAULT", "1:2:vote:kill"}};
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5),
+              HasSubstr("[-x][MKL_NUM_THREADS][-x][OMP_NUM_THREADS][-x][STILL_FAULT]"));
+  EXPECT_THAT(Line(TwoRanks(), MpirunKind::kOpenMpi5), Not(HasSubstr("[-x]")));
 }
 
 TEST(MpirunCommandTest, TheUsersMpirunIsTakenAndMustBeExecutable) {

@@ -118,6 +118,27 @@ TEST(LaunchLogTest, MpirunNamesTheRankWhoseDeathItNoticed) {
   EXPECT_EQ(RankThatMpirunNoticed("all is well"), std::nullopt);
 }
 
+const char kLostDaemon[] =
+    "PRTE has lost communication with a remote daemon.\n\n"
+    "  HNP daemon   : [prterun-head-392@0,0] on node head\n"
+    "  Remote daemon: [prterun-head-392@0,2] on node b\n\n"
+    "This is usually due to either a failure of the TCP network\n";
+
+std::string NoDaemon(int status) {
+  return fmt::format(
+      "A daemon failed to report back after being spawned. This could\nbe due to several factors, including:\n\n"
+      "  Local host:    head\n  Remote host:   b\n  Daemon exit status: {}\n\n",
+      status);
+}
+
+TEST(LaunchLogTest, MpirunNamesTheHostItLost) {
+  EXPECT_EQ(HostThatMpirunLost(kLostDaemon), "b");
+  EXPECT_EQ(HostThatMpirunLost(NoDaemon(255)), "b");
+  EXPECT_EQ(HostThatMpirunLost(NoDaemon(213)), std::nullopt) << "its daemon failed there: the host was reached";
+  EXPECT_EQ(HostThatMpirunLost("PRTE has lost communication with a remote daemon."), std::nullopt);
+  EXPECT_EQ(HostThatMpirunLost("all is well"), std::nullopt);
+}
+
 class LaunchDeathTest : public ::testing::Test {
  protected:
   LaunchDeath Explain(const std::string& log, std::set<std::uint32_t> members = {0, 1}) {
@@ -128,12 +149,16 @@ class LaunchDeathTest : public ::testing::Test {
                          .mpirun = {.code = 137},
                          .sightings = sightings_,
                          .members = members,
+                         .lost_host = lost_host_,
+                         .silence = silence_,
                          .gave_up = gave_up_});
   }
 
   testing::TempDirectory directory_;
   const std::string log_ = directory_ / "train.log";
   RankSightings sightings_;
+  std::optional<LostHost> lost_host_;
+  HostSilence silence_{{}, {{"a", 1}, {"b", 1}}};
   std::map<std::uint32_t, Status> gave_up_;
 };
 
@@ -161,6 +186,22 @@ TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
   const LaunchDeath death = Explain(kNoticed, {0});
   EXPECT_EQ(death.rank, std::nullopt);
   EXPECT_EQ(death.what, "the workers died");
+}
+
+TEST_F(LaunchDeathTest, HostThatMpirunLostIsAtFaultUnlessItsGuardiansLived) {
+  const LaunchDeath death = Explain(kLostDaemon);
+  EXPECT_EQ(death.what, "host b was lost: mpirun lost contact with rank 1");
+  EXPECT_EQ(death.lost_host, "b");
+  EXPECT_EQ(death.rank, std::nullopt);
+  silence_.HeardOfDeath(1, Clock::TimePoint());
+  EXPECT_EQ(Explain(kLostDaemon).lost_host, "");
+}
+
+TEST_F(LaunchDeathTest, HostWhoseSilenceEndedTheLaunchIsAtFault) {
+  lost_host_ = LostHost{.host = "b", .ranks = {1}, .silent_seconds = 15};
+  const LaunchDeath death = Explain(kNoticed);
+  EXPECT_EQ(death.what, "host b was lost: its rank 1 has been silent for 15.0 s");
+  EXPECT_EQ(death.lost_host, "b");
 }
 
 TEST_F(LaunchDeathTest, WithoutACulpritTheRanksThatMissedOneSpeak) {

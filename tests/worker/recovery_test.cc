@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -55,6 +56,7 @@ class MortalCommunicator final : public Communicator {
   Status Broadcast(std::span<std::byte> bytes, int root) override { return world_.Broadcast(bytes, root); }
   Status Barrier() override { return world_.Barrier(); }
 
+  std::function<void(int step)> before_reduce = [](int) {};
   bool dies_in_shrink = false;
   bool says_no = false;  // at that step: its all-reduce fails for it alone
 
@@ -63,6 +65,7 @@ class MortalCommunicator final : public Communicator {
   Status Gradients(std::size_t size, const Reduce& reduce) {
     if (size < 1000) return reduce();  // something else than gradients
     const bool now = reduced_ == step_;
+    before_reduce(reduced_);
     if (now && moment_ == Moment::kBeforeReduce) throw RankDied();
     const Status status = reduce();
     if (status.ok()) ++reduced_;
@@ -86,6 +89,18 @@ class RecoveryTest : public TrainingFixture {
     return Launch(ranks, [&](Communicator& world, const auto& train) {
       const bool dies = std::ranges::count(doomed, world.rank()) > 0;
       MortalCommunicator mortal(world, dies ? moment : Moment::kNever, step, in_place);
+      return train(mortal);
+    });
+  }
+  // All of `ranks` die before they reduce that step. Checkpoints, which are written in the background, are waited for:
+  // the first one in step `gap`, the second one `gap` steps later, and so on.
+  void TrainUntilPublished(std::size_t checkpoints, int gap, int ranks, int step) {
+    Launch(ranks, [&](Communicator& world, const auto& train) {
+      MortalCommunicator mortal(world, Moment::kBeforeReduce, step, /*shrinks=*/false);
+      mortal.before_reduce = [&](int now) {
+        const std::size_t wanted = std::min(checkpoints, static_cast<std::size_t>(now / gap));
+        while (coordinator_.Checkpoints().size() < wanted) Clock::System().SleepFor(std::chrono::milliseconds(5));
+      };
       return train(mortal);
     });
   }
@@ -177,8 +192,7 @@ TEST_F(RecoveryTest, RanksMayChangeAtEveryLaunch) {
 TEST_F(RecoveryTest, WithoutSnapshotsTheNewestCheckpointContinues) {
   const std::string undisturbed = UndisturbedDigest();
   task_.snapshot_directory.clear();
-  TrainWithDeaths(2, {0, 1}, Moment::kBeforeReduce, 8, /*in_place=*/false);
-  ASSERT_FALSE(coordinator_.Checkpoints().empty());
+  TrainUntilPublished(1, 8, 2, 8);
   ASSERT_THAT(Train(3), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
 }
@@ -187,9 +201,8 @@ TEST_F(RecoveryTest, ADamagedCheckpointIsSetAsideAndTheOneBeforeContinues) {
   const std::string undisturbed = UndisturbedDigest();
   task_.snapshot_directory.clear();
   task_.train.checkpoint_steps = 1;
-  TrainWithDeaths(2, {0, 1}, Moment::kBeforeReduce, 9, /*in_place=*/false);
+  TrainUntilPublished(2, 4, 2, 9);
   const auto published = coordinator_.Checkpoints();
-  ASSERT_GE(published.size(), 2U);
   const std::string newest =
       CheckpointPath(CheckpointDirectory(), published[0].info.step, published[0].info.generation);
   FlipByte(JoinPath(newest, PartFile(0)), 3000);

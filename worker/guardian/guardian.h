@@ -12,8 +12,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "common/rpc.h"
 #include "common/status.h"
 #include "worker/guardian/hang_rule.h"
 #include "worker/guardian/progress_words.h"
@@ -21,10 +23,11 @@
 namespace still::worker {
 
 struct GuardianOptions {
-  std::string endpoint;          // of the coordinator
-  std::uint64_t generation = 1;  // of the launch
-  int rank = 0;                  // at launch
-  std::string log_name;          // "train/guardian-1"
+  std::string endpoint;               // of the coordinator,
+  std::optional<RpcClientKeys> keys;  // and what to connect to it with; none: it takes anybody
+  std::uint64_t generation = 1;       // of the launch
+  int rank = 0;                       // at launch
+  std::string log_name;               // "train/guardian-1"
   HangLimits hang;
   double orphan_seconds = 60;
 };

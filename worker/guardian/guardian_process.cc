@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/host_name.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc.h"
@@ -115,6 +116,7 @@ class Watch {
     heartbeat.set_step(place_.step);
     heartbeat.set_microbatch(place_.microbatch);
     heartbeat.set_phase_seconds(quiet_seconds_);
+    heartbeat.set_host(host_);
     Send(&envelope);
   }
 
@@ -201,6 +203,7 @@ class Watch {
 
   const GuardianOptions& options_;
   const pid_t rank_;
+  const std::string host_ = HostName();
   ProgressWords* const words_;
   std::unique_ptr<RpcClient> client_;
   const std::uint64_t incarnation_ = DrawIncarnation();
@@ -228,8 +231,8 @@ void RunGuardian(const GuardianOptions& options, pid_t rank, ProgressWords* word
   signal(SIGCHLD, SIG_DFL);
   InitLog(options.log_name);
 
-  Result<std::unique_ptr<RpcClient>> client =
-      RpcClient::Connect(options.endpoint, fmt::format("{}.{}.{}.guardian", options.generation, options.rank, rank));
+  Result<std::unique_ptr<RpcClient>> client = RpcClient::Connect(
+      options.endpoint, fmt::format("{}.{}.{}.guardian", options.generation, options.rank, rank), options.keys);
   if (!client.ok()) {
     LogError("rank {} cannot be guarded and ends: {}", options.rank, client.status().message());
     _exit(1);

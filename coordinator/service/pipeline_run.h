@@ -1,24 +1,25 @@
-// Runs a plan on this machine: the stages whose artifact does not exist yet, in order. Safe to be killed at any instant
-// and started again: what counts is on disk, as artifacts and, of those in the making, in their jobs' journals.
+// A pipeline on this machine, from start to end: `still run`. The coordinator's own core, journal and agents, embedded,
+// with this machine as the only host and one job at a time. Safe to be killed at any instant and started again: what
+// counts is on disk, as artifacts and, of those in the making, in their jobs' journals.
 //
-//   <artifacts>/runs/<name>/           lock  effective.yaml  task-<stage>.json  <stage>.log
-//   <artifacts>/jobs/<kind>-<digest>/  lock  journal/ (job_journal.h)
+//   <artifacts>/runs/<name>/           lock  effective.yaml  task-<stage>.json  <stage>.log  journal/ (journal.h)
 #pragma once
 
 #include <atomic>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "cluster/launcher.h"
 #include "common/clock.h"
+#include "common/proto/coordinator.pb.h"
+#include "common/stage_progress.h"
 #include "common/status.h"
-#include "coordinator/agent/launcher_agent.h"
 #include "coordinator/pipeline/plan.h"
 
 namespace still::coordinator {
 
-// Who shows what happens. Called from the driver's thread.
+// Who shows what happens. Called from the thread that runs the pipeline.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
@@ -37,34 +38,26 @@ struct StageOutcome {
   double seconds = 0;
 };
 
-class PipelineDriver {
+class PipelineRun {
  public:
-  // `config` is resolved (see PlanPipeline). `worker_program` is the path of still-worker. All must outlive the driver.
-  PipelineDriver(const stillhouse::v1::PipelineConfig& config, std::string worker_program, cluster::Launcher& launcher,
-                 Clock& clock, RunObserver& observer);
+  // `config` is resolved (see PlanPipeline). `worker_program` is the path of still-worker. All must outlive the run.
+  PipelineRun(const stillhouse::v1::PipelineConfig& config, std::string worker_program, cluster::Launcher& launcher,
+              Clock& clock, RunObserver& observer);
 
   // UNAVAILABLE while another run of the same name is active. CANCELLED after `stops`, the number of requests to stop,
   // becomes positive: training first finishes its step and publishes it; after a second request nothing is waited for.
-  // The corpus stage, which runs in this process, is finished first. Stages after `last` are left alone.
+  // The corpus stage is finished first. Stages after `last` are left alone.
   Result<std::vector<StageOutcome>> Run(const Plan& plan, const std::atomic<int>& stops, Stage last = Stage::kExport);
 
  private:
-  Status Prepare();
-  Status RunStage(const Plan& plan, const StagePlan& stage, const std::atomic<int>& stops);
-  Status BuildCorpusHere(const StagePlan& stage);
-  Status LaunchStage(const Plan& plan, const StagePlan& stage, const std::atomic<int>& stops);
-  Result<AgentJob> JobOf(const Plan& plan, const StagePlan& stage) const;
-  stillhouse::v1::WorkerTask TaskOf(const Plan& plan, const StagePlan& stage) const;
-  std::string JobDirectory(const StagePlan& stage) const;
-  std::uint32_t ThreadsFor(Stage stage) const;
+  Result<stillhouse::v1::Submit> SubmissionOf(const Plan& plan, Stage last) const;
 
   const stillhouse::v1::PipelineConfig& config_;
   const std::string worker_program_;
   cluster::Launcher& launcher_;
   Clock& clock_;
   RunObserver& observer_;
-  ArtifactStore artifacts_;
-  std::string run_directory_;
+  const std::string run_directory_;
 };
 
 }  // namespace still::coordinator

@@ -1,5 +1,5 @@
 // The driver over scripted workers: real corpus, real files, no mpirun.
-#include "coordinator/pipeline/pipeline_driver.h"
+#include "coordinator/service/pipeline_run.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -73,7 +73,7 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   return {};
 }
 
-class PipelineDriverTest : public ::testing::Test {
+class PipelineRunTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n";
@@ -99,7 +99,7 @@ class PipelineDriverTest : public ::testing::Test {
   }
 
   Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {
-    PipelineDriver driver(config_, "/bin/still-worker", launcher, Clock::System(), observer_);
+    PipelineRun driver(config_, "/bin/still-worker", launcher, Clock::System(), observer_);
     return driver.Run(plan_, stops_);
   }
   std::string RunFile(const std::string& name) const { return directory_ / ("artifacts/runs/tiny/" + name); }
@@ -111,7 +111,7 @@ class PipelineDriverTest : public ::testing::Test {
   std::atomic<int> stops_{0};
 };
 
-TEST_F(PipelineDriverTest, RunsEveryStageOnceAndThenReusesAll) {
+TEST_F(PipelineRunTest, RunsEveryStageOnceAndThenReusesAll) {
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK_AND_ASSIGN(const auto first, Run(launcher));
   EXPECT_EQ(first.size(), kStages);
@@ -124,7 +124,7 @@ TEST_F(PipelineDriverTest, RunsEveryStageOnceAndThenReusesAll) {
   EXPECT_EQ(launcher.launches.size(), 5u);
 }
 
-TEST_F(PipelineDriverTest, RanksThreadsAndRecoveryFitTheStage) {
+TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
   std::vector<std::string> seen;
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
     const WorkerTask task = TaskOf(spec);
@@ -143,7 +143,7 @@ TEST_F(PipelineDriverTest, RanksThreadsAndRecoveryFitTheStage) {
   EXPECT_THAT(ReadFile(RunFile("effective.yaml")).value(), HasSubstr("name: tiny"));
 }
 
-TEST_F(PipelineDriverTest, FailureEndsTheRunAndTheNextOneStartsThere) {
+TEST_F(PipelineRunTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher failing([&](const LaunchSpec& spec, std::stop_token killed) {
     if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
     SayResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
@@ -159,7 +159,7 @@ TEST_F(PipelineDriverTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   EXPECT_EQ(TaskOf(launcher.launches[0]).generation(), 2u) << "above that of the run before";
 }
 
-TEST_F(PipelineDriverTest, SuccessWithoutAnArtifactIsABug) {
+TEST_F(PipelineRunTest, SuccessWithoutAnArtifactIsABug) {
   FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token) {
     SayResult(TaskOf(spec), Ok());
     return ExitInfo{};
@@ -167,7 +167,7 @@ TEST_F(PipelineDriverTest, SuccessWithoutAnArtifactIsABug) {
   EXPECT_THAT(Run(launcher), StatusIs(Code::kInternal, HasSubstr("teacher")));
 }
 
-TEST_F(PipelineDriverTest, SecondRunOfTheSameNameIsRefused) {
+TEST_F(PipelineRunTest, SecondRunOfTheSameNameIsRefused) {
   ASSERT_OK(MakeDirectories(directory_ / "artifacts/runs/tiny"));
   const auto lock = FileLock::TryAcquire(RunFile("lock"));
   ASSERT_OK(lock);
@@ -176,14 +176,14 @@ TEST_F(PipelineDriverTest, SecondRunOfTheSameNameIsRefused) {
   EXPECT_TRUE(observer_.started.empty());
 }
 
-TEST_F(PipelineDriverTest, StopEndsTheRunBeforeTheNextStage) {
+TEST_F(PipelineRunTest, StopEndsTheRunBeforeTheNextStage) {
   stops_ = 1;
   FakeLauncher launcher(MakeArtifact);
   EXPECT_THAT(Run(launcher), StatusIs(Code::kCancelled));
   EXPECT_TRUE(launcher.launches.empty());
 }
 
-TEST_F(PipelineDriverTest, DeathInAStageIsRecoveredFromAndShown) {
+TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
     const bool dies =
         TaskOf(spec).stage() == stillhouse::v1::STAGE_TARGETS && spec.environment.at("STILL_LAUNCH") == "1";
@@ -196,7 +196,7 @@ TEST_F(PipelineDriverTest, DeathInAStageIsRecoveredFromAndShown) {
   EXPECT_EQ(observer_.finished, 6);
 }
 
-TEST_F(PipelineDriverTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
+TEST_F(PipelineRunTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
   const std::string job = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest);
   ASSERT_OK(MakeDirectories(job));
   const auto lock = FileLock::TryAcquire(JoinPath(job, "lock"));
@@ -205,7 +205,7 @@ TEST_F(PipelineDriverTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
   EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable, HasSubstr("another run is making teacher")));
 }
 
-TEST_F(PipelineDriverTest, DamagedJournalIsNamedAndNothingIsLaunched) {
+TEST_F(PipelineRunTest, DamagedJournalIsNamedAndNothingIsLaunched) {
   const std::string journal = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest + "/journal");
   ASSERT_OK(MakeDirectories(journal));
   FakeLauncher launcher(MakeArtifact);
@@ -213,7 +213,7 @@ TEST_F(PipelineDriverTest, DamagedJournalIsNamedAndNothingIsLaunched) {
   EXPECT_TRUE(launcher.launches.empty());
 }
 
-TEST_F(PipelineDriverTest, SummaryComesFromTheArtifacts) {
+TEST_F(PipelineRunTest, SummaryComesFromTheArtifacts) {
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
   ASSERT_OK_AND_ASSIGN(RunSummary summary, ReadRunSummary(ArtifactStore(config_.artifacts()), plan_));

@@ -1,0 +1,101 @@
+#include "common/keys.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+#include "common/files.h"
+
+namespace still {
+namespace {
+
+constexpr const char* kServerPublic = "server.public";
+constexpr const char* kServerSecret = "server.secret";
+constexpr const char* kClientPublic = "client.public";
+constexpr const char* kClientSecret = "client.secret";
+constexpr const char* kHttpToken = "http.token";
+constexpr std::size_t kKeyText = 40;  // Z85
+constexpr std::size_t kTokenBytes = 32;
+
+std::string RandomHex() {
+  std::array<std::uint8_t, kTokenBytes> bytes;
+  while (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    STILL_CHECK(errno == EINTR, "the kernel gives no random bytes");
+  }
+  std::string hex;
+  for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
+// What one file holds, without the line break at its end.
+Result<std::string> Load(const std::string& directory, const char* name, std::size_t size) {
+  const std::string path = JoinPath(directory, name);
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0)
+    return ErrnoStatus(errno, "cannot read the key", path).WithContext("`still keys new` makes keys");
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): make it yours alone: chmod 600 {}",
+                 path, info.st_mode & 0777U, path);
+  STILL_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  if (text.size() != size)
+    return Error(Code::kInvalidArgument,
+                 "{} holds no key: {} characters instead of {}; copy it again from where `still "
+                 "keys new` made it",
+                 path, text.size(), size);
+  return text;
+}
+
+}  // namespace
+
+Status NewKeys(const std::string& directory) {
+  if (Exists(directory))
+    return Error(
+        Code::kAlreadyExists,
+        "{} is there: keys in use are not replaced; remove it first (whoever has its keys is then locked out), "
+        "or choose another --directory",
+        directory);
+  STILL_ASSIGN_OR_RETURN(const RpcKeyPair server, NewRpcKeyPair());
+  STILL_ASSIGN_OR_RETURN(const RpcKeyPair client, NewRpcKeyPair());
+  STILL_ASSIGN_OR_RETURN(const auto staged, StagedDirectory::Create(directory));
+  if (chmod(staged->path().c_str(), S_IRWXU) != 0) return ErrnoStatus(errno, "cannot close to others", staged->path());
+  const std::pair<const char*, std::string> files[] = {{kServerPublic, server.public_key},
+                                                       {kServerSecret, server.secret_key},
+                                                       {kClientPublic, client.public_key},
+                                                       {kClientSecret, client.secret_key},
+                                                       {kHttpToken, RandomHex()}};
+  for (const auto& [name, text] : files)
+    STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(staged->path(), name), text + "\n", FileAccess::kPrivate));
+  return staged->Commit();
+}
+
+Result<RpcServerKeys> LoadServerKeys(const std::string& directory) {
+  RpcServerKeys keys;
+  STILL_ASSIGN_OR_RETURN(keys.own.public_key, Load(directory, kServerPublic, kKeyText));
+  STILL_ASSIGN_OR_RETURN(keys.own.secret_key, Load(directory, kServerSecret, kKeyText));
+  STILL_ASSIGN_OR_RETURN(std::string client, Load(directory, kClientPublic, kKeyText));
+  keys.clients.push_back(std::move(client));
+  return keys;
+}
+
+Result<RpcClientKeys> LoadClientKeys(const std::string& directory) {
+  RpcClientKeys keys;
+  STILL_ASSIGN_OR_RETURN(keys.server, Load(directory, kServerPublic, kKeyText));
+  STILL_ASSIGN_OR_RETURN(keys.own.public_key, Load(directory, kClientPublic, kKeyText));
+  STILL_ASSIGN_OR_RETURN(keys.own.secret_key, Load(directory, kClientSecret, kKeyText));
+  return keys;
+}
+
+Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory) {
+  if (!Exists(directory)) return std::optional<RpcClientKeys>();
+  STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(directory));
+  return std::optional<RpcClientKeys>(std::move(keys));
+}
+
+Result<std::string> LoadHttpToken(const std::string& directory) { return Load(directory, kHttpToken, 2 * kTokenBytes); }
+
+}  // namespace still

@@ -1,0 +1,27 @@
+// The keys of a coordinator and those who may talk to it: one directory, made once, copied to where they are needed.
+//   server.public  server.secret   the coordinator's CURVE pair
+//   client.public  client.secret   the pair that all its clients and agents share
+//   http.token                     what a request to change something over HTTP must carry
+// Files are 0600 in a directory of 0700; one that others may read is refused: whoever holds client.secret may start
+// programs here.
+#pragma once
+
+#include <string>
+
+#include "common/rpc.h"
+#include "common/status.h"
+
+namespace still {
+
+// Makes `directory` with new keys, all at once or not at all. ALREADY_EXISTS when it is there: keys in use are never
+// replaced.
+Status NewKeys(const std::string& directory);
+
+// NOT_FOUND without the files; PERMISSION_DENIED when others may read them, INVALID_ARGUMENT when they hold no key.
+Result<RpcServerKeys> LoadServerKeys(const std::string& directory);
+Result<RpcClientKeys> LoadClientKeys(const std::string& directory);
+// As LoadClientKeys; nothing when there is no such directory.
+Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
+Result<std::string> LoadHttpToken(const std::string& directory);
+
+}  // namespace still

@@ -1,0 +1,257 @@
+#include "coordinator/http/http_server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/testing/status_matchers.h"
+
+namespace still::coordinator {
+namespace {
+
+using still::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// A connection as bytes: what a browser, an attacker or a broken client sends.
+class Connection {
+ public:
+  explicit Connection(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+  }
+  ~Connection() { ::close(socket_); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void Send(const std::string& bytes) {
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+      const ssize_t count = ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (count <= 0) return;  // the server has closed: what it said is still to be read
+      sent += static_cast<std::size_t>(count);
+    }
+  }
+  void EndInput() { ::shutdown(socket_, SHUT_WR); }
+  // Everything up to the end of the connection.
+  std::string Receive() {
+    std::string all;
+    char buffer[4096];
+    for (ssize_t count; (count = ::recv(socket_, buffer, sizeof(buffer), 0)) > 0;) {
+      all.append(buffer, static_cast<std::size_t>(count));
+    }
+    return all;
+  }
+
+ private:
+  const int socket_;
+};
+
+std::string BodyOf(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void Start(HttpOptions options = {}) {
+    options.port = 0;
+    auto started = HttpServer::Start(options, [this](const HttpQuestion& question) { return Answer(question); });
+    ASSERT_OK(started);
+    server_ = std::move(started).value();
+  }
+
+  Result<std::string> Answer(const HttpQuestion& question) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    asked_.push_back(question.metrics ? "metrics" : question.request.ShortDebugString());
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !blocked_; });
+    if (!failure_.ok()) return failure_;
+    return std::string("{\"answer\":1}");
+  }
+  void Block(bool blocked) {
+    const std::unique_lock<std::mutex> lock(mutex_);
+    blocked_ = blocked;
+    changed_.notify_all();
+  }
+  void WaitForQuestions(int count) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= count; });
+  }
+
+  std::string Exchange(const std::string& request) {
+    Connection connection(server_->port());
+    connection.Send(request);
+    return connection.Receive();
+  }
+  std::string Get(const std::string& path, const std::string& headers = "Host: localhost\r\n") {
+    return Exchange("GET " + path + " HTTP/1.1\r\n" + headers + "\r\n");
+  }
+  std::string Post(const std::string& path, const std::string& body = "", const std::string& headers = "") {
+    return Exchange("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nX-Stillhouse: 1\r\n" + headers +
+                    fmt::format("Content-Length: {}\r\n\r\n{}", body.size(), body));
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> asked_;
+  int waiting_ = 0;
+  bool blocked_ = false;
+  Status failure_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, PageComesWithItsFilesAndTakesNothingFromOutside) {
+  Start();
+  const std::string page = Get("/");
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'self'"));
+  EXPECT_THAT(page, HasSubstr("X-Content-Type-Options: nosniff"));
+  EXPECT_THAT(page, HasSubstr("<title>Stillhouse</title>"));
+  for (const char* file : {"/status_page.css", "/status_page.js", "/charts.js"}) {
+    EXPECT_THAT(Get(file), StartsWith("HTTP/1.1 200")) << file;
+    EXPECT_THAT(page, HasSubstr(std::string(file).substr(1)));
+  }
+  EXPECT_THAT(BodyOf(page), Not(HasSubstr("https://")));
+  EXPECT_THAT(asked_, IsEmpty());
+}
+
+TEST_F(HttpServerTest, ViewsMetricsAndChangesAreAsked) {
+  Start();
+  EXPECT_EQ(BodyOf(Get("/api/queue?limit=3")), "{\"answer\":1}");
+  EXPECT_THAT(Get("/metrics"), HasSubstr("Content-Type: text/plain; version=0.0.4"));
+  EXPECT_THAT(Post("/api/jobs/7/cancel"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Post("/api/hosts/a%20b/drain", "{\"reason\":\"x\"}"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(asked_, ElementsAre("user: \"web\" query { view: \"queue\" limit: 3 }", "metrics",
+                                  "user: \"web\" change { verb: CANCEL jobs: 7 }",
+                                  "user: \"web\" change_host { host: \"a b\" drain: true reason: \"x\" }"));
+}
+
+TEST_F(HttpServerTest, ErrorsAreJsonWithAStatus) {
+  Start();
+  EXPECT_THAT(Get("/nothing"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Get("/api/queue?limit=x"), StartsWith("HTTP/1.1 400"));
+  for (const auto& [code, status] : {std::pair(Code::kNotFound, "404"), std::pair(Code::kUnavailable, "503"),
+                                     std::pair(Code::kInvalidArgument, "400"), std::pair(Code::kInternal, "500")}) {
+    failure_ = Error(code, "what \"went\" wrong");
+    const std::string answer = Get("/api/queue");
+    EXPECT_THAT(answer, StartsWith(fmt::format("HTTP/1.1 {}", status)));
+    EXPECT_EQ(nlohmann::json::parse(BodyOf(answer))["error"], "what \"went\" wrong");
+    EXPECT_EQ(nlohmann::json::parse(BodyOf(answer))["code"], CodeName(code));
+  }
+}
+
+TEST_F(HttpServerTest, OtherPagesCanNeitherReadNorChange) {
+  Start();
+  EXPECT_THAT(Get("/api/queue", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 421"));
+  EXPECT_THAT(Get("/api/queue", ""), StartsWith("HTTP/1.1 421"));
+  EXPECT_THAT(Get("/api/queue", "Host: localhost\r\nHost: evil.example\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(Exchange("POST /api/jobs/7/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
+              StartsWith("HTTP/1.1 403"));
+  EXPECT_THAT(Get("/api/jobs/7/cancel"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(asked_, IsEmpty());
+}
+
+TEST_F(HttpServerTest, TokenIsAskedForOnEverythingAndComesBackAsACookie) {
+  Start({.token = "s3cret"});
+  for (const char* path : {"/", "/api/queue", "/metrics", "/status_page.js"}) {
+    EXPECT_THAT(Get(path), StartsWith("HTTP/1.1 401")) << path;
+  }
+  const std::string page = Get("/?token=s3cret");
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(page,
+              HasSubstr("Set-Cookie: stillhouse_token=s3cret; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict"));
+  EXPECT_THAT(Get("/api/queue", "Host: localhost\r\nCookie: stillhouse_token=s3cret\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Get("/metrics", "Host: localhost\r\nAuthorization: Bearer s3cret\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, BeyondLoopbackWithoutATokenDoesNotStart) {
+  const auto started = HttpServer::Start({.address = "0.0.0.0", .port = 0}, nullptr);
+  EXPECT_THAT(started, StatusIs(Code::kInvalidArgument, HasSubstr("needs a token")));
+}
+
+TEST_F(HttpServerTest, TakenPortIsUnavailableAndSaysWhatToDo) {
+  Start();
+  const auto second = HttpServer::Start({.port = server_->port()}, nullptr);
+  EXPECT_THAT(second, StatusIs(Code::kUnavailable, HasSubstr("--http ADDRESS:PORT")));
+  EXPECT_THAT(HttpServer::Start({.address = "192.0.2.1", .port = 0, .token = "x"}, nullptr),
+              StatusIs(Code::kUnavailable));
+}
+
+TEST_F(HttpServerTest, SizesAreBounded) {
+  Start({.largest_body = 100, .largest_request = 8000});
+  EXPECT_THAT(Post("/api/hosts/a/drain", std::string(101, ' ')), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(Get("/api/" + std::string(2000, 'x')), StartsWith("HTTP/1.1 414"));
+  // More headers than a request may have bytes: closed, whatever was sent.
+  std::string headers = "Host: localhost\r\n";
+  for (int i = 0; i < 2000; ++i) headers += fmt::format("X-{}: y\r\n", i);
+  EXPECT_THAT(Get("/api/queue", headers), Not(HasSubstr("HTTP/1.1 200")));
+  EXPECT_THAT(asked_, IsEmpty());
+  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, MalformedRequestsAreRefusedAndHarmNobody) {
+  Start();
+  for (const char* request :
+       {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01", "BREW / HTTP/1.1\r\n\r\n",
+        "GET /%zz%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HTTP/1.1\r\nHost\r\n\r\n",
+        "POST /api/jobs/7/cancel HTTP/1.1\r\nHost: localhost\r\nX-Stillhouse: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "PUT /api/queue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        "GET /api/queue HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-1,2-3\r\n\r\n"}) {
+    Connection connection(server_->port());
+    connection.Send(request);
+    connection.EndInput();
+    EXPECT_THAT(connection.Receive(), Not(HasSubstr("HTTP/1.1 200"))) << request;
+  }
+  EXPECT_THAT(asked_, IsEmpty());
+  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, SlowClientIsCutOffAtTheDeadline) {
+  Start({.threads = 1, .request_deadline = std::chrono::milliseconds(1000)});
+  Connection slow(server_->port());
+  slow.Send("GET /api/queue HTTP/1.1\r\nHost: local");
+  EXPECT_THAT(slow.Receive(), Not(HasSubstr("200")));
+  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, TooManyConnectionsAreToldSoAtOnce) {
+  Start({.threads = 1, .most_waiting = 1});
+  Block(true);
+  const std::string request = "GET /api/queue HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  Connection served(server_->port());
+  served.Send(request);
+  WaitForQuestions(1);
+  Connection waits(server_->port());
+  waits.Send(request);
+  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 503"));
+  Block(false);
+  EXPECT_THAT(served.Receive(), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(waits.Receive(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, EndsWithConnectionsOpen) {
+  Start({.request_deadline = std::chrono::milliseconds(300)});
+  Connection idle(server_->port());
+  EXPECT_THAT(server_->url(), StartsWith("http://127.0.0.1:"));
+  server_.reset();
+  EXPECT_EQ(idle.Receive(), "");
+}
+
+}  // namespace
+}  // namespace still::coordinator

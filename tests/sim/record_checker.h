@@ -1,0 +1,74 @@
+// What must hold of the coordinator's records after every event. Keeps a state of its own, made of what was committed,
+// so that a check costs as much as the change, and a coordinator that comes back can be compared with what it knew.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/core.h"
+#include "tests/sim/machines.h"
+#include "tests/sim/verdict.h"
+
+namespace still::sim {
+
+class RecordChecker {
+ public:
+  RecordChecker(const coordinator::Core* core, const Scenario& scenario, const Machines* machines, Verdict* verdict)
+      : core_(core),
+        options_(scenario.core.scheduler),
+        inventory_changes_(scenario.weather.inventory_change > 0),
+        machines_(machines),
+        verdict_(verdict) {}
+
+  // These are durable now, acted on or not.
+  void Committed(const coordinator::Changes& changes, UnixMs now);
+  void Acknowledged(const std::string& key, std::uint64_t pipeline, const std::vector<std::uint64_t>& jobs);
+  // A coordinator came back with this.
+  void Recovered(const coordinator::State& state);
+  // The hosts are these; one that went and came back is as good as any.
+  void HasInventory(const std::vector<stillhouse::v1::Host>& hosts);
+  // Decisions have come to rest: everybody who waits has a reason and, in the queue, a place of its own; the first in
+  // the queue has no room; nobody runs beyond its limit, or waits for what never comes.
+  void Settled(UnixMs now);
+  // What a person was told had been done, is.
+  void Obeyed(const stillhouse::v1::ChangeJobs& change, const std::vector<std::uint64_t>& jobs);
+  // Before these starts are committed: none of them delays a job that waits above it. Costs two schedules.
+  void Backfills(const coordinator::Changes& changes, UnixMs now);
+  // All of it, as the core itself says it.
+  void Whole();
+
+  const coordinator::State& state() const { return state_; }
+  // Lines of the history by cause.
+  const std::map<stillhouse::v1::Cause, std::uint64_t>& causes() const { return causes_; }
+
+ private:
+  void CheckNew(const stillhouse::v1::Job& job);
+  void CheckJob(const stillhouse::v1::Job& before, const stillhouse::v1::Job& after, UnixMs now);
+  void CheckStart(const stillhouse::v1::Job& before, const stillhouse::v1::Job& after, UnixMs now);
+  void CheckEvent(const stillhouse::v1::HistoryEvent& event);
+  void CheckBooks(const stillhouse::v1::Job& job);
+  void Book(const stillhouse::v1::Job& job, bool add);
+  bool HasRoom(const stillhouse::v1::Job& job, UnixMs now) const;
+  void CheckWait(const stillhouse::v1::Job& job, const coordinator::Wait& wait, UnixMs now);
+  double RankOf(const stillhouse::v1::Job& job, UnixMs now) const;
+  void CheckAcknowledged(const coordinator::State& state);
+  void Broken(const stillhouse::v1::Job& job, const std::string& what);
+
+  const coordinator::Core* core_;
+  const coordinator::SchedulerOptions options_;
+  const bool inventory_changes_;
+  const Machines* machines_;
+  Verdict* verdict_;
+  coordinator::State state_;
+  std::uint64_t next_sequence_ = 1;
+  std::map<stillhouse::v1::Cause, std::uint64_t> causes_;
+  std::map<std::string, std::uint64_t> used_;                       // slots by host
+  std::map<std::string, std::uint64_t> makers_;                     // jobs that hold slots, by digest
+  std::map<std::uint64_t, stillhouse::v1::JobState> told_;          // by the history, of each job
+  std::map<std::string, std::vector<std::uint64_t>> acknowledged_;  // jobs by key
+  std::map<std::string, std::uint64_t> acknowledged_pipelines_;     // by key
+};
+
+}  // namespace still::sim

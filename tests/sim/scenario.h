@@ -1,0 +1,76 @@
+// What a seed means: the machines, the work, what people do and when, and how bad the weather is. A function of the
+// seed alone.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/core.h"
+
+namespace still::sim {
+
+// Probabilities and rates of what goes wrong. All zero: the liveness phase.
+struct Weather {
+  double loss = 0;  // of a message
+  double duplicate = 0;
+  double late = 0;                 // comes up to half a minute late, so behind those sent after it
+  double rank_death = 0;           // a launch loses a rank before it is done
+  double launch_failure = 0;       // an agent cannot be started
+  double torn_commit = 0;          // the coordinator dies in a commit
+  double inventory_change = 0;     // at a restart: hosts are not there, or have other slots
+  std::int64_t clock_step_ms = 0;  // at a restart: the coordinator's clock is off by at most that
+  // Means between two, in simulated ms; 0: never.
+  std::int64_t coordinator_crash_ms = 0;
+  std::int64_t agent_crash_ms = 0;
+  std::int64_t agent_cut_ms = 0;  // an agent and the coordinator do not reach each other
+  std::int64_t host_crash_ms = 0;
+  std::int64_t host_cut_ms = 0;  // a host is not reached by the agents; its processes go on
+  std::int64_t disk_full_ms = 0;
+};
+
+// The making of one artifact, as it would be without failures.
+struct Work {
+  std::uint64_t steps = 1;
+  std::int64_t step_ms = 1000;
+  std::uint64_t checkpoint_every = 1;
+  bool hopeless = false;  // ends in an error that another attempt would end in, too
+};
+
+struct PlannedSubmit {
+  std::int64_t at_ms = 0;
+  bool valid = true;
+  stillhouse::v1::Submit submit;
+};
+
+// What a person does to a job or pipeline that is chosen by `dice` among those that are there then.
+struct PlannedAct {
+  std::int64_t at_ms = 0;
+  stillhouse::v1::ChangeJobs::Verb verb = stillhouse::v1::ChangeJobs::CANCEL;
+  bool drain = false;   // a host for a while, instead
+  bool attach = false;  // types mpirun for it, instead
+  std::uint64_t dice = 0;
+};
+
+struct Scenario {
+  std::uint64_t seed = 0;
+  std::vector<stillhouse::v1::Host> hosts;
+  std::vector<PlannedSubmit> submits;
+  std::vector<PlannedAct> acts;
+  std::map<std::string, Work> work;  // by digest
+  Weather weather;
+  coordinator::CoreOptions core;
+  std::int64_t safety_ms = 0;  // how long the bad weather lasts
+  std::int64_t report_ms = 0;  // between reports of an agent
+  std::int64_t decide_ms = 0;  // how long the coordinator collects events before it decides who starts
+  std::size_t jobs = 0;
+
+  std::string Text() const;
+};
+
+Scenario ScenarioOf(std::uint64_t seed);
+// The full size: 10,240 slots on 320 hosts, 1,000 jobs.
+Scenario FullScenarioOf(std::uint64_t seed);
+
+}  // namespace still::sim

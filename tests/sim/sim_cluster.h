@@ -1,0 +1,94 @@
+// A cluster in one thread: the real core behind a simulated daemon, journal, network, agents, hosts and people. First
+// the weather is as bad as the scenario has it, and nothing unsafe may happen (safety); then it is fine, and
+// everything must come to an end (liveness).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/sim/sim_agent.h"
+#include "tests/sim/sim_coordinator.h"
+
+namespace still::sim {
+
+struct RunResult {
+  std::string broken;             // the first broken promise; empty: none
+  std::vector<std::string> last;  // events before it, when traced
+  std::uint64_t events = 0;
+  std::uint64_t crashes = 0;  // of the coordinator
+  std::uint64_t attempts = 0;
+  std::uint64_t most_busy = 0;                            // slots with a process at one time
+  std::map<stillhouse::v1::Cause, std::uint64_t> causes;  // lines of the history
+  std::uint32_t checksum = 0;                             // of the journal
+};
+
+class SimCluster {
+ public:
+  SimCluster(const Scenario& scenario, Mutation mutation, bool traced);
+  SimCluster(const SimCluster&) = delete;
+  SimCluster& operator=(const SimCluster&) = delete;
+
+  RunResult Run();
+
+ private:
+  using Reply = std::function<void(const stillhouse::v1::ClientReply&)>;
+
+  void PlanPeople();
+  void PlanFaults();
+  // Lets `strike` happen again and again while the weather is bad.
+  void Often(std::int64_t mean_ms, std::function<void()> strike);
+  void CrashHost();
+  void CutHost();
+  void CrashAgent();
+  void CutAgent();
+  void CrashCoordinator();
+  void FillDisk();
+  void ReturnCoordinator();
+  std::vector<stillhouse::v1::Host> Inventory();
+  void Heal();
+  // Holds and drains that people leave behind are lifted.
+  void Tidy();
+  bool AtRest() const;
+
+  // The network: what is sent may come late, twice, or not at all.
+  void Send(std::function<void()> deliver);
+  void SendReport(const stillhouse::v1::AgentReport& report);
+  void SendOrders(AttemptId attempt, const stillhouse::v1::AgentOrders& orders);
+  // Asks until there is an answer that is worth one.
+  void Ask(stillhouse::v1::ClientRequest request, Reply reply);
+  void AskAgain(std::uint64_t request);
+  void Submit(const PlannedSubmit& planned);
+  void Act(const PlannedAct& act);
+  void Drain(const std::string& host, bool drain);
+  void StartAgent(const stillhouse::v1::AgentTask& task);
+
+  const Scenario& scenario_;
+  EventQueue queue_;
+  Verdict verdict_;
+  Dice dice_;
+  Weather weather_;
+  const coordinator::Core core_;
+  const coordinator::Core judge_;
+  Machines machines_;
+  RecordChecker checker_;
+  SimJournal journal_;
+  SimCoordinator coordinator_;
+  std::map<AttemptId, std::unique_ptr<SimAgent>> agents_;  // all there ever were: a directory each
+  std::map<AttemptId, SimAgent*> living_;
+  std::set<AttemptId> mute_;  // agents that the coordinator does not hear
+  std::set<AttemptId> deaf_;  // agents that do not hear the coordinator
+  std::map<std::uint64_t, std::pair<stillhouse::v1::ClientRequest, Reply>> asked_;  // without an answer
+  std::uint64_t next_request_ = 1;
+  bool healed_ = false;
+};
+
+// One whole run of a scenario.
+RunResult RunScenario(const Scenario& scenario, const Mutation& mutation = {}, bool traced = false);
+
+}  // namespace still::sim

@@ -1,0 +1,90 @@
+// The daemon around the core as the simulator has it: journal, then state, then deeds. It dies at any commit and comes
+// back from the journal.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/core.h"
+#include "tests/sim/dice.h"
+#include "tests/sim/record_checker.h"
+#include "tests/sim/sim_journal.h"
+
+namespace still::sim {
+
+// What is done to the core's decisions before they count: how the checks are checked.
+struct Mutation {
+  std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
+  std::function<void(std::vector<coordinator::Changes>*)> replay;
+  std::optional<coordinator::CoreOptions> core;  // decides by other rules than it is judged by
+};
+
+class SimCoordinator {
+ public:
+  // What a coordinator sees of an attempt's directory.
+  struct Directory {
+    bool locked = false;
+    std::optional<stillhouse::v1::AgentReport> last_words;
+  };
+
+  struct Around {
+    EventQueue* queue = nullptr;
+    Verdict* verdict = nullptr;
+    RecordChecker* checker = nullptr;
+    SimJournal* journal = nullptr;
+    const Scenario* scenario = nullptr;
+    const Weather* weather = nullptr;
+    std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
+    std::function<std::optional<Directory>(AttemptId)> look;
+    std::function<std::vector<stillhouse::v1::Host>()> inventory;
+    std::function<void(const stillhouse::v1::AgentTask&)> start_agent;
+    std::function<void(AttemptId, const stillhouse::v1::AgentOrders&)> answer;
+  };
+
+  SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key, Around around);
+  SimCoordinator(const SimCoordinator&) = delete;
+  SimCoordinator& operator=(const SimCoordinator&) = delete;
+
+  void Start();
+  void Crash();
+  bool up() const { return up_; }
+  std::uint64_t crashes() const { return crashes_; }
+
+  void Hear(const stillhouse::v1::AgentReport& report);
+  // Nothing: it is down, or died of the question.
+  std::optional<stillhouse::v1::ClientReply> Ask(const stillhouse::v1::ClientRequest& request);
+
+ private:
+  enum class Written { kDone, kRefused, kDied };
+
+  Written Commit(coordinator::Changes changes);
+  // Commits and acts.
+  Written Take(coordinator::Changes changes);
+  void Act(const coordinator::Changes& changes);
+  void StartAgent(const stillhouse::v1::Job& job);
+  Result<coordinator::Changes> Attach(const stillhouse::v1::Attach& attach);
+  // By the clock of its host, which somebody may set.
+  UnixMs now() const { return around_.queue->now() + skew_ms_; }
+  void WakeSoon();
+  void Wake();
+  void Tick();
+  void LookAfter(const stillhouse::v1::Job& job);
+  void Whenever(std::int64_t delay_ms, void (SimCoordinator::*what)());
+
+  const coordinator::Core* core_;
+  const Mutation mutation_;
+  Dice dice_;
+  const Around around_;
+  coordinator::State state_;
+  bool up_ = false;
+  bool waking_ = false;
+  std::uint64_t crashes_ = 0;
+  std::uint64_t wakes_ = 0;
+  std::int64_t skew_ms_ = 0;
+  UnixMs last_wake_ms_ = 0;
+  int wakes_at_once_ = 0;
+};
+
+}  // namespace still::sim
