@@ -58,10 +58,10 @@ struct StageServerOptions {
   std::string stage;             // name, in messages
   std::uint64_t generation = 1;  // that the ranks are launched as
   std::uint32_t ranks = 1;
-  std::uint32_t shards = 0;                  // to lease; 0: this stage leases none,
-  LeasePolicy leases;                        // as this says
-  std::string log_path;                      // of the launch, named in errors
-  bool survivors_go_on = false;              // one rank's "a peer is gone" does not end the launch
+  std::uint32_t shards = 0;      // to lease; 0: this stage leases none,
+  LeasePolicy leases;            // as this says
+  std::string log_path;          // of the launch, named in errors
+  bool survivors_go_on = false;  // one rank's "a peer is gone" does not end the launch
   StageNetwork network;
   cluster::Placement placement;  // of the ranks, in their order; empty: all on this machine
   HostSilenceLimits host_silence;
