@@ -233,7 +233,7 @@ Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors
 
 // In divisible work. What a rank said before it died, on another line than its guardian's, counts: hence the pause.
 void StageServer::LeaveTheDeadBehind(Clock::TimePoint now) {
-  if (dead_.empty() || Ending() || now - last_death_ < options_.last_words) return;
+  if (dead_.empty() || !options_.on_shrink || Ending() || now - last_death_ < options_.last_words) return;
   const std::vector<std::uint32_t> dead(dead_.begin(), dead_.end());
   dead_.clear();
   std::set<std::uint32_t> survivors = membership_.members();
