@@ -118,7 +118,8 @@ class CoreFixture : public ::testing::Test {
   std::string CauseOf(std::uint64_t id) const { return CauseName(Job(id).cause()); }
   std::vector<std::string> ReasonsOf(std::uint64_t id) const {
     std::vector<std::string> codes;
-    for (const Reason& reason : core_.Waits(state_, now_)[id].reasons) codes.push_back(reason.code);
+    const std::map<std::uint64_t, Wait> waits = core_.Waits(state_, now_);
+    for (const Reason& reason : waits.at(id).reasons) codes.push_back(reason.code);
     return codes;
   }
   stillhouse::v1::AgentOrders Orders(std::uint64_t id) const { return Core::OrdersFor(&Job(id), Report(id)); }
