@@ -14,7 +14,7 @@
 #include "common/clock.h"
 #include "common/files.h"
 #include "coordinator/service/coordinator.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 
 namespace still::coordinator {
 namespace {

@@ -236,8 +236,8 @@ std::string RanksText(const JobRow& job) {
   if (job.rank_rows.empty()) return "";
   Table table({{"RANK", Align::kRight}, {"HOST"}, {"PHASE"}, {"STEP", Align::kRight}, {"FOR", Align::kRight}, {""}});
   for (const RankRow& rank : job.rank_rows)
-    table.Add(
-        {fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step), DurationText(rank.phase_seconds)});
+    table.Add({fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step),
+               DurationText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
   return "\n" + table.Text();
 }
 
@@ -250,7 +250,7 @@ std::string ShowText(const View& view) {
   const std::string cause = job.message.empty() ? job.cause : fmt::format("{}: {}", job.cause, job.message);
   text +=
       Facts({{"cause", cause},
-             {"reason", ReasonText(job)},
+             {"reason", job.reasons.empty() ? ReasonText(job) : ""},
              {"position", job.position == 0 ? "" : fmt::to_string(job.position)},
              {"start", job.predicted_start_ms == 0 ? "" : MomentText(job.predicted_start_ms, now)},
              {"progress", RunText(job)},

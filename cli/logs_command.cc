@@ -111,6 +111,7 @@ Status LogsCommand(const LogsFlags& flags) {
     // The log is a file: it is followed while the coordinator is away, too.
     Result<View> next = Ask(*client, {.view = "job", .job = id});
     if (next.ok()) {
+      if (next->job.log_path != view.job.log_path) read = 0;  // another attempt, another log
       view = std::move(*next);
     } else if (next.status().code() != Code::kUnavailable) {
       return next.status();

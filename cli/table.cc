@@ -33,6 +33,13 @@ std::string Clipped(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, end)) + "…";
 }
 
+std::string ClippedLines(std::string_view text, std::size_t columns) {
+  std::string clipped;
+  for (std::size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1))
+    clipped += Clipped(text.substr(0, end), columns) + "\n";
+  return clipped + Clipped(text, columns);
+}
+
 void Table::Add(std::vector<std::string> row) {
   STILL_CHECK(row.size() == columns_.size(), "a text for each column");
   for (std::string& text : row) text = Escaped(text);

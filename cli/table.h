@@ -38,5 +38,7 @@ class Table {
 std::size_t Width(std::string_view text);
 // The first `columns` of it; the last one is "…" when something is cut off.
 std::string Clipped(std::string_view text, std::size_t columns);
+// The same for each line of it.
+std::string ClippedLines(std::string_view text, std::size_t columns);
 
 }  // namespace still::cli

@@ -3,10 +3,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/job_text.h"
+#include "cli/table.h"
 #include "cli/top_text.h"
 #include "common/clock.h"
 
@@ -27,6 +29,18 @@ Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json, s
   STILL_ASSIGN_OR_RETURN(const View view, ParseView(answer));
   Print(json ? answer + "\n" : text_of(view));
   return Ok();
+}
+
+winsize SizeOfTerminal() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size = {.ws_row = 24, .ws_col = 80};
+  return size;
+}
+
+// On a terminal a job has one line: a reason that does not fit is told in full by `still why`.
+std::string QueueToFit(const View& view) {
+  if (isatty(STDOUT_FILENO) == 0) return QueueText(view);
+  return ClippedLines(QueueText(view), SizeOfTerminal().ws_col);
 }
 
 Status PrintWhole(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
@@ -50,7 +64,7 @@ Status PrintEventsAsJson(const std::string& answer) {
 
 }  // namespace
 
-Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &QueueText); }
+Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &QueueToFit); }
 Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &HistoryText); }
 Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &NodesText); }
 Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WhyText); }
@@ -99,8 +113,7 @@ Status TopCommand(const ViewFlags& flags) {
     } else if (picture.empty() || view.status().code() != Code::kUnavailable) {
       return view.status();
     }
-    winsize size{};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size = {.ws_row = 24, .ws_col = 80};
+    const winsize size = SizeOfTerminal();
     // The last picture stays while the coordinator is away, under a line that says so.
     Print(Redrawn(view.ok() ? picture : view.status().message() + "\n" + picture, size.ws_col, size.ws_row));
   }

@@ -5,22 +5,25 @@
 #   --cuda   the CUDA libraries of the LibTorch wheel as well (5 GB instead of 1.3 GB)
 #   --hf     a second environment (.venv-hf) with transformers and tokenizers, which only the tests labelled hf use
 #           (5 GB: transformers loads LibTorch with its CUDA half)
+#   --test   what only tests use: an ssh server, for hosts that are namespaces of this machine, and a browser (chromium)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-light=no cuda=no hf=no
+light=no cuda=no hf=no test=no
 for option in "$@"; do
   case $option in
     --light) light=yes ;;
     --cuda) cuda=yes ;;
     --hf) hf=yes ;;
-    *) echo "setup: unknown option $option (known: --light, --cuda, --hf)" >&2; exit 2 ;;
+    --test) test=yes ;;
+    *) echo "setup: unknown option $option (known: --light, --cuda, --hf, --test)" >&2; exit 2 ;;
   esac
 done
 
 packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates python3-venv
   protobuf-compiler libprotobuf-dev librocksdb-dev libzmq3-dev cppzmq-dev libspdlog-dev libfmt-dev libyaml-cpp-dev
   libcli11-dev nlohmann-json3-dev libicu-dev libbz2-dev libexpat1-dev libssl-dev libcpp-httplib-dev
-  libgtest-dev libgmock-dev chromium fonts-dejavu-core)
+  libgtest-dev libgmock-dev)
+[ $test = no ] || packages+=(openssh-client openssh-server iproute2 util-linux procps chromium fonts-dejavu-core)
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
@@ -33,7 +36,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     sudo=(sudo)
   fi
   "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # RUNLEVEL: a server among them is installed, but not started.
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 # environment NAME REQUIREMENTS [PIP OPTIONS]: a virtual environment that holds exactly what the file pins.

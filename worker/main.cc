@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "common/fault_point.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "worker/attach.h"
 #include "worker/collective/mpi_communicator.h"
 #include "worker/control_link.h"
 #include "worker/exception_status.h"
@@ -108,6 +110,18 @@ int Run(int argc, char** argv, const std::string& task_path) {
   return 0;
 }
 
+// Becomes a worker of the task that the coordinator has for it.
+int Attach(const char* program, const AttachOptions& options) {
+  const Result<std::string> task = FetchTask(options);
+  if (!task.ok()) {
+    fmt::print(stderr, "still-worker: error: {}\n", task.status().message());
+    return ExitCode(task.status());
+  }
+  execl("/proc/self/exe", program, "--task", task->c_str(), static_cast<char*>(nullptr));
+  std::perror("still-worker: cannot become a worker");
+  return 70;
+}
+
 }  // namespace
 }  // namespace still::worker
 
@@ -116,12 +130,23 @@ int main(int argc, char** argv) {
 
   CLI::App app("One rank of a Stillhouse stage; started by mpirun, by way of `still run`.", "still-worker");
   std::string task_path;
-  app.add_option("--task", task_path, "task file written by the driver (WorkerTask as JSON)")->required();
+  still::worker::AttachOptions attach;
+  CLI::Option* task = app.add_option("--task", task_path, "task file written by an agent (WorkerTask as JSON)");
+  CLI::Option* job =
+      app.add_option("--job", attach.job, "take this job, as part of an mpirun typed by hand")->excludes(task);
+  app.add_option("--coordinator", attach.coordinator, "that has the job: tcp://host:5600")->needs(job);
+  app.add_option("--keys", attach.keys, "its client keys (still keys new)")->needs(job)->type_name("DIR");
+  job->needs("--coordinator");
   app.set_version_flag("--version", "still-worker " STILLHOUSE_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (job->count() > 0) return still::worker::Attach(argv[0], attach);
+  if (task->count() == 0) {
+    std::fputs("still-worker: it is started with --task, or with --coordinator and --job\n", stderr);
+    return 2;
   }
   return still::worker::Run(argc, argv, task_path);
 }

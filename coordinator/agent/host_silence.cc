@@ -96,6 +96,15 @@ std::optional<LostHost> HostSilence::Lost(const std::set<std::uint32_t>& members
   return std::nullopt;
 }
 
+bool HostSilence::EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const {
+  if (!first_heard_) return false;
+  Clock::TimePoint last = std::max(*first_heard_, present_since_.value_or(*first_heard_));
+  for (const auto& [rank, heard] : heard_) {
+    if (members.contains(rank)) last = std::max(last, heard);
+  }
+  return now - last >= limits_.everybody;
+}
+
 std::optional<LostHost> HostSilence::FoundLost(const std::string& host, const std::set<std::uint32_t>& members) const {
   LostHost lost{.host = PlacementName(host)};
   for (const std::uint32_t rank : members) {

@@ -1,6 +1,6 @@
 // Which host of a launch is lost, by who was heard when. One silent rank may hang, and its guardian sees to that; all
 // ranks of a host silent at once, guardians included, while others are heard, is the host, or the way to it. When
-// nobody is heard, it may be us: nothing is lost then. Pure: the caller reads the clock.
+// nobody is heard, it may be us: no host is lost then, but in the end the launch is. Pure: the caller reads the clock.
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,9 @@
 namespace still::coordinator {
 
 struct HostSilenceLimits {
-  std::chrono::milliseconds silence{15'000};  // of all ranks of a host
-  std::chrono::milliseconds others{2'000};    // within which a rank of another host must have been heard
+  std::chrono::milliseconds silence{15'000};    // of all ranks of a host
+  std::chrono::milliseconds others{2'000};      // within which a rank of another host must have been heard
+  std::chrono::milliseconds everybody{60'000};  // of all ranks, who have by then ended themselves as orphans
 };
 
 struct LostHost {
@@ -45,6 +46,9 @@ class HostSilence {
   // The host that is lost, of those that `members` are on. To be asked often: what was said while nobody asked, for a
   // second or more, may still wait to be heard, so that a silence counts from there on.
   std::optional<LostHost> Lost(const std::set<std::uint32_t>& members, Clock::TimePoint now);
+  // Whether there is nobody left to hear, after somebody was: an mpirun that still runs hangs (Open MPI 4's does when
+  // it loses a host). To be asked after Lost.
+  bool EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const;
   // The ranks of a host that somebody else found lost, mpirun; nothing when one of its guardians lived to tell of its
   // rank's death, so that the host lives.
   std::optional<LostHost> FoundLost(const std::string& host, const std::set<std::uint32_t>& members) const;

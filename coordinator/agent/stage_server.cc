@@ -77,8 +77,9 @@ void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
   }
   if (Ending() && !ending_since_) ending_since_ = now;
   if (!lost_host_ && !Ending()) lost_host_ = host_silence_.Lost(membership_.members(), now);
+  const bool nobody_left = !Ending() && host_silence_.EverybodySilent(membership_.members(), now);
   // A rank lost at the start: where deaths are survived, the others wait for it in MPI_Init, which knows of none.
-  if (lost_at_start_ || lost_host_) job.Kill();
+  if (lost_at_start_ || lost_host_ || nobody_left) job.Kill();
   if (stops > 1 || (ending_since_ && now - *ending_since_ > EndPatience())) job.Kill();
 }
 
@@ -108,8 +109,9 @@ Status StageServer::Dispatch(const RpcMessage& message) {
   }
   if (!lost_host_ && membership_.Accepts(envelope.generation(), envelope.rank()))
     return DispatchMember(message.peer, envelope);
-  LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
-          envelope.generation(), membership_.generation());
+  if (!lost_host_)  // else nobody is wanted any more
+    LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
+            envelope.generation(), membership_.generation());
   Envelope reply;
   reply.mutable_fenced()->set_current_generation(membership_.generation());
   return Reply(message.peer, &reply);
@@ -231,7 +233,7 @@ Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors
 
 // In divisible work. What a rank said before it died, on another line than its guardian's, counts: hence the pause.
 void StageServer::LeaveTheDeadBehind(Clock::TimePoint now) {
-  if (dead_.empty() || Ending() || now - last_death_ < options_.last_words) return;
+  if (dead_.empty() || !options_.on_shrink || Ending() || now - last_death_ < options_.last_words) return;
   const std::vector<std::uint32_t> dead(dead_.begin(), dead_.end());
   dead_.clear();
   std::set<std::uint32_t> survivors = membership_.members();

@@ -53,8 +53,8 @@ const Charts = (() => {
     const wide = Math.max(...lines.map((line) => line.length)) * 6.6 + 18;
     const left = Math.min(Math.max(x - wide / 2, 2), width - wide - 2);
     const up = y - 52 > 2 ? y - 52 : y + 12;
-    return node('g', {class: 'tip'},
-        node('rect', {x: left, y: up, width: wide, height: 40, rx: 6}),
+    return node(
+        'g', {class: 'tip'}, node('rect', {x: left, y: up, width: wide, height: 40, rx: 6}),
         node('text', {x: left + wide / 2, y: up + 16, class: 'tip-value'}, lines[0]),
         node('text', {x: left + wide / 2, y: up + 32}, lines[1]));
   }
@@ -63,8 +63,8 @@ const Charts = (() => {
   // fromZero: the axis starts there, and values are told with their unit.
   function line(options) {
     const {id, title, unit, points, xLabel, format, formatX, fromZero, width, hover} = options;
-    const [xLow, xHigh] = points.length > 1 ? [points[0][0], points[points.length - 1][0]]
-                                            : [points[0][0] - 1, points[0][0] + 1];
+    const [xLow, xHigh] =
+        points.length > 1 ? [points[0][0], points[points.length - 1][0]] : [points[0][0] - 1, points[0][0] + 1];
     const [yLow, yHigh] = domain(points.map((point) => point[1]), fromZero);
     const inner = {width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom};
     const x = (value) => MARGIN.left + (value - xLow) / (xHigh - xLow) * inner.width;
@@ -74,8 +74,14 @@ const Charts = (() => {
     const label = `${title} over ${xLabel}: ${format(first[1])} at ${formatX(first[0])}, ` +
         `now ${format(last[1])} at ${formatX(last[0])}`;
     const picture = node('svg', {
-      class: `chart chart-${id}`, viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: 'img', tabindex: 0,
-      'aria-label': label, 'data-chart': id,
+      class: `chart chart-${id}`,
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      width,
+      height: HEIGHT,
+      role: 'img',
+      tabindex: 0,
+      'aria-label': label,
+      'data-chart': id,
     });
     for (const value of ticks(yLow, yHigh, 5)) {
       picture.append(
@@ -83,7 +89,8 @@ const Charts = (() => {
           node('text', {class: 'tick y', x: MARGIN.left - 8, y: y(value) + 4}, tickText(value, format, !fromZero)));
     }
     for (const value of ticks(xLow, xHigh, width < 420 ? 3 : 6)) {
-      picture.append(node('text', {class: 'tick x', x: x(value), y: bottom + 17, 'text-anchor': anchorOf(x(value), width)},
+      picture.append(node(
+          'text', {class: 'tick x', x: x(value), y: bottom + 17, 'text-anchor': anchorOf(x(value), width)},
           formatX(value)));
     }
     picture.append(

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -26,6 +27,23 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kLongestTarget = 1024;
 constexpr char kJson[] = "application/json";
+constexpr char kHtml[] = "text/html; charset=utf-8";
+constexpr char kCss[] = "text/css; charset=utf-8";
+constexpr char kJavaScript[] = "text/javascript; charset=utf-8";
+
+// Contents and type of the page's files by path.
+const std::map<std::string, std::pair<std::string_view, const char*>>& PageFiles() {
+  static const std::map<std::string, std::pair<std::string_view, const char*>> files = {
+      {"/", {kStatusPageHtml, kHtml}},
+      {"/charts.js", {kChartsJs, kJavaScript}},
+      {"/job_view.js", {kJobViewJs, kJavaScript}},
+      {"/jobs_view.js", {kJobsViewJs, kJavaScript}},
+      {"/nodes.js", {kNodesJs, kJavaScript}},
+      {"/status_page.css", {kStatusPageCss, kCss}},
+      {"/status_page.js", {kStatusPageJs, kJavaScript}},
+      {"/words.js", {kWordsJs, kJavaScript}}};
+  return files;
+}
 
 // One connection: everything that is read and written, within one deadline and one size.
 class ConnectionStream : public httplib::Stream {
@@ -183,7 +201,7 @@ class HttpServer::Impl {
     if (!bound) {
       return Error(Code::kUnavailable,
                    "cannot serve HTTP on {}:{}: the port is taken or the address is not of this machine; choose "
-                   "another with --http ADDRESS:PORT (port 0: any free one)",
+                   "another with --http-port (0: any free one) or --http, or do without: --no-http",
                    options_.address, options_.port);
     }
     const bool six = options_.address.find(':') != std::string::npos;
@@ -271,13 +289,8 @@ class HttpServer::Impl {
   }
 
   void Serve(const httplib::Request& request, httplib::Response* response) const {
-    static const std::map<std::string, std::pair<std::string_view, const char*>> kFiles = {
-        {"/", {kStatusPageHtml, "text/html; charset=utf-8"}},
-        {"/status_page.css", {kStatusPageCss, "text/css; charset=utf-8"}},
-        {"/status_page.js", {kStatusPageJs, "text/javascript; charset=utf-8"}},
-        {"/charts.js", {kChartsJs, "text/javascript; charset=utf-8"}}};
-    const auto file = kFiles.find(request.path);
-    if (file != kFiles.end() && request.method != "POST") {
+    const auto file = PageFiles().find(request.path);
+    if (file != PageFiles().end() && request.method != "POST") {
       response->set_content(file->second.first.data(), file->second.first.size(), file->second.second);
       return;
     }

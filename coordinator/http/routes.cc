@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/protocol.h"
+
 namespace still::coordinator {
 namespace {
 
@@ -117,7 +119,9 @@ Result<HttpQuestion> Unattributed(const HttpRequest& request) {
 
 Result<HttpQuestion> QuestionOf(const HttpRequest& request, const std::string& user) {
   STILL_ASSIGN_OR_RETURN(HttpQuestion question, Unattributed(request));
-  if (!question.metrics) question.request.set_user(user);
+  if (question.metrics) return question;
+  question.request.set_protocol(kProtocol);
+  question.request.set_user(user);
   return question;
 }
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "common/digest.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 
 namespace still::coordinator {
 namespace v1 = stillhouse::v1;
@@ -29,7 +29,9 @@ Result<v1::ClientReply> CoordinatorClient::Call(v1::ClientRequest request) {
   request.set_protocol(kProtocol);
   request.set_request(++last_request_);
   request.set_user(options_.user);
-  const std::string payload = request.SerializeAsString();
+  v1::CoordinatorMessage message;
+  *message.mutable_client() = std::move(request);
+  const std::string payload = message.SerializeAsString();
   const Clock::TimePoint deadline = clock_.Now() + options_.deadline;
   while (clock_.Now() < deadline) {
     STILL_RETURN_IF_ERROR(rpc_->Send(payload));

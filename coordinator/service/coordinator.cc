@@ -5,7 +5,7 @@
 #include "common/log.h"
 #include "coordinator/core/names.h"
 #include "coordinator/service/metrics_text.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {

@@ -11,7 +11,7 @@
 #include "coordinator/pipeline/expand.h"
 #include "coordinator/service/client.h"
 #include "coordinator/service/coordinator.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 #include "coordinator/service/thread_agents.h"
 
 namespace still::coordinator {

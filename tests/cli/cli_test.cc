@@ -232,5 +232,17 @@ TEST_F(CheckpointCliTest, APathThatIsNoCheckpointIsAUsageErrorThatSaysWhatToName
   EXPECT_EQ(Still({"checkpoint", "list", Path(100, 1)}).exit_code, 2);
 }
 
+TEST_F(CliTest, NewKeysAreMadeOnceWhereTheCoordinatorLooks) {
+  const std::map<std::string, std::string> state = {{"STILL_STATE", directory_ / "state"}};
+  const ProcessResult made = Still({"keys", "new"}, state);
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("new keys in " + (directory_ / "state/keys")));
+  EXPECT_TRUE(Exists(directory_ / "state/keys/server.secret"));
+  const ProcessResult again = Still({"keys", "new"}, state);
+  EXPECT_NE(again.exit_code, 0);
+  EXPECT_THAT(again.err, HasSubstr("keys in use are not replaced"));
+  EXPECT_EQ(Still({"keys", "new", "--directory", directory_ / "other"}).exit_code, 0);
+}
+
 }  // namespace
 }  // namespace still

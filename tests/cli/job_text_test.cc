@@ -22,12 +22,16 @@ View Parsed(const std::string& json) {
 }
 
 TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
-  EXPECT_EQ(QueueText(Parsed(kQueueJson)), R"(
-ID  NAME                   OWNER  STATE                     FOR  PRIORITY  RANKS  PROGRESS             TOKENS/S      LEFT  POSITION  START     REASON
- 4  ablation/full/train    alice  RUNNING, STRAGGLING  3:07 min        10      2  123/400 steps, 31 %    12,345  3:07 min
- 5  ablation/no-mlm/train  alice  PENDING                  12 s                2                                                  1  in 4 min  needs 2 slots, 0 are free
- 7  other/\x1b[31mtrain    bob    HELD                     12 s                1                                                               held: `still release` lets it go on
-)" + 1);
+  EXPECT_EQ(QueueText(Parsed(kQueueJson)),
+            "ID  NAME                   OWNER  STATE                     FOR  PRIORITY  RANKS  PRO"
+            "GRESS             TOKENS/S      LEFT  POSITION  START     REASON\n"
+            " 4  ablation/full/train    alice  RUNNING, STRAGGLING  3:07 min        10      2  123"
+            "/400 steps, 31 %    12,345  3:07 min\n"
+            " 5  ablation/no-mlm/train  alice  PENDING                  12 s                2     "
+            "                                             1  in 4 min  needs 2 slots, 0 are free\n"
+            " 7  other/\\x1b[31mtrain    bob    HELD                     12 s                1    "
+            "                                                           held: `still release` lets"
+            " it go on\n");
 }
 
 TEST(JobTextTest, NothingToListIsSaid) {
@@ -59,6 +63,13 @@ RANK  HOST  PHASE    STEP    FOR
 
 2026-11-22 13:01:53 job 4 ablation/full/train STARTING -> RUNNING (STARTED) by agent
 )" + 1);
+}
+
+TEST(JobTextTest, AJobThatWaitsIsShownWithEveryReasonOnce) {
+  const View view = Parsed(R"({"job": {"id": 5, "name": "x", "state": "PENDING", "reason": "a; b",
+"reasons": [{"code": "SLOTS", "text": "a"}, {"code": "DEPENDENCY", "text": "b"}]}})");
+  EXPECT_THAT(ShowText(view), AllOf(HasSubstr("waits         SLOTS: a\n"), HasSubstr("waits         DEPENDENCY: b\n"),
+                                    Not(HasSubstr("a; b"))));
 }
 
 TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
@@ -131,7 +142,8 @@ TEST(TopTextTest, RedrawingKeepsToTheScreen) {
 
 TEST(ViewRowsTest, WhatAViewLacksOrHasInAnotherFormIsLeftOut) {
   const View view = Parsed(R"({"now_ms": "x", "jobs": [7, {"id": -1, "name": 3, "flags": "A", "ranks": 1e300,
-"progress": null, "values": {"loss": null, "kl": 1}, "hosts": [1, "a"], "priority": -5, "position": 1.0}], "hosts": {}})");
+"progress": null, "values": {"loss": null, "kl": 1}, "hosts": [1, "a"], "priority": -5, "position": 1.0}],
+"hosts": {}})");
   ASSERT_EQ(view.jobs.size(), 2u);
   const JobRow& job = view.jobs[1];
   EXPECT_EQ(job.id, 0u);

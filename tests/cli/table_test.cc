@@ -39,6 +39,7 @@ TEST(TableTest, WidthCountsCodePointsAndClippingShowsThatSomethingIsMissing) {
   EXPECT_EQ(Clipped("längst", 3), "lä…");
   EXPECT_EQ(Clipped("längst", 1), "…");
   EXPECT_EQ(Clipped("längst", 0), "");
+  EXPECT_EQ(ClippedLines("abc\nde\nfgh", 2), "a…\nde\nf…");
 }
 
 }  // namespace

@@ -163,6 +163,7 @@ TEST(PipelineConfigTest, EachWrongValueIsNamedWithWhatToDo) {
       {[](Config& c) { c.mutable_recovery()->set_same_step_failures(101); }, "recovery.same_step_failures: 101"},
       {[](Config& c) { c.mutable_recovery()->set_snapshot_directory("shm"); },
        "recovery.snapshot_directory: 'shm' is neither none nor an absolute path"},
+      {[](Config& c) { c.mutable_recovery()->set_host_seconds(2); }, "recovery.host_seconds: 2"},
       {[](Config& c) { c.mutable_recovery()->set_failure_interval_hours(0); },
        "recovery.failure_interval_hours: 0 is not above 0"},
   };

@@ -160,15 +160,22 @@ TEST_F(RpcSecurityTest, BytesThatAreNoProtocolHurtNobody) {
     ASSERT_EQ(::connect(raw, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     const std::string garbage(std::size_t{10} << 20, '\xfe');
     for (std::size_t sent = 0; sent < garbage.size();) {
-      const ssize_t more = ::send(raw, garbage.data() + sent, garbage.size() - sent, MSG_NOSIGNAL);
-      if (more <= 0) break;  // it hung up on us
+      const ssize_t more = ::send(raw, garbage.data() + sent, garbage.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (more <= 0) break;  // it hung up on us, or takes no more
       sent += static_cast<std::size_t>(more);
     }
     ASSERT_OK_AND_ASSIGN(const auto client, RpcClient::Connect(server->endpoint(), "friend",
                                                                secured ? std::optional(ClientKeys()) : std::nullopt));
     ASSERT_OK(client->Send("hello"));
-    ASSERT_OK_AND_ASSIGN(const auto message, server->Receive(kEver));
-    EXPECT_EQ(message->payload, "hello");
+    // Without keys some bytes pass for messages of the protocol's first version: whoever parses them drops them.
+    std::string heard;
+    while (heard != "hello") {
+      ASSERT_OK_AND_ASSIGN(const auto message, server->Receive(kEver));
+      ASSERT_TRUE(message.has_value() || !secured);
+      if (!message) continue;
+      heard = message->payload;
+      EXPECT_TRUE(heard == "hello" || !secured) << "keys keep strangers out";
+    }
     ::close(raw);
   }
 }

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "common/files.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 #include "coordinator/service/state_directory.h"
 #include "tests/testing/fake_coordinator.h"
 #include "tests/testing/status_matchers.h"

@@ -46,6 +46,15 @@ TEST_F(HostSilenceTest, SilenceOfEverybodyIsNobodysLoss) {
   EXPECT_FALSE(silence_.Lost(kAll, At(seconds(17))).has_value());
 }
 
+TEST_F(HostSilenceTest, SilenceOfEverybodyIsInTheEndTheLaunchs) {
+  EXPECT_FALSE(silence_.EverybodySilent(kAll, At(std::chrono::hours(1)))) << "nobody has been heard yet";
+  Hear({0, 1, 2, 3}, seconds(0));
+  Hear({2}, seconds(10));
+  EXPECT_FALSE(silence_.EverybodySilent(kAll, At(seconds(69))));
+  EXPECT_TRUE(silence_.EverybodySilent(kAll, At(seconds(70))));
+  EXPECT_TRUE(silence_.EverybodySilent({0, 1}, At(seconds(60)))) << "without those the others went on without";
+}
+
 TEST_F(HostSilenceTest, WhoWasAwayHoldsItAgainstNobody) {
   Hear({0, 1, 2, 3}, seconds(0));
   EXPECT_FALSE(silence_.Lost(kAll, At(seconds(0))).has_value());

@@ -9,6 +9,7 @@
 #include "coordinator/http/access.h"
 #include "coordinator/http/question.h"
 #include "coordinator/http/routes.h"
+#include "common/protocol.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
@@ -80,6 +81,7 @@ TEST(RoutesTest, ViewWithParameters) {
   EXPECT_EQ(question.request.query().after(), 41u);
   EXPECT_EQ(question.request.query().limit(), 20u);
   EXPECT_EQ(question.request.user(), "web");
+  EXPECT_EQ(question.request.protocol(), kProtocol);
 }
 
 TEST(RoutesTest, MetricsIsAQuestionOfItsOwn) {

@@ -123,7 +123,8 @@ TEST_F(HttpServerTest, PageComesWithItsFilesAndTakesNothingFromOutside) {
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'self'"));
   EXPECT_THAT(page, HasSubstr("X-Content-Type-Options: nosniff"));
   EXPECT_THAT(page, HasSubstr("<title>Stillhouse</title>"));
-  for (const char* file : {"/status_page.css", "/status_page.js", "/charts.js"}) {
+  for (const char* file : {"/status_page.css", "/status_page.js", "/nodes.js", "/words.js", "/charts.js",
+                           "/jobs_view.js", "/job_view.js"}) {
     EXPECT_THAT(Get(file), StartsWith("HTTP/1.1 200")) << file;
     EXPECT_THAT(page, HasSubstr(std::string(file).substr(1)));
   }
@@ -137,9 +138,9 @@ TEST_F(HttpServerTest, ViewsMetricsAndChangesAreAsked) {
   EXPECT_THAT(Get("/metrics"), HasSubstr("Content-Type: text/plain; version=0.0.4"));
   EXPECT_THAT(Post("/api/jobs/7/cancel"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(Post("/api/hosts/a%20b/drain", "{\"reason\":\"x\"}"), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(asked_, ElementsAre("user: \"web\" query { view: \"queue\" limit: 3 }", "metrics",
-                                  "user: \"web\" change { verb: CANCEL jobs: 7 }",
-                                  "user: \"web\" change_host { host: \"a b\" drain: true reason: \"x\" }"));
+  EXPECT_THAT(asked_, ElementsAre("protocol: 1 user: \"web\" query { view: \"queue\" limit: 3 }", "metrics",
+                                  "protocol: 1 user: \"web\" change { verb: CANCEL jobs: 7 }",
+                                  "protocol: 1 user: \"web\" change_host { host: \"a b\" drain: true reason: \"x\" }"));
 }
 
 TEST_F(HttpServerTest, ErrorsAreJsonWithAStatus) {
@@ -188,7 +189,7 @@ TEST_F(HttpServerTest, BeyondLoopbackWithoutATokenDoesNotStart) {
 TEST_F(HttpServerTest, TakenPortIsUnavailableAndSaysWhatToDo) {
   Start();
   const auto second = HttpServer::Start({.port = server_->port()}, nullptr);
-  EXPECT_THAT(second, StatusIs(Code::kUnavailable, HasSubstr("--http ADDRESS:PORT")));
+  EXPECT_THAT(second, StatusIs(Code::kUnavailable, HasSubstr("--http-port")));
   EXPECT_THAT(HttpServer::Start({.address = "192.0.2.1", .port = 0, .token = "x"}, nullptr),
               StatusIs(Code::kUnavailable));
 }

@@ -121,7 +121,8 @@ TEST_F(JobJournalTest, EndsAreReadInOrderWithAllTheySay) {
                              .rank = 2,
                              .phase = "compute",
                              .seconds = 12.5,
-                             .in_place = true};
+                             .in_place = true,
+                             .lost_host = "b"};
   const GenerationEnd ended{.generation = 2, .code = Code::kOk, .what = "done", .why = "a\nb", .step = 400};
   ASSERT_OK(journal_->NextGeneration());
   EXPECT_EQ(journal_->NextGeneration(shrunk).value(), 2u);

@@ -134,6 +134,10 @@ std::string NoDaemon(int status) {
 TEST(LaunchLogTest, MpirunNamesTheHostItLost) {
   EXPECT_EQ(HostThatMpirunLost(kLostDaemon), "b");
   EXPECT_EQ(HostThatMpirunLost(NoDaemon(255)), "b");
+  EXPECT_EQ(HostThatMpirunLost("ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[47194,0],0] on "
+                               "node head\n  Remote daemon: [[47194,0],2] on node c\n"),
+            "c")
+      << "as Open MPI 4 says it";
   EXPECT_EQ(HostThatMpirunLost(NoDaemon(213)), std::nullopt) << "its daemon failed there: the host was reached";
   EXPECT_EQ(HostThatMpirunLost("PRTE has lost communication with a remote daemon."), std::nullopt);
   EXPECT_EQ(HostThatMpirunLost("all is well"), std::nullopt);

@@ -156,6 +156,36 @@ TEST_F(LauncherAgentTest, DeathIsFollowedByTheNextGenerationAtOnce) {
   EXPECT_EQ(ends[1].code, Code::kOk);
 }
 
+// The server hears of a lost host by mpirun's words.
+TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhere) {
+  AgentJob job = Job();
+  const Script lose_b = [](const LaunchSpec& spec, const WorkerTask& task) {
+    RankOf(task, 0)->Beat("compute", 3);
+    EXPECT_OK(WriteFileAtomically(spec.log_path,
+                                  "PRTE has lost communication with a remote daemon.\n\n  Remote daemon: "
+                                  "[prterun-head-392@0,2] on node b\n"));
+    return kKilled;
+  };
+  job.launch.hosts = {{"a", 1}, {"b", 2}};
+  EXPECT_THAT(Run(job, {lose_b}),
+              StatusIs(Code::kUnavailable, HasSubstr("host b was lost: mpirun lost contact with ranks 1 and 2")));
+  EXPECT_EQ(launches_.size(), 1u);
+  EXPECT_EQ(Ends().back().lost_host, "b") << "it is on record";
+}
+
+TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatNobodyElseMayRead) {
+  AgentJob job = Job();
+  job.network.client = NewRpcKeyPair().value();
+  job.network.keys = RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {job.network.client.public_key}};
+  ASSERT_OK(Run(job, {[](const LaunchSpec& spec, const WorkerTask& task) {
+                  EXPECT_EQ(std::filesystem::status(spec.arguments.at(1)).permissions(), std::filesystem::perms(0600));
+                  const RpcClientKeys keys{.server = task.keys().server_public(),
+                                           .own = {task.keys().client_public(), task.keys().client_secret()}};
+                  FakeRank(task.endpoint(), task.generation(), 0, keys).SayResult(Code::kOk);
+                  return ExitInfo{};
+                }}));
+}
+
 TEST_F(LauncherAgentTest, DeathsAtOneStepArePacedAndEndWithTheEvidence) {
   const Status failure = Run(Job(), {DieAt(17)});
   EXPECT_THAT(failure, StatusIs(Code::kUnavailable, AllOf(HasSubstr("3 deaths in a row got no further than 17"),

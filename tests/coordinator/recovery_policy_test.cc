@@ -121,5 +121,14 @@ TEST(RecoveryPolicyTest, PauseGrowsToHalfAMinute) {
   EXPECT_EQ(DecisionAfter(ends, 100).backoff, seconds(30));
 }
 
+TEST(RecoveryPolicyTest, LostHostEndsAJobOfSeveralAndIsADeathOfAJobOfOne) {
+  std::vector<GenerationEnd> ends = History({{kDied, 5}});
+  ends.back().lost_host = "b";
+  const Decision several = Decide(ends, {.stage = "train", .several_hosts = true});
+  EXPECT_EQ(several.action, NextAction::kFail);
+  EXPECT_THAT(several.failure, StatusIs(Code::kUnavailable, HasSubstr("why 4")));
+  EXPECT_EQ(Decide(ends, {.stage = "train"}).action, NextAction::kRelaunch);
+}
+
 }  // namespace
 }  // namespace still::coordinator

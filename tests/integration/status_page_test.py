@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The status page in a real browser, over a made-up cluster (status_page_server): what it shows, that hostile names stay
-text, that nothing overflows at desktop and phone width by day and by night, what its buttons ask for, what it says when
-the coordinator is gone. Talks to a headless Chromium through its debugging pipe. Exit code 77: no Chromium."""
+"""The status page in a real browser, over a made-up cluster (status_page_server): what it shows, that hostile names
+stay text, that nothing overflows at desktop and phone width by day and by night, what its buttons ask for, what it says
+when the coordinator is gone. Talks to a headless Chromium through its debugging pipe. Exit code 77: no Chromium."""
 import argparse
 import base64
 import json
@@ -43,7 +43,8 @@ class Browser:
         os.close(from_write)
         os.set_blocking(self.back, False)
         target = self.call("Target.createTarget", {"url": "about:blank"}, page=False)["targetId"]
-        self.session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True}, page=False)["sessionId"]
+        attached = self.call("Target.attachToTarget", {"targetId": target, "flatten": True}, page=False)
+        self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -132,9 +133,10 @@ def expect(condition, what):
     print(f"ok: {what}")
 
 
-def nothing_overflows(browser, where):
-    wide = browser.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
-    expect(wide[0] <= wide[1], f"{where}: nothing overflows horizontally ({wide[0]} of {wide[1]} px)")
+def nothing_overflows(browser, where, width):
+    # Not innerWidth: on a phone it grows with what overflows.
+    needed = browser.evaluate("document.scrollingElement.scrollWidth")
+    expect(needed <= width, f"{where}: nothing overflows horizontally ({needed} of {width} px)")
 
 
 def text_is_readable(browser, where):
@@ -144,8 +146,8 @@ def text_is_readable(browser, where):
       const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
                                 return [...canvas.getImageData(0, 0, 1, 1).data]; };
       const over = (a, b) => a.slice(0, 3).map((x, i) => x * a[3] / 255 + b[i] * (1 - a[3] / 255)).concat(255);
-      const light = (c) => c.slice(0, 3).map((x) => x / 255).map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
-                            .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
+      const linear = (x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+      const light = (c) => c.slice(0, 3).reduce((sum, x, i) => sum + linear(x / 255) * [0.2126, 0.7152, 0.0722][i], 0);
       const poor = [];
       for (const node of document.querySelectorAll('body *')) {
         if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) continue;
@@ -155,7 +157,8 @@ def text_is_readable(browser, where):
         const ground = stack.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 255]);
         const [a, b] = [light(rgba(getComputedStyle(node).color)), light(ground)].sort((x, y) => y - x);
         const contrast = (a + 0.05) / (b + 0.05);
-        if (contrast < 4.5) poor.push(`${node.className || node.tagName} ${contrast.toFixed(2)}: ${node.textContent.slice(0, 30)}`);
+        const name = `${node.className || node.tagName}: ${node.textContent.slice(0, 30)}`;
+        if (contrast < 4.5) poor.push(`${contrast.toFixed(2)} of ${name}`);
       }
       return poor;
     })()""")
@@ -168,8 +171,8 @@ def check_overview(browser):
     names = browser.evaluate("[...document.querySelectorAll('tbody.job .name a')].map((a) => a.textContent)")
     expect(len(names) == JOBS, f"all {JOBS} live jobs are there: {names}")
     expect("demo/train" in names and "ablation/no-mlm/train" in names, "jobs go by their names")
-    reasons = browser.evaluate(
-        "[...document.querySelectorAll('tbody.waiting')].map((row) => (row.querySelector('.reason') || {}).textContent)")
+    reasons = browser.evaluate("[...document.querySelectorAll('tbody.waiting')]"
+                               ".map((row) => (row.querySelector('.reason') || {}).textContent)")
     expect(len(reasons) == 5 and all(reasons), f"every waiting row has its reason: {reasons}")
     expect(any("waits for job 4 (demo/train)" in reason for reason in reasons), "a reason names what is waited for")
     text = browser.evaluate("document.body.innerText.toLowerCase()")
@@ -188,7 +191,7 @@ def check_job(browser, url):
                  "ranks.log"):
         expect(word in text, f"a job's page says '{word}'")
     expect(browser.evaluate("document.querySelectorAll('.ranks tbody tr').length") == 8, "all ranks are listed")
-    expect("started" not in browser.evaluate("document.querySelector('.callout')?.innerText || ''"), "no needless callout")
+    expect(browser.evaluate("document.querySelector('.callout') === null"), "a job that is well has no callout")
     label = browser.evaluate("document.querySelector('svg.chart-loss').getAttribute('aria-label')")
     expect("at 9.18k" in label or "9,182" in label, f"the loss curve tells its values: {label}")
     middle = browser.evaluate("""(() => { const box = document.querySelector('svg.chart-loss').getBoundingClientRect();
@@ -212,7 +215,7 @@ def check_buttons(browser, server):
     browser.evaluate("document.getElementById('confirm-input').value = '<b>fan</b>'")
     browser.evaluate("document.getElementById('confirm-yes').click()")
     expect(server.said() == "DRAIN host node-a: <b>fan</b>", "drain takes a reason")
-    browser.wait_for("document.querySelector('.host-list').innerText.includes('<b>fan</b>')", "the reason beside the host")
+    browser.wait_for("document.querySelector('.host-list').innerText.includes('<b>fan</b>')", "the reason at the host")
 
 
 def check_loss_of_the_coordinator(browser, server, program, url):
@@ -227,31 +230,56 @@ def check_loss_of_the_coordinator(browser, server, program, url):
     return again
 
 
+def draw_documents(browser, server, directory):
+    """A desktop and a phone; without the job that is there to break the page."""
+    browser.call("Page.addScriptToEvaluateOnNewDocument", {"source": """
+      const json = Response.prototype.json;
+      Response.prototype.json = async function() {
+        const body = await json.call(this);
+        const nice = (row) => ![row.name, row.message].join().includes('<');
+        for (const list of ['jobs', 'events']) if (body[list]) body[list] = body[list].filter(nice);
+        if (body.live_jobs) body.live_jobs = body.jobs.length;
+        return body;
+      };"""})
+    for path, name, scheme, (width, height) in (("#/", "status-page.png", "light", (1440, 1104)),
+                                                ("#/job/4", "status-page-phone.png", "dark", (390, 844))):
+        browser.size(width, height)
+        browser.scheme(scheme)
+        browser.call("Page.navigate", {"url": server.url + path})
+        browser.wait_for("document.querySelector('.event')")
+        browser.wait_for("document.fonts.status === 'loaded' && document.querySelectorAll('.track').length")
+        browser.picture(f"{directory}/{name}", whole=False)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", required=True)
     parser.add_argument("--screenshots", required=True)
+    parser.add_argument("--documents", help="only write the pictures of docs/operations.md, into this directory")
     options = parser.parse_args()
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         print("skipped: no chromium (scripts/setup.sh --page installs it)")
         return 77
     os.makedirs(options.screenshots, exist_ok=True)
-    server = Server(options.server)
+    server = Server(options.server, "5680" if options.documents else "0")
     with tempfile.TemporaryDirectory() as profile:
         browser = Browser(program, profile)
         try:
+            if options.documents:
+                return draw_documents(browser, server, options.documents)
             for name, (width, height) in WIDTHS.items():
                 for scheme in ("light", "dark"):
                     browser.size(width, height)
                     browser.scheme(scheme)
                     browser.call("Page.navigate", {"url": server.url})
                     check_overview(browser)
-                    nothing_overflows(browser, f"jobs, {name}, {scheme}")
+                    nothing_overflows(browser, f"jobs, {name}, {scheme}", width)
                     text_is_readable(browser, f"jobs, {name}, {scheme}")
                     browser.picture(f"{options.screenshots}/jobs-{name}-{scheme}.png")
                     check_job(browser, server.url)
-                    nothing_overflows(browser, f"one job, {name}, {scheme}")
+                    nothing_overflows(browser, f"one job, {name}, {scheme}", width)
                     text_is_readable(browser, f"one job, {name}, {scheme}")
                     browser.picture(f"{options.screenshots}/job-{name}-{scheme}.png")
             check_buttons(browser, server)

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 
 namespace still::sim {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "coordinator/core/names.h"
-#include "coordinator/service/protocol.h"
+#include "common/protocol.h"
 #include "tests/sim/sim_daemon.h"
 
 namespace still::sim {

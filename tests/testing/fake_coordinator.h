@@ -46,8 +46,9 @@ class FakeCoordinator {
     while (!stop_) {
       const auto message = (*server)->Receive(std::chrono::milliseconds(20));
       STILL_CHECK(message.ok(), message.status().ToString());
-      stillhouse::v1::ClientRequest request;
-      if (!message->has_value() || !request.ParseFromString((*message)->payload)) continue;
+      stillhouse::v1::CoordinatorMessage heard;
+      if (!message->has_value() || !heard.ParseFromString((*message)->payload) || !heard.has_client()) continue;
+      const stillhouse::v1::ClientRequest& request = heard.client();
       {
         const std::lock_guard<std::mutex> lock(mutex_);
         requests_.push_back(request);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ class FakeRank {
  public:
   using Envelope = stillhouse::v1::Envelope;
 
-  FakeRank(const std::string& endpoint, std::uint64_t generation, std::uint32_t rank)
-      : client_(RpcClient::Connect(endpoint, fmt::format("{}.{}.{}", generation, rank, ++connections_)).value()),
+  FakeRank(const std::string& endpoint, std::uint64_t generation, std::uint32_t rank,
+           const std::optional<RpcClientKeys>& keys = {})
+      : client_(RpcClient::Connect(endpoint, fmt::format("{}.{}.{}", generation, rank, ++connections_), keys).value()),
         generation_(generation),
         rank_(rank) {}
 

@@ -40,7 +40,7 @@ outside() {
   [ $# -gt 0 ] || { echo "namespace_hosts: no command" >&2; exit 2; }
   [ "$(id -u)" -eq 0 ] || skip "only root may make namespaces"
   local tool
-  for tool in unshare nsenter ip ssh ssh-keygen /usr/sbin/sshd; do
+  for tool in unshare setpriv ip ssh ssh-keygen /usr/sbin/sshd; do
     command -v "$tool" >/dev/null || skip "no $tool: run scripts/setup.sh --test"
   done
   unshare --net --mount --uts --ipc --pid --fork --mount-proc true 2>/dev/null || skip "namespaces are not permitted"
@@ -52,11 +52,11 @@ outside() {
   local i
   for ((i = 1; i <= hosts; ++i)); do printf "\\x$(printf %x $((96 + i)))\n"; done >"$STILL_TESTBED/hosts"
   # An end of this process is the end of the namespace's first one, and with it of everything in there.
-  unshare --net --mount --uts --ipc --pid --fork --kill-child --mount-proc "$self" --head "$@" &
+  setpriv --pdeathsig KILL \
+    unshare --net --mount --uts --ipc --pid --fork --kill-child --mount-proc "$self" --head "$@" &
   local head=$! code=0
-  trap 'kill "$head" 2>/dev/null || true' TERM INT
+  trap 'kill -KILL "$head" 2>/dev/null || true' TERM INT
   wait "$head" || code=$?
-  while kill -0 "$head" 2>/dev/null; do wait "$head" || code=$?; done # a trap cut the wait short
   exit "$code"
 }
 

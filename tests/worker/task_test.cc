@@ -203,5 +203,17 @@ TEST_F(TaskTest, NamesTheFileThatIsMissingOrNotATask) {
   EXPECT_THAT(status.message(), HasSubstr("colour"));
 }
 
+TEST_F(TaskTest, KeysAreThereWhenTheyWereGiven) {
+  EXPECT_FALSE(Load()->keys.has_value());
+  message_.mutable_keys()->set_server_public("server");
+  message_.mutable_keys()->set_client_public("public");
+  message_.mutable_keys()->set_client_secret("secret");
+  const Result<Task> task = Load();
+  ASSERT_TRUE(task.ok() && task->keys.has_value()) << task.status().ToString();
+  EXPECT_EQ(task->keys->server, "server");
+  EXPECT_EQ(task->keys->own.public_key, "public");
+  EXPECT_EQ(task->keys->own.secret_key, "secret");
+}
+
 }  // namespace
 }  // namespace still::worker

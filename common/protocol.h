@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-namespace still::coordinator {
+namespace still {
 
 // Rises when a message changes its meaning; new fields alone do not.
 inline constexpr std::uint32_t kProtocol = 1;
 
-}  // namespace still::coordinator
+}  // namespace still

@@ -1,0 +1,95 @@
+#include "worker/attach.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "common/clock.h"
+#include "common/files.h"
+#include "common/keys.h"
+#include "common/proto/coordinator.pb.h"
+#include "common/protocol.h"
+#include "common/rpc.h"
+
+namespace still::worker {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAskAgain{300};
+constexpr milliseconds kAnswer{2000};
+
+std::uint32_t NumberFromMpirun(const char* name, std::uint32_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10));
+}
+
+// The same for all ranks of one mpirun, and of no other: Open MPI 5 names the job by host and process, 4 by a number.
+std::string LaunchName() {
+  for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_orte_ess_jobid", "OMPI_MCA_ess_base_jobid"})
+    if (const char* const text = std::getenv(name); text != nullptr) return text;
+  return fmt::format("process-{}", getpid());
+}
+
+stillhouse::v1::Attach Introduction(const std::string& job) {
+  stillhouse::v1::Attach attach;
+  attach.set_job(job);
+  attach.set_launch(LaunchName());
+  attach.set_rank(NumberFromMpirun("OMPI_COMM_WORLD_RANK", 0));
+  attach.set_ranks(NumberFromMpirun("OMPI_COMM_WORLD_SIZE", 1));
+  return attach;
+}
+
+// It may hold keys: nobody else reads it.
+Result<std::string> Keep(const std::string& task, std::uint32_t rank) {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / fmt::format("still-attached-{}-{}-{}.json", getuid(), getpid(), rank))
+          .string();
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(path, task, FileAccess::kPrivate));
+  return path;
+}
+
+}  // namespace
+
+Result<std::string> FetchTask(const AttachOptions& options) {
+  std::optional<RpcClientKeys> keys;
+  if (!options.keys.empty()) {
+    STILL_ASSIGN_OR_RETURN(keys, LoadClientKeys(options.keys));
+  }
+  const stillhouse::v1::Attach attach = Introduction(options.job);
+  STILL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcClient> client,
+      RpcClient::Connect(options.coordinator, fmt::format("attach-{}-{}-{}", attach.launch(), attach.rank(), getpid()),
+                         keys));
+  std::string said;
+  const auto say = [&](const std::string& why) {
+    if (why == said || attach.rank() != 0) return;
+    said = why;
+    fmt::print(stderr, "still-worker: {}; waiting\n", why);
+  };
+  for (std::uint64_t number = 1;; ++number) {
+    stillhouse::v1::CoordinatorMessage message;
+    message.mutable_client()->set_protocol(kProtocol);
+    message.mutable_client()->set_request(number);
+    *message.mutable_client()->mutable_attach() = attach;
+    STILL_RETURN_IF_ERROR(client->Send(message.SerializeAsString()));
+    STILL_ASSIGN_OR_RETURN(const std::optional<std::string> answer, client->Receive(kAnswer));
+    stillhouse::v1::ClientReply reply;
+    if (!answer) {
+      say(fmt::format("the coordinator at {} does not answer", options.coordinator));
+      continue;
+    }
+    if (!reply.ParseFromString(*answer) || reply.request() != number) continue;
+    if (!reply.task().empty()) return Keep(reply.task(), attach.rank());
+    if (const auto code = static_cast<Code>(reply.code()); code == Code::kUnavailable) {
+      say(reply.message());
+    } else if (code != Code::kOk) {
+      return Status(code, reply.message());
+    }
+    Clock::System().SleepFor(kAskAgain);
+  }
+}
+
+}  // namespace still::worker
