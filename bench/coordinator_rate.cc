@@ -13,8 +13,8 @@
 
 #include "common/clock.h"
 #include "common/files.h"
-#include "coordinator/service/coordinator.h"
 #include "common/protocol.h"
+#include "coordinator/service/coordinator.h"
 
 namespace still::coordinator {
 namespace {
