@@ -7,14 +7,14 @@
 #include <cstdlib>
 #include <deque>
 #include <fstream>
-#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
 #include "common/files.h"
-#include "coordinator/service/coordinator.h"
 #include "common/protocol.h"
+#include "coordinator/service/coordinator.h"
 
 namespace still::coordinator {
 namespace {
@@ -161,21 +161,26 @@ void HearAll(World* world, std::deque<std::pair<std::uint64_t, std::uint64_t>>* 
 }
 
 // Reports a second of jobs that run, parsed, taken in and answered.
-double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::uint64_t>>& running,
-                  std::uint32_t ranks) {
-  std::vector<std::string> reports;
-  for (std::uint64_t sequence = 2; sequence < 10; ++sequence)
-    for (std::size_t i = 0; i < kRunning; ++i)
-      reports.push_back(ReportOf(running[i].first, running[i].second, sequence, ranks).SerializeAsString());
+double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::uint64_t>>& running, std::uint32_t ranks,
+                  std::uint64_t* sequence) {
+  double seconds = 0;
   std::size_t taken = 0;
   std::size_t answered = 0;
-  const auto start = Clock::System().Now();
-  while (Since(start) < kSecondsEach) {
-    for (std::size_t i = 0; i < kMessagesARound; ++i)
-      world->coordinator->Take("agent", reports[taken++ % reports.size()]);
-    answered += world->coordinator->Settle().size();
+  while (seconds < kSecondsEach) {
+    // News each of them: a report that comes twice costs less.
+    std::vector<std::string> reports;
+    for (std::uint64_t i = 0; i < 8; ++i, ++*sequence)
+      for (std::size_t job = 0; job < kRunning; ++job)
+        reports.push_back(ReportOf(running[job].first, running[job].second, *sequence, ranks).SerializeAsString());
+    const auto start = Clock::System().Now();
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+      world->coordinator->Take("agent", reports[i]);
+      if (i % kMessagesARound == kMessagesARound - 1 || i + 1 == reports.size())
+        answered += world->coordinator->Settle().size();
+    }
+    seconds += Since(start);
+    taken += reports.size();
   }
-  const double seconds = Since(start);
   STILL_CHECK(answered == taken, "every report is answered");
   return static_cast<double>(taken) / seconds;
 }
@@ -208,6 +213,11 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
     ClientReply reply;
     STILL_CHECK(!answers.empty() && reply.ParseFromString(answers.front().payload) && reply.pipeline() > 0,
                 "a submission is answered with its pipeline");
+    stillhouse::v1::ClientRequest cancel;  // so that as many jobs wait as before
+    cancel.set_protocol(kProtocol);
+    cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+    cancel.mutable_change()->set_pipeline(reply.pipeline());
+    world->coordinator->Ask(cancel);
   }
   std::ranges::sort(latencies);
   return latencies;
@@ -249,10 +259,11 @@ void Run(const std::string& directory) {
     HearAll(&world, &running);
     world.coordinator->Settle();
     STILL_CHECK(running.size() >= kRunning, "as many jobs run as there are slots for");
-    const double reports = Heartbeats(&world, running, kRanks);
+    std::uint64_t sequence = 2;
+    const double reports = Heartbeats(&world, running, kRanks, &sequence);
     Row("reports/s of 20 ranks each", fmt::format("{:.0f}", reports), "");
     Row("heartbeats/s: ranks in those reports", fmt::format("{:.0f}", reports * kRanks), ">= 50,000");
-    Row("reports/s of 1 rank each", fmt::format("{:.0f}", Heartbeats(&world, running, 1)), "");
+    Row("reports/s of 1 rank each", fmt::format("{:.0f}", Heartbeats(&world, running, 1, &sequence)), "");
     Row("transitions/s, journaled and synced", fmt::format("{:.0f}", Transitions(&world, &running, &next)), ">= 2,000");
     const std::vector<double> latencies = SubmitLatencies(&world, &next);
     Row("submission of 6 jobs, durable and answered: median, ms", fmt::format("{:.1f}", latencies[100]), "<= 20");

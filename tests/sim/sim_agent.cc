@@ -153,7 +153,7 @@ void SimAgent::WriteOutcome() {
 
 void SimAgent::Report() {
   stillhouse::v1::AgentReport report;
-  report.set_protocol(still::kProtocol);
+  report.set_protocol(kProtocol);
   report.set_job(task_.job());
   report.set_attempt(task_.attempt());
   report.set_sequence(++sequence_);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/core/names.h"
 #include "common/protocol.h"
+#include "coordinator/core/names.h"
 #include "tests/sim/sim_daemon.h"
 
 namespace still::sim {
@@ -255,7 +255,7 @@ void SimCluster::Ask(ClientRequest request, Reply reply) {
   const std::uint64_t number = next_request_++;
   request.set_request(number);
   request.set_user("alice");
-  request.set_protocol(still::kProtocol);
+  request.set_protocol(kProtocol);
   asked_[number] = {std::move(request), std::move(reply)};
   AskAgain(number);
 }
