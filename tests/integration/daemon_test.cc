@@ -188,7 +188,7 @@ TEST_F(DaemonTest, WithoutACoordinatorCommandsSayHowToGetOne) {
 }
 
 TEST_F(DaemonTest, AGangThatNeverFitsIsRefusedAtOnce) {
-  const ProcessResult refused = Submit({"--ranks", "64000"});
+  const ProcessResult refused = Submit({"--ranks", "4000"});
   EXPECT_EQ(refused.exit_code, kUsage);
   EXPECT_THAT(refused.err, HasSubstr("can never run"));
 }
