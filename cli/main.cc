@@ -1,8 +1,12 @@
 // still: the one command people type.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "cli/registration.h"
 #include "common/status.h"
@@ -41,8 +45,12 @@ int Main(int argc, char** argv) {
       return Ok();
     };
   });
+  // By the name of the daemon, it is the daemon.
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (std::string_view(argv[0]).ends_with("stilld")) arguments.insert(arguments.begin(), "serve");
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(arguments));
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {

@@ -10,6 +10,7 @@
 #include "common/proto/control.pb.h"
 #include "coordinator/agent/launcher_agent.h"
 #include "coordinator/pipeline/corpus_options.h"
+#include "coordinator/pipeline/stage_facts.h"
 #include "shards/corpus_view.h"
 #include "shards/targets/target_store.h"
 
@@ -18,28 +19,18 @@ namespace {
 
 using stillhouse::v1::AgentTask;
 using stillhouse::v1::JobSpec;
-using stillhouse::v1::Stage;
 using stillhouse::v1::TrainConfig;
 using stillhouse::v1::WorkerTask;
 
 constexpr std::chrono::milliseconds kLookAgain{500};  // whether another run has made the artifact
-
-// By exact steps, with checkpoints: what a death leaves behind is worth going on with.
-bool Trains(Stage stage) { return stage == stillhouse::v1::STAGE_TEACHER || stage == stillhouse::v1::STAGE_TRAIN; }
-
-// "STAGE_TRAIN" -> "train".
-std::string StageText(Stage stage) {
-  std::string name = stillhouse::v1::Stage_Name(stage).substr(sizeof "STAGE_" - 1);
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
 
 class Run {
  public:
   Run(const AgentTask& task, cluster::Launcher& launcher, Clock& clock, const AgentCallbacks& callbacks)
       : task_(task),
         spec_(task.spec()),
-        stage_(StageText(spec_.stage())),
+        stage_(StageOfWire(spec_.stage())),
+        name_(StageName(stage_)),
         artifacts_(spec_.artifacts_root()),
         job_directory_(
             JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", spec_.kind(), spec_.digest()))),
@@ -73,10 +64,10 @@ class Run {
     const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
     STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
     STILL_RETURN_IF_ERROR(RemoveTemporariesOf(JoinPath(kinds, spec_.digest())));
-    STILL_RETURN_IF_ERROR(spec_.stage() == stillhouse::v1::STAGE_CORPUS ? BuildCorpusHere() : Launch(stops, outcome));
+    STILL_RETURN_IF_ERROR(stage_ == Stage::kCorpus ? BuildCorpusHere() : Launch(stops, outcome));
     if (IsMade()) return Ok();
     return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
-                 stage_, artifacts_.PathOf(spec_.kind(), spec_.digest()));
+                 name_, artifacts_.PathOf(spec_.kind(), spec_.digest()));
   }
 
   Status BuildCorpusHere() {
@@ -112,26 +103,25 @@ class Run {
 
   // Bits depend on it, but those of a report do not; it takes what it was given.
   std::uint32_t Threads() const {
-    return spec_.stage() == stillhouse::v1::STAGE_EVALUATE ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
+    return stage_ == Stage::kEvaluate ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
   }
 
   Result<AgentJob> Job() const {
-    AgentJob job{.stage = stage_,
+    AgentJob job{.stage = name_,
                  .journal_path = JoinPath(job_directory_, "journal"),
-                 .policy = {.stage = stage_, .same_step_failures = spec_.config().recovery().same_step_failures()},
+                 .policy = {.stage = name_, .same_step_failures = spec_.config().recovery().same_step_failures()},
                  .launch = {.ranks = Ranks(),
                             .threads_per_rank = Threads(),
                             .program = task_.worker(),
                             .log_path = task_.log_path()},
-                 .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", stage_)),
+                 .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", name_)),
                  .is_made = [this] { return IsMade(); }};
-    if (Trains(spec_.stage())) {
-      const TrainConfig& train =
-          spec_.stage() == stillhouse::v1::STAGE_TEACHER ? spec_.config().teacher().fit() : spec_.config().train();
+    if (Trains(stage_)) {
+      const TrainConfig& train = stage_ == Stage::kTeacher ? spec_.config().teacher().fit() : spec_.config().train();
       job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
       job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
     }
-    if (spec_.stage() == stillhouse::v1::STAGE_TARGETS) {
+    if (stage_ == Stage::kTargets) {
       STILL_ASSIGN_OR_RETURN(
           const auto view,
           shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
@@ -142,8 +132,7 @@ class Run {
     }
     // An mpirun that a person typed has the flags that it has.
     job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
-                   task_.attached_ranks() == 0 &&
-                   (Trains(spec_.stage()) || spec_.stage() == stillhouse::v1::STAGE_TARGETS);
+                   task_.attached_ranks() == 0 && (Trains(stage_) || stage_ == Stage::kTargets);
     STILL_RETURN_IF_ERROR(AddHosts(&job));
     return job;
   }
@@ -178,7 +167,8 @@ class Run {
 
   const AgentTask& task_;
   const JobSpec& spec_;
-  const std::string stage_;
+  const Stage stage_;
+  const std::string name_;  // of the stage
   const ArtifactStore artifacts_;
   const std::string job_directory_;
   cluster::Launcher& launcher_;
