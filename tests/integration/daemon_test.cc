@@ -3,92 +3,21 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <chrono>
-#include <functional>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "common/files.h"
-#include "tests/integration/undisturbed_run.h"
-#include "tests/testing/process_tree.h"
+#include "tests/integration/daemon_fixture.h"
 
 namespace {
 
-using still::testing::DescendantsNamed;
 using still::testing::Process;
 using still::testing::ProcessResult;
-using still::testing::TempDirectory;
-using still::testing::TinyPipeline;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr int kUsage = 2, kUnavailable = 4, kCancelled = 5;
 
-class DaemonTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    REQUIRE_DEMO_DATA();
-    still::testing::StartAt("student", pipeline_);  // trains; what comes before is there and reused
-    pipeline_.Set("train.checkpoint_steps", "1");
-    Serve();
-  }
-  void TearDown() override {
-    if (serve_ == nullptr) return;
-    Still({"cancel", "--pipeline", "1"});
-    Still({"cancel", "--pipeline", "1"});
-    Until("agents end", [&] { return AgentsOf(serve_->pid()).empty(); });
-  }
-
-  std::string state() const { return directory_.path() + "/state"; }
-  std::vector<std::string> ServeCommand() const {
-    return {STILL_BINARY, "serve", "--state", state(), "--listen", "tcp://127.0.0.1:*", "--http-port", "0"};
-  }
-  void Serve() {
-    serve_ = std::make_unique<Process>(ServeCommand(), environment_);
-    Until("the coordinator serves", [&] { return serve_->Output().find("serving at") != std::string::npos; });
-  }
-  void KillServe() {
-    serve_->SignalSelf(SIGKILL);
-    serve_->Wait();
-  }
-  ProcessResult Still(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), STILL_BINARY);
-    arguments.insert(arguments.end(), {"--state", state()});
-    return still::testing::Run(arguments);
-  }
-  ProcessResult Submit(std::vector<std::string> flags = {}) {
-    pipeline_.Command();  // writes the configuration
-    flags.insert(flags.begin(), {"submit", pipeline_.config_path()});
-    return Still(flags);
-  }
-  // What `still show` says of the training.
-  std::string Train() const { return Still({"show", "train"}).out; }
-  bool Is(const std::string& state_name) const { return Train().find(" is " + state_name) != std::string::npos; }
-  void UntilTrain(const std::string& state_name) {
-    Until("the training is " + state_name, [&] { return Is(state_name); });
-  }
-  void UntilItTrains() {
-    Until("the training makes steps", [&] { return Train().find("/6 steps") != std::string::npos; });
-  }
-  static void Until(const std::string& what, const std::function<bool()>& holds) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(120);
-    while (!holds()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), until) << "still not true: " << what;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-  }
-  static std::vector<pid_t> AgentsOf(pid_t serve) { return DescendantsNamed(serve, "still"); }
-  void ExpectTheUndisturbedStudent() const {
-    EXPECT_EQ(pipeline_.StudentDigest(), still::testing::UndisturbedDigest());
-  }
-
-  TempDirectory directory_;
-  TinyPipeline pipeline_{directory_.path(), still::testing::DemoData()};
-  std::map<std::string, std::string> environment_;
-  std::unique_ptr<Process> serve_;
-};
+using DaemonTest = still::testing::DaemonFixture;
 
 TEST_F(DaemonTest, APipelineRunsToTheSameBitsAsStillRun) {
   const ProcessResult submitted = Submit({"--wait"});
