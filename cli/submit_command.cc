@@ -70,6 +70,7 @@ Result<Submission> Prepare(const SubmitFlags& flags) {
                                      .owner = coordinator::UserName(),
                                      .priority = flags.priority,
                                      .held = flags.hold,
+                                     .attach = flags.attach,
                                      .retries = flags.retries};
   if (!flags.time_limit.empty()) {
     Result<std::int64_t> limit = ParseDurationMs(flags.time_limit);

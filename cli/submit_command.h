@@ -15,6 +15,7 @@ struct SubmitFlags {
   std::string config_path;
   std::int32_t priority = 0;
   bool hold = false;
+  bool attach = false;
   std::optional<std::uint32_t> ranks;
   std::string time_limit;  // "2h"; empty: none
   std::uint32_t retries = 3;

@@ -344,11 +344,6 @@ Status RemoveTemporariesOf(const std::string& path) {
   return Ok();
 }
 
-std::string HostName() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
-
 Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix) {
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
   for (const std::string& name : names) {

@@ -116,8 +116,6 @@ class StagedDirectory {
 Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix = "");
 // Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
 Status RemoveTemporariesOf(const std::string& path);
-// Of this host, for the names of what other hosts must leave alone.
-std::string HostName();
 
 // An exclusive advisory lock on a file, held until destruction; UNAVAILABLE when another process holds it.
 class FileLock {

@@ -1,4 +1,4 @@
-// What this machine is called in heartbeats and messages.
+// What this machine is called: in heartbeats, in messages, in the names of files that other hosts must leave alone.
 #pragma once
 
 #include <string>

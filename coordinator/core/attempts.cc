@@ -119,6 +119,11 @@ void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const Agent
   draft.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_ERROR, kAgent, outcome.message());
 }
 
+std::string StartText(const Job& job, std::uint64_t generation) {
+  const std::string where = job.attached() ? "by an mpirun typed by hand" : fmt::format("on {}", PlacementText(job));
+  return generation == 0 ? where : fmt::format("generation {} {}", generation, where);
+}
+
 }  // namespace
 
 Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) const {
@@ -142,8 +147,7 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   }
   if (started) {
     draft.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,
-               fmt::format("generation {} on {}", report.generation(),
-                           known.attached() ? std::string("an mpirun typed by hand") : PlacementText(known)));
+               StartText(known, report.generation()));
   }
   if (report.has_outcome()) NoteOutcome(draft, state, known.id(), report.outcome(), options_);
   return std::move(draft).Take();

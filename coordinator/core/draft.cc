@@ -1,5 +1,7 @@
 #include "coordinator/core/draft.h"
 
+#include <fmt/format.h>
+
 #include "common/check.h"
 
 namespace still::coordinator {
@@ -32,7 +34,7 @@ Host& Draft::EditHost(const std::string& name) {
 void Draft::Add(Job job, std::string_view actor) {
   job.set_submitted_ms(now_);
   job.set_since_ms(now_);
-  HistoryEvent& event = NewEvent(actor, job.spec().name());
+  HistoryEvent& event = NewEvent(actor, fmt::format("pipeline {}", job.pipeline()));
   event.set_job(job.id());
   event.set_to(job.state());
   event.set_cause(job.cause());

@@ -44,6 +44,7 @@ v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const 
   spec.set_time_limit_ms(options.time_limit_ms);
   spec.set_retries(options.retries);
   spec.set_preemptible(Trains(stage.stage));
+  spec.set_attach(options.attach && !RunsOnOneRank(stage.stage));
   *spec.mutable_config() = variant.config;
   spec.set_identity(stage.identity);
   *spec.mutable_inputs() = ArtifactsOf(variant.plan);

@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/fault_point.h"
 #include "common/files.h"
+#include "common/host_name.h"
 
 namespace still::shards {
 namespace {

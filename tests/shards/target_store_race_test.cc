@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/host_name.h"
 #include "common/random.h"
 #include "shards/targets/target_store.h"
 #include "tests/testing/status_matchers.h"

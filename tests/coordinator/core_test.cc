@@ -1,0 +1,318 @@
+// What the coordinator decides, event by event.
+#include <gmock/gmock.h>
+
+#include "tests/coordinator/core_fixture.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::ChangeJobs;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+
+using CoreTest = CoreFixture;
+
+TEST_F(CoreTest, AJobWithSlotsStartsRunsAndSucceeds) {
+  const std::uint64_t job = Submit({Spec("one")});
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_EQ(PlacementText(Job(job)), "a:2");
+  EXPECT_EQ(Job(job).attempt(), 1U);
+  Run(job);
+  EXPECT_EQ(StateOf(job), "RUNNING");
+  End(job, Code::kOk);
+  EXPECT_EQ(StateOf(job), "SUCCEEDED");
+  EXPECT_EQ(CauseOf(job), "DONE");
+}
+
+TEST_F(CoreTest, EveryTransitionIsInTheHistoryWithCauseAndActor) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  End(job, Code::kCancelled);
+  std::vector<std::string> lines;
+  for (const auto& event : history_)
+    if (event.job() == job)
+      lines.push_back(fmt::format("{}>{} {} {}", StateName(event.from()), StateName(event.to()),
+                                  CauseName(event.cause()), event.actor()));
+  EXPECT_THAT(lines, ElementsAre(">PENDING SUBMITTED alice", "PENDING>STARTING SCHEDULED scheduler",
+                                 "STARTING>RUNNING STARTED agent", "RUNNING>COMPLETING USER bob",
+                                 "COMPLETING>CANCELLED USER agent"));
+  for (std::size_t i = 0; i < history_.size(); ++i) EXPECT_EQ(history_[i].sequence(), i + 1) << "gapless";
+}
+
+TEST_F(CoreTest, TheSameSubmissionTwiceIsOnePipeline) {
+  const auto first = TrySubmit({Spec("one")}, "key");
+  ASSERT_OK(first.status());
+  Apply(first->changes);
+  const auto again = TrySubmit({Spec("one")}, "key");
+  ASSERT_OK(again.status());
+  EXPECT_EQ(again->pipeline, first->pipeline);
+  EXPECT_EQ(again->jobs, first->jobs);
+  EXPECT_TRUE(again->changes.empty());
+}
+
+TEST_F(CoreTest, SubmissionsThatMakeNoSenseAreRefusedByName) {
+  EXPECT_THAT(TrySubmit({Spec("one", 5)}), StatusIs(Code::kInvalidArgument, HasSubstr("all hosts together hold 4")));
+  EXPECT_THAT(TrySubmit({Spec("one", 1, {1})}), StatusIs(Code::kInvalidArgument, HasSubstr("depends on job 1")));
+  EXPECT_THAT(TrySubmit({Spec("one", 0)}), StatusIs(Code::kInvalidArgument, HasSubstr("ranks")));
+  EXPECT_THAT(TrySubmit({}), StatusIs(Code::kInvalidArgument));
+  auto path = Spec("one");
+  path.set_digest("../../etc");
+  EXPECT_THAT(TrySubmit({path}), StatusIs(Code::kInvalidArgument));
+}
+
+TEST_F(CoreTest, DependenciesAreWaitedForAndTheirFailureEndsWhoNeedsThem) {
+  const std::uint64_t first = Submit({Spec("one"), Spec("two", 1, {1}), Spec("three", 1, {2})});
+  EXPECT_EQ(StateOf(first + 1), "PENDING");
+  EXPECT_THAT(ReasonsOf(first + 1), ElementsAre("DEPENDENCY"));
+  Run(first);
+  End(first, Code::kDataLoss);
+  EXPECT_EQ(StateOf(first), "FAILED");
+  EXPECT_EQ(CauseOf(first), "ERROR");
+  EXPECT_EQ(StateOf(first + 1), "CANCELLED");
+  EXPECT_EQ(StateOf(first + 2), "CANCELLED");
+  EXPECT_EQ(CauseOf(first + 2), "DEPENDENCY_FAILED");
+}
+
+TEST_F(CoreTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
+  const std::uint64_t first = Submit({Spec("same", 1)});
+  const std::uint64_t second = Submit({Spec("same", 1)});
+  EXPECT_EQ(StateOf(second), "PENDING");
+  EXPECT_THAT(ReasonsOf(second), ElementsAre("ARTIFACT_BUSY"));
+  Run(first);
+  End(first, Code::kOk);
+  EXPECT_EQ(StateOf(second), "SUCCEEDED");
+  EXPECT_EQ(CauseOf(second), "REUSED");
+}
+
+TEST_F(CoreTest, AHeldMakerDoesNotBlockTheNextOne) {
+  const std::uint64_t filler = Submit({Spec("filler", 4)});
+  const std::uint64_t first = Submit({Spec("same", 1)});
+  const std::uint64_t second = Submit({Spec("same", 1)});
+  EXPECT_OK(Change(ChangeJobs::HOLD, first));
+  EXPECT_OK(Change(ChangeJobs::CANCEL, filler));
+  End(filler, Code::kCancelled);
+  EXPECT_EQ(StateOf(second), "STARTING");
+  EXPECT_THAT(ReasonsOf(first), ElementsAre("HELD"));
+}
+
+TEST_F(CoreTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsedUp) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  End(job, Code::kUnavailable);
+  EXPECT_EQ(StateOf(job), "STARTING") << "the first one at once";
+  EXPECT_EQ(Job(job).attempt(), 2U);
+  Run(job);
+  End(job, Code::kUnavailable);
+  EXPECT_EQ(StateOf(job), "RECOVERING");
+  EXPECT_THAT(ReasonsOf(job), Contains("PAUSE"));
+  Later(1000);
+  EXPECT_EQ(StateOf(job), "STARTING");
+  Run(job);
+  End(job, Code::kUnavailable);
+  EXPECT_EQ(StateOf(job), "FAILED");
+  EXPECT_EQ(CauseOf(job), "RETRIES_EXHAUSTED");
+}
+
+TEST_F(CoreTest, AStepGainedStartsTheBudgetAnew) {
+  const std::uint64_t job = Submit({Spec("one")});
+  for (std::uint64_t step = 1; step <= 10; ++step) {
+    Run(job);
+    End(job, Code::kUnavailable, step);
+    EXPECT_EQ(StateOf(job), "STARTING") << step;
+  }
+  EXPECT_EQ(Job(job).failures(), 1U);
+}
+
+TEST_F(CoreTest, ALostHostIsAvoidedAndTheGangGoesOnWithTheRanksThatFit) {
+  SetHosts({{"a", 2}, {"b", 2}, {"c", 2}});
+  const std::uint64_t job = Submit({Spec("one", 6)});
+  Run(job);
+  End(job, Code::kUnavailable, 3, "b");
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_EQ(PlacementText(Job(job)), "a:2, c:2");
+  EXPECT_EQ(Job(job).spec().ranks(), 6U);
+  EXPECT_GT(state_.hosts().at("b").blacklisted_until_ms(), now_);
+  Run(job);
+  End(job, Code::kOk);
+  const std::uint64_t next = Submit({Spec("two", 6)});
+  EXPECT_EQ(StateOf(next), "PENDING");
+  Later(61'000);
+  EXPECT_EQ(StateOf(next), "STARTING") << "the host is tried again";
+}
+
+TEST_F(CoreTest, AReportOfAnotherAttemptChangesNothing) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  stillhouse::v1::AgentReport zombie = Report(job);
+  End(job, Code::kUnavailable);
+  ASSERT_EQ(Job(job).attempt(), 2U);
+  zombie.mutable_outcome()->set_code(0);
+  EXPECT_TRUE(core_.Heard(state_, zombie, now_).empty());
+  const auto orders = Core::OrdersFor(&Job(job), zombie);
+  EXPECT_TRUE(orders.kill());
+  EXPECT_TRUE(orders.acknowledged());
+}
+
+TEST_F(CoreTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Hear(Report(job, 1));
+  Hear(Report(job, 2, /*running=*/false));
+  EXPECT_EQ(StateOf(job), "STARTING") << "its agent launches again";
+  Hear(Report(job, 1));
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_EQ(Job(job).generation(), 2U);
+}
+
+TEST_F(CoreTest, CancelDrainsThenKills) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  EXPECT_EQ(StateOf(job), "COMPLETING");
+  EXPECT_TRUE(Orders(job).drain());
+  EXPECT_FALSE(Orders(job).kill());
+  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  EXPECT_TRUE(Orders(job).kill());
+  End(job, Code::kCancelled);
+  EXPECT_EQ(StateOf(job), "CANCELLED");
+  EXPECT_THAT(Change(ChangeJobs::CANCEL, job), StatusIs(Code::kInvalidArgument, HasSubstr("CANCELLED")));
+}
+
+TEST_F(CoreTest, CancelRacesCompletionAndOneOfThemHolds) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  End(job, Code::kOk);
+  EXPECT_EQ(StateOf(job), "SUCCEEDED") << "its artifact stands";
+}
+
+TEST_F(CoreTest, HoldKeepsTheWorkAndReleaseGoesOn) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  EXPECT_OK(Change(ChangeJobs::HOLD, job));
+  EXPECT_TRUE(Orders(job).drain());
+  End(job, Code::kCancelled, 5);
+  EXPECT_EQ(StateOf(job), "HELD");
+  EXPECT_OK(Change(ChangeJobs::RELEASE, job));
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_EQ(Job(job).attempt(), 2U);
+}
+
+TEST_F(CoreTest, RequeueBringsBackWhatFailedButNotWhatIsMade) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  End(job, Code::kDataLoss);
+  EXPECT_OK(Change(ChangeJobs::REQUEUE, job));
+  EXPECT_EQ(StateOf(job), "STARTING");
+  End(job, Code::kOk);
+  EXPECT_THAT(Change(ChangeJobs::REQUEUE, job), StatusIs(Code::kInvalidArgument, HasSubstr("is made")));
+}
+
+TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
+  auto spec = Spec("one");
+  spec.set_time_limit_ms(60'000);
+  const std::uint64_t job = Submit({spec});
+  Run(job);
+  Later(59'999);
+  EXPECT_EQ(StateOf(job), "RUNNING");
+  Later(1);
+  EXPECT_EQ(StateOf(job), "COMPLETING");
+  EXPECT_TRUE(Orders(job).drain());
+  End(job, Code::kCancelled);
+  EXPECT_EQ(StateOf(job), "TIMEOUT");
+}
+
+TEST_F(CoreTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
+  const std::uint64_t patient = Submit({Spec("patient", 4)});
+  Run(patient);
+  auto urgent_spec = Spec("urgent", 4);
+  urgent_spec.set_priority(1000);
+  const std::uint64_t urgent = Submit({urgent_spec});
+  EXPECT_EQ(StateOf(patient), "PREEMPTING");
+  EXPECT_TRUE(Orders(patient).drain());
+  End(patient, Code::kCancelled, 7);
+  EXPECT_EQ(StateOf(patient), "PENDING");
+  EXPECT_EQ(CauseOf(patient), "PREEMPTED");
+  EXPECT_EQ(StateOf(urgent), "STARTING");
+  Run(urgent);
+  End(urgent, Code::kOk);
+  EXPECT_EQ(StateOf(patient), "STARTING");
+  EXPECT_EQ(Job(patient).failures(), 0U);
+}
+
+TEST_F(CoreTest, ADrainedHostKeepsWhatRunsAndTakesNothingNew) {
+  const std::uint64_t running = Submit({Spec("one")});
+  stillhouse::v1::ChangeHost drain;
+  drain.set_host("a");
+  drain.set_drain(true);
+  drain.set_reason("disk swap");
+  const auto drained = core_.ChangeHost(state_, drain, "carol", now_);
+  ASSERT_OK(drained.status());
+  Apply(*drained);
+  const std::uint64_t waiting = Submit({Spec("two", 1)});
+  EXPECT_EQ(StateOf(running), "STARTING");
+  EXPECT_EQ(StateOf(waiting), "PENDING");
+  EXPECT_THAT(core_.Waits(state_, now_)[waiting].reasons.front().text, HasSubstr("disk swap"));
+  drain.set_host("nowhere");
+  EXPECT_THAT(core_.ChangeHost(state_, drain, "carol", now_), StatusIs(Code::kNotFound, HasSubstr("the hosts are a")));
+}
+
+TEST_F(CoreTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
+  const std::uint64_t filler = Submit({Spec("filler", 4)});
+  auto spec = Spec("by-hand", 2);
+  spec.set_attach(true);
+  const std::uint64_t job = Submit({spec});
+  EXPECT_THAT(ReasonsOf(job), ElementsAre("ATTACH"));
+  const auto attached = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
+  ASSERT_OK(attached.status());
+  Apply(*attached);
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_EQ(StateOf(filler), "STARTING");
+  const auto again = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
+  ASSERT_OK(again.status());
+  EXPECT_TRUE(again->empty()) << "another rank of the same mpirun";
+  EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-2", 3, now_), StatusIs(Code::kUnavailable));
+  Run(job);
+  End(job, Code::kUnavailable);
+  EXPECT_EQ(StateOf(job), "PENDING") << "waits for an mpirun, not for slots";
+  EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-1", 3, now_), StatusIs(Code::kInvalidArgument));
+  const auto next = core_.AttachLaunch(state_, job, "launch-2", 1, now_);
+  ASSERT_OK(next.status());
+  Apply(*next);
+  EXPECT_EQ(Job(job).attempt(), 2U);
+}
+
+TEST_F(CoreTest, AnAttachedJobCanBeLeftToTheScheduler) {
+  auto spec = Spec("by-hand", 2);
+  spec.set_attach(true);
+  const std::uint64_t job = Submit({spec});
+  EXPECT_OK(Change(ChangeJobs::RELEASE, job));
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_EQ(PlacementText(Job(job)), "a:2");
+}
+
+TEST_F(CoreTest, AnAgentThatIsGoneIsADeath) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Run(job);
+  Apply(core_.AgentGone(state_, job, 1, now_));
+  EXPECT_EQ(StateOf(job), "RECOVERING");
+  EXPECT_EQ(CauseOf(job), "AGENT_LOST");
+  Advance();
+  EXPECT_EQ(StateOf(job), "STARTING");
+  EXPECT_TRUE(core_.AgentGone(state_, job, 1, now_).empty()) << "of an attempt that is over";
+}
+
+TEST_F(CoreTest, AnAgentThatCannotBeStartedIsTriedAgainOnlyWhereThatMayHelp) {
+  const std::uint64_t job = Submit({Spec("one")});
+  Apply(core_.LaunchFailed(state_, job, 1, Error(Code::kResourceExhausted, "disk full"), now_));
+  EXPECT_EQ(StateOf(job), "RECOVERING");
+  Advance();
+  Apply(core_.LaunchFailed(state_, job, 2, Error(Code::kNotFound, "no mpirun"), now_));
+  EXPECT_EQ(StateOf(job), "FAILED");
+  EXPECT_THAT(Job(job).message(), HasSubstr("no mpirun"));
+}
+
+}  // namespace
+}  // namespace still::coordinator
