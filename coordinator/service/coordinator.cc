@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "common/protocol.h"
 #include "coordinator/core/names.h"
 #include "coordinator/service/metrics_text.h"
-#include "common/protocol.h"
 #include "coordinator/service/views.h"
 
 namespace still::coordinator {
@@ -197,19 +197,21 @@ void Coordinator::Apply(Changes changes) {
   waits_.reset();
 }
 
+std::vector<OutgoingMessage> Coordinator::Answers() {
+  if (const Status written = Write(); !written.ok()) NoteWriteFailure(written);  // everybody asks again
+  return std::exchange(answers_, {});
+}
+
 std::vector<OutgoingMessage> Coordinator::Settle() {
   waits_.reset();  // they depend on the time as well
   if (!Degraded()) {
     LookForSilentAgents();
     Advance();
-    const Status written = Write();
-    if (!written.ok()) {
-      NoteWriteFailure(written);
-      return {};  // everybody asks again
-    }
-    StartAgents();
+    std::vector<OutgoingMessage> answers = Answers();
+    if (trouble_.ok()) StartAgents();
+    return answers;
   }
-  return std::exchange(answers_, {});
+  return Answers();
 }
 
 void Coordinator::Advance() {

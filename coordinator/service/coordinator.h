@@ -59,6 +59,9 @@ class Coordinator {
   stillhouse::v1::ClientReply Ask(const stillhouse::v1::ClientRequest& request);
   // An agent's report from within this process.
   stillhouse::v1::AgentOrders Hear(const stillhouse::v1::AgentReport& report);
+  // Writes what was decided so far and returns the answers that are true then: before the queue is looked at, so that
+  // nobody waits for that.
+  std::vector<OutgoingMessage> Answers();
   // Lets time pass, writes what was decided, starts agents, and returns the answers that are true now. Call several
   // times a second.
   std::vector<OutgoingMessage> Settle();

@@ -94,6 +94,13 @@ class Page {
   std::unique_ptr<HttpServer> server_;
 };
 
+void Send(RpcServer& rpc, const std::vector<OutgoingMessage>& answers) {
+  for (const OutgoingMessage& answer : answers) {
+    // Who does not listen any more asks again, or has gone.
+    if (const Status sent = rpc.Send(answer.peer, answer.payload); !sent.ok()) LogDebug("{}", sent.message());
+  }
+}
+
 Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::atomic<int>& stops) {
   while (stops == 0) {
     milliseconds wait = kRound;
@@ -104,10 +111,8 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::at
       wait = milliseconds(0);
     }
     if (page != nullptr) page->Answer(coordinator);
-    for (const OutgoingMessage& answer : coordinator.Settle()) {
-      // Who does not listen any more asks again, or has gone.
-      if (const Status sent = rpc.Send(answer.peer, answer.payload); !sent.ok()) LogDebug("{}", sent.message());
-    }
+    Send(rpc, coordinator.Answers());
+    Send(rpc, coordinator.Settle());
   }
   return Ok();
 }

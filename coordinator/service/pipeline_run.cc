@@ -7,11 +7,11 @@
 #include "common/artifact.h"
 #include "common/config.h"
 #include "common/files.h"
+#include "common/protocol.h"
 #include "coordinator/core/names.h"
 #include "coordinator/pipeline/expand.h"
 #include "coordinator/service/client.h"
 #include "coordinator/service/coordinator.h"
-#include "common/protocol.h"
 #include "coordinator/service/thread_agents.h"
 
 namespace still::coordinator {

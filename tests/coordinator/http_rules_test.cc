@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "common/protocol.h"
 #include "coordinator/http/access.h"
 #include "coordinator/http/question.h"
 #include "coordinator/http/routes.h"
-#include "common/protocol.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
