@@ -105,10 +105,10 @@ bool HostSilence::EverybodySilent(const std::set<std::uint32_t>& members, Clock:
   return now - last >= limits_.everybody;
 }
 
-std::optional<LostHost> HostSilence::FoundLost(const std::string& host, const std::set<std::uint32_t>& members) const {
+std::optional<LostHost> HostSilence::FoundLost(const std::string& host) const {
   LostHost lost{.host = PlacementName(host)};
-  for (const std::uint32_t rank : members) {
-    if (HostOf(rank) != lost.host) continue;
+  for (const auto& [rank, where] : host_of_) {
+    if (where != lost.host) continue;
     if (told_dead_.contains(rank)) return std::nullopt;
     lost.ranks.push_back(rank);
   }

@@ -49,9 +49,10 @@ class HostSilence {
   // Whether there is nobody left to hear, after somebody was: an mpirun that still runs hangs (Open MPI 4's does when
   // it loses a host). To be asked after Lost.
   bool EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const;
-  // The ranks of a host that somebody else found lost, mpirun; nothing when one of its guardians lived to tell of its
-  // rank's death, so that the host lives.
-  std::optional<LostHost> FoundLost(const std::string& host, const std::set<std::uint32_t>& members) const;
+  // A host that somebody else found lost, mpirun, with all ranks that were launched there: others may have gone on
+  // without them in the moment before. Nothing when one of its guardians lived to tell of its rank's death, so that the
+  // host lives.
+  std::optional<LostHost> FoundLost(const std::string& host) const;
 
  private:
   struct Host {

@@ -13,7 +13,7 @@ constexpr std::size_t kLogLines = 12;
 std::optional<LostHost> HostAtFault(const LaunchWitnesses& seen, std::string_view log) {
   if (seen.lost_host) return seen.lost_host;
   const std::optional<std::string> lost = HostThatMpirunLost(log);
-  return lost ? seen.silence.FoundLost(*lost, seen.members) : std::nullopt;
+  return lost ? seen.silence.FoundLost(*lost) : std::nullopt;
 }
 
 }  // namespace

@@ -117,14 +117,14 @@ TEST_F(HostSilenceTest, ThisMachineMayBeCalledLocalhost) {
 
 TEST_F(HostSilenceTest, AHostThatMpirunLostIsNamedWithItsRanks) {
   Hear({0, 1, 2, 3}, seconds(0));
-  EXPECT_EQ(silence_.FoundLost("b", kAll)->ToString(), "host b was lost: mpirun lost contact with ranks 2 and 3");
-  EXPECT_FALSE(silence_.FoundLost("c", kAll).has_value()) << "none of ours is there";
+  EXPECT_EQ(silence_.FoundLost("b")->ToString(), "host b was lost: mpirun lost contact with ranks 2 and 3");
+  EXPECT_FALSE(silence_.FoundLost("c").has_value()) << "none of ours is there";
 }
 
 TEST_F(HostSilenceTest, AHostWhoseGuardiansTellOfDeathsIsNotLost) {
   Hear({0, 1, 2, 3}, seconds(0));
   silence_.HeardOfDeath(3, At(seconds(1)));
-  EXPECT_FALSE(silence_.FoundLost("b", kAll).has_value());
+  EXPECT_FALSE(silence_.FoundLost("b").has_value());
 }
 
 }  // namespace

@@ -197,6 +197,7 @@ TEST_F(LaunchDeathTest, HostThatMpirunLostIsAtFaultUnlessItsGuardiansLived) {
   EXPECT_EQ(death.what, "host b was lost: mpirun lost contact with rank 1");
   EXPECT_EQ(death.lost_host, "b");
   EXPECT_EQ(death.rank, std::nullopt);
+  EXPECT_EQ(Explain(kLostDaemon, {0}).lost_host, "b") << "the others went on without, a moment before";
   silence_.HeardOfDeath(1, Clock::TimePoint());
   EXPECT_EQ(Explain(kLostDaemon).lost_host, "");
 }

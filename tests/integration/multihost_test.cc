@@ -141,6 +141,7 @@ TEST_F(MultihostTest, AHostWithoutPowerIsLostByItsSilence) {
   });
   EXPECT_EQ(lost.code(), Code::kUnavailable) << lost.ToString();
   EXPECT_EQ(lost_host_, "c");
+  EXPECT_THAT(lost.message(), HasSubstr("host c was lost: its rank 2 has been silent for"));
   hosts_->Boot("c");
   ExpectTheSameBits(Train({{"a", 1}, {"b", 1}, {"c", 1}}));
 }

@@ -40,7 +40,7 @@ outside() {
   [ $# -gt 0 ] || { echo "namespace_hosts: no command" >&2; exit 2; }
   [ "$(id -u)" -eq 0 ] || skip "only root may make namespaces"
   local tool
-  for tool in unshare setpriv ip ssh ssh-keygen /usr/sbin/sshd; do
+  for tool in unshare setpriv ip bridge ssh ssh-keygen /usr/sbin/sshd; do
     command -v "$tool" >/dev/null || skip "no $tool: run scripts/setup.sh --test"
   done
   unshare --net --mount --uts --ipc --pid --fork --mount-proc true 2>/dev/null || skip "namespaces are not permitted"
@@ -167,8 +167,8 @@ wait_for_sshd() {
 case ${1:-} in
   --head) shift; head_main "$@" ;;
   --host) cd "$STILL_TESTBED"; host_main "$2" "$3" ;;
-  cut) host_number "$2" >/dev/null; ip link set "to-$2" nomaster ;;
-  mend) host_number "$2" >/dev/null; ip link set "to-$2" master switch ;;
+  cut) host_number "$2" >/dev/null; bridge link set dev "to-$2" state 0 ;; # still a port: nothing else takes its frames
+  mend) host_number "$2" >/dev/null; bridge link set dev "to-$2" state 3 ;;
   boot)
     number=$(host_number "$2")
     cd "$STILL_TESTBED"
