@@ -1,10 +1,11 @@
 #include "worker/attach.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "common/clock.h"
 #include "common/files.h"
@@ -42,12 +43,16 @@ stillhouse::v1::Attach Introduction(const std::string& job) {
   return attach;
 }
 
-// It may hold keys: nobody else reads it.
-Result<std::string> Keep(const std::string& task, std::uint32_t rank) {
-  const std::string path =
-      (std::filesystem::temp_directory_path() / fmt::format("still-attached-{}-{}-{}.json", getuid(), getpid(), rank))
-          .string();
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(path, task, FileAccess::kPrivate));
+// In memory, where nobody else reads it: it may hold keys. It goes with the process.
+Result<std::string> Keep(const std::string& task) {
+  const int file = ::memfd_create("still-task", 0);
+  if (file < 0) return ErrnoStatus(errno, "cannot keep in memory", "the task");
+  const std::string path = fmt::format("/proc/self/fd/{}", file);
+  for (std::size_t written = 0; written < task.size();) {
+    const ssize_t now = ::write(file, task.data() + written, task.size() - written);
+    if (now < 0) return ErrnoStatus(errno, "cannot write", path);
+    written += static_cast<std::size_t>(now);
+  }
   return path;
 }
 
@@ -82,7 +87,7 @@ Result<std::string> FetchTask(const AttachOptions& options) {
       continue;
     }
     if (!reply.ParseFromString(*answer) || reply.request() != number) continue;
-    if (!reply.task().empty()) return Keep(reply.task(), attach.rank());
+    if (!reply.task().empty()) return Keep(reply.task());
     if (const auto code = static_cast<Code>(reply.code()); code == Code::kUnavailable) {
       say(reply.message());
     } else if (code != Code::kOk) {

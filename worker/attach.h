@@ -15,7 +15,7 @@ struct AttachOptions {
   std::string keys;         // directory of client keys; empty: none
 };
 
-// The path of the task file, private to this process's user and this rank's own. Waits as long as the job cannot be
+// The path of the task, a file in this process's memory that survives exec. Waits as long as the job cannot be
 // taken yet, and says why on stderr when that changes (rank 0). The coordinator's refusal is the error.
 Result<std::string> FetchTask(const AttachOptions& options);
 

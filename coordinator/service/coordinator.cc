@@ -80,7 +80,20 @@ void Coordinator::Take(const std::string& peer, std::string_view payload) {
     return;
   }
   if (message.has_agent()) return TakeAgent(peer, message.agent());
-  answers_.push_back({peer, Answer(message.client()).SerializeAsString()});
+  TakeClient(peer, message.client());
+}
+
+// A client that was not answered in time asks again: a change is made once, however often it arrives.
+void Coordinator::TakeClient(const std::string& peer, const ClientRequest& request) {
+  if (const std::string* const before = repeats_.Find(peer, request.request())) {
+    answers_.push_back({peer, *before});
+    return;
+  }
+  const ClientReply reply = Answer(request);
+  std::string answer = reply.SerializeAsString();
+  const bool changed = reply.code() == 0 && !request.has_query() && !request.has_attach();
+  if (changed) repeats_.Note(peer, request.request(), answer);
+  answers_.push_back({peer, std::move(answer)});
 }
 
 void Coordinator::TakeAgent(const std::string& peer, const AgentReport& report) {
@@ -189,7 +202,10 @@ void Coordinator::Apply(Changes changes) {
   for (Job& job : changes.jobs) {
     if (job.state() == stillhouse::v1::JOB_STARTING) job.set_log_path(agents_.LogPath(job.id(), job.attempt()));
     if (!HoldsSlots(job.state())) attach_tasks_.erase(job.id());
-    if (IsTerminal(job.state())) live_.Ended(job.id());
+    if (IsTerminal(job.state())) {
+      live_.Ended(job.id());
+      started_agents_.erase(job.id());
+    }
   }
   state_.Apply(changes);
   unwritten_.push_back(std::move(changes));
@@ -242,6 +258,7 @@ void Coordinator::NoteWriteFailure(const Status& failure) {
   probed_ = clock_.Now();
   unwritten_.clear();
   answers_.clear();
+  repeats_.Clear();
   attach_tasks_.clear();
   // A start that failed may be among what did not happen: whoever has no agent gets one.
   started_agents_.clear();
@@ -295,8 +312,8 @@ void Coordinator::StartAgents() {
   std::vector<Job> starting;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
-    if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_.contains({id, job.attempt()})) continue;
-    started_agents_.insert({id, job.attempt()});
+    if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_[id] == job.attempt()) continue;
+    started_agents_[id] = job.attempt();
     if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }
   for (const Job& job : starting) {

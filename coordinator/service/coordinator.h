@@ -13,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +22,7 @@
 #include "coordinator/service/agents.h"
 #include "coordinator/service/journal.h"
 #include "coordinator/service/live_jobs.h"
+#include "coordinator/service/repeated_requests.h"
 
 namespace still::coordinator {
 
@@ -101,13 +101,14 @@ class Coordinator {
 
   State state_;
   LiveJobs live_;
-  std::map<std::uint64_t, std::string> attach_tasks_;                 // of attached jobs, for the ranks that ask
-  std::vector<Changes> unwritten_;                                    // applied to state_, not in the journal yet
-  std::vector<OutgoingMessage> answers_;                              // true once those are written
-  std::set<std::pair<std::uint64_t, std::uint64_t>> started_agents_;  // (job, attempt), by this process
-  std::optional<std::map<std::uint64_t, Wait>> waits_;                // of this round
-  bool changed_ = true;                                               // since the last look at the queue
-  std::optional<Clock::TimePoint> advanced_;                          // that look
+  std::map<std::uint64_t, std::string> attach_tasks_;      // of attached jobs, for the ranks that ask
+  std::vector<Changes> unwritten_;                         // applied to state_, not in the journal yet
+  std::vector<OutgoingMessage> answers_;                   // true once those are written
+  std::map<std::uint64_t, std::uint64_t> started_agents_;  // attempt by job, by this process
+  RepeatedRequests repeats_;
+  std::optional<std::map<std::uint64_t, Wait>> waits_;  // of this round
+  bool changed_ = true;                                 // since the last look at the queue
+  std::optional<Clock::TimePoint> advanced_;            // that look
   std::optional<Clock::TimePoint> looked_;
   std::optional<Clock::TimePoint> probed_;
   Status trouble_;  // of the last write

@@ -71,10 +71,10 @@ class CoordinatorServiceTest : public ::testing::Test {
     ASSERT_OK(coordinator_->Open({host}));
   }
 
-  static ClientRequest SubmitRequest(const std::string& key) {
+  ClientRequest SubmitRequest(const std::string& key) {
     ClientRequest request;
     request.set_protocol(kProtocol);
-    request.set_request(7);
+    request.set_request(++last_request_);
     request.set_user("alice");
     request.mutable_submit()->set_key(key);
     request.mutable_submit()->set_name("pipeline");
@@ -124,6 +124,7 @@ class CoordinatorServiceTest : public ::testing::Test {
     coordinator_->Settle();
   }
 
+  std::uint64_t last_request_ = 0;
   std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
   ScriptedAgents agents_;
   ManualClock clock_;
@@ -135,7 +136,7 @@ TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
   const auto reply = Send(SubmitRequest("a"));
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->code(), 0U);
-  EXPECT_EQ(reply->request(), 7U);
+  EXPECT_EQ(reply->request(), last_request_);
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
   Restart();
   EXPECT_EQ(StateOf(1), "STARTING");
@@ -217,6 +218,23 @@ TEST_F(CoordinatorServiceTest, AnAgentThatCannotBeStartedFailsItsJob) {
   Send(SubmitRequest("a"));
   EXPECT_EQ(StateOf(1), "FAILED");
   EXPECT_THAT(coordinator_->state().FindJob(1)->message(), HasSubstr("/nowhere"));
+}
+
+TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  ClientRequest cancel;
+  cancel.set_protocol(kProtocol);
+  cancel.set_request(++last_request_);
+  cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+  cancel.mutable_change()->add_jobs(1);
+  EXPECT_EQ(Send(cancel)->jobs_size(), 1);
+  EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";
+  EXPECT_FALSE(coordinator_->Hear(Report(1)).kill()) << "as a second wish to cancel would";
+  cancel.set_request(++last_request_);
+  Send(cancel);
+  EXPECT_TRUE(coordinator_->Hear(Report(1)).kill());
 }
 
 TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
