@@ -61,8 +61,9 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
         {"DEPENDENCY", fmt::format("waits for {}, which is {}", JobText(*dependency), StateName(dependency->state()))});
   }
   if (job.eligible_ms() > now)
-    reasons.push_back({"PAUSE", fmt::format("pause of {} more after {} deaths in a row",
-                                            DurationText(job.eligible_ms() - now), job.failures())});
+    reasons.push_back(
+        {"PAUSE", fmt::format("pause of {} more after {} death{} in a row", DurationText(job.eligible_ms() - now),
+                              job.failures(), job.failures() == 1 ? "" : "s")});
   if (job.attached())
     reasons.push_back(
         {"ATTACH", fmt::format("waits for its mpirun: mpirun -n {} still-worker --coordinator ... --job {}",
