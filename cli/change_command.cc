@@ -23,7 +23,7 @@ VerbWords WordsOf(JobVerb verb) {
     case JobVerb::kHold: return {v1::ChangeJobs::HOLD, "held"};
     case JobVerb::kRelease: return {v1::ChangeJobs::RELEASE, "released"};
     case JobVerb::kRequeue: return {v1::ChangeJobs::REQUEUE, "requeued"};
-    case JobVerb::kSetPriority: return {v1::ChangeJobs::SET_PRIORITY, "given another priority"};
+    case JobVerb::kSetPriority: return {v1::ChangeJobs::SET_PRIORITY, "changed the priority of"};
   }
   STILL_CHECK(false, "no such verb");
 }

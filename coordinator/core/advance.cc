@@ -137,7 +137,8 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const s
   attached.set_attached_launch(launch);
   attached.set_attached_ranks(ranks);
   draft.Move(id, stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_SCHEDULED, kScheduler,
-             fmt::format("attempt {} by an mpirun of {} ranks typed by hand", attached.attempt(), ranks));
+             fmt::format("attempt {} by an mpirun of {} rank{} typed by hand", attached.attempt(), ranks,
+                         ranks == 1 ? "" : "s"));
   return std::move(draft).Take();
 }
 

@@ -135,15 +135,18 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   const bool started = report.running() && known.state() == stillhouse::v1::JOB_STARTING;
   // The agent launches again by itself after a death.
   const bool restarting = !report.running() && risen && known.state() == stillhouse::v1::JOB_RUNNING;
-  if (!risen && !started && !restarting && !report.has_outcome()) return {};
+  // What died is often said one report later than that a generation began. Said again, it changes nothing.
+  const std::string recoveries = fmt::format("{}", fmt::join(report.recoveries(), "; "));
+  const bool told = !recoveries.empty() && recoveries != known.message();
+  if (!risen && !started && !restarting && !told && !report.has_outcome()) return {};
 
   Draft draft(state, now);
   if (risen) draft.Edit(known.id()).set_generation(report.generation());
-  const std::string recoveries = fmt::format("{}", fmt::join(report.recoveries(), "; "));
   if (restarting) {
     draft.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
-  } else if (risen && !recoveries.empty()) {
+  } else if (told) {
     draft.Note(known.id(), stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
+    draft.Edit(known.id()).set_message(recoveries);
   }
   if (started) {
     draft.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,

@@ -3,6 +3,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
 
+#include <charconv>
 #include <memory>
 #include <string_view>
 
@@ -49,6 +50,34 @@ Result<std::vector<stillhouse::v1::Host>> ReadInventory(const DaemonOptions& opt
     hosts.back().set_slots(host.slots);
   }
   return hosts;
+}
+
+// 0 for what is no number.
+std::uint64_t Number(const std::string& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : 0;
+}
+
+// When a journal was removed or put back from a copy, numbers of jobs are given once more, and what attempts left
+// behind then would be taken for the outcome of others.
+Status CheckAttempts(const StateDirectory& directory, const State& state) {
+  if (!Exists(directory.Jobs())) return Ok();
+  STILL_ASSIGN_OR_RETURN(const std::vector<std::string> jobs, ListDirectory(directory.Jobs()));
+  for (const std::string& id : jobs) {
+    if (Number(id) == 0) continue;
+    const std::string path = JoinPath(directory.Jobs(), id);
+    STILL_ASSIGN_OR_RETURN(const std::vector<std::string> attempts, ListDirectory(path));
+    const stillhouse::v1::Job* const job = state.FindJob(Number(id));
+    for (const std::string& attempt : attempts) {
+      if (Number(id) < state.next_job() && (job == nullptr || Number(attempt) <= job->attempt())) continue;
+      return Error(Code::kDataLoss,
+                   "{} is of an attempt that the journal does not know: the journal was removed or is an older copy; "
+                   "move {} away (its logs stay readable there) and start again",
+                   JoinPath(path, attempt), directory.Jobs());
+    }
+  }
+  return Ok();
 }
 
 stillhouse::v1::HostAccess AccessOf(const DaemonOptions& options) {
@@ -148,6 +177,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                                }},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
+  STILL_RETURN_IF_ERROR(CheckAttempts(directory, coordinator.state()));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(directory.Endpoint(), rpc->endpoint() + "\n"));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(directory.Http(), page ? page->url() + "\n" : ""));
   options.on_ready(rpc->endpoint(), page ? page->url() : "");

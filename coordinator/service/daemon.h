@@ -28,7 +28,8 @@ struct DaemonOptions {
 };
 
 // Serves until `stops` becomes positive; the jobs go on without it. UNAVAILABLE: another coordinator has the state
-// directory, or a port is taken. DATA_LOSS: the journal is damaged. INVALID_ARGUMENT: the hostfile.
+// directory, or a port is taken. DATA_LOSS: the journal is damaged, or not that of the attempts which are
+// there. INVALID_ARGUMENT: the hostfile.
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops);
 
 }  // namespace still::coordinator

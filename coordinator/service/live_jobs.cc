@@ -18,6 +18,7 @@ using stillhouse::v1::RankPhase;
 
 constexpr double kStraggleSeconds = 5.0;  // nothing shorter is worth a word
 constexpr double kStraggleFactor = 4.0;
+constexpr std::int64_t kBurstMs = 250;  // first reports so close together waited in a queue and arrived at once
 
 bool WaitsForOthers(std::string_view phase) { return phase == "reduce" || phase == "vote"; }
 // Where ranks work one by one, so that the slowest can be told. In start, restore, recover and shutdown all wait for
@@ -60,7 +61,12 @@ void UpdateRates(LiveJob* live, const AgentReport& report, UnixMs now) {
   const bool new_launch = !samples.empty() && (progress.tokens() < samples.back().tokens ||
                                                progress.done() < samples.back().done || now < samples.back().at_ms);
   if (new_launch) samples.clear();
-  samples.push_back({now, progress.tokens(), progress.done()});
+  const LiveJob::Sample sample = {now, progress.tokens(), progress.done()};
+  if (samples.size() == 1 && now - samples.front().at_ms < kBurstMs) {
+    samples.front() = {samples.front().at_ms, sample.tokens, sample.done};
+    return;
+  }
+  samples.push_back(sample);
   while (samples.size() > 2 && samples[1].at_ms <= now - LiveJobs::kRateWindowMs) samples.pop_front();
   const auto& first = samples.front();
   const double seconds = static_cast<double>(now - first.at_ms) / 1000.0;

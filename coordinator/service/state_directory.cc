@@ -19,9 +19,10 @@ std::string StateDirectory::Lock() const { return JoinPath(path_, "lock"); }
 std::string StateDirectory::Endpoint() const { return JoinPath(path_, "endpoint"); }
 std::string StateDirectory::Http() const { return JoinPath(path_, "http"); }
 std::string StateDirectory::Keys() const { return JoinPath(path_, "keys"); }
+std::string StateDirectory::Jobs() const { return JoinPath(path_, "jobs"); }
 
 std::string StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) const {
-  return JoinPath(path_, fmt::format("jobs/{}/{}", job, attempt));
+  return JoinPath(Jobs(), fmt::format("{}/{}", job, attempt));
 }
 
 Result<std::string> DefaultStateDirectory() {

@@ -25,6 +25,7 @@ class StateDirectory {
   std::string Endpoint() const;
   std::string Http() const;
   std::string Keys() const;
+  std::string Jobs() const;
   std::string Attempt(std::uint64_t job, std::uint64_t attempt) const;
 
  private:

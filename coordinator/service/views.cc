@@ -166,7 +166,8 @@ std::string RunningLine(const Job& job, const LiveJobs& live, UnixMs now) {
     }
     if (flag == "DEGRADED_STORAGE") {
       const bool own = known != nullptr && !known->storage_trouble.empty();
-      parts.push_back("no checkpoints are kept: " + (own ? known->storage_trouble : live.storage_trouble()));
+      parts.push_back(own ? "no checkpoints are kept: " + known->storage_trouble
+                          : "the coordinator can record nothing: " + live.storage_trouble());
     }
   }
   return fmt::format("{}", fmt::join(parts, "; "));

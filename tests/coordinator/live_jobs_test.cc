@@ -63,6 +63,14 @@ TEST(LiveJobsTest, OneReportIsNoRate) {
   EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
 }
 
+TEST(LiveJobsTest, ReportsThatWaitedForACoordinatorAreNoSpeed) {
+  LiveJobs live;
+  for (std::uint64_t i = 0; i < 20; ++i) live.Heard(ReportOf(i + 1, 50 + i), kStart + static_cast<std::int64_t>(i));
+  EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
+  live.Heard(ReportOf(21, 71), kStart + 1000);
+  EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 2000);
+}
+
 TEST(LiveJobsTest, LaunchThatCountsFromZeroAgainHasNoNegativeRate) {
   LiveJobs live;
   live.Heard(ReportOf(1, 100), kStart);
