@@ -10,6 +10,8 @@
 namespace still::coordinator {
 namespace {
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
 Result<Summary> SummaryIfMade(const std::string& directory) {
   Result<Summary> numbers = ReadSummary(directory);
   if (numbers.status().code() == Code::kNotFound) return Summary();
@@ -19,7 +21,7 @@ Result<Summary> SummaryIfMade(const std::string& directory) {
 // A number of a line; NaN for one that is missing or is none (JSON has no infinity).
 double Number(const nlohmann::json& line, const char* key) {
   const auto at = line.find(key);
-  return at != line.end() && at->is_number() ? at->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  return at != line.end() && at->is_number() ? at->get<double>() : kNone;
 }
 
 Result<TrainingCurve> ReadCurve(const std::string& path) {
@@ -38,8 +40,10 @@ Result<TrainingCurve> ReadCurve(const std::string& path) {
     if (const auto skipped = step.find("skipped"); skipped != step.end() && *skipped == true) continue;
     curve.step.push_back(Number(step, "step"));
     curve.loss.push_back(Number(step, "loss"));
-    curve.mlm.push_back(Number(step, "mlm"));
-    curve.masked_accuracy.push_back(Number(step, "masked_accuracy"));
+    // Where Lmlm has no weight nobody computes it, and the log has zeros.
+    const double mlm = Number(step, "mlm");
+    curve.mlm.push_back(mlm == 0 ? kNone : mlm);
+    curve.masked_accuracy.push_back(mlm == 0 ? kNone : Number(step, "masked_accuracy"));
   }
   return curve;
 }

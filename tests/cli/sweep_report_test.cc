@@ -90,6 +90,14 @@ TEST_F(SweepReportTest, SkippedStepsAreNoPointsOfACurve) {
   EXPECT_TRUE(report.variants[1].curve.step.empty());
 }
 
+TEST_F(SweepReportTest, AnMlmLossThatNobodyComputedIsNoPoint) {
+  Write("student/s1/training.jsonl", R"({"step": 0, "loss": 2, "mlm": 0.0, "masked_accuracy": 0.0})");
+  const auto curve = Report().variants[0].curve;
+  ASSERT_EQ(curve.mlm.size(), 1u);
+  EXPECT_TRUE(std::isnan(curve.mlm[0]));
+  EXPECT_TRUE(std::isnan(curve.masked_accuracy[0]));
+}
+
 TEST_F(SweepReportTest, ADamagedLogIsNamed) {
   Write("student/s2/summary.json", "{}");
   Write("student/s2/training.jsonl", "{\"step\": 0}\n{\"st");

@@ -166,6 +166,20 @@ TEST_F(CoreTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
   EXPECT_EQ(Job(job).generation(), 2U);
 }
 
+TEST_F(CoreTest, WhatDiedIsInTheHistoryAlsoWhenItIsSaidAfterTheGenerationThatItBegan) {
+  const std::uint64_t id = Submit({Spec("a", 4)});
+  Run(id);
+  auto in_place = Report(id, 2);
+  Hear(in_place);
+  in_place.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 3 ranks");
+  const Changes changes = core_.Heard(state_, in_place, now_);
+  ASSERT_EQ(changes.events.size(), 1u);
+  EXPECT_THAT(changes.events[0].message(), HasSubstr("rank 1 died"));
+  EXPECT_EQ(changes.events[0].cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
+  Apply(changes);
+  EXPECT_TRUE(core_.Heard(state_, in_place, now_).empty()) << "said again";
+}
+
 TEST_F(CoreTest, CancelDrainsThenKills) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);

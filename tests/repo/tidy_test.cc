@@ -152,7 +152,7 @@ TEST(TidyTest, EveryTestFileIsRegistered) {
 TEST(TidyTest, LinksOfTheDocumentsLeadSomewhere) {
   const std::regex link("\\]\\(([^)#:]+)\\)");
   for (const char* name : {"README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/formats.md",
-                           "docs/performance.md", "docs/recovery.md"}) {
+                           "docs/operations.md", "docs/performance.md", "docs/recovery.md"}) {
     const fs::path path = fs::path(STILLHOUSE_SOURCE_DIR) / name;
     const std::string text = ReadAll(path);
     EXPECT_FALSE(text.empty()) << name;
