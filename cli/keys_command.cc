@@ -18,7 +18,8 @@ Status NewKeysCommand(const std::string& directory) {
       "  server.secret stays where the coordinator runs\n"
       "  server.public, client.public and client.secret go, by a safe way, to whoever may use it: with them one may\n"
       "  start programs on its hosts\n"
-      "  http.token lets one change things by way of the status page\n",
+      "  http.token lets one change things by way of the status page\n"
+      "A coordinator that runs on this state directory takes them when it is started again: do that now\n",
       path);
   return Ok();
 }

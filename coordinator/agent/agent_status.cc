@@ -7,11 +7,12 @@
 
 namespace still::coordinator {
 
-AgentStatus::AgentStatus(std::uint64_t job, std::uint64_t attempt, Clock& clock)
+AgentStatus::AgentStatus(const stillhouse::v1::AgentTask& task, Clock& clock)
     : clock_(clock), generation_since_(clock.Now()) {
   report_.set_protocol(kProtocol);
-  report_.set_job(job);
-  report_.set_attempt(attempt);
+  report_.set_job(task.job());
+  report_.set_attempt(task.attempt());
+  report_.set_journal(task.journal());
 }
 
 template <typename Change>

@@ -23,7 +23,7 @@ struct JobOutcome {
 
 class AgentStatus {
  public:
-  AgentStatus(std::uint64_t job, std::uint64_t attempt, Clock& clock);
+  AgentStatus(const stillhouse::v1::AgentTask& task, Clock& clock);
 
   // For LauncherAgent; they outlive it.
   AgentCallbacks Callbacks();

@@ -11,8 +11,9 @@ using stillhouse::v1::Job;
 
 constexpr std::string_view kScheduler = "scheduler";
 
-bool Waits(const Job& job) {
-  return job.state() == stillhouse::v1::JOB_PENDING || job.state() == stillhouse::v1::JOB_RECOVERING;
+bool MakesTheSame(const Job& a, const Job& b) {
+  return a.spec().digest() == b.spec().digest() && a.spec().kind() == b.spec().kind() &&
+         a.spec().artifacts_root() == b.spec().artifacts_root();
 }
 
 bool OverLimit(const Job& job, UnixMs now) {
@@ -45,7 +46,7 @@ void Settle(Draft& draft, const State& state, const std::function<bool(const sti
       draft.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_TIME_LIMIT, kScheduler,
                  fmt::format("its time limit of {} is over", DurationText(job.spec().time_limit_ms())));
       draft.Edit(id).set_after(stillhouse::v1::JOB_TIMEOUT);
-    } else if (Waits(job)) {
+    } else if (IsWaiting(job.state())) {
       if (const Job* failed = FailedDependency(state, draft, job)) {
         draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_DEPENDENCY_FAILED, kScheduler,
                    fmt::format("needs what {} makes, which is {}", JobText(*failed), StateName(failed->state())));
@@ -122,6 +123,11 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const s
   if (HoldsSlots(job->state()) && job->attached_launch() == launch) return Changes();
   if (HoldsSlots(job->state()))
     return Error(Code::kUnavailable, "{} is {} by another launch", JobText(*job), StateName(job->state()));
+  for (const std::uint64_t other : state.live()) {
+    const Job& maker = *state.FindJob(other);
+    if (HoldsSlots(maker.state()) && MakesTheSame(maker, *job))
+      return Error(Code::kUnavailable, "{} waits: its artifact is being made by {}", JobText(*job), JobText(maker));
+  }
   // Whoever types mpirun brings slots, and need not wait for a pause or for the scheduler.
   Queue queue = QueueOf(state, now);
   for (const Reason& reason : queue.blocked[id]) {

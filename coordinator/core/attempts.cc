@@ -64,7 +64,6 @@ struct Death {
   Cause cause = stillhouse::v1::CAUSE_PROCESS_DEATH;
   std::string message;
   std::uint64_t step = 0;
-  std::string lost_host;
 };
 
 void BlacklistLost(Draft& draft, const std::string& name, const CoreOptions& options) {
@@ -76,9 +75,7 @@ void BlacklistLost(Draft& draft, const std::string& name, const CoreOptions& opt
 }
 
 // Another attempt may help: at once when a step was gained, else after a growing pause, until the budget is used up.
-void NoteDeath(Draft& draft, const State& state, std::uint64_t id, const Death& death, const CoreOptions& options) {
-  if (!death.lost_host.empty() && state.hosts().contains(death.lost_host))
-    BlacklistLost(draft, death.lost_host, options);
+void NoteDeath(Draft& draft, std::uint64_t id, const Death& death, const CoreOptions& options) {
   if (EndAsAsked(draft, id, death.message)) return;
   Job& job = draft.Edit(id);
   const bool gained = death.step > job.step();
@@ -98,22 +95,28 @@ void NoteDeath(Draft& draft, const State& state, std::uint64_t id, const Death& 
 void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const AgentOutcome& outcome,
                  const CoreOptions& options) {
   const Code code = CodeOf(outcome);
+  if (!outcome.lost_host().empty() && state.hosts().contains(outcome.lost_host()))
+    BlacklistLost(draft, outcome.lost_host(), options);
   if (code == Code::kOk) return NoteSuccess(draft, state, id, outcome.message());
   if (code == Code::kUnavailable || code == Code::kAborted) {
     const bool lost = !outcome.lost_host().empty();
-    return NoteDeath(draft, state, id,
+    return NoteDeath(draft, id,
                      {.cause = lost ? stillhouse::v1::CAUSE_HOST_LOST : stillhouse::v1::CAUSE_PROCESS_DEATH,
                       .message = outcome.message(),
-                      .step = outcome.step(),
-                      .lost_host = outcome.lost_host()},
+                      .step = outcome.step()},
                      options);
   }
   Job& job = draft.Edit(id);
   job.set_step(std::max(job.step(), outcome.step()));
   if (code == Code::kCancelled) {
     if (EndAsAsked(draft, id, "")) return;
-    // Somebody signalled the ranks themselves.
-    draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, kAgent, outcome.message());
+    // Somebody else asked agent or ranks to end: a shutdown of the machine, a batch system. It goes on when it can.
+    if (job.spec().retries() == 0) {
+      draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, kAgent, outcome.message());
+    } else {
+      draft.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_PREEMPTED, kAgent, outcome.message())
+          .set_eligible_ms(draft.now() + options.longest_backoff_ms);
+    }
     return;
   }
   draft.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_ERROR, kAgent, outcome.message());
@@ -156,11 +159,14 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   return std::move(draft).Take();
 }
 
-Changes Core::AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now) const {
+Changes Core::AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now,
+                        std::uint64_t step) const {
   if (!OfThisAttempt(state, job, attempt)) return {};
   Draft draft(state, now);
-  NoteDeath(draft, state, job,
-            {.cause = stillhouse::v1::CAUSE_AGENT_LOST, .message = "its agent died, and mpirun and its ranks with it"},
+  NoteDeath(draft, job,
+            {.cause = stillhouse::v1::CAUSE_AGENT_LOST,
+             .message = "its agent died, and mpirun and its ranks with it",
+             .step = step},
             options_);
   return std::move(draft).Take();
 }
@@ -171,7 +177,7 @@ Changes Core::LaunchFailed(const State& state, std::uint64_t job, std::uint64_t 
   Draft draft(state, now);
   const std::string message = fmt::format("its agent could not be started: {}", why.message());
   if (why.code() == Code::kUnavailable || why.code() == Code::kResourceExhausted) {
-    NoteDeath(draft, state, job, {.cause = stillhouse::v1::CAUSE_LAUNCH_FAILED, .message = message}, options_);
+    NoteDeath(draft, job, {.cause = stillhouse::v1::CAUSE_LAUNCH_FAILED, .message = message}, options_);
   } else if (!EndAsAsked(draft, job, message)) {
     draft.Move(job, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_LAUNCH_FAILED, "coordinator", message);
   }

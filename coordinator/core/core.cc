@@ -61,14 +61,10 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
 }
 
 bool Ends(const Job& job) { return job.state() == stillhouse::v1::JOB_COMPLETING; }
-bool Waits(const Job& job) {
-  return job.state() == stillhouse::v1::JOB_PENDING || job.state() == stillhouse::v1::JOB_RECOVERING;
-}
 
 // The processes of a job end in order; then it is `after`.
 void Complete(Draft& draft, std::uint64_t id, JobState after, const std::string& user, const std::string& message) {
-  if (!Ends(draft.job(id))) draft.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_USER, user, message);
-  draft.Edit(id).set_after(after);
+  draft.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_USER, user, message).set_after(after);
 }
 
 void Restart(Draft& draft, std::uint64_t id, const std::string& user, const std::string& message) {
@@ -89,7 +85,7 @@ Status Cancel(Draft& draft, std::uint64_t id, const std::string& user) {
     return Ok();
   }
   const bool again = Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED;
-  Complete(draft, id, stillhouse::v1::JOB_CANCELLED, user, "cancelled");
+  Complete(draft, id, stillhouse::v1::JOB_CANCELLED, user, again ? "cancelled at once" : "cancelled");
   if (again) draft.Edit(id).set_kill(true);
   return Ok();
 }
@@ -100,7 +96,7 @@ Status Hold(Draft& draft, std::uint64_t id, const std::string& user) {
   if (HoldsSlots(job.state())) {
     if (Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED) return Refuse(job, "held: it is being cancelled");
     Complete(draft, id, stillhouse::v1::JOB_HELD, user, "held");
-  } else if (Waits(job)) {
+  } else if (IsWaiting(job.state())) {
     draft.Move(id, stillhouse::v1::JOB_HELD, stillhouse::v1::CAUSE_USER, user, "held");
   }
   return Ok();
@@ -113,7 +109,7 @@ Status Release(Draft& draft, std::uint64_t id, const std::string& user) {
   } else if (Ends(job) && job.after() == stillhouse::v1::JOB_HELD) {
     draft.Edit(id).set_after(stillhouse::v1::JOB_PENDING);
     draft.Note(id, stillhouse::v1::CAUSE_USER, user, "released");
-  } else if (job.attached() && Waits(job)) {
+  } else if (job.attached() && IsWaiting(job.state())) {
     draft.Edit(id).set_attached(false);
     draft.Note(id, stillhouse::v1::CAUSE_USER, user, "released to the scheduler");
   } else {
@@ -124,7 +120,6 @@ Status Release(Draft& draft, std::uint64_t id, const std::string& user) {
 
 Status Requeue(Draft& draft, std::uint64_t id, const std::string& user) {
   const Job& job = draft.job(id);
-  if (job.state() == stillhouse::v1::JOB_SUCCEEDED) return Refuse(job, "requeued: its artifact is made");
   if (HoldsSlots(job.state())) {
     if (Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED) return Refuse(job, "requeued before it has ended");
     Complete(draft, id, stillhouse::v1::JOB_PENDING, user, "requeued");

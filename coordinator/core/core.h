@@ -58,8 +58,9 @@ class Core {
 
   // What an agent said. A report of another attempt changes nothing.
   Changes Heard(const State& state, const stillhouse::v1::AgentReport& report, UnixMs now) const;
-  // The agent of this attempt is known to be gone, and left no outcome behind.
-  Changes AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now) const;
+  // The agent of this attempt is known to be gone, and left no outcome behind; `step` is what it last reported.
+  Changes AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now,
+                    std::uint64_t step = 0) const;
   // The agent could not be started.
   Changes LaunchFailed(const State& state, std::uint64_t job, std::uint64_t attempt, const Status& why,
                        UnixMs now) const;

@@ -14,6 +14,10 @@ bool IsTerminal(JobState state) {
          state == stillhouse::v1::JOB_CANCELLED || state == stillhouse::v1::JOB_TIMEOUT;
 }
 
+bool IsWaiting(JobState state) {
+  return state == stillhouse::v1::JOB_PENDING || state == stillhouse::v1::JOB_RECOVERING;
+}
+
 bool HoldsSlots(JobState state) {
   return state == stillhouse::v1::JOB_STARTING || state == stillhouse::v1::JOB_RUNNING ||
          state == stillhouse::v1::JOB_PREEMPTING || state == stillhouse::v1::JOB_COMPLETING;

@@ -13,6 +13,8 @@
 namespace still::coordinator {
 
 bool IsTerminal(stillhouse::v1::JobState state);
+// For slots, or for what must come before: PENDING, RECOVERING.
+bool IsWaiting(stillhouse::v1::JobState state);
 // Has slots: STARTING, RUNNING, PREEMPTING, COMPLETING.
 bool HoldsSlots(stillhouse::v1::JobState state);
 

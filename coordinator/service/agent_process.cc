@@ -126,6 +126,7 @@ void LeaveOutcome(const AgentTask& task, AgentStatus& status, Clock& clock) {
     STILL_CHECK(json.ok(), json.status().ToString());
     const Status written = WriteFileAtomically(AttemptOutcomePath(task.directory()), *json);
     if (written.ok()) return;
+    if (!Exists(task.directory())) return LogWarn("the outcome is not left behind: {}", written.message());
     if (!std::exchange(said, true)) LogWarn("the outcome cannot be left behind yet: {}", written.message());
     clock.SleepFor(kOutcomeRetry);
   }
@@ -140,7 +141,7 @@ Status RunAgentProcess(const std::string& task_path) {
   InitLog(fmt::format("agent/job-{}", task.job()));
   StopOnSignal();
   Clock& clock = Clock::System();
-  AgentStatus status(task.job(), task.attempt(), clock);
+  AgentStatus status(task, clock);
   Reporter reporter(task, status, clock);
 
   cluster::LocalLauncher local(task.mpirun());

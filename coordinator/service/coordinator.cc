@@ -61,6 +61,7 @@ UnixMs Coordinator::Now() const {
 }
 
 Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
+  STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
   STILL_ASSIGN_OR_RETURN(state_, journal_.Load());
   Apply(core_.SetHosts(state_, hosts, Now()));
   std::vector<std::uint64_t> running;
@@ -104,6 +105,8 @@ AgentOrders Coordinator::Hear(const AgentReport& report) {
   AgentOrders nothing;
   nothing.set_sequence(report.sequence());
   if (!CheckProtocol(report.protocol()).ok()) return nothing;
+  // Its job is one of another journal, which is not here any more: it is left alone, and not mistaken for one of ours.
+  if (!report.journal().empty() && report.journal() != identity_) return nothing;
   const Job* const job = state_.FindJob(report.job());
   const bool current = job != nullptr && job->attempt() == report.attempt() && HoldsSlots(job->state());
   if (current) live_.Heard(report, Now());
@@ -273,6 +276,14 @@ bool Coordinator::Degraded() {
   if (probed_ && now - *probed_ < std::chrono::milliseconds(options_.probe_interval_ms)) return true;
   probed_ = now;
   if (!journal_.Probe().ok()) return true;
+  // The write that failed may be found done, whole, now that the database was opened again.
+  Result<State> on_disk = journal_.Load();
+  if (!on_disk.ok()) {
+    LogError("{}", on_disk.status().message());
+    return true;
+  }
+  state_ = std::move(on_disk).value();
+  changed_ = true;
   LogInfo("the journal can be written again");
   trouble_ = Ok();
   live_.SetStorageTrouble("");
@@ -298,13 +309,20 @@ void Coordinator::Recover(const Job& job) {
     case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
       if (job.state() == stillhouse::v1::JOB_STARTING) return;
       [[fallthrough]];
-    case AgentTrace::kGone: return Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now()));
+    case AgentTrace::kGone: return Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
     case AgentTrace::kEnded: break;
   }
   const Result<AgentReport> report = agents_.Outcome(job.id(), job.attempt());
-  if (report.ok()) return Apply(core_.Heard(state_, *report, Now()));
-  LogWarn("{}: the outcome of attempt {} cannot be read: {}", JobText(job), job.attempt(), report.status().message());
-  Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now()));
+  const bool ours = report.ok() && (report->journal().empty() || report->journal() == identity_);
+  if (ours) return Apply(core_.Heard(state_, *report, Now()));
+  LogWarn("{}: the outcome of attempt {} cannot be used: {}", JobText(job), job.attempt(),
+          report.ok() ? "it is of another journal" : report.status().message());
+  Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
+}
+
+std::uint64_t Coordinator::LastStep(const Job& job) const {
+  const LiveJob* const live = live_.Find(job.id());
+  return live != nullptr && live->attempt == job.attempt() && live->progress ? live->progress->done() : 0;
 }
 
 // Also of jobs whose start was journaled by a coordinator that died before it.
@@ -330,6 +348,7 @@ stillhouse::v1::AgentTask Coordinator::TaskOf(const Job& job) const {
   task.set_attempt(job.attempt());
   *task.mutable_spec() = job.spec();
   *task.mutable_placement() = job.placement();
+  task.set_journal(identity_);
   task.set_coordinator(options_.endpoint);
   task.set_worker(options_.worker);
   task.set_mpirun(options_.mpirun);

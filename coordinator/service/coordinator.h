@@ -1,6 +1,6 @@
 // The core with everything it needs to act: journal, agents, clock, and what is known of running jobs. It takes
 // messages, decides by the core, and answers once what was decided is on disk: all messages of one round are one
-// synced write. Whoever drives it moves the bytes (daemon.h; embedded_run.h).
+// synced write. Whoever drives it moves the bytes (daemon.h; pipeline_run.h).
 //
 // A full disk under the journal: nothing is granted or changed, what people ask is answered, agents are heard but their
 // outcomes not acknowledged, so nothing is lost; it goes on by itself once there is space (DEGRADED_STORAGE).
@@ -28,8 +28,9 @@ namespace still::coordinator {
 
 struct CoordinatorOptions {
   CoreOptions core;
-  std::string endpoint;  // for the agents' tasks
-  std::string worker;    // path of still-worker
+  std::string endpoint;        // for the agents' tasks
+  std::string fresh_identity;  // of the journal, should it have none yet; drawn at random
+  std::string worker;          // path of still-worker
   std::string mpirun;
   stillhouse::v1::HostAccess access;      // to hosts other than this machine
   std::int64_t look_interval_ms = 1000;   // how often an agent that is not heard is looked for
@@ -87,6 +88,8 @@ class Coordinator {
   bool Degraded();
   void LookForSilentAgents();
   void Recover(const stillhouse::v1::Job& job);
+  // That the job's attempt reported.
+  std::uint64_t LastStep(const stillhouse::v1::Job& job) const;
   void StartAgents();
   stillhouse::v1::AgentTask TaskOf(const stillhouse::v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
@@ -99,6 +102,7 @@ class Coordinator {
   const UnixMs started_ms_;
   const Clock::TimePoint started_;
 
+  std::string identity_;  // of the journal
   State state_;
   LiveJobs live_;
   std::map<std::uint64_t, std::string> attach_tasks_;      // of attached jobs, for the ranks that ask

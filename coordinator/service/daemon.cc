@@ -2,6 +2,7 @@
 
 #include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "common/log.h"
 #include "common/rpc.h"
 #include "coordinator/http/http_server.h"
+#include "coordinator/service/client.h"
 #include "coordinator/service/coordinator.h"
 #include "coordinator/service/detached_agents.h"
 #include "coordinator/service/state_directory.h"
@@ -27,9 +29,17 @@ constexpr milliseconds kRound{50};         // longest wait for a message
 constexpr int kMostMessagesARound = 4096;  // that share one write
 
 Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
+  const bool existed = Exists(directory.path());
   STILL_RETURN_IF_ERROR(MakeDirectories(directory.path()));
-  if (::chmod(directory.path().c_str(), S_IRWXU) != 0)
+  if (!existed && ::chmod(directory.path().c_str(), S_IRWXU) != 0)
     return ErrnoStatus(errno, "cannot make private", directory.path());
+  struct stat known = {};
+  if (::stat(directory.path().c_str(), &known) != 0) return ErrnoStatus(errno, "cannot look at", directory.path());
+  if (known.st_uid != ::geteuid() || (known.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return Error(Code::kPermissionDenied,
+                 "the state directory {} is open to others: name one that does not exist yet, or make it yours alone "
+                 "(chmod 700)",
+                 directory.path());
   Result<FileLock> lock = FileLock::TryAcquire(directory.Lock());
   if (lock.status().code() == Code::kUnavailable)
     return Error(Code::kUnavailable,
@@ -168,6 +178,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
 
   DetachedAgents agents(directory, options.still);
   Coordinator coordinator({.endpoint = rpc->endpoint(),
+                           .fresh_identity = DrawKey(),
                            .worker = options.worker,
                            .mpirun = options.mpirun,
                            .access = AccessOf(options),

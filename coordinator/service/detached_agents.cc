@@ -13,6 +13,7 @@ using stillhouse::v1::AgentTask;
 
 std::string AttemptTaskPath(const std::string& attempt) { return JoinPath(attempt, "task.json"); }
 std::string AttemptLockPath(const std::string& attempt) { return JoinPath(attempt, "lock"); }
+std::string AttemptLogPath(const std::string& attempt) { return JoinPath(attempt, "agent.log"); }
 std::string AttemptOutcomePath(const std::string& attempt) { return JoinPath(attempt, "outcome"); }
 
 Status DetachedAgents::Start(AgentTask task) {
@@ -28,7 +29,7 @@ Status DetachedAgents::Start(AgentTask task) {
   STILL_ASSIGN_OR_RETURN(
       const pid_t pid,
       cluster::StartDetached({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}, .environment = {}},
-                             JoinPath(attempt, "agent.log"), lock.descriptor()));
+                             AttemptLogPath(attempt), lock.descriptor()));
   started_.insert(pid);
   return Ok();
 }
@@ -40,6 +41,8 @@ AgentTrace DetachedAgents::Look(std::uint64_t job, std::uint64_t attempt) {
   if (Exists(AttemptOutcomePath(path))) return AgentTrace::kEnded;
   const Result<FileLock> lock = FileLock::TryAcquire(AttemptLockPath(path));
   if (!lock.ok()) return AgentTrace::kAlive;
+  // The log is there from the start of the process on: without it the coordinator died just before.
+  if (!Exists(AttemptLogPath(path))) return AgentTrace::kNeverStarted;
   // It may have left its outcome between the two looks.
   return Exists(AttemptOutcomePath(path)) ? AgentTrace::kEnded : AgentTrace::kGone;
 }

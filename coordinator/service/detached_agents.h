@@ -42,6 +42,7 @@ class DetachedAgents : public Agents {
 // The files in an attempt's directory.
 std::string AttemptTaskPath(const std::string& attempt);
 std::string AttemptLockPath(const std::string& attempt);
+std::string AttemptLogPath(const std::string& attempt);  // the agent's own
 std::string AttemptOutcomePath(const std::string& attempt);
 
 }  // namespace still::coordinator

@@ -21,6 +21,15 @@ Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   return std::make_unique<Journal>(path, std::move(store));
 }
 
+Result<std::string> Journal::Identity(const std::string& fresh) {
+  Result<std::string> known = store_->Get("identity");
+  if (fresh.empty() || known.status().code() != Code::kNotFound) return known.ok() ? *known : fresh;
+  KvBatch batch;
+  batch.Put("identity", fresh);
+  STILL_RETURN_IF_ERROR(store_->Commit(batch));
+  return fresh;
+}
+
 Result<State> Journal::Load() const {
   Changes all;
   const auto read = [&]<typename Record>(std::string_view prefix, std::vector<Record>* records) {

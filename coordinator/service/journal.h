@@ -1,6 +1,7 @@
 // The coordinator's memory, in a database of its own:
 //   job/<id> pipeline/<id> host/<name>    the records of state.h
 //   event/<sequence>                      the history
+//   identity                              drawn when it was made: numbers of jobs mean something in this journal alone
 //   probe                                 written to find out whether the disk takes writes again
 // What was committed is on disk, all of it or nothing. Thread-safe, as its store; one process at a time has it open.
 #pragma once
@@ -23,6 +24,8 @@ class Journal {
   // `path` names it in messages.
   Journal(std::string path, std::unique_ptr<KvStore> store) : path_(std::move(path)), store_(std::move(store)) {}
 
+  // `fresh` becomes it where there is none yet; RESOURCE_EXHAUSTED when that cannot be kept.
+  Result<std::string> Identity(const std::string& fresh);
   // Everything it remembers. DATA_LOSS names the record that makes no sense.
   Result<State> Load() const;
   // All of `changes`, in order, as one synced batch. RESOURCE_EXHAUSTED on a full disk: nothing of it happened.

@@ -114,6 +114,7 @@ void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
     live.tokens_per_second = live.units_per_second = std::nullopt;
     live.attempt = report.attempt();
     live.sequence = 0;
+    std::erase(ended_, report.job());  // it was queued again
   }
   live.heard_ms = now;
   live.restarted_ms = 0;
@@ -170,9 +171,13 @@ const LiveJob* LiveJobs::FindAttempt(const Job& job) const {
 std::int64_t LiveJobs::SilenceMs(const Job& job, UnixMs now) const {
   const LiveJob* live = Find(job.id());
   // An agent that starts has its time from the start on, an adopted one from the restart on.
+  // What was recorded before a restart is no measure: the wall clock may have been set since.
   UnixMs since = job.started_ms();
-  if (live != nullptr)
-    since = std::max({since, live->restarted_ms, live->attempt == job.attempt() ? live->heard_ms : 0});
+  if (live != nullptr && live->restarted_ms != 0) {
+    since = live->restarted_ms;
+  } else if (live != nullptr && live->attempt == job.attempt()) {
+    since = std::max(since, live->heard_ms);
+  }
   return std::max<std::int64_t>(0, now - since);
 }
 

@@ -21,8 +21,7 @@ Status ThreadAgents::Start(AgentTask task) {
   task.set_directory(options_.directory);
   task.set_log_path(LogPath(task.job(), task.attempt()));
   const std::uint64_t job = task.job();
-  auto agent = std::make_unique<Agent>(job, task.attempt(), clock_);
-  agent->task = std::move(task);
+  auto agent = std::make_unique<Agent>(std::move(task), clock_);
   agent->thread = std::jthread([this, job, running = agent.get()] {
     const AgentCallbacks callbacks = HandedOver(job, running->status);
     running->outcome = RunJob(running->task, {.wait_for_others = false}, launcher_, clock_, callbacks, running->stops);

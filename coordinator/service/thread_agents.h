@@ -48,7 +48,7 @@ class ThreadAgents : public Agents {
 
  private:
   struct Agent {
-    explicit Agent(std::uint64_t job, std::uint64_t attempt, Clock& clock) : status(job, attempt, clock) {}
+    Agent(stillhouse::v1::AgentTask its_task, Clock& clock) : task(std::move(its_task)), status(task, clock) {}
     stillhouse::v1::AgentTask task;
     AgentStatus status;
     std::atomic<int> stops{0};

@@ -63,8 +63,9 @@ class CoordinatorServiceTest : public ::testing::Test {
     coordinator_.reset();
     journal_ = std::make_unique<Journal>("journal", std::make_unique<testing::MemoryKvStore>(disk_));
     coordinator_ = std::make_unique<Coordinator>(
-        CoordinatorOptions{.worker = "/bin/still-worker", .is_made = [](const auto&) { return false; }}, *journal_,
-        agents_, clock_);
+        CoordinatorOptions{
+            .fresh_identity = "ours", .worker = "/bin/still-worker", .is_made = [](const auto&) { return false; }},
+        *journal_, agents_, clock_);
     stillhouse::v1::Host host;
     host.set_name("localhost");
     host.set_slots(4);
@@ -204,13 +205,42 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
 
   disk_->full = false;
   Later(2000);
-  EXPECT_FALSE(coordinator_->Hear(ended).kill() && StateOf(1) == "RUNNING");
+  EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
   coordinator_->Settle();
   EXPECT_EQ(StateOf(1), "SUCCEEDED");
   const auto accepted = Send(SubmitRequest("b"));
   ASSERT_TRUE(accepted);
   EXPECT_EQ(accepted->code(), 0U);
   EXPECT_EQ(accepted->jobs(0), 2U) << "the refused one left nothing behind";
+}
+
+TEST_F(CoordinatorServiceTest, AWriteThatFailedAndIsFoundDoneAfterAllCounts) {
+  Send(SubmitRequest("a"));
+  disk_->full = true;
+  const ClientRequest submit = SubmitRequest("b");
+  EXPECT_FALSE(Send(submit));
+  disk_->full = false;
+  {  // as a database does that finds the batch whole in its log
+    testing::MemoryKvStore late(disk_);
+    KvBatch batch;
+    stillhouse::v1::Job job = *coordinator_->state().FindJob(1);
+    job.set_id(2);
+    job.mutable_spec()->set_digest("db");
+    batch.Put(fmt::format("job/{:020}", 2), job.SerializeAsString());
+    ASSERT_OK(late.Commit(batch));
+  }
+  Later(2000);
+  ASSERT_NE(coordinator_->state().FindJob(2), nullptr);
+  EXPECT_EQ(Send(SubmitRequest("c"))->jobs(0), 3U) << "no number is given twice";
+}
+
+TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalIsLeftAlone) {
+  Send(SubmitRequest("a"));
+  AgentReport stranger = Report(1);
+  stranger.set_journal("another");
+  stranger.mutable_outcome()->set_code(0);
+  EXPECT_FALSE(coordinator_->Hear(stranger).kill());
+  EXPECT_EQ(StateOf(1), "STARTING");
 }
 
 TEST_F(CoordinatorServiceTest, AnAgentThatCannotBeStartedFailsItsJob) {

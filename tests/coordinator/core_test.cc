@@ -189,6 +189,7 @@ TEST_F(CoreTest, CancelDrainsThenKills) {
   EXPECT_FALSE(Orders(job).kill());
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
   EXPECT_TRUE(Orders(job).kill());
+  EXPECT_EQ(history_.back().message(), "cancelled at once");
   End(job, Code::kCancelled);
   EXPECT_EQ(StateOf(job), "CANCELLED");
   EXPECT_THAT(Change(ChangeJobs::CANCEL, job), StatusIs(Code::kInvalidArgument, HasSubstr("CANCELLED")));
@@ -214,14 +215,48 @@ TEST_F(CoreTest, HoldKeepsTheWorkAndReleaseGoesOn) {
   EXPECT_EQ(Job(job).attempt(), 2U);
 }
 
-TEST_F(CoreTest, RequeueBringsBackWhatFailedButNotWhatIsMade) {
+TEST_F(CoreTest, RequeueBringsBackWhatFailedAndFindsWhatIsMade) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   End(job, Code::kDataLoss);
   EXPECT_OK(Change(ChangeJobs::REQUEUE, job));
   EXPECT_EQ(StateOf(job), "STARTING");
   End(job, Code::kOk);
-  EXPECT_THAT(Change(ChangeJobs::REQUEUE, job), StatusIs(Code::kInvalidArgument, HasSubstr("is made")));
+  EXPECT_OK(Change(ChangeJobs::REQUEUE, job));
+  EXPECT_EQ(CauseOf(job), "REUSED");
+  made_.clear();  // somebody removed it
+  EXPECT_OK(Change(ChangeJobs::REQUEUE, job));
+  EXPECT_EQ(StateOf(job), "STARTING");
+}
+
+TEST_F(CoreTest, WorkThatSomebodyElseAskedToEndGoesOnByItself) {
+  const std::uint64_t job = Submit({Spec("one"), Spec("two", 1, {1})});
+  Run(job);
+  End(job, Code::kCancelled, 4);  // SIGTERM at the machine's shutdown
+  EXPECT_EQ(StateOf(job), "PENDING");
+  EXPECT_EQ(StateOf(job + 1), "PENDING");
+  Later(60'000);
+  EXPECT_EQ(StateOf(job), "STARTING");
+}
+
+TEST_F(CoreTest, StepsThatALostAgentReportedAreGained) {
+  const std::uint64_t job = Submit({Spec("one")});
+  for (std::uint64_t step = 1; step <= 10; ++step) {
+    Run(job);
+    Apply(core_.AgentGone(state_, job, Job(job).attempt(), now_, step));
+    Advance();
+    EXPECT_EQ(StateOf(job), "STARTING") << step;
+  }
+}
+
+TEST_F(CoreTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
+  SetHosts({{"a", 1}, {"b", 1}});
+  const std::uint64_t job = Submit({Spec("one", 2)});
+  Run(job);
+  EXPECT_OK(Change(ChangeJobs::HOLD, job));
+  End(job, Code::kUnavailable, 1, "b");
+  EXPECT_EQ(StateOf(job), "HELD");
+  EXPECT_GT(state_.hosts().at("b").blacklisted_until_ms(), now_);
 }
 
 TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
@@ -296,6 +331,16 @@ TEST_F(CoreTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
   ASSERT_OK(next.status());
   Apply(*next);
   EXPECT_EQ(Job(job).attempt(), 2U);
+}
+
+TEST_F(CoreTest, AnMpirunTypedByHandDoesNotMakeWhatAnotherJobMakes) {
+  const std::uint64_t first = Submit({Spec("same", 1)});
+  auto spec = Spec("same", 1);
+  spec.set_attach(true);
+  const std::uint64_t second = Submit({spec});
+  EXPECT_EQ(StateOf(first), "STARTING");
+  EXPECT_THAT(core_.AttachLaunch(state_, second, "launch", 1, now_),
+              StatusIs(Code::kUnavailable, HasSubstr("is being made by job 1")));
 }
 
 TEST_F(CoreTest, AnAttachedJobCanBeLeftToTheScheduler) {
