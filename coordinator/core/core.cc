@@ -120,6 +120,8 @@ Status Release(Draft& draft, std::uint64_t id, const std::string& user) {
 
 Status Requeue(Draft& draft, std::uint64_t id, const std::string& user) {
   const Job& job = draft.job(id);
+  if (job.state() == stillhouse::v1::JOB_SUCCEEDED)
+    return Refuse(job, "requeued; should its artifact have been removed since, submit the pipeline again");
   if (HoldsSlots(job.state())) {
     if (Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED) return Refuse(job, "requeued before it has ended");
     Complete(draft, id, stillhouse::v1::JOB_PENDING, user, "requeued");
