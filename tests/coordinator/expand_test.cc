@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 
@@ -46,10 +47,9 @@ std::vector<std::string> Names(const v1::Submit& submit) {
 }
 
 const v1::JobSpec& Job(const v1::Submit& submit, const std::string& name) {
-  for (const v1::JobSpec& job : submit.jobs()) {
-    if (job.name() == name) return job;
-  }
-  STILL_CHECK(false, "no job " + name);
+  const auto job = std::ranges::find(submit.jobs(), name, &v1::JobSpec::name);
+  STILL_CHECK(job != submit.jobs().end(), "no job " + name);
+  return *job;
 }
 
 // Names of what a job depends on.
