@@ -100,8 +100,13 @@ Changes Core::Advance(const State& state, const std::function<bool(const stillho
   return std::move(draft).Take();
 }
 
-std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now) const {
+std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now,
+                                          const std::map<std::uint64_t, std::int64_t>& left_ms) const {
   Queue queue = QueueOf(state, now);
+  for (RunningJob& running : queue.running) {
+    if (const auto left = left_ms.find(running.id); left != left_ms.end())
+      running.duration_ms = std::max<std::int64_t>(1, now - running.started_ms + left->second);
+  }
   const std::map<std::uint64_t, std::vector<Reason>> blocked = std::move(queue.blocked);
   std::map<std::uint64_t, Wait> waits = Ask(std::move(queue), now, options_.scheduler).waits;
   for (const auto& [id, reasons] : blocked) waits[id].reasons = reasons;

@@ -241,6 +241,14 @@ Result<Changes> Core::ChangeHost(const State& state, const stillhouse::v1::Chang
   return std::move(draft).Take();
 }
 
+Changes Core::Started(const State& state, UnixMs now) const {
+  std::size_t running = 0;
+  for (const std::uint64_t id : state.live()) running += HoldsSlots(state.FindJob(id)->state()) ? 1 : 0;
+  Draft draft(state, now);
+  draft.NoteCoordinator(fmt::format("started; {} of {} jobs that have not ended run", running, state.live().size()));
+  return std::move(draft).Take();
+}
+
 Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixMs now) const {
   Draft draft(state, now);
   std::set<std::string> wanted;

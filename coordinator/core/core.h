@@ -73,8 +73,12 @@ class Core {
   // failed. Call after every event and now and then.
   Changes Advance(const State& state, const std::function<bool(const stillhouse::v1::JobSpec&)>& is_made,
                   UnixMs now) const;
-  // Why every waiting job waits: all reasons, position and predicted start.
-  std::map<std::uint64_t, Wait> Waits(const State& state, UnixMs now) const;
+  // Why every waiting job waits: all reasons, position and predicted start. `left_ms`: what running jobs will still
+  // need, by their progress; others are expected to use all of their time limit.
+  std::map<std::uint64_t, Wait> Waits(const State& state, UnixMs now,
+                                      const std::map<std::uint64_t, std::int64_t>& left_ms = {}) const;
+  // A coordinator has taken up this state: a line in the history.
+  Changes Started(const State& state, UnixMs now) const;
 
   // What an attempt's agent is to do. Null job: the coordinator does not know it.
   static stillhouse::v1::AgentOrders OrdersFor(const stillhouse::v1::Job* job,

@@ -76,6 +76,10 @@ void Draft::Note(std::uint64_t id, Cause cause, std::string_view actor, std::str
   event.set_cause(cause);
 }
 
+void Draft::NoteCoordinator(std::string message) {
+  NewEvent("coordinator", std::move(message)).set_cause(stillhouse::v1::CAUSE_COORDINATOR_RESTART);
+}
+
 void Draft::NoteHost(const std::string& host, std::string_view actor, std::string message) {
   NewEvent(actor, std::move(message)).set_host(host);
 }

@@ -30,6 +30,7 @@ class Draft {
                             std::string_view actor, std::string message = "");
   // A line in the history that is no transition of a job's state.
   void Note(std::uint64_t job, stillhouse::v1::Cause cause, std::string_view actor, std::string message);
+  void NoteCoordinator(std::string message);
   void NoteHost(const std::string& host, std::string_view actor, std::string message);
 
   Changes Take() &&;

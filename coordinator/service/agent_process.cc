@@ -118,6 +118,14 @@ class Reporter {
   std::thread thread_;  // last: it uses all of the above
 };
 
+// Where to look instead, of a job whose ranks do not write to its log.
+std::string LogElsewhere(const AgentTask& task) {
+  if (task.attached_ranks() > 0) return "its ranks write where their mpirun was typed\n";
+  if (task.spec().stage() == stillhouse::v1::STAGE_CORPUS)
+    return fmt::format("built by its agent, without ranks: {}\n", AttemptLogPath(task.directory()));
+  return "";
+}
+
 // Nothing else is left to be done when it fails, so it is tried until there is space.
 void LeaveOutcome(const AgentTask& task, AgentStatus& status, Clock& clock) {
   bool said = false;
@@ -150,6 +158,8 @@ Status RunAgentProcess(const std::string& task_path) {
   AgentCallbacks callbacks = status.Callbacks();
   if (task.attached_ranks() > 0) callbacks = attached.Listening(std::move(callbacks));
   LogInfo("attempt {} of {}", task.attempt(), task.spec().name());
+  if (const std::string where = LogElsewhere(task); !where.empty())
+    STILL_RETURN_IF_ERROR(WriteFileAtomically(task.log_path(), where));
   const JobOutcome outcome = RunJob(task, {.wait_for_others = true}, launcher, clock, callbacks, stops_requested);
   LogInfo("{}", outcome.status.ok() ? std::string("done") : outcome.status.ToString());
   status.End(outcome);

@@ -64,6 +64,7 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
   STILL_ASSIGN_OR_RETURN(state_, journal_.Load());
   Apply(core_.SetHosts(state_, hosts, Now()));
+  if (!state_.live().empty()) Apply(core_.Started(state_, Now()));
   std::vector<std::uint64_t> running;
   for (const std::uint64_t id : state_.live())
     if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
@@ -358,7 +359,11 @@ stillhouse::v1::AgentTask Coordinator::TaskOf(const Job& job) const {
 }
 
 const std::map<std::uint64_t, Wait>& Coordinator::Waits() {
-  if (!waits_) waits_ = core_.Waits(state_, Now());
+  if (waits_) return *waits_;
+  std::map<std::uint64_t, std::int64_t> left_ms;
+  for (const std::uint64_t id : state_.live())
+    if (const std::optional<std::int64_t> left = live_.LeftMs(id)) left_ms[id] = *left;
+  waits_ = core_.Waits(state_, Now(), left_ms);
   return *waits_;
 }
 

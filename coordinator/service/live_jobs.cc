@@ -168,6 +168,14 @@ const LiveJob* LiveJobs::FindAttempt(const Job& job) const {
   return live != nullptr && live->attempt == job.attempt() ? live : nullptr;
 }
 
+std::optional<std::int64_t> LiveJobs::LeftMs(std::uint64_t job) const {
+  const LiveJob* const live = Find(job);
+  if (live == nullptr || !live->progress || !live->units_per_second || *live->units_per_second <= 0)
+    return std::nullopt;
+  const double left = static_cast<double>(live->progress->total()) - static_cast<double>(live->progress->done());
+  return static_cast<std::int64_t>(1000 * std::max(0.0, left) / *live->units_per_second);
+}
+
 std::int64_t LiveJobs::SilenceMs(const Job& job, UnixMs now) const {
   const LiveJob* live = Find(job.id());
   // An agent that starts has its time from the start on, an adopted one from the restart on.

@@ -103,6 +103,8 @@ class LiveJobs {
   // hangs on them.
   std::vector<std::string> FlagsOf(const stillhouse::v1::Job& job, UnixMs now) const;
   // Milliseconds since this attempt's agent was heard or, when it never was, since it could have been.
+  // What its work will still take at its present rate; nothing when that is not known.
+  std::optional<std::int64_t> LeftMs(std::uint64_t job) const;
   std::int64_t SilenceMs(const stillhouse::v1::Job& job, UnixMs now) const;
   Goodput GoodputOf(const stillhouse::v1::Job& job, UnixMs now) const;
 
