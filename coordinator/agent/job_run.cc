@@ -64,13 +64,15 @@ class Run {
     const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
     STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
     STILL_RETURN_IF_ERROR(RemoveTemporariesOf(JoinPath(kinds, spec_.digest())));
-    STILL_RETURN_IF_ERROR(stage_ == Stage::kCorpus ? BuildCorpusHere() : Launch(stops, outcome));
+    STILL_RETURN_IF_ERROR(stage_ == Stage::kCorpus ? BuildCorpusHere(stops, options.finish_corpus ? 1 : 0)
+                                                   : Launch(stops, outcome));
     if (IsMade()) return Ok();
     return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
                  name_, artifacts_.PathOf(spec_.kind(), spec_.digest()));
   }
 
-  Status BuildCorpusHere() {
+  // More than `patience` requests to stop end it.
+  Status BuildCorpusHere(const std::atomic<int>& stops, int patience) {
     const shards::CorpusOptions options = CorpusOptionsOf(spec_.config());
     STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options));
     if (identity.Digest() != spec_.digest())
@@ -81,6 +83,8 @@ class Run {
                               .unit = "bytes",
                               .tokens = progress.tokens,
                               .values = {{"documents", static_cast<double>(progress.documents)}}});
+      if (stops <= patience) return Ok();
+      return Error(Code::kCancelled, "corpus: interrupted; it starts anew when it is run again");
     });
   }
 

@@ -18,10 +18,12 @@ namespace still::coordinator {
 struct JobRunOptions {
   // Another run may be at the same artifact under the same root: wait for it, or fail with UNAVAILABLE.
   bool wait_for_others = true;
+  // A first request to stop does not end the corpus, which would have to be begun anew.
+  bool finish_corpus = false;
 };
 
 // Runs until the artifact stands, or cannot be made. `stops` counts requests to stop: after the first one training
-// finishes its step and publishes it; after the second one nothing is waited for. The corpus is finished first.
+// finishes its step and publishes it; after the second one nothing is waited for.
 JobOutcome RunJob(const stillhouse::v1::AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher,
                   Clock& clock, const AgentCallbacks& callbacks, const std::atomic<int>& stops);
 

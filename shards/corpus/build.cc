@@ -180,7 +180,7 @@ class CorpusWriter {
 // Feeds every input, in the order given, to a writer, and tells how far it is.
 class InputReader {
  public:
-  InputReader(CorpusWriter& writer, const std::function<void(const CorpusProgress&)>& on_progress)
+  InputReader(CorpusWriter& writer, const std::function<Status(const CorpusProgress&)>& on_progress)
       : writer_(writer), on_progress_(on_progress) {}
 
   Status ReadAll(const CorpusOptions& options) {
@@ -201,8 +201,8 @@ class InputReader {
 
   Status ReadDump(const std::string& path) {
     const std::uint64_t bytes_before = progress_.input_bytes_done;
-    const auto add_page = [&](WikipediaPage&& page, std::uint64_t compressed_bytes) {
-      Report(bytes_before + compressed_bytes);
+    const auto add_page = [&](WikipediaPage&& page, std::uint64_t compressed_bytes) -> Status {
+      STILL_RETURN_IF_ERROR(Report(bytes_before + compressed_bytes));
       if (!page.IsArticle()) return Ok();
       return writer_.AddDocument(
           {.source = FileName(path), .byte_offset = page.byte_offset, .page_id = page.id, .sha1 = page.sha1},
@@ -218,8 +218,7 @@ class InputReader {
     writer_.counts().redirects += counts.redirects;
     writer_.counts().sha1_verified += counts.sha1_verified;
     STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(path));
-    Report(bytes_before + size);
-    return Ok();
+    return Report(bytes_before + size);
   }
 
   Status ReadBook(const BookFile& book) {
@@ -229,19 +228,18 @@ class InputReader {
       ++writer_.counts().books;
       STILL_RETURN_IF_ERROR(writer_.AddDocument({.source = book.source, .sha1 = Sha1Of(bytes)}, text));
     }
-    Report(progress_.input_bytes_done + bytes.size());
-    return Ok();
+    return Report(progress_.input_bytes_done + bytes.size());
   }
 
-  void Report(std::uint64_t bytes_done) {
+  Status Report(std::uint64_t bytes_done) {
     progress_.input_bytes_done = bytes_done;
     progress_.documents = writer_.counts().documents;
     progress_.tokens = writer_.counts().tokens;
-    if (on_progress_) on_progress_(progress_);
+    return on_progress_ ? on_progress_(progress_) : Ok();
   }
 
   CorpusWriter& writer_;
-  const std::function<void(const CorpusProgress&)>& on_progress_;
+  const std::function<Status(const CorpusProgress&)>& on_progress_;
   CorpusProgress progress_;
 };
 
@@ -270,7 +268,7 @@ Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options) {
 }
 
 Status BuildCorpus(const CorpusOptions& options, const IdentityBuilder& identity, const ArtifactStore& artifacts,
-                   const std::function<void(const CorpusProgress&)>& on_progress) {
+                   const std::function<Status(const CorpusProgress&)>& on_progress) {
   STILL_RETURN_IF_ERROR(CheckOptions(options));
   const Clock& clock = Clock::System();
   const Clock::TimePoint start = clock.Now();

@@ -33,8 +33,9 @@ struct CorpusProgress {
   std::uint64_t tokens = 0;
 };
 
-// Builds and commits <artifacts>/corpus/<identity digest>. On failure nothing stands under the final name.
+// Builds and commits <artifacts>/corpus/<identity digest>. An error of `on_progress` ends it. On failure nothing stands
+// under the final name.
 Status BuildCorpus(const CorpusOptions& options, const IdentityBuilder& identity, const ArtifactStore& artifacts,
-                   const std::function<void(const CorpusProgress&)>& on_progress);
+                   const std::function<Status(const CorpusProgress&)>& on_progress);
 
 }  // namespace still::shards

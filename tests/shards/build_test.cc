@@ -30,8 +30,10 @@ class BuildCorpusTest : public TextFixture {
     if (!identity.ok()) return identity.status();
     const ArtifactStore artifacts(directory_ + "/" + root);
     corpus_ = artifacts.PathOf("corpus", identity->Digest());
-    return BuildCorpus(options_, *identity, artifacts,
-                       [this](const CorpusProgress& progress) { progress_ = progress; });
+    return BuildCorpus(options_, *identity, artifacts, [this](const CorpusProgress& progress) {
+      progress_ = progress;
+      return stop_ ? Error(Code::kCancelled, "enough") : Ok();
+    });
   }
 
   std::vector<std::vector<TokenId>> Sequences(Split split) {
@@ -56,8 +58,15 @@ class BuildCorpusTest : public TextFixture {
 
   CorpusOptions options_;
   CorpusProgress progress_;
+  bool stop_ = false;
   std::string corpus_;
 };
+
+TEST_F(BuildCorpusTest, EndsWhenProgressIsAnsweredByAnErrorAndLeavesNothing) {
+  stop_ = true;
+  EXPECT_EQ(Build().code(), Code::kCancelled);
+  EXPECT_FALSE(Exists(corpus_));
+}
 
 TEST_F(BuildCorpusTest, CutsDocumentsIntoSequencesAndDropsShortRests) {
   options_.books = {Write("books/a.txt", "one two three four one two three four one"),  // 6 + 3 tokens
