@@ -63,6 +63,7 @@ class BuildCorpusTest : public TextFixture {
 };
 
 TEST_F(BuildCorpusTest, EndsWhenProgressIsAnsweredByAnErrorAndLeavesNothing) {
+  options_.books = {Write("books/a.txt", "one two three four one two three four one")};
   stop_ = true;
   EXPECT_EQ(Build().code(), Code::kCancelled);
   EXPECT_FALSE(Exists(corpus_));
