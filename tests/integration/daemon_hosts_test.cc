@@ -24,7 +24,7 @@ class DaemonHostsTest : public still::testing::DaemonFixture {
     const still::cluster::SshOptions ssh = hosts_->ssh();
     serve_flags_.insert(serve_flags_.end(), {"--network", ssh.network});
     for (const std::string& argument : ssh.arguments) serve_flags_.push_back("--ssh-argument=" + argument);
-    environment_["STILL_FAULT"] = "*:*:train.compute:delay300@*";
+    environment_["STILL_FAULT"] = "*:*:train.compute:delay1000@*";
     pipeline_.Set("ranks", "3");
     pipeline_.Set("recovery.host_seconds", "4");
     pipeline_.Set("recovery.hang_seconds", "60");

@@ -15,6 +15,8 @@ using still::testing::Process;
 using still::testing::ProcessResult;
 using ::testing::HasSubstr;
 
+// A second a microbatch on every rank: what is done to a training in its first step happens long before its last.
+constexpr char kSlowTraining[] = "*:*:train.compute:delay1000@*";
 constexpr int kUsage = 2, kUnavailable = 4, kCancelled = 5;
 
 using DaemonTest = still::testing::DaemonFixture;
@@ -30,7 +32,7 @@ TEST_F(DaemonTest, APipelineRunsToTheSameBitsAsStillRun) {
 }
 
 TEST_F(DaemonTest, AKilledCoordinatorTouchesNothingAndAdoptsWhatRuns) {
-  environment_["STILL_FAULT"] = "0:*:train.compute:delay700@*";
+  environment_["STILL_FAULT"] = kSlowTraining;
   KillServe();
   Serve();
   ASSERT_EQ(Submit().exit_code, 0);
@@ -60,7 +62,7 @@ TEST_F(DaemonTest, WorkThatEndsWhileTheCoordinatorIsDownIsOnRecordAfterwards) {
 }
 
 TEST_F(DaemonTest, AKilledAgentIsFollowedByAnotherAttemptInTheSameBits) {
-  environment_["STILL_FAULT"] = "0:*:train.compute:delay700@*";
+  environment_["STILL_FAULT"] = kSlowTraining;
   KillServe();
   Serve();
   ASSERT_EQ(Submit().exit_code, 0);
@@ -75,7 +77,7 @@ TEST_F(DaemonTest, AKilledAgentIsFollowedByAnotherAttemptInTheSameBits) {
 }
 
 TEST_F(DaemonTest, HoldAndReleaseContinueFromTheCheckpointToTheSameBits) {
-  environment_["STILL_FAULT"] = "0:*:train.compute:delay700@*";
+  environment_["STILL_FAULT"] = kSlowTraining;
   KillServe();
   Serve();
   ASSERT_EQ(Submit().exit_code, 0);
@@ -91,7 +93,7 @@ TEST_F(DaemonTest, HoldAndReleaseContinueFromTheCheckpointToTheSameBits) {
 }
 
 TEST_F(DaemonTest, ACancelledPipelineExitsAsCancelled) {
-  environment_["STILL_FAULT"] = "0:*:train.compute:delay700@*";
+  environment_["STILL_FAULT"] = kSlowTraining;
   KillServe();
   Serve();
   pipeline_.Command();
