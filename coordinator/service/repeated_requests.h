@@ -1,4 +1,5 @@
-// The last answer of each of the latest peers: a request that is sent twice is carried out once. One thread.
+// The last answer of each of the latest peers: a request that is sent twice is carried out once. Requests without a
+// number (0) are not recognised. One thread.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@ class RepeatedRequests {
   // What this request of the peer was answered; null when it is a new one. Valid until the next Note or Clear.
   const std::string* Find(const std::string& peer, std::uint64_t request) const {
     const auto last = last_.find(peer);
-    return last != last_.end() && last->second.request == request ? &last->second.answer : nullptr;
+    return request != 0 && last != last_.end() && last->second.request == request ? &last->second.answer : nullptr;
   }
   void Note(const std::string& peer, std::uint64_t request, std::string answer) {
     if (!last_.contains(peer)) order_.push_back(peer);
