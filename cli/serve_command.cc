@@ -1,32 +1,16 @@
 #include "cli/serve_command.h"
 
-#include <signal.h>
-
-#include <atomic>
 #include <cstdio>
 
 #include "cli/programs.h"
 #include "cluster/mpirun_command.h"
 #include "common/log.h"
+#include "common/stop_signals.h"
 #include "coordinator/service/agent_process.h"
 #include "coordinator/service/daemon.h"
 #include "coordinator/service/state_directory.h"
 
 namespace still::cli {
-namespace {
-
-std::atomic<int> stops_requested{0};
-static_assert(std::atomic<int>::is_always_lock_free, "set while a signal is handled");
-
-void StopOnSignal() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { ++stops_requested; };
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
-}  // namespace
-
 Status ServeCommand(const ServeFlags& flags) {
   InitLog("stilld");
   coordinator::DaemonOptions options{
@@ -49,8 +33,7 @@ Status ServeCommand(const ServeFlags& flags) {
                options.state_directory);
     std::fflush(stdout);
   };
-  StopOnSignal();
-  return coordinator::RunDaemon(options, stops_requested);
+  return coordinator::RunDaemon(options, CountStopSignals());
 }
 
 Status AgentCommand(const std::string& task_path) { return coordinator::RunAgentProcess(task_path); }

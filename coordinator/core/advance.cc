@@ -11,11 +11,6 @@ using stillhouse::v1::Job;
 
 constexpr std::string_view kScheduler = "scheduler";
 
-bool MakesTheSame(const Job& a, const Job& b) {
-  return a.spec().digest() == b.spec().digest() && a.spec().kind() == b.spec().kind() &&
-         a.spec().artifacts_root() == b.spec().artifacts_root();
-}
-
 bool OverLimit(const Job& job, UnixMs now) {
   return (job.state() == stillhouse::v1::JOB_STARTING || job.state() == stillhouse::v1::JOB_RUNNING) &&
          job.spec().time_limit_ms() > 0 && now - job.started_ms() >= job.spec().time_limit_ms();
@@ -130,7 +125,7 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const s
     return Error(Code::kUnavailable, "{} is {} by another launch", JobText(*job), StateName(job->state()));
   for (const std::uint64_t other : state.live()) {
     const Job& maker = *state.FindJob(other);
-    if (HoldsSlots(maker.state()) && MakesTheSame(maker, *job))
+    if (HoldsSlots(maker.state()) && ArtifactOf(maker) == ArtifactOf(*job))
       return Error(Code::kUnavailable, "{} waits: its artifact is being made by {}", JobText(*job), JobText(maker));
   }
   // Whoever types mpirun brings slots, and need not wait for a pause or for the scheduler.

@@ -28,7 +28,7 @@ std::string BrokenOf(const Job& job, bool live) {
 
 std::string BrokenInvariant(const State& state) {
   std::map<std::string, std::uint64_t> used;
-  std::map<std::string, std::uint64_t> makers;
+  std::map<ArtifactKey, std::uint64_t> makers;
   for (const auto& [id, job] : state.jobs()) {
     if (id != job.id() || id >= state.next_job()) return fmt::format("{} stands under {}", JobText(job), id);
     if (const std::string broken = BrokenOf(job, state.live().contains(id)); !broken.empty())
@@ -36,10 +36,9 @@ std::string BrokenInvariant(const State& state) {
     if (!HoldsSlots(job.state())) continue;
     for (const auto& share : job.placement())
       used[share.host()] += std::uint64_t{share.ranks()} * job.spec().slots_per_rank();
-    const std::string artifact =
-        fmt::format("{}/{}/{}", job.spec().artifacts_root(), job.spec().kind(), job.spec().digest());
-    if (const auto [maker, added] = makers.try_emplace(artifact, id); !added)
-      return fmt::format("jobs {} and {} make {} at once", maker->second, id, artifact);
+    if (const auto [maker, added] = makers.try_emplace(ArtifactOf(job), id); !added)
+      return fmt::format("jobs {} and {} make {}/{}/{} at once", maker->second, id, job.spec().artifacts_root(),
+                         job.spec().kind(), job.spec().digest());
   }
   for (const auto& [name, slots] : used) {
     const auto host = state.hosts().find(name);

@@ -1,7 +1,6 @@
 #include "coordinator/core/queue.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -12,10 +11,6 @@ namespace {
 
 using stillhouse::v1::Host;
 using stillhouse::v1::Job;
-
-using ArtifactKey = std::tuple<std::string_view, std::string_view, std::string_view>;
-
-ArtifactKey ArtifactOf(const Job& job) { return {job.spec().artifacts_root(), job.spec().kind(), job.spec().digest()}; }
 
 cluster::HostSlots SlotsOf(const Host& host, UnixMs now) {
   cluster::HostSlots slots{.name = host.name(), .slots = host.slots()};

@@ -23,6 +23,8 @@ bool HoldsSlots(JobState state) {
          state == stillhouse::v1::JOB_PREEMPTING || state == stillhouse::v1::JOB_COMPLETING;
 }
 
+ArtifactKey ArtifactOf(const Job& job) { return {job.spec().artifacts_root(), job.spec().kind(), job.spec().digest()}; }
+
 const Job* State::FindJob(std::uint64_t id) const {
   const auto found = jobs_.find(id);
   return found == jobs_.end() ? nullptr : &found->second;

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "common/proto/coordinator.pb.h"
@@ -17,6 +19,10 @@ bool IsTerminal(stillhouse::v1::JobState state);
 bool IsWaiting(stillhouse::v1::JobState state);
 // Has slots: STARTING, RUNNING, PREEMPTING, COMPLETING.
 bool HoldsSlots(stillhouse::v1::JobState state);
+
+// What a job makes: root, kind, digest. Views into the job. Two jobs never make one artifact at once.
+using ArtifactKey = std::tuple<std::string_view, std::string_view, std::string_view>;
+ArtifactKey ArtifactOf(const stillhouse::v1::Job& job);
 
 // What changes together: all of it is in the journal before any of it is announced. Records replace those of the same
 // key.

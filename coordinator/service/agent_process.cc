@@ -1,6 +1,5 @@
 #include "coordinator/service/agent_process.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +11,7 @@
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/rpc.h"
+#include "common/stop_signals.h"
 #include "coordinator/agent/attached_launcher.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/service/detached_agents.h"
@@ -29,16 +29,6 @@ constexpr milliseconds kAnswerPatience{300};     // for the orders that answer a
 constexpr milliseconds kSilencePatience{3000};   // then the coordinator may listen elsewhere
 constexpr milliseconds kLastWordPatience{3000};  // for the outcome to be acknowledged: it is on disk anyway
 constexpr milliseconds kOutcomeRetry{1000};      // of writing it on a full disk
-
-std::atomic<int> stops_requested{0};
-static_assert(std::atomic<int>::is_always_lock_free, "set while a signal is handled");
-
-void StopOnSignal() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { ++stops_requested; };
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 // The thread that talks to the coordinator. Orders raise the count of stops and never lower it.
 class Reporter {
@@ -100,9 +90,7 @@ class Reporter {
   void Follow(const AgentOrders& orders) {
     status_.Heard(orders.sequence());
     const int wanted = orders.kill() ? 2 : orders.drain() ? 1 : 0;
-    int known = stops_requested;
-    while (known < wanted && !stops_requested.compare_exchange_weak(known, wanted)) {
-    }
+    RaiseStops(wanted);
     if (orders.acknowledged()) acknowledged_ = true;
   }
 
@@ -147,7 +135,7 @@ Status RunAgentProcess(const std::string& task_path) {
   AgentTask task;
   STILL_RETURN_IF_ERROR(FromJson(json, task_path, &task));
   InitLog(fmt::format("agent/job-{}", task.job()));
-  StopOnSignal();
+  const std::atomic<int>& stops = CountStopSignals();
   Clock& clock = Clock::System();
   AgentStatus status(task, clock);
   Reporter reporter(task, status, clock);
@@ -160,7 +148,7 @@ Status RunAgentProcess(const std::string& task_path) {
   LogInfo("attempt {} of {}", task.attempt(), task.spec().name());
   if (const std::string where = LogElsewhere(task); !where.empty())
     STILL_RETURN_IF_ERROR(WriteFileAtomically(task.log_path(), where));
-  const JobOutcome outcome = RunJob(task, {.wait_for_others = true}, launcher, clock, callbacks, stops_requested);
+  const JobOutcome outcome = RunJob(task, {.wait_for_others = true}, launcher, clock, callbacks, stops);
   LogInfo("{}", outcome.status.ok() ? std::string("done") : outcome.status.ToString());
   status.End(outcome);
   LeaveOutcome(task, status, clock);

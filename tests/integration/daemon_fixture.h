@@ -43,6 +43,12 @@ class DaemonFixture : public ::testing::Test {
     serve_ = std::make_unique<Process>(ServeCommand(), environment_);
     Until("the coordinator serves", [&] { return serve_->Output().find("serving at") != std::string::npos; });
   }
+  // Anew, with agents and ranks that have this fault.
+  void ServeWithFault(const std::string& fault) {
+    environment_["STILL_FAULT"] = fault;
+    KillServe();
+    Serve();
+  }
   void KillServe() {
     serve_->SignalSelf(SIGKILL);
     serve_->Wait();

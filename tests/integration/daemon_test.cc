@@ -32,9 +32,7 @@ TEST_F(DaemonTest, APipelineRunsToTheSameBitsAsStillRun) {
 }
 
 TEST_F(DaemonTest, AKilledCoordinatorTouchesNothingAndAdoptsWhatRuns) {
-  environment_["STILL_FAULT"] = kSlowTraining;
-  KillServe();
-  Serve();
+  ServeWithFault(kSlowTraining);
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
   const std::vector<pid_t> agents = AgentsOf(serve_->pid());
@@ -62,9 +60,7 @@ TEST_F(DaemonTest, WorkThatEndsWhileTheCoordinatorIsDownIsOnRecordAfterwards) {
 }
 
 TEST_F(DaemonTest, AKilledAgentIsFollowedByAnotherAttemptInTheSameBits) {
-  environment_["STILL_FAULT"] = kSlowTraining;
-  KillServe();
-  Serve();
+  ServeWithFault(kSlowTraining);
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
   const std::vector<pid_t> agents = AgentsOf(serve_->pid());
@@ -77,9 +73,7 @@ TEST_F(DaemonTest, AKilledAgentIsFollowedByAnotherAttemptInTheSameBits) {
 }
 
 TEST_F(DaemonTest, HoldAndReleaseContinueFromTheCheckpointToTheSameBits) {
-  environment_["STILL_FAULT"] = kSlowTraining;
-  KillServe();
-  Serve();
+  ServeWithFault(kSlowTraining);
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
   EXPECT_EQ(Still({"hold", "train"}).exit_code, 0);
@@ -93,9 +87,7 @@ TEST_F(DaemonTest, HoldAndReleaseContinueFromTheCheckpointToTheSameBits) {
 }
 
 TEST_F(DaemonTest, ACancelledPipelineExitsAsCancelled) {
-  environment_["STILL_FAULT"] = kSlowTraining;
-  KillServe();
-  Serve();
+  ServeWithFault(kSlowTraining);
   pipeline_.Command();
   Process submit({STILL_BINARY, "submit", pipeline_.config_path(), "--wait", "--state", state()});
   UntilItTrains();
