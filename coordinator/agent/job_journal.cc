@@ -59,6 +59,7 @@ Result<std::unique_ptr<JobJournal>> JobJournal::Open(const std::string& path) {
   auto journal = std::make_unique<JobJournal>(path, std::move(store));
   STILL_RETURN_IF_ERROR(journal->Generation().status());  // damage shows now and not in the middle of a run
   STILL_RETURN_IF_ERROR(journal->Manifests().status());
+  STILL_RETURN_IF_ERROR(journal->Ends().status());
   return journal;
 }
 

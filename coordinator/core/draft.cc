@@ -32,10 +32,11 @@ Host& Draft::EditHost(const std::string& name) {
 }
 
 void Draft::Add(Job job, std::string_view actor) {
+  changes_.specs[job.id()] = job.spec();
+  LeaveToAgents(&job);
   job.set_submitted_ms(now_);
   job.set_since_ms(now_);
-  HistoryEvent& event = NewEvent(actor, fmt::format("pipeline {}", job.pipeline()));
-  event.set_job(job.id());
+  HistoryEvent& event = NewJobEvent(job, actor, fmt::format("pipeline {}", job.pipeline()));
   event.set_to(job.state());
   event.set_cause(job.cause());
   const std::uint64_t id = job.id();
@@ -51,8 +52,7 @@ void Draft::Remove(const std::string& host) { changes_.removed_hosts.push_back(h
 
 Job& Draft::Move(std::uint64_t id, JobState to, Cause cause, std::string_view actor, std::string message) {
   Job& job = Edit(id);
-  HistoryEvent& event = NewEvent(actor, message);
-  event.set_job(id);
+  HistoryEvent& event = NewJobEvent(job, actor, message);
   event.set_from(job.state());
   event.set_to(to);
   event.set_cause(cause);
@@ -69,8 +69,7 @@ Job& Draft::Move(std::uint64_t id, JobState to, Cause cause, std::string_view ac
 }
 
 void Draft::Note(std::uint64_t id, Cause cause, std::string_view actor, std::string message) {
-  HistoryEvent& event = NewEvent(actor, std::move(message));
-  event.set_job(id);
+  HistoryEvent& event = NewJobEvent(Edit(id), actor, std::move(message));
   event.set_from(job(id).state());
   event.set_to(job(id).state());
   event.set_cause(cause);
@@ -88,6 +87,14 @@ Changes Draft::Take() && {
   for (auto& [id, job] : jobs_) changes_.jobs.push_back(std::move(job));
   for (auto& [name, host] : hosts_) changes_.hosts.push_back(std::move(host));
   return std::move(changes_);
+}
+
+HistoryEvent& Draft::NewJobEvent(Job& job, std::string_view actor, std::string message) {
+  HistoryEvent& event = NewEvent(actor, std::move(message));
+  event.set_job(job.id());
+  event.set_previous(job.last_event());
+  job.set_last_event(event.sequence());
+  return event;
 }
 
 HistoryEvent& Draft::NewEvent(std::string_view actor, std::string message) {

@@ -36,6 +36,7 @@ class Draft {
   Changes Take() &&;
 
  private:
+  stillhouse::v1::HistoryEvent& NewJobEvent(stillhouse::v1::Job& job, std::string_view actor, std::string message);
   stillhouse::v1::HistoryEvent& NewEvent(std::string_view actor, std::string message);
 
   const State& state_;

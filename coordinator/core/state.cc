@@ -25,6 +25,12 @@ bool HoldsSlots(JobState state) {
 
 ArtifactKey ArtifactOf(const Job& job) { return {job.spec().artifacts_root(), job.spec().kind(), job.spec().digest()}; }
 
+void LeaveToAgents(Job* job) {
+  job->mutable_spec()->clear_config();
+  job->mutable_spec()->clear_identity();
+  job->mutable_spec()->clear_inputs();
+}
+
 const Job* State::FindJob(std::uint64_t id) const {
   const auto found = jobs_.find(id);
   return found == jobs_.end() ? nullptr : &found->second;

@@ -24,10 +24,15 @@ bool HoldsSlots(stillhouse::v1::JobState state);
 using ArtifactKey = std::tuple<std::string_view, std::string_view, std::string_view>;
 ArtifactKey ArtifactOf(const stillhouse::v1::Job& job);
 
+// Clears what only the job's agent needs of its specification.
+void LeaveToAgents(stillhouse::v1::Job* job);
+
 // What changes together: all of it is in the journal before any of it is announced. Records replace those of the same
 // key.
 struct Changes {
   std::vector<stillhouse::v1::Job> jobs;
+  // Of new jobs, whole, by id: what only their agents need is on disk alone and not in the state.
+  std::map<std::uint64_t, stillhouse::v1::JobSpec> specs;
   std::vector<stillhouse::v1::Pipeline> pipelines;
   std::vector<stillhouse::v1::Host> hosts;
   std::vector<std::string> removed_hosts;

@@ -336,18 +336,20 @@ void Coordinator::StartAgents() {
     if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }
   for (const Job& job : starting) {
-    const Status started = agents_.Start(TaskOf(job));
+    Result<stillhouse::v1::AgentTask> task = TaskOf(job);
+    const Status started = task.ok() ? agents_.Start(std::move(task).value()) : task.status();
     if (started.ok()) continue;
     LogError("{}: its agent could not be started: {}", JobText(job), started.message());
     Apply(core_.LaunchFailed(state_, job.id(), job.attempt(), started, Now()));
   }
 }
 
-stillhouse::v1::AgentTask Coordinator::TaskOf(const Job& job) const {
+Result<stillhouse::v1::AgentTask> Coordinator::TaskOf(const Job& job) const {
   stillhouse::v1::AgentTask task;
+  STILL_ASSIGN_OR_RETURN(*task.mutable_spec(), journal_.Spec(job.id()));
+  task.mutable_spec()->set_priority(job.spec().priority());
   task.set_job(job.id());
   task.set_attempt(job.attempt());
-  *task.mutable_spec() = job.spec();
   *task.mutable_placement() = job.placement();
   task.set_journal(identity_);
   task.set_coordinator(options_.endpoint);

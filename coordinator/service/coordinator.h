@@ -91,7 +91,7 @@ class Coordinator {
   // That the job's attempt reported.
   std::uint64_t LastStep(const stillhouse::v1::Job& job) const;
   void StartAgents();
-  stillhouse::v1::AgentTask TaskOf(const stillhouse::v1::Job& job) const;
+  Result<stillhouse::v1::AgentTask> TaskOf(const stillhouse::v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
 
   const CoordinatorOptions options_;

@@ -1,6 +1,8 @@
 #include "coordinator/service/journal.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 
 namespace still::coordinator {
 namespace {
@@ -8,17 +10,33 @@ namespace {
 using stillhouse::v1::HistoryEvent;
 using stillhouse::v1::Host;
 using stillhouse::v1::Job;
+using stillhouse::v1::JobSpec;
 using stillhouse::v1::Pipeline;
+
+constexpr char kLastEvent[] = "last_event";
+constexpr int kMostLooks = 20'000;  // for one answer; only damage makes more of them than lines are wanted
+constexpr int kEventsAPage = 32'768;
 
 // Digits enough for any number: keys sort as numbers do.
 std::string Key(std::string_view kind, std::uint64_t number) { return fmt::format("{}/{:020}", kind, number); }
 std::string HostKey(const std::string& name) { return fmt::format("host/{}", name); }
 
+HistoryEvent Hole(std::uint64_t sequence, std::uint64_t job) {
+  HistoryEvent hole;
+  hole.set_sequence(sequence);
+  hole.set_job(job);
+  hole.set_actor("coordinator");
+  hole.set_message("here the journal is damaged: this line, and some before it, cannot be read");
+  return hole;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
-  STILL_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::Open(path));
-  return std::make_unique<Journal>(path, std::move(store));
+  STILL_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::Open(path, "history/"));
+  auto journal = std::make_unique<Journal>(path, std::move(store));
+  for (bool done = false; !done;) STILL_RETURN_IF_ERROR(journal->UpgradeSome(&done));
+  return journal;
 }
 
 Result<std::string> Journal::Identity(const std::string& fresh) {
@@ -41,7 +59,8 @@ Result<State> Journal::Load() const {
   STILL_RETURN_IF_ERROR(read("job/", &all.jobs));
   STILL_RETURN_IF_ERROR(read("pipeline/", &all.pipelines));
   STILL_RETURN_IF_ERROR(read("host/", &all.hosts));
-  STILL_ASSIGN_OR_RETURN(all.events, Events(0, 0, 1));  // the next one's number follows from the last one's
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t last, LastEvent(0));
+  all.events.emplace_back().set_sequence(last);  // the next one's number follows
   State state;
   state.Apply(all);
   return state;
@@ -56,7 +75,9 @@ Status Journal::Commit(const std::vector<Changes>& changes) {
     for (const Host& host : change.hosts) batch.Put(HostKey(host.name()), host.SerializeAsString());
     for (const std::string& host : change.removed_hosts) batch.Delete(HostKey(host));
     for (const HistoryEvent& event : change.events)
-      batch.Put(Key("event", event.sequence()), event.SerializeAsString());
+      batch.Put(Key("history", event.sequence()), event.SerializeAsString());
+    if (!change.events.empty()) batch.Put(kLastEvent, fmt::format("{}", change.events.back().sequence()));
+    for (const auto& [id, spec] : change.specs) batch.Put(Key("spec", id), spec.SerializeAsString());
   }
   return store_->Commit(batch);
 }
@@ -67,16 +88,92 @@ Status Journal::Probe() {
   return store_->Commit(batch);
 }
 
+Result<JobSpec> Journal::Spec(std::uint64_t job) const {
+  const std::string key = Key("spec", job);
+  STILL_ASSIGN_OR_RETURN(const std::string record, store_->Get(key));
+  JobSpec spec;
+  if (!spec.ParseFromString(record)) return Damaged(key);
+  return spec;
+}
+
+Result<HistoryEvent> Journal::EventAt(std::uint64_t sequence) const {
+  const std::string key = Key("history", sequence);
+  STILL_ASSIGN_OR_RETURN(const std::string record, store_->Get(key));
+  HistoryEvent event;
+  if (!event.ParseFromString(record)) return Damaged(key);
+  return event;
+}
+
+// 0: none.
+Result<std::uint64_t> Journal::LastEvent(std::uint64_t job) const {
+  const std::string key = job == 0 ? kLastEvent : Key("job", job);
+  const Result<std::string> record = store_->Get(key);
+  if (record.status().code() == Code::kNotFound) return std::uint64_t{0};
+  STILL_RETURN_IF_ERROR(record.status());
+  if (job == 0) return std::strtoull(record->c_str(), nullptr, 10);
+  Job known;
+  if (!known.ParseFromString(*record)) return Damaged(key);
+  return known.last_event();
+}
+
 Result<std::vector<HistoryEvent>> Journal::Events(std::uint64_t after, std::uint64_t job, std::uint32_t limit) const {
   std::vector<HistoryEvent> events;
-  STILL_RETURN_IF_ERROR(store_->ForEach("event/", [&](std::string_view key, std::string_view value) -> Status {
-    HistoryEvent event;
-    if (!event.ParseFromArray(value.data(), static_cast<int>(value.size()))) return Damaged(key);
-    if (event.sequence() > after && (job == 0 || event.job() == job)) events.push_back(std::move(event));
-    return Ok();
-  }));
-  if (limit > 0 && events.size() > limit) events.erase(events.begin(), events.end() - limit);
+  STILL_ASSIGN_OR_RETURN(std::uint64_t at, LastEvent(job));
+  bool in_hole = false;
+  for (int looks = 0; at > after && events.size() < limit && looks < kMostLooks; ++looks) {
+    Result<HistoryEvent> event = EventAt(at);
+    const Code code = event.status().code();
+    if (!event.ok() && code != Code::kDataLoss && code != Code::kNotFound) return event.status();
+    const bool wanted = event.ok() && (job == 0 || event->job() == job);
+    if (code == Code::kDataLoss && !in_hole) events.push_back(Hole(at, job));
+    in_hole = code == Code::kDataLoss;
+    // One that cannot be read does not name the one before it, which then is looked for.
+    at = wanted && job != 0 ? event->previous() : at - 1;
+    if (wanted) events.push_back(std::move(event).value());
+  }
+  std::ranges::reverse(events);
   return events;
+}
+
+// A page of a journal of the version before: the history was among the records (event/<sequence>), without chains, and
+// jobs held all of their specification.
+Status Journal::UpgradeSome(bool* done) {
+  KvBatch batch;
+  std::map<std::uint64_t, Job> jobs;
+  std::uint64_t last = 0;
+  int left = kEventsAPage;
+  std::vector<HistoryEvent> events;
+  const Status read = store_->ForEach("event/", [&](std::string_view key, std::string_view value) -> Status {
+    if (left-- == 0) return Error(Code::kCancelled, "a page is full");
+    if (!events.emplace_back().ParseFromArray(value.data(), static_cast<int>(value.size()))) return Damaged(key);
+    batch.Delete(key);
+    return Ok();
+  });
+  if (!read.ok() && read.code() != Code::kCancelled) return read;
+  *done = events.empty();
+  if (*done) return Ok();
+  for (HistoryEvent& event : events) {
+    last = event.sequence();
+    if (event.job() != 0) {
+      const auto [job, added] = jobs.try_emplace(event.job());
+      const std::string key = Key("job", event.job());
+      if (added) {
+        STILL_ASSIGN_OR_RETURN(const std::string record, store_->Get(key));
+        if (!job->second.ParseFromString(record)) return Damaged(key);
+      }
+      event.set_previous(job->second.last_event());
+      job->second.set_last_event(event.sequence());
+    }
+    batch.Put(Key("history", event.sequence()), event.SerializeAsString());
+  }
+  for (auto& [id, job] : jobs) {
+    if (job.spec().has_config() || !job.spec().identity().empty())
+      batch.Put(Key("spec", id), job.spec().SerializeAsString());
+    LeaveToAgents(&job);
+    batch.Put(Key("job", id), job.SerializeAsString());
+  }
+  batch.Put(kLastEvent, fmt::format("{}", last));
+  return store_->Commit(batch);
 }
 
 Status Journal::Damaged(std::string_view key) const {

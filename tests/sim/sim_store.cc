@@ -39,7 +39,7 @@ std::vector<Changes> ChangesOf(const KvBatch& batch) {
       case 1: Parse(value, &changes.pipelines); break;
       case 2: Parse(value, &changes.hosts); break;
       default:
-        if (key.starts_with("event/")) Parse(value, &changes.events);
+        if (key.starts_with("history/")) Parse(value, &changes.events);
     }
   }
   for (const std::string& key : batch.deletes()) all.front().removed_hosts.push_back(key.substr(sizeof("host/") - 1));
