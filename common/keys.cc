@@ -1,13 +1,12 @@
 #include "common/keys.h"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <array>
-#include <cerrno>
 #include <cstdint>
 #include <utility>
 
+#include "common/entropy.h"
 #include "common/files.h"
 
 namespace still {
@@ -23,9 +22,7 @@ constexpr std::size_t kTokenBytes = 32;
 
 std::string RandomHex() {
   std::array<std::uint8_t, kTokenBytes> bytes;
-  while (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    STILL_CHECK(errno == EINTR, "the kernel gives no random bytes");
-  }
+  FillWithEntropy(std::as_writable_bytes(std::span(bytes)));
   std::string hex;
   for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
   return hex;

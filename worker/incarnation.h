@@ -1,21 +1,16 @@
 // The number by which a process is told from its predecessor under the same rank (control.proto, Envelope).
 #pragma once
 
-#include <sys/random.h>
-
-#include <cerrno>
 #include <cstdint>
 
-#include "common/check.h"
+#include "common/entropy.h"
 
 namespace still::worker {
 
-// From the kernel; drawn once by each process that speaks, after any fork.
+// Drawn once by each process that speaks, after any fork.
 inline std::uint64_t DrawIncarnation() {
   std::uint64_t drawn = 0;
-  while (getrandom(&drawn, sizeof drawn, 0) != static_cast<ssize_t>(sizeof drawn)) {
-    STILL_CHECK(errno == EINTR, "the kernel gives no random bytes");
-  }
+  FillWithEntropy(std::as_writable_bytes(std::span(&drawn, 1)));
   return drawn;
 }
 

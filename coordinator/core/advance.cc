@@ -34,7 +34,7 @@ bool DependenciesDone(const State& state, const Draft& draft, const Job& job) {
 }
 
 // Ids rise along dependencies, so one pass settles whole chains.
-void Settle(Draft& draft, const State& state, const std::function<bool(const stillhouse::v1::JobSpec&)>& is_made) {
+void Settle(Draft& draft, const State& state, const ArtifactSights& sights) {
   for (const std::uint64_t id : state.live()) {
     const Job& job = draft.job(id);
     if (OverLimit(job, draft.now())) {
@@ -45,7 +45,7 @@ void Settle(Draft& draft, const State& state, const std::function<bool(const sti
       if (const Job* failed = FailedDependency(state, draft, job)) {
         draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_DEPENDENCY_FAILED, kScheduler,
                    fmt::format("needs what {} makes, which is {}", JobText(*failed), StateName(failed->state())));
-      } else if (DependenciesDone(state, draft, job) && is_made(job.spec())) {
+      } else if (DependenciesDone(state, draft, job) && sights(job.spec()).made()) {
         draft.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_REUSED, kScheduler, "its artifact exists");
       }
     }
@@ -78,14 +78,13 @@ SchedulerOutput Ask(Queue&& queue, UnixMs now, const SchedulerOptions& options) 
 
 }  // namespace
 
-Changes Core::Advance(const State& state, const std::function<bool(const stillhouse::v1::JobSpec&)>& is_made,
-                      UnixMs now) const {
+Changes Core::Advance(const State& state, const ArtifactSights& sights, UnixMs now) const {
   Draft settled(state, now);
-  Settle(settled, state, is_made);
+  Settle(settled, state, sights);
   Changes changes = std::move(settled).Take();
   // What was settled frees and queues others: they are looked at with the next call, which is due at once.
   if (!changes.empty()) return changes;
-  const SchedulerOutput output = Ask(QueueOf(state, now), now, options_.scheduler);
+  const SchedulerOutput output = Ask(QueueOf(state, sights, now), now, options_.scheduler);
   Draft draft(state, now);
   for (const Start& start : output.starts) StartJob(draft, start);
   for (const Preemption& preemption : output.preemptions) {
@@ -96,8 +95,9 @@ Changes Core::Advance(const State& state, const std::function<bool(const stillho
 }
 
 std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now,
-                                          const std::map<std::uint64_t, std::int64_t>& left_ms) const {
-  Queue queue = QueueOf(state, now);
+                                          const std::map<std::uint64_t, std::int64_t>& left_ms,
+                                          const ArtifactSights& sights) const {
+  Queue queue = QueueOf(state, sights, now);
   for (RunningJob& running : queue.running) {
     if (const auto left = left_ms.find(running.id); left != left_ms.end())
       running.duration_ms = std::max<std::int64_t>(1, now - running.started_ms + left->second);
@@ -128,9 +128,9 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const s
     if (HoldsSlots(maker.state()) && ArtifactOf(maker) == ArtifactOf(*job))
       return Error(Code::kUnavailable, "{} waits: its artifact is being made by {}", JobText(*job), JobText(maker));
   }
-  // Whoever types mpirun brings slots, and need not wait for a pause or for the scheduler.
-  Queue queue = QueueOf(state, now);
-  for (const Reason& reason : queue.blocked[id]) {
+  // Whoever types mpirun brings slots, and need not wait for a pause or for the scheduler. Hundreds of ranks ask, again
+  // and again: the queue is not looked at for them.
+  for (const Reason& reason : ReasonsOtherThanSlots(state, *job, now)) {
     if (reason.code != "PAUSE" && reason.code != "ATTACH")
       return Error(Code::kUnavailable, "{} {}", JobText(*job), reason.text);
   }

@@ -251,6 +251,13 @@ Changes Core::Started(const State& state, UnixMs now) const {
 
 Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixMs now) const {
   Draft draft(state, now);
+  std::map<std::string, std::uint64_t> used;  // slots
+  for (const std::uint64_t id : state.live()) {
+    const Job& job = *state.FindJob(id);
+    if (!HoldsSlots(job.state())) continue;
+    for (const auto& share : job.placement())
+      used[share.host()] += std::uint64_t{share.ranks()} * job.spec().slots_per_rank();
+  }
   std::set<std::string> wanted;
   for (const Host& host : hosts) {
     wanted.insert(host.name());
@@ -262,17 +269,12 @@ Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixM
     }
     if (known != state.hosts().end() && known->second.slots() == host.slots()) continue;
     draft.EditHost(host.name()).set_slots(host.slots());
+    draft.EditHost(host.name()).set_overdrawn(used[host.name()] > host.slots() ? used[host.name()] : 0);
     draft.NoteHost(host.name(), "coordinator", fmt::format("{} slots", host.slots()));
-  }
-  std::set<std::string> used;
-  for (const std::uint64_t id : state.live()) {
-    const Job& job = *state.FindJob(id);
-    if (HoldsSlots(job.state()))
-      for (const auto& share : job.placement()) used.insert(share.host());
   }
   for (const auto& [name, host] : state.hosts()) {
     if (wanted.contains(name)) continue;
-    if (!used.contains(name)) {
+    if (used[name] == 0) {
       draft.Remove(name);
       draft.NoteHost(name, "coordinator", std::string(kLeft));
     } else if (!host.drained()) {

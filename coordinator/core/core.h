@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "coordinator/core/queue.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/core/state.h"
 
@@ -69,14 +70,14 @@ class Core {
   Result<Changes> AttachLaunch(const State& state, std::uint64_t job, const std::string& launch, std::uint32_t ranks,
                                UnixMs now) const;
 
-  // What time brings: starts, preemptions, time limits, jobs whose artifact exists (`is_made`) or whose dependency
-  // failed. Call after every event and now and then.
-  Changes Advance(const State& state, const std::function<bool(const stillhouse::v1::JobSpec&)>& is_made,
-                  UnixMs now) const;
+  // What time brings: starts, preemptions, time limits, jobs whose artifact exists or whose dependency failed.
+  // Call after every event and now and then.
+  Changes Advance(const State& state, const ArtifactSights& sights, UnixMs now) const;
   // Why every waiting job waits: all reasons, position and predicted start. `left_ms`: what running jobs will still
   // need, by their progress; others are expected to use all of their time limit.
-  std::map<std::uint64_t, Wait> Waits(const State& state, UnixMs now,
-                                      const std::map<std::uint64_t, std::int64_t>& left_ms = {}) const;
+  std::map<std::uint64_t, Wait> Waits(
+      const State& state, UnixMs now, const std::map<std::uint64_t, std::int64_t>& left_ms = {},
+      const ArtifactSights& sights = [](const auto&) { return false; }) const;
   // A coordinator has taken up this state: a line in the history.
   Changes Started(const State& state, UnixMs now) const;
 

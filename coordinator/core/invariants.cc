@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "coordinator/core/core.h"
 #include "coordinator/core/names.h"
 
@@ -43,8 +45,8 @@ std::string BrokenInvariant(const State& state) {
   for (const auto& [name, slots] : used) {
     const auto host = state.hosts().find(name);
     if (host == state.hosts().end()) return fmt::format("{} slots are used on {}, which is no host", slots, name);
-    // Slots may have been taken out of the inventory under a running job.
-    if (slots > host->second.slots() && !host->second.drained())
+    // Slots may have been taken out of the inventory under running jobs, which keep them.
+    if (slots > std::max<std::uint64_t>(host->second.slots(), host->second.overdrawn()) && !host->second.drained())
       return fmt::format("{} of {} slots are used on {}", slots, host->second.slots(), name);
   }
   return "";

@@ -26,6 +26,13 @@ cluster::HostSlots SlotsOf(const Host& host, UnixMs now) {
   return slots;
 }
 
+Reason LooksForIt(const Job& job, std::int64_t unanswered_ms) {
+  std::string text = fmt::format("looks whether {} exists", ArtifactPath(job.spec()));
+  if (unanswered_ms >= 1000)
+    text += fmt::format("; the file system has not answered for {}", DurationText(unanswered_ms));
+  return {"ARTIFACT_UNKNOWN", std::move(text)};
+}
+
 // Of the jobs that make one artifact, who goes first: the one that has begun, else the one that waits for nothing but
 // slots and came first.
 class Makers {
@@ -42,6 +49,12 @@ class Makers {
  private:
   std::map<ArtifactKey, std::pair<const Job*, bool>> makers_;
 };
+
+}  // namespace
+
+std::string ArtifactPath(const stillhouse::v1::JobSpec& spec) {
+  return fmt::format("{}/{}/{}", spec.artifacts_root(), spec.kind(), spec.digest());
+}
 
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, UnixMs now) {
   std::vector<Reason> reasons;
@@ -66,8 +79,6 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
   return reasons;
 }
 
-}  // namespace
-
 cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
   cluster::GangShape gang{.ranks = job.spec().ranks(), .slots_per_rank = job.spec().slots_per_rank()};
   if (job.state() != stillhouse::v1::JOB_RECOVERING || job.cause() != stillhouse::v1::CAUSE_HOST_LOST) return gang;
@@ -87,7 +98,7 @@ std::string DurationText(std::int64_t milliseconds) {
   return fmt::format("{} d {} h", seconds / 86'400, seconds % 86'400 / 3600);
 }
 
-Queue QueueOf(const State& state, UnixMs now) {
+Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now) {
   Queue queue;
   for (const auto& [name, host] : state.hosts()) queue.hosts.push_back(SlotsOf(host, now));
 
@@ -127,6 +138,10 @@ Queue QueueOf(const State& state, UnixMs now) {
     if (maker != job) {
       queue.blocked[job->id()].push_back(
           {"ARTIFACT_BUSY", fmt::format("its artifact {} is being made by {}", job->spec().digest(), JobText(*maker))});
+      continue;
+    }
+    if (const ArtifactSight sight = sights(job->spec()); !sight.known()) {
+      queue.blocked[job->id()].push_back(LooksForIt(*job, sight.unanswered_ms()));
       continue;
     }
     queue.ready.push_back({.id = job->id(),

@@ -1,14 +1,13 @@
 #include "coordinator/service/client.h"
 
 #include <pwd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include "common/digest.h"
+#include "common/entropy.h"
 #include "common/protocol.h"
 
 namespace still::coordinator {
@@ -89,9 +88,7 @@ std::string UserName() {
 
 std::string DrawKey() {
   std::array<std::uint8_t, 16> drawn;
-  while (getrandom(drawn.data(), drawn.size(), 0) != static_cast<ssize_t>(drawn.size())) {
-    STILL_CHECK(errno == EINTR, "the kernel gives no random bytes");
-  }
+  FillWithEntropy(std::as_writable_bytes(std::span(drawn)));
   return Hex(drawn);
 }
 

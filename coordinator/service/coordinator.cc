@@ -53,7 +53,9 @@ Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& a
       agents_(agents),
       clock_(clock),
       started_ms_(clock.WallMs()),
-      started_(clock.Now()) {}
+      started_(clock.Now()) {
+  if (options_.look_in_threads) lookups_.emplace(options_.is_made, clock_);
+}
 
 // Steps of the wall clock while this runs are not seen: deadlines go on.
 UnixMs Coordinator::Now() const {
@@ -63,15 +65,25 @@ UnixMs Coordinator::Now() const {
 Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
   STILL_ASSIGN_OR_RETURN(state_, journal_.Load());
-  Apply(core_.SetHosts(state_, hosts, Now()));
-  if (!state_.live().empty()) Apply(core_.Started(state_, Now()));
+  inventory_ = hosts;
+  TakeUp();
   std::vector<std::uint64_t> running;
   for (const std::uint64_t id : state_.live())
     if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
   live_.Restarted(running, Now());
-  STILL_RETURN_IF_ERROR(Write());
+  if (const Status written = Write(); written.code() == Code::kResourceExhausted) {
+    NoteWriteFailure(written);
+    return Ok();
+  } else if (!written.ok()) {
+    return written;
+  }
   for (const std::uint64_t id : running) Recover(*state_.FindJob(id));
   return Ok();
+}
+
+void Coordinator::TakeUp() {
+  Apply(core_.SetHosts(state_, inventory_, Now()));
+  if (!state_.live().empty()) Apply(core_.Started(state_, Now()));
 }
 
 void Coordinator::Take(const std::string& peer, std::string_view payload) {
@@ -206,6 +218,7 @@ void Coordinator::Apply(Changes changes) {
   for (Job& job : changes.jobs) {
     if (job.state() == stillhouse::v1::JOB_STARTING) job.set_log_path(agents_.LogPath(job.id(), job.attempt()));
     if (!HoldsSlots(job.state())) attach_tasks_.erase(job.id());
+    if (lookups_) lookups_->Forget(job.spec());
     if (IsTerminal(job.state())) {
       live_.Ended(job.id());
       started_agents_.erase(job.id());
@@ -234,13 +247,19 @@ std::vector<OutgoingMessage> Coordinator::Settle() {
   return Answers();
 }
 
+ArtifactSight Coordinator::Sight(const stillhouse::v1::JobSpec& spec) {
+  return lookups_ ? lookups_->Look(spec) : ArtifactSight(options_.is_made(spec));
+}
+
 void Coordinator::Advance() {
+  changed_ |= lookups_ && lookups_->TakeAnswers();
   const Clock::TimePoint now = clock_.Now();
   const bool due = !advanced_ || now - *advanced_ >= std::chrono::milliseconds(options_.pass_interval_ms);
   if (!changed_ && !due) return;
   advanced_ = now;
   for (int i = 0; i < kMostAdvances; ++i) {
-    Changes changes = core_.Advance(state_, options_.is_made, Now());
+    Changes changes = core_.Advance(
+        state_, [this](const auto& spec) { return Sight(spec); }, Now());
     if (changes.empty()) break;
     Apply(std::move(changes));
   }
@@ -251,6 +270,7 @@ Status Coordinator::Write() {
   if (unwritten_.empty()) return Ok();
   STILL_RETURN_IF_ERROR(journal_.Commit(unwritten_));
   unwritten_.clear();
+  taken_up_ = true;
   return Ok();
 }
 
@@ -267,7 +287,7 @@ void Coordinator::NoteWriteFailure(const Status& failure) {
   // A start that failed may be among what did not happen: whoever has no agent gets one.
   started_agents_.clear();
   Result<State> on_disk = journal_.Load();
-  STILL_CHECK(on_disk.ok(), on_disk.status().ToString());  // it was read before, and its records are in memory
+  STILL_CHECK(on_disk.ok(), on_disk.status().ToString());  // what cannot be read back is no state to go on with
   state_ = std::move(on_disk).value();
 }
 
@@ -288,6 +308,7 @@ bool Coordinator::Degraded() {
   LogInfo("the journal can be written again");
   trouble_ = Ok();
   live_.SetStorageTrouble("");
+  if (!taken_up_) TakeUp();
   return false;
 }
 
@@ -365,7 +386,7 @@ const std::map<std::uint64_t, Wait>& Coordinator::Waits() {
   std::map<std::uint64_t, std::int64_t> left_ms;
   for (const std::uint64_t id : state_.live())
     if (const std::optional<std::int64_t> left = live_.LeftMs(id)) left_ms[id] = *left;
-  waits_ = core_.Waits(state_, Now(), left_ms);
+  waits_ = core_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return Sight(spec); });
   return *waits_;
 }
 

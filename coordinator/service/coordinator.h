@@ -20,6 +20,7 @@
 #include "common/status.h"
 #include "coordinator/core/core.h"
 #include "coordinator/service/agents.h"
+#include "coordinator/service/artifact_lookups.h"
 #include "coordinator/service/journal.h"
 #include "coordinator/service/live_jobs.h"
 #include "coordinator/service/repeated_requests.h"
@@ -39,6 +40,7 @@ struct CoordinatorOptions {
   std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
   // Whether an artifact exists.
   std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
+  bool look_in_threads = false;  // is_made may take long or hang, and nobody is to wait for it
 };
 
 struct OutgoingMessage {
@@ -51,7 +53,8 @@ class Coordinator {
   // All references outlive it.
   Coordinator(CoordinatorOptions options, Journal& journal, Agents& agents, Clock& clock);
 
-  // Reads the journal and takes the inventory. What ran is adopted. Call first.
+  // Reads the journal and takes the inventory. What ran is adopted. Call first. On a full disk it is Ok all the same:
+  // the inventory of before holds until there is space.
   Status Open(const std::vector<stillhouse::v1::Host>& hosts);
 
   // A message of a client or an agent. Bytes that make no sense are dropped and counted.
@@ -82,6 +85,7 @@ class Coordinator {
   Result<stillhouse::v1::ClientReply> Attach(const stillhouse::v1::Attach& attach);
   Result<stillhouse::v1::ClientReply> View(const stillhouse::v1::Query& query);
   void Apply(Changes changes);
+  void TakeUp();
   void Advance();
   Status Write();
   void NoteWriteFailure(const Status& failure);
@@ -93,6 +97,7 @@ class Coordinator {
   void StartAgents();
   Result<stillhouse::v1::AgentTask> TaskOf(const stillhouse::v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
+  ArtifactSight Sight(const stillhouse::v1::JobSpec& spec);
 
   const CoordinatorOptions options_;
   const Core core_;
@@ -103,8 +108,11 @@ class Coordinator {
   const Clock::TimePoint started_;
 
   std::string identity_;  // of the journal
+  std::vector<stillhouse::v1::Host> inventory_;
+  bool taken_up_ = false;  // the inventory, and a line that says that this process started, are in the journal
   State state_;
   LiveJobs live_;
+  std::optional<ArtifactLookups> lookups_;
   std::map<std::uint64_t, std::string> attach_tasks_;      // of attached jobs, for the ranks that ask
   std::vector<Changes> unwritten_;                         // applied to state_, not in the journal yet
   std::vector<OutgoingMessage> answers_;                   // true once those are written

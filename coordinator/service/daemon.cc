@@ -100,6 +100,16 @@ stillhouse::v1::HostAccess AccessOf(const DaemonOptions& options) {
   return access;
 }
 
+// On a full disk what the last one wrote has to do, which on fixed ports is the same.
+Status Announce(const std::string& path, const std::string& text) {
+  const Result<std::string> known = ReadFile(path);
+  if (known.ok() && *known == text) return Ok();
+  const Status written = WriteFileAtomically(path, text);
+  if (written.code() != Code::kResourceExhausted) return written;
+  LogError("{}: whoever is not told where this coordinator listens does not find it", written.message());
+  return Ok();
+}
+
 // The threads of the status page, whose questions the loop answers.
 class Page {
  public:
@@ -185,12 +195,13 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .is_made =
                                [](const stillhouse::v1::JobSpec& spec) {
                                  return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest());
-                               }},
+                               },
+                           .look_in_threads = true},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
   STILL_RETURN_IF_ERROR(CheckAttempts(directory, coordinator.state()));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(directory.Endpoint(), rpc->endpoint() + "\n"));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(directory.Http(), page ? page->url() + "\n" : ""));
+  STILL_RETURN_IF_ERROR(Announce(directory.Endpoint(), rpc->endpoint() + "\n"));
+  STILL_RETURN_IF_ERROR(Announce(directory.Http(), page ? page->url() + "\n" : ""));
   options.on_ready(rpc->endpoint(), page ? page->url() : "");
   return Serve(*rpc, coordinator, page.get(), stops);
 }

@@ -153,11 +153,6 @@ void LiveJobs::Ended(std::uint64_t job) {
   }
 }
 
-void LiveJobs::Forget(std::uint64_t job) {
-  jobs_.erase(job);
-  std::erase(ended_, job);
-}
-
 const LiveJob* LiveJobs::Find(std::uint64_t job) const {
   const auto at = jobs_.find(job);
   return at == jobs_.end() ? nullptr : &at->second;

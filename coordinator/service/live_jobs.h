@@ -91,7 +91,6 @@ class LiveJobs {
   void Restarted(const std::vector<std::uint64_t>& jobs, UnixMs now);
   // The job has ended: its curves stay to be looked at until kEndedKept others have ended.
   void Ended(std::uint64_t job);
-  void Forget(std::uint64_t job);
   // Null when nothing is known. Valid until the next call that is not const.
   const LiveJob* Find(std::uint64_t job) const;
 

@@ -1,137 +1,16 @@
 // The coordinator around its core: what is written before what is said, and what a restart finds.
-#include "coordinator/service/coordinator.h"
-
 #include <gmock/gmock.h>
 
-#include "common/protocol.h"
-#include "coordinator/core/names.h"
-#include "tests/testing/memory_kv_store.h"
-#include "tests/testing/status_matchers.h"
+#include "tests/coordinator/service_fixture.h"
 
 namespace still::coordinator {
 namespace {
 
+using CoordinatorServiceTest = ServiceFixture;
 using stillhouse::v1::AgentReport;
 using stillhouse::v1::ClientReply;
 using stillhouse::v1::ClientRequest;
 using ::testing::HasSubstr;
-
-class ManualClock : public Clock {
- public:
-  TimePoint Now() const override { return now; }
-  UnixMs WallMs() const override { return 1'700'000'000'000; }
-  void SleepFor(std::chrono::milliseconds duration) override { now += duration; }
-  TimePoint now;
-};
-
-// Agents that do what a test says.
-class ScriptedAgents : public Agents {
- public:
-  Status Start(stillhouse::v1::AgentTask task) override {
-    if (!refusal.ok()) return refusal;
-    traces[{task.job(), task.attempt()}] = AgentTrace::kAlive;
-    started.push_back(fmt::format("{}.{}", task.job(), task.attempt()));
-    return Ok();
-  }
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override {
-    const auto trace = traces.find({job, attempt});
-    return trace == traces.end() ? AgentTrace::kNeverStarted : trace->second;
-  }
-  Result<AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override {
-    AgentReport report;
-    report.set_protocol(kProtocol);
-    report.set_job(job);
-    report.set_attempt(attempt);
-    report.mutable_outcome()->set_code(0);
-    return report;
-  }
-  std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override {
-    return fmt::format("/logs/{}.{}", job, attempt);
-  }
-
-  Status refusal;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, AgentTrace> traces;
-  std::vector<std::string> started;
-};
-
-class CoordinatorServiceTest : public ::testing::Test {
- protected:
-  void SetUp() override { Restart(); }
-
-  // As after a kill: everything but disk and agents is new.
-  void Restart() {
-    coordinator_.reset();
-    journal_ = std::make_unique<Journal>("journal", std::make_unique<testing::MemoryKvStore>(disk_));
-    coordinator_ = std::make_unique<Coordinator>(
-        CoordinatorOptions{
-            .fresh_identity = "ours", .worker = "/bin/still-worker", .is_made = [](const auto&) { return false; }},
-        *journal_, agents_, clock_);
-    stillhouse::v1::Host host;
-    host.set_name("localhost");
-    host.set_slots(4);
-    ASSERT_OK(coordinator_->Open({host}));
-  }
-
-  ClientRequest SubmitRequest(const std::string& key) {
-    ClientRequest request;
-    request.set_protocol(kProtocol);
-    request.set_request(++last_request_);
-    request.set_user("alice");
-    request.mutable_submit()->set_key(key);
-    request.mutable_submit()->set_name("pipeline");
-    stillhouse::v1::JobSpec& job = *request.mutable_submit()->add_jobs();
-    job.set_name("pipeline/train");
-    job.set_stage(stillhouse::v1::STAGE_TRAIN);
-    job.set_artifacts_root("/artifacts");
-    job.set_kind("student");
-    job.set_digest("d" + key);
-    job.set_ranks(2);
-    job.set_slots_per_rank(1);
-    job.set_retries(3);
-    return request;
-  }
-  // Over the wire: the reply that was allowed out.
-  std::optional<ClientReply> Send(const ClientRequest& request) {
-    stillhouse::v1::CoordinatorMessage message;
-    *message.mutable_client() = request;
-    coordinator_->Take("client", message.SerializeAsString());
-    std::optional<ClientReply> reply;
-    for (const OutgoingMessage& answer : coordinator_->Settle()) {
-      EXPECT_EQ(answer.peer, "client");
-      EXPECT_TRUE(reply.emplace().ParseFromString(answer.payload));
-    }
-    return reply;
-  }
-  AgentReport Report(std::uint64_t job) const {
-    AgentReport report;
-    report.set_protocol(kProtocol);
-    report.set_job(job);
-    report.set_attempt(coordinator_->state().FindJob(job)->attempt());
-    report.set_sequence(1);
-    report.set_generation(1);
-    report.set_running(true);
-    return report;
-  }
-  std::string StateOf(std::uint64_t job) const { return StateName(coordinator_->state().FindJob(job)->state()); }
-  std::string View(const std::string& view, std::uint64_t job = 0) {
-    ClientRequest request;
-    request.set_protocol(kProtocol);
-    request.mutable_query()->set_view(view);
-    request.mutable_query()->set_job(job);
-    return coordinator_->Ask(request).json();
-  }
-  void Later(std::int64_t ms) {
-    clock_.now += std::chrono::milliseconds(ms);
-    coordinator_->Settle();
-  }
-
-  std::uint64_t last_request_ = 0;
-  std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
-  ScriptedAgents agents_;
-  ManualClock clock_;
-  std::unique_ptr<Journal> journal_;
-  std::unique_ptr<Coordinator> coordinator_;
-};
 
 TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
   const auto reply = Send(SubmitRequest("a"));
@@ -301,6 +180,52 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   EXPECT_EQ(Send(attach)->task(), "{...}");
   attach.mutable_attach()->set_job("nobody");
   EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
+}
+
+TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  disk_->full = true;
+  slots_ = 6;
+  Restart();
+  EXPECT_EQ(StateOf(1), "RUNNING");
+  EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
+  EXPECT_THAT(View("nodes"), HasSubstr("\"slots\":4")) << "what is not on record does not hold";
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_THAT(View("nodes"), HasSubstr("\"slots\":6"));
+  EXPECT_THAT(View("events"), HasSubstr("COORDINATOR_RESTART"));
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), 0U);
+  EXPECT_EQ(StateOf(2), "STARTING");
+}
+
+TEST_F(CoordinatorServiceTest, ADamagedLineOfTheHistoryHidesNoOther) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  {
+    const std::scoped_lock lock(disk_->mutex);
+    disk_->records[fmt::format("history/{:020}", coordinator_->state().FindJob(1)->last_event() - 1)] = "garbage";
+  }
+  const std::string job = View("job", 1);
+  EXPECT_THAT(job, HasSubstr("SUBMITTED"));
+  EXPECT_THAT(job, HasSubstr("STARTED"));
+  EXPECT_THAT(job, HasSubstr("damaged"));
+  Restart();
+  EXPECT_EQ(StateOf(1), "RUNNING");
+}
+
+TEST_F(CoordinatorServiceTest, WhatOnlyAnAgentNeedsIsOnDiskAloneAndReachesIt) {
+  ClientRequest request = SubmitRequest("a");
+  request.mutable_submit()->mutable_jobs(0)->set_identity("lines");
+  request.mutable_submit()->mutable_jobs(0)->mutable_config()->set_name("demo");
+  Send(request);
+  EXPECT_FALSE(coordinator_->state().FindJob(1)->spec().has_config());
+  EXPECT_EQ(agents_.last_task.spec().identity(), "lines");
+  EXPECT_EQ(agents_.last_task.spec().config().name(), "demo");
 }
 
 }  // namespace

@@ -162,8 +162,6 @@ TEST(LiveJobsTest, CurvesOfEndedJobsStayForAWhile) {
   }
   EXPECT_EQ(live.Find(1), nullptr);
   EXPECT_NE(live.Find(2), nullptr);
-  live.Forget(2);
-  EXPECT_EQ(live.Find(2), nullptr);
 }
 
 TEST(LiveJobsTest, GoodputIsOfTheGangAndOfAllAttempts) {
