@@ -369,5 +369,22 @@ TEST_F(CoreTest, AnAgentThatCannotBeStartedIsTriedAgainOnlyWhereThatMayHelp) {
   EXPECT_THAT(Job(job).message(), HasSubstr("no mpirun"));
 }
 
+TEST_F(CoreTest, SlotsTakenFromUnderRunningJobsStayTheirsAndComeBackToNobody) {
+  const std::uint64_t first = Submit({Spec("first", 2)});
+  const std::uint64_t second = Submit({Spec("second", 2)});
+  Run(first);
+  Run(second);
+  SetHosts({{"a", 1}});  // as a restart with another hostfile does; Apply looks for broken invariants
+  EXPECT_EQ(Job(second).state(), stillhouse::v1::JOB_RUNNING);
+  const std::uint64_t third = Submit({Spec("third", 1)});
+  End(first, Code::kOk);
+  Later(1000);
+  EXPECT_EQ(Job(third).state(), stillhouse::v1::JOB_PENDING) << "two of one slots are in use";
+  SetHosts({{"a", 1}});
+  End(second, Code::kOk);
+  Later(1000);
+  EXPECT_EQ(Job(third).state(), stillhouse::v1::JOB_STARTING);
+}
+
 }  // namespace
 }  // namespace still::coordinator

@@ -91,6 +91,7 @@ struct SimDaemon::Process {
   SimAgents agents;
   coordinator::Journal journal;
   coordinator::Coordinator coordinator;
+  std::vector<stillhouse::v1::Host> not_on_record;  // of the inventory it was started with
 };
 
 SimDaemon::SimDaemon(std::uint64_t key, ShellSurroundings around) : dice_(key), around_(std::move(around)) {}
@@ -118,10 +119,10 @@ void SimDaemon::Start() {
   round_soon_ = false;
   process_ = std::make_unique<Process>(around_, &dice_, Store(), step > 0 ? dice_.Between(-step, step) : 0);
   const Status opened = process_->coordinator.Open(hosts);
-  if (!opened.ok() || dead_) return Crash();  // for example a full disk: somebody starts it again later
+  if (!opened.ok() || dead_) return Crash();
   around_.verdict->Trace("coordinator starts with {} jobs, {} of them live",
                          process_->coordinator.state().jobs().size(), process_->coordinator.state().live().size());
-  around_.checker->HasInventory(hosts);
+  process_->not_on_record = hosts;
   Round();
 }
 
@@ -171,6 +172,9 @@ void SimDaemon::RoundSoon() {
   process_->agents.refused = false;
   const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Settle();
   if (dead_) return Crash();
+  // On a full disk it is taken once there is space.
+  if (process_->coordinator.live().storage_trouble().empty())
+    around_.checker->HasInventory(std::exchange(process_->not_on_record, {}));
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (commits_ != before && !process_->agents.refused) {
     // All that was decided is written, and nothing is left to decide.
