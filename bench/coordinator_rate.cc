@@ -227,6 +227,33 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
   return latencies;
 }
 
+// Ranks of an mpirun typed by hand that ask for a job which waits for another: answers a second.
+double WaitingRanks(World* world, std::size_t* next) {
+  CoordinatorMessage submit = SubmitOf((*next)++, 2);
+  submit.mutable_client()->mutable_submit()->mutable_jobs(1)->add_depends_on(1);
+  submit.mutable_client()->mutable_submit()->mutable_jobs(1)->set_attach(true);
+  world->coordinator->Take("client", submit.SerializeAsString());
+  ClientReply reply;
+  STILL_CHECK(reply.ParseFromString(world->coordinator->Answers().at(0).payload) && reply.jobs_size() == 2, "two jobs");
+  CoordinatorMessage attach;
+  attach.mutable_client()->set_protocol(kProtocol);
+  attach.mutable_client()->mutable_attach()->set_job(fmt::format("{}", reply.jobs(1)));
+  attach.mutable_client()->mutable_attach()->set_launch("mpirun-1");
+  attach.mutable_client()->mutable_attach()->set_ranks(512);
+  const std::string bytes = attach.SerializeAsString();
+  const auto start = Clock::System().Now();
+  std::size_t answered = 0;
+  while (Since(start) < kSecondsEach) {
+    for (std::size_t i = 0; i < kMessagesARound; ++i) world->coordinator->Take("rank", bytes);
+    for (const OutgoingMessage& answer : world->coordinator->Answers()) {
+      STILL_CHECK(reply.ParseFromString(answer.payload) && reply.code() == static_cast<int>(Code::kUnavailable),
+                  "a rank is told why it waits");
+      ++answered;
+    }
+  }
+  return static_cast<double>(answered) / Since(start);
+}
+
 // Makes the journal of a coordinator that has finished so many jobs.
 void FinishJobs(const std::string& directory) {
   World world(directory);
@@ -272,6 +299,7 @@ void Run(const std::string& directory) {
     const std::vector<double> latencies = SubmitLatencies(&world, &next);
     Row("submission of 6 jobs, durable and answered: median, ms", fmt::format("{:.1f}", latencies[100]), "<= 20");
     Row("the same: 99 of 100, ms", fmt::format("{:.1f}", latencies[197]), "<= 20");
+    Row("answers/s to ranks typed by hand whose job waits", fmt::format("{:.0f}", WaitingRanks(&world, &next)), "");
     Row("resident memory after that, MB", fmt::format("{}", MemoryMb()), "< 300");
   }
   FinishJobs(directory + "/finished");

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/rpc.h"
 #include "coordinator/http/http_server.h"
+#include "coordinator/service/attempt_retention.h"
 #include "coordinator/service/client.h"
 #include "coordinator/service/coordinator.h"
 #include "coordinator/service/detached_agents.h"
@@ -25,7 +26,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRound{50};         // longest wait for a message
+constexpr milliseconds kRound{50};  // longest wait for a message
+constexpr std::chrono::minutes kBetweenRemovals{1};
 constexpr int kMostMessagesARound = 4096;  // that share one write
 
 Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
@@ -150,7 +152,9 @@ void Send(RpcServer& rpc, const std::vector<OutgoingMessage>& answers) {
   }
 }
 
-Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::atomic<int>& stops) {
+Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& directory, Page* page,
+             const std::atomic<int>& stops) {
+  Clock::TimePoint removed = Clock::System().Now();
   while (stops == 0) {
     milliseconds wait = kRound;
     for (int i = 0; i < kMostMessagesARound; ++i) {
@@ -162,6 +166,10 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, Page* page, const std::at
     if (page != nullptr) page->Answer(coordinator);
     Send(rpc, coordinator.Answers());
     Send(rpc, coordinator.Settle());
+    if (Clock::System().Now() - removed < kBetweenRemovals) continue;
+    removed = Clock::System().Now();
+    if (const Status tidied = RemoveOldAttempts(directory, coordinator.state(), {}); !tidied.ok())
+      LogWarn("what old attempts left stays: {}", tidied.message());
   }
   return Ok();
 }
@@ -203,7 +211,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
   STILL_RETURN_IF_ERROR(Announce(directory.Endpoint(), rpc->endpoint() + "\n"));
   STILL_RETURN_IF_ERROR(Announce(directory.Http(), page ? page->url() + "\n" : ""));
   options.on_ready(rpc->endpoint(), page ? page->url() : "");
-  return Serve(*rpc, coordinator, page.get(), stops);
+  return Serve(*rpc, coordinator, directory, page.get(), stops);
 }
 
 }  // namespace still::coordinator
