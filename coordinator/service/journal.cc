@@ -89,10 +89,13 @@ Status Journal::Probe() {
 }
 
 Result<JobSpec> Journal::Spec(std::uint64_t job) const {
-  const std::string key = Key("spec", job);
-  STILL_ASSIGN_OR_RETURN(const std::string record, store_->Get(key));
+  const Result<std::string> record = store_->Get(Key("spec", job));
+  const Code code = record.status().code();
   JobSpec spec;
-  if (!spec.ParseFromString(record)) return Damaged(key);
+  if (code == Code::kDataLoss || (record.ok() && !spec.ParseFromString(*record)))
+    return Error(Code::kDataLoss,
+                 "the journal {} is damaged where it holds what was submitted as job {}: submit it again", path_, job);
+  STILL_RETURN_IF_ERROR(record.status());
   return spec;
 }
 
