@@ -12,6 +12,7 @@
 
 #include "common/fault_point.h"
 #include "common/files.h"
+#include "common/log.h"
 #include "common/rocksdb_status.h"
 
 namespace still {
@@ -125,7 +126,9 @@ class Store final : public KvStore {
       return Ok();
     };
     trouble_ = open(Database::Access::kWrite);
-    if (trouble_.code() == Code::kResourceExhausted) STILL_RETURN_IF_ERROR(open(Database::Access::kRead));
+    if (trouble_.code() == Code::kResourceExhausted) {
+      if (const Status read = open(Database::Access::kRead); !read.ok()) LogDebug("{}", read.message());
+    }
     return trouble_;
   }
 
