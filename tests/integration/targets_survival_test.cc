@@ -136,6 +136,20 @@ TEST_F(TargetsSurvivalTest, ASignalFromOutsideCostsItsRankAndNothingElse) {
   EXPECT_THAT(result.err, HasSubstr(kInPlace));
 }
 
+TEST_F(TargetsSurvivalTest, ARankThatHangsOverAShardIsKilledByItsGuardianAndDoneWithout) {
+  pipeline_->Set("recovery.mode", "inplace");
+  pipeline_->Set("recovery.hang_seconds", "3");
+  pipeline_->Set("recovery.hang_factor", "1");
+  const ProcessResult result = Run({"1:4:targets.record:delay600000", "*:*:targets.record:delay1000"});
+  ExpectSameShards(result);
+  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in inference"));
+  EXPECT_THAT(result.err, HasSubstr(kInPlace));
+  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
+  const std::string log = still::ReadFile(pipeline_->artifacts() + "/runs/tiny/targets.log").value();
+  EXPECT_THAT(log, HasSubstr("stack of rank 1"));
+  EXPECT_THAT(log, HasSubstr("rank 1 hangs in inference, batch 0, for"));
+}
+
 TEST_F(TargetsSurvivalTest, AStragglersShardIsDoneByAnotherAsWell) {
   const ProcessResult result = Run({"1:1:targets.record:delay4000", "*:*:targets.record:delay100"});
   ExpectSameShards(result);
