@@ -15,6 +15,7 @@ namespace {
 
 using still::testing::NamespaceHosts;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class DaemonHostsTest : public still::testing::DaemonFixture {
  protected:
@@ -58,6 +59,7 @@ class DaemonHostsTest : public still::testing::DaemonFixture {
       return Still({"show", "targets"}).out.find(" is SUCCEEDED") != std::string::npos;
     });
     EXPECT_EQ(ManifestOf(pipeline_), manifest);
+    for (const std::string& path : pipeline_.Artifacts("targets")) EXPECT_THAT(path, Not(HasSubstr(".partial-")));
   }
   static std::string ManifestOf(const still::testing::TinyPipeline& pipeline) {
     for (const std::string& path : pipeline.Artifacts("targets")) {
