@@ -79,6 +79,7 @@ TEST_F(DaemonHostsTest, TargetsAreFinishedInPlaceWithoutAHostThatIsCutOff) {
   EXPECT_THAT(shown, HasSubstr("attempt       1,"));
   const std::string events = Still({"events"}).out;
   EXPECT_THAT(events, HasSubstr("host b was lost: its rank 1 has been silent for")) << shown;
+  EXPECT_THAT(Still({"nodes"}).out, HasSubstr("BLACKLISTED")) << "though its loss ended no launch";
   hosts_->Kill("b");
   hosts_->Boot("b");
 }
