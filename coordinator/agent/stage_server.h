@@ -7,7 +7,8 @@
 // end by itself and is then killed.
 //
 // On several hosts it also watches that each of them is heard (host_silence.h). One that is not ends a gang's launch:
-// the ranks of the others are fenced, and mpirun is killed. In divisible work its ranks are dead like any others.
+// the ranks of the others are fenced, and mpirun is killed. In divisible work its ranks are dead like any others, and
+// the rest goes on, though Open MPI's mpirun will end a minute later for the loss of its daemon.
 //
 // A message counts when its sender was started by this launch and is still a member; others are answered with Fenced.
 // Where survivors go on: in a gang they ask for it; in divisible work a dead rank is left behind without a question.
