@@ -223,6 +223,9 @@ constexpr const char* kRows[] = {"makespan, h",
                                  "mean bounded slowdown",
                                  "utilisation",
                                  "mean wait of high priority, min",
+                                 "mean wait of gangs of up to 8 slots, min",
+                                 "mean wait of gangs of 9 to 64 slots, min",
+                                 "mean wait of gangs of 65 slots and more, min",
                                  "start beside the prediction at submission, median, min",
                                  "start later than that",
                                  "jobs made way",
@@ -230,7 +233,7 @@ constexpr const char* kRows[] = {"makespan, h",
                                  "a decision, ms"};
 
 std::vector<std::string> Column(const std::vector<TraceJob>& trace, const Replay& replay) {
-  std::vector<double> waits, high, slowdowns, errors;
+  std::vector<double> waits, high, narrow, middling, wide, slowdowns, errors;
   double work = 0, late = 0;
   UnixMs last = 0;
   for (std::size_t i = 0; i < trace.size(); ++i) {
@@ -240,8 +243,10 @@ std::vector<std::string> Column(const std::vector<TraceJob>& trace, const Replay
     const double wait = (turnaround - static_cast<double>(runtime)) / (60 * kSecond);
     waits.push_back(wait);
     if (job.priority == 100) high.push_back(wait);
+    const std::uint32_t slots = job.gang.ranks * job.gang.slots_per_rank;
+    (slots <= 8 ? narrow : slots <= 64 ? middling : wide).push_back(wait);
     slowdowns.push_back(std::max(1.0, turnaround / static_cast<double>(std::max(runtime, kShortest))));
-    work += static_cast<double>(runtime) * job.gang.ranks * job.gang.slots_per_rank;
+    work += static_cast<double>(runtime) * slots;
     last = std::max(last, outcome.end_ms);
     if (outcome.predicted_ms == 0) continue;
     const auto error = static_cast<double>(outcome.first_start_ms - outcome.predicted_ms) / (60 * kSecond);
@@ -257,6 +262,9 @@ std::vector<std::string> Column(const std::vector<TraceJob>& trace, const Replay
           fmt::format("{:.1f}", Mean(slowdowns)),
           fmt::format("{:.3f}", work / (makespan * kHosts * kSlotsOfHost)),
           fmt::format("{:.1f}", Mean(high)),
+          fmt::format("{:.1f}", Mean(narrow)),
+          fmt::format("{:.1f}", Mean(middling)),
+          fmt::format("{:.1f}", Mean(wide)),
           predicts ? fmt::format("{:.1f}", Quantile(errors, 0.5)) : "–",
           predicts ? fmt::format("{:.1f} %", 100 * late / static_cast<double>(errors.size())) : "–",
           replay.preemptions > 0 ? fmt::format("{}", replay.preemptions) : "–",
@@ -279,6 +287,7 @@ void PrintTable(std::size_t jobs, std::uint64_t seed) {
       {"FIFO", Fifo, alone},
       {"EASY", Easy, alone},
       {"Stillhouse, 1 reservation", Schedule, {.reservations = 1, .preemption_gap = 0}},
+      {"Stillhouse, 64 reservations", Schedule, {.reservations = 64, .preemption_gap = 0}},
       {"Stillhouse", Schedule, alone},
       {"Stillhouse, preempting", Schedule, {.preemption_gap = 100}}};
   std::string head = fmt::format("| {} jobs, {} hosts of {} slots, seed {} |", jobs, kHosts, kSlotsOfHost, seed);

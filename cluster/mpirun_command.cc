@@ -43,7 +43,8 @@ std::string HostList(const Placement& hosts) {
 std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind) {
   const bool prrte = kind == MpirunKind::kOpenMpi5;
   const SshOptions& ssh = spec.ssh;
-  // An ssh to a host that vanished would outlive mpirun: it asks now and then whether somebody is there.
+  // An ssh to a host that vanished would outlive mpirun: it asks now and then whether somebody is there. Where mpirun
+  // still runs, it ends all ranks when that ssh ends.
   std::string ssh_arguments = fmt::format(
       "-o BatchMode=yes -o ConnectTimeout={} -o ServerAliveInterval=15 -o ServerAliveCountMax=4", ssh.connect_seconds);
   if (!ssh.identity_file.empty()) ssh_arguments += " -i " + ssh.identity_file;

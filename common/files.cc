@@ -13,10 +13,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "common/bytes.h"
 #include "common/fault_point.h"
+#include "common/host_name.h"
 
 namespace still {
 namespace fs = std::filesystem;
@@ -101,17 +103,34 @@ std::string ParentOf(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
-// The process that owns a temporary name, or 0 when the name is not a temporary's.
-pid_t OwnerOf(std::string_view name) {
-  for (const std::string_view mark : {".tmp-", ".partial-"}) {
+constexpr std::string_view kFileMark = ".tmp-";
+constexpr std::string_view kDirectoryMark = ".partial-";
+
+// Names are unique among the processes of all hosts that share a file system: "<path>.tmp-<host>-<pid>".
+std::string TemporaryName(const std::string& path, std::string_view mark) {
+  return fmt::format("{}{}{}-{}", path, mark, HostName(), getpid());
+}
+
+struct Owner {
+  std::string host;
+  pid_t pid = 0;
+};
+
+// Whose temporary this is; nothing when the name is not a temporary's.
+std::optional<Owner> OwnerOf(std::string_view name) {
+  for (const std::string_view mark : {kFileMark, kDirectoryMark}) {
     const std::size_t at = name.rfind(mark);
     if (at == name.npos) continue;
-    const std::string_view digits = name.substr(at + mark.size());
+    const std::string_view owner = name.substr(at + mark.size());
+    const std::size_t dash = owner.rfind('-');  // a host's name may have some, too
+    if (dash == owner.npos || dash == 0) continue;
+    const std::string_view digits = owner.substr(dash + 1);
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-    if (error == std::errc() && end == digits.data() + digits.size() && pid > 0) return pid;
+    if (error == std::errc() && end == digits.data() + digits.size() && pid > 0)
+      return Owner{std::string(owner.substr(0, dash)), pid};
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -242,7 +261,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 Result<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path, FileAccess access) {
-  std::string temporary = fmt::format("{}.tmp-{}", path, getpid());
+  std::string temporary = TemporaryName(path, kFileMark);
   // Truncates instead of failing on an old one: in a container a process number soon comes back.
   // A private one never fills an old file: that may be open to somebody, and its mode would stay.
   if (access == FileAccess::kPrivate) unlink(temporary.c_str());
@@ -300,7 +319,7 @@ Result<std::unique_ptr<StagedDirectory>> StagedDirectory::Create(const std::stri
 Result<std::unique_ptr<StagedDirectory>> StagedDirectory::Create(const std::string& final_path,
                                                                  const std::string& staged_as) {
   STILL_RETURN_IF_ERROR(MakeDirectories(ParentOf(staged_as)));
-  std::string path = fmt::format("{}.partial-{}", staged_as, getpid());
+  std::string path = TemporaryName(staged_as, kDirectoryMark);
   STILL_RETURN_IF_ERROR(RemoveAll(path));
   if (mkdir(path.c_str(), 0777) != 0) return ErrnoStatus(errno, "cannot create directory", final_path);
   return std::unique_ptr<StagedDirectory>(new StagedDirectory(final_path, std::move(path)));
@@ -338,7 +357,7 @@ Status RemoveTemporariesOf(const std::string& path) {
   const std::string directory = ParentOf(path);
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
   for (const std::string& name : names) {
-    if (name.starts_with(wanted.filename().string() + ".") && OwnerOf(name) > 0)
+    if (name.starts_with(wanted.filename().string() + ".") && OwnerOf(name))
       STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
   }
   return Ok();
@@ -348,9 +367,9 @@ Status RemoveStaleTemporaries(const std::string& directory, std::string_view pre
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
   for (const std::string& name : names) {
     if (!name.starts_with(prefix)) continue;
-    const pid_t owner = OwnerOf(name);
-    const bool runs = owner > 0 && (kill(owner, 0) == 0 || errno == EPERM);
-    if (owner <= 0 || runs) continue;
+    const std::optional<Owner> owner = OwnerOf(name);
+    if (!owner || owner->host != HostName()) continue;  // whether that process of another host lives, nobody here knows
+    if (kill(owner->pid, 0) == 0 || errno == EPERM) continue;
     const Status removed = RemoveAll(JoinPath(directory, name));
     if (removed.code() != Code::kNotFound) STILL_RETURN_IF_ERROR(removed);  // else another process is at it, too
   }

@@ -89,11 +89,11 @@ class AtomicFile {
 };
 
 // A directory under construction: write into path(), then Commit renames it to its final name. Destroyed without
-// Commit, it is removed. Names end in ".partial-<pid>" until then; RemoveStale removes those whose process is gone.
+// Commit, it is removed. Until then its name ends in ".partial-<host>-<pid>"; see RemoveStaleTemporaries.
 class StagedDirectory {
  public:
   static Result<std::unique_ptr<StagedDirectory>> Create(const std::string& final_path);
-  // Stands as "<staged_as>.partial-<pid>" meanwhile, on the same file system: for a parent that may be renamed.
+  // Stands as "<staged_as>.partial-<host>-<pid>" meanwhile, on the same file system: for a parent that may be renamed.
   static Result<std::unique_ptr<StagedDirectory>> Create(const std::string& final_path, const std::string& staged_as);
   ~StagedDirectory();
   StagedDirectory(const StagedDirectory&) = delete;
@@ -111,8 +111,8 @@ class StagedDirectory {
   bool committed_ = false;
 };
 
-// Removes leftovers ("<prefix>*.partial-<pid>", "<prefix>*.tmp-<pid>") of processes that no longer run on this host,
-// directly inside `directory`.
+// Removes leftovers ("<prefix>*.partial-<host>-<pid>", "<prefix>*.tmp-<host>-<pid>") of processes of this host that no
+// longer run, directly inside `directory`. Those of other hosts stay: their own processes remove them.
 Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix = "");
 // Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
 Status RemoveTemporariesOf(const std::string& path);

@@ -18,7 +18,7 @@ namespace still::coordinator {
 struct JobOutcome {
   Status status;
   std::uint64_t step = 0;  // highest reached
-  std::string lost_host;   // whose silence ended it
+  std::string lost_host;   // newest of it
 };
 
 class AgentStatus {

@@ -19,6 +19,7 @@ namespace {
 
 using stillhouse::v1::AgentTask;
 using stillhouse::v1::JobSpec;
+using stillhouse::v1::RecoveryConfig;
 using stillhouse::v1::TrainConfig;
 using stillhouse::v1::WorkerTask;
 
@@ -62,13 +63,18 @@ class Run {
                    "another run is making {} {}; wait for it, then run again", spec_.kind(), spec_.digest());
     STILL_RETURN_IF_ERROR(lock.status());
     const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
+    const std::string path = JoinPath(kinds, spec_.digest());
     STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
-    STILL_RETURN_IF_ERROR(RemoveTemporariesOf(JoinPath(kinds, spec_.digest())));
+    STILL_RETURN_IF_ERROR(RemoveTemporariesOf(path));
     STILL_RETURN_IF_ERROR(stage_ == Stage::kCorpus ? BuildCorpusHere(stops, options.finish_corpus ? 1 : 0)
                                                    : Launch(stops, outcome));
-    if (IsMade()) return Ok();
-    return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
-                 name_, artifacts_.PathOf(spec_.kind(), spec_.digest()));
+    if (!IsMade())
+      return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
+                   name_, path);
+    // A host that was lost on the way removes nothing.
+    if (const Status removed = RemoveTemporariesOf(path); !removed.ok())
+      LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
+    return Ok();
   }
 
   // More than `patience` requests to stop end it.
@@ -137,6 +143,10 @@ class Run {
     // An mpirun that a person typed has the flags that it has.
     job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
                    task_.attached_ranks() == 0 && (Trains(stage_) || stage_ == Stage::kTargets);
+    const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(std::llround(1000 * seconds)); };
+    const RecoveryConfig& recovery = spec_.config().recovery();
+    job.host_silence.silence = milliseconds(recovery.host_seconds());
+    job.host_silence.everybody = milliseconds(std::max(recovery.host_seconds(), recovery.orphan_seconds()));
     STILL_RETURN_IF_ERROR(AddHosts(&job));
     return job;
   }
@@ -153,8 +163,6 @@ class Run {
     job->launch.ssh = {.identity_file = access.ssh_identity_file(),
                        .arguments = {access.ssh_arguments().begin(), access.ssh_arguments().end()},
                        .network = access.network()};
-    job->host_silence.silence =
-        std::chrono::milliseconds(std::llround(1000 * spec_.config().recovery().host_seconds()));
     return Ok();
   }
 

@@ -1,5 +1,7 @@
 #include "coordinator/agent/launcher_agent.h"
 
+#include <algorithm>
+
 #include "common/config.h"
 #include "common/files.h"
 #include "common/log.h"
@@ -49,6 +51,12 @@ Status LauncherAgent::Run(const std::atomic<int>& stops) {
       return Error(Code::kCancelled, "{}: interrupted after {}; run the same command again to resume", job_.stage,
                    ends_.back().what);
   }
+}
+
+std::string LauncherAgent::lost_host() const {
+  const auto newest = std::ranges::find_if(ends_.rbegin(), ends_.rend(),
+                                           [](const GenerationEnd& end) { return !end.lost_host.empty(); });
+  return newest == ends_.rend() ? "" : newest->lost_host;
 }
 
 Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {

@@ -71,8 +71,8 @@ class LauncherAgent {
   Status Run(const std::atomic<int>& stops);
   // How the generations of this run ended, oldest first.
   const std::vector<GenerationEnd>& ends() const { return ends_; }
-  // After Run: the host whose loss ended the last launch; empty: none.
-  std::string lost_host() const { return ends_.empty() ? "" : ends_.back().lost_host; }
+  // After Run: the newest host that was lost, whether that ended a launch or not; empty: none.
+  std::string lost_host() const;
 
  private:
   // One launch, from its generation to its end; an error when there was none.

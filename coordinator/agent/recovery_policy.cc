@@ -56,7 +56,8 @@ Decision Decide(std::span<const GenerationEnd> ends, const RecoveryPolicy& polic
     return Fail(Status(last.code, before.empty() ? last.why : last.why + "\n  before it:" + Evidence(before)));
   }
   // The next launch would wait for that host, too.
-  if (policy.several_hosts && !last.lost_host.empty()) return Fail(Status(Code::kUnavailable, last.why));
+  if (policy.several_hosts && !last.lost_host.empty() && !last.in_place)
+    return Fail(Status(Code::kUnavailable, last.why));
   const std::uint32_t deaths = DeathsInARow(ends);
   if (deaths < policy.same_step_failures) return {.action = NextAction::kRelaunch, .backoff = Backoff(deaths)};
   return Fail(Error(Code::kUnavailable,

@@ -76,7 +76,7 @@ void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
     job.Terminate();
   }
   if (Ending() && !ending_since_) ending_since_ = now;
-  if (!lost_host_ && !Ending()) lost_host_ = host_silence_.Lost(membership_.members(), now);
+  if (!lost_host_ && !Ending()) LookForLostHosts(now);
   const bool nobody_left = !Ending() && host_silence_.EverybodySilent(membership_.members(), now);
   // A rank lost at the start: where deaths are survived, the others wait for it in MPI_Init, which knows of none.
   if (lost_at_start_ || lost_host_ || nobody_left) job.Kill();
@@ -130,8 +130,7 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
       sightings_.Killed(envelope.rank(), killed.cause(), {killed.phase(), killed.step()});
       host_silence_.HeardOfDeath(envelope.rank(), clock_.Now());
       lost_at_start_ |= killed.phase() == kStartPhase;
-      work_.NoteDeath(envelope.rank());
-      if (work_.Any() && options_.survivors_go_on && dead_.insert(envelope.rank()).second) last_death_ = clock_.Now();
+      NoteDeath(envelope.rank());
       break;
     }
     case Envelope::kStorageTrouble:
@@ -218,6 +217,7 @@ Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors
     end.rank = dead.front();
     end.phase = sightings_.PhaseOf(dead.front());
   }
+  if (left_host_ && std::ranges::includes(dead, left_host_->ranks)) end.lost_host = left_host_->host;
   end.in_place = true;
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, options_.on_shrink(end, survivors.size()));
   membership_.Shrink(survivors, generation);
@@ -231,6 +231,22 @@ Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors
   return generation;
 }
 
+void StageServer::LookForLostHosts(Clock::TimePoint now) {
+  std::optional<LostHost> lost = host_silence_.Lost(membership_.members(), now);
+  if (!lost) return;
+  if (LeavesDeadBehind()) {
+    for (const std::uint32_t rank : lost->ranks) NoteDeath(rank);
+    left_host_ = *std::move(lost);
+  } else {
+    lost_host_ = std::move(lost);
+  }
+}
+
+void StageServer::NoteDeath(std::uint32_t rank) {
+  work_.NoteDeath(rank);
+  if (LeavesDeadBehind() && dead_.insert(rank).second) last_death_ = clock_.Now();
+}
+
 // In divisible work. What a rank said before it died, on another line than its guardian's, counts: hence the pause.
 void StageServer::LeaveTheDeadBehind(Clock::TimePoint now) {
   if (dead_.empty() || !options_.on_shrink || Ending() || now - last_death_ < options_.last_words) return;
@@ -239,7 +255,9 @@ void StageServer::LeaveTheDeadBehind(Clock::TimePoint now) {
   std::set<std::uint32_t> survivors = membership_.members();
   for (const std::uint32_t rank : dead) survivors.erase(rank);
   if (survivors.empty()) return;  // mpirun ends by itself
-  const Result<std::uint64_t> generation = GoOn(survivors, dead, sightings_.DeathText(dead, {}));
+  const bool host_lost = left_host_ && left_host_->ranks == dead;
+  const Result<std::uint64_t> generation =
+      GoOn(survivors, dead, host_lost ? left_host_->ToString() : sightings_.DeathText(dead, {}));
   if (!generation.ok()) NoteFailureHere(generation.status());
 }
 

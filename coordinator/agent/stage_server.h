@@ -6,8 +6,9 @@
 // trusted: it means little after a failure, and MPI_Finalize may hang, so once a result is in, mpirun gets a moment to
 // end by itself and is then killed.
 //
-// On several hosts it also watches that each of them is heard (host_silence.h). One that is not ends the launch: the
-// ranks of the others are fenced, and mpirun is killed.
+// On several hosts it also watches that each of them is heard (host_silence.h). One that is not ends a gang's launch:
+// the ranks of the others are fenced, and mpirun is killed. In divisible work its ranks are dead like any others, and
+// the rest goes on, though Open MPI's mpirun will end a minute later for the loss of its daemon.
 //
 // A message counts when its sender was started by this launch and is still a member; others are answered with Fenced.
 // Where survivors go on: in a gang they ask for it; in divisible work a dead rank is left behind without a question.
@@ -118,6 +119,8 @@ class StageServer {
   // Journals that `survivors` go on without `dead`, who died as `what` says, as the generation that is returned.
   Result<std::uint64_t> GoOn(const std::set<std::uint32_t>& survivors, const std::vector<std::uint32_t>& dead,
                              const std::string& what);
+  void LookForLostHosts(Clock::TimePoint now);
+  void NoteDeath(std::uint32_t rank);
   void LeaveTheDeadBehind(Clock::TimePoint now);
   Status CollectParts(const std::string& peer, const stillhouse::v1::Envelope& envelope);
   Status Publish();
@@ -128,6 +131,7 @@ class StageServer {
   void NoteStorageTrouble(const std::string& source, const std::string& trouble);
   Status Reply(const std::string& peer, stillhouse::v1::Envelope* envelope);
 
+  bool LeavesDeadBehind() const { return work_.Any() && options_.survivors_go_on; }
   bool Ending() const { return results_.Settled(membership_.members()); }
   std::chrono::milliseconds EndPatience() const;
   GenerationEnd EndOf(const Status& outcome, const std::string& what) const;
@@ -143,6 +147,7 @@ class StageServer {
   PhaseTimes phase_times_;
   HostSilence host_silence_;
   std::optional<LostHost> lost_host_;  // set: the launch is over
+  std::optional<LostHost> left_host_;  // newest whose ranks are among the dead
   CheckpointCollector collector_;
   Clock::TimePoint generation_since_;
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones

@@ -25,7 +25,7 @@ namespace still::coordinator {
 struct SchedulerOptions {
   std::int64_t ageing_ms_per_point = 3'600'000;   // waiting this long is worth one point of priority; 0: no ageing
   std::int64_t default_duration_ms = 86'400'000;  // expected of a job without a time limit
-  std::uint32_t reservations = 64;
+  std::uint32_t reservations = 16;    // each has wide gangs wait less, and narrow ones more: docs/performance.md
   std::int32_t preemption_gap = 100;  // a job makes way for one whose own priority is this much higher; < 1: for none
 };
 

@@ -24,13 +24,13 @@ bool WaitsForOthers(std::string_view phase) { return phase == "reduce" || phase 
 // Where ranks work one by one, so that the slowest can be told. In start, restore, recover and shutdown all wait for
 // all.
 bool WorksAlone(std::string_view phase) {
-  static constexpr std::array<std::string_view, 6> kAlone = {"compute",  "data",       "optimizer",
-                                                             "snapshot", "checkpoint", "stage"};
+  static constexpr std::array<std::string_view, 7> kAlone = {"compute",    "data",      "optimizer", "snapshot",
+                                                             "checkpoint", "inference", "stage"};
   return std::find(kAlone.begin(), kAlone.end(), phase) != kAlone.end();
 }
 
 double Goodput::*KindOf(std::string_view phase) {
-  if (phase == "compute" || phase == "optimizer" || phase == "stage") return &Goodput::compute;
+  if (phase == "compute" || phase == "optimizer" || phase == "inference" || phase == "stage") return &Goodput::compute;
   if (phase == "data") return &Goodput::data;
   if (phase == "reduce") return &Goodput::reduce;
   if (phase == "vote") return &Goodput::vote;

@@ -11,7 +11,6 @@
 #include "common/check.h"
 #include "common/fault_point.h"
 #include "common/files.h"
-#include "common/host_name.h"
 
 namespace still::shards {
 namespace {
@@ -83,7 +82,7 @@ std::string TargetStore::ShardPath(std::uint32_t shard) const {
 
 TargetShardPlace TargetStore::PlaceOf(std::uint32_t shard) const {
   return {.path = ShardPath(shard),
-          .staged_as = fmt::format("{}.{}.shard-{:05}", final_path_, HostName(), shard),
+          .staged_as = fmt::format("{}.shard-{:05}", final_path_, shard),
           .committed_path = ShardDirectory(final_path_, shard)};
 }
 
@@ -97,8 +96,7 @@ Result<std::string> TargetStore::SealedDigest(std::uint32_t shard) const {
 
 Status TargetStore::RemoveLeftovers() const {
   const std::filesystem::path final_path(final_path_);
-  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(),
-                                               fmt::format("{}.{}.", final_path.filename().string(), HostName())));
+  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(), final_path.filename().string() + "."));
   const Status removed = RemoveStaleTemporaries(building_path_);  // of a manifest
   return removed.code() == Code::kNotFound ? Ok() : removed;      // it is the artifact by now
 }

@@ -1,6 +1,6 @@
 // The targets artifact. Many processes build it shard by shard, and any of them may be killed at any time:
 //
-//   <artifacts>/targets/<digest>.<host>.shard-NNNNN.partial-<pid>/  being computed, by as many processes as like to
+//   <artifacts>/targets/<digest>.shard-NNNNN.partial-<host>-<pid>/  being computed, by as many processes as like to
 //   <artifacts>/targets/<digest>.building/shard-NNNNN/   sealed one by one; what is sealed is never done again
 //   <artifacts>/targets/<digest>/                        the same directory, renamed when all shards are there
 //   <artifacts>/targets/<digest>.shard-NNNNN.bad/        sealed, but another process computed something else

@@ -12,6 +12,7 @@
 
 #include "common/bytes.h"
 #include "common/fault_point.h"
+#include "common/host_name.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -136,7 +137,7 @@ TEST(AtomicFileTest, DestroyedWithoutCommitItLeavesTheOldContents) {
 TEST(AtomicFileTest, AFullDiskLeavesNothingAndAFailedWriteIsNeverCommitted) {
   const TempDirectory directory;
   const std::string path = directory / "file";
-  const std::string temporary = fmt::format("{}.tmp-{}", path, getpid());
+  const std::string temporary = fmt::format("{}.tmp-{}-{}", path, HostName(), getpid());
   const auto full = AllOf(HasSubstr("cannot write " + path), HasSubstr("free space on that file system"));
   ASSERT_EQ(symlink("/dev/full", temporary.c_str()), 0);
   EXPECT_THAT(WriteFileAtomically(path, "contents"), StatusIs(Code::kResourceExhausted, full));
@@ -195,7 +196,7 @@ TEST(StagedDirectoryTest, TheFirstToCommitWins) {
 TEST(StagedDirectoryTest, StartsEmptyOverWhatAKilledProcessOfTheSameNumberLeft) {
   const TempDirectory directory;
   const std::string path = directory / "final";
-  const std::string stale = fmt::format("{}.partial-{}", path, getpid());
+  const std::string stale = fmt::format("{}.partial-{}-{}", path, HostName(), getpid());
   ASSERT_OK(MakeDirectories(stale));
   Write(stale + "/old", "");
   ASSERT_OK_AND_ASSIGN(auto staged, StagedDirectory::Create(path));
@@ -205,31 +206,31 @@ TEST(StagedDirectoryTest, StartsEmptyOverWhatAKilledProcessOfTheSameNumberLeft) 
 TEST(FilesTest, StaleTemporariesOfEndedProcessesAloneAreRemoved) {
   const TempDirectory directory;
   const pid_t ended = EndedProcess();
-  ASSERT_OK(MakeDirectories(directory / fmt::format("a.partial-{}", ended)));
-  Write(directory / fmt::format("a.partial-{}/file", ended), "");
-  Write(directory / fmt::format("b.tmp-{}", ended), "");
-  const std::string ours = fmt::format("c.tmp-{}", getpid());
-  for (const std::string& kept : {ours, std::string("d.partial-"), std::string("e.tmp-12x"), std::string("f")}) {
-    Write(directory / kept, "");
-  }
+  ASSERT_OK(MakeDirectories(directory / fmt::format("a.partial-{}-{}", HostName(), ended)));
+  Write(directory / fmt::format("a.partial-{}-{}/file", HostName(), ended), "");
+  Write(directory / fmt::format("b.tmp-{}-{}", HostName(), ended), "");
+  const std::string ours = fmt::format("c.tmp-{}-{}", HostName(), getpid());
+  const std::string elsewhere = fmt::format("d.tmp-another-host-{}", ended);  // it may live there
+  const std::vector<std::string> kept = {ours, elsewhere, "e.partial-", "f.tmp-12x", "g.tmp-12", "h"};
+  for (const std::string& name : kept) Write(directory / name, "");
   ASSERT_OK(RemoveStaleTemporaries(directory.path()));
-  EXPECT_THAT(NamesIn(directory.path()), ElementsAre(ours, "d.partial-", "e.tmp-12x", "f"));
+  EXPECT_EQ(NamesIn(directory.path()), kept);
 }
 
 TEST(FilesTest, StaleTemporariesOfAPrefixAloneAreRemoved) {
   const TempDirectory directory;
   const pid_t ended = EndedProcess();
   for (const char* name : {"ours.a", "ours.b", "other"})
-    ASSERT_OK(MakeDirectories(directory / fmt::format("{}.partial-{}", name, ended)));
+    ASSERT_OK(MakeDirectories(directory / fmt::format("{}.partial-{}-{}", name, HostName(), ended)));
   ASSERT_OK(RemoveStaleTemporaries(directory.path(), "ours."));
-  EXPECT_THAT(NamesIn(directory.path()), ElementsAre(fmt::format("other.partial-{}", ended)));
+  EXPECT_THAT(NamesIn(directory.path()), ElementsAre(fmt::format("other.partial-{}-{}", HostName(), ended)));
 }
 
 TEST(FilesTest, ManyProcessesMayRemoveTheSameLeftovers) {
   const TempDirectory directory;
   const pid_t ended = EndedProcess();
   for (int i = 0; i < 300; ++i) {
-    const std::string staged = directory / fmt::format("{}.partial-{}", i, ended);
+    const std::string staged = directory / fmt::format("{}.partial-{}-{}", i, HostName(), ended);
     ASSERT_OK(MakeDirectories(staged));
     for (const char* name : {"/a", "/b", "/c"}) Write(staged + name, "");
   }

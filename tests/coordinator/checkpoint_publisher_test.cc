@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/files.h"
+#include "common/host_name.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -115,7 +116,7 @@ TEST_F(CheckpointPublisherTest, ReconcileBringsJournalAndDirectoriesTogether) {
   Write(20, 3);
   Write(90, 3);
   ASSERT_OK(MakeDirectories(Path(90, 3) + ".bad"));
-  ASSERT_OK(WriteFileAtomically(JoinPath(Path(10), kManifestFile) + ".tmp-999999999", "torn"));
+  ASSERT_OK(WriteFileAtomically(fmt::format("{}/{}.tmp-{}-999999999", Path(10), kManifestFile, HostName()), "torn"));
   ASSERT_OK_AND_ASSIGN(const auto present, publisher_.Reconcile());
   ASSERT_EQ(present.size(), 1u);
   EXPECT_EQ(present[0].info.step, 10u);

@@ -128,6 +128,8 @@ TEST(RecoveryPolicyTest, LostHostEndsAJobOfSeveralAndIsADeathOfAJobOfOne) {
   EXPECT_EQ(several.action, NextAction::kFail);
   EXPECT_THAT(several.failure, StatusIs(Code::kUnavailable, HasSubstr("why 4")));
   EXPECT_EQ(Decide(ends, {.stage = "train"}).action, NextAction::kRelaunch);
+  ends.back().in_place = true;  // nobody waits for it
+  EXPECT_NE(Decide(ends, {.stage = "targets", .several_hosts = true}).action, NextAction::kFail);
 }
 
 }  // namespace

@@ -89,6 +89,51 @@ TEST_F(StageServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) {
   EXPECT_EQ(server->Run(job, stops_).code, Code::kOk);
 }
 
+// Ranks of divisible work need each other for nothing: those of a lost host are dead like any others.
+TEST_F(StageServerHostsTest, InDivisibleWorkTheOthersGoOnWithoutTheHostThatFallsSilent) {
+  StageServerOptions options = Options();
+  options.stage = "targets";
+  options.shards = 3;
+  options.last_words = milliseconds(20);
+  std::vector<GenerationEnd> ends;
+  options.on_shrink = [&](const GenerationEnd& end, std::size_t survivors) {
+    EXPECT_EQ(survivors, 1u);
+    ends.push_back(end);
+    return Result<std::uint64_t>(kLaunched + 1);
+  };
+  const auto server = StageServer::Bind(std::move(options), Clock::System()).value();
+  FakeJob job([&](auto) {
+    FakeRank zero(server->endpoint(), kLaunched, 0), one(server->endpoint(), kLaunched, 1);
+    FakeRank two(server->endpoint(), kLaunched, 2);
+    const auto lost = one.NextShard();
+    EXPECT_EQ(two.NextShard().shard(), 1u);
+    for (FakeRank* of_b : {&one, &two}) Beat(*of_b, "b");
+    FakeRank guardian(server->endpoint(), kLaunched, 0);
+    stillhouse::v1::LeaseGrant grant;
+    for (std::uint32_t done = 0; done < 3;) {
+      Beat(guardian, "a");
+      grant = zero.NextShard();
+      if (grant.answer() != stillhouse::v1::LEASE_ANSWER_SHARD) continue;  // b has it
+      zero.SayDone(grant, "same");
+      ++done;
+    }
+    while (!two.Beat().has_fenced()) continue;
+    one.SayDone(lost, "too late");
+    EXPECT_TRUE(one.Answer().has_fenced());
+    EXPECT_EQ(zero.NextShard().answer(), stillhouse::v1::LEASE_ANSWER_COMMIT);
+    zero.SayResult(Code::kOk);
+    return ExitInfo{};
+  });
+  const GenerationEnd end = server->Run(job, stops_);
+  EXPECT_EQ(end.code, Code::kOk) << end.why;
+  EXPECT_EQ(end.generation, kLaunched + 1);
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].lost_host, "b");
+  EXPECT_TRUE(ends[0].in_place);
+  EXPECT_THAT(ends[0].what, HasSubstr("host b was lost: its ranks 1 and 2 have been silent for"));
+  EXPECT_EQ(job.terminations, 0);
+}
+
 TEST_F(StageServerHostsTest, OneRankOfAHostThatIsHeardIsEnough) {
   const auto server = StageServer::Bind(Options(), Clock::System()).value();
   FakeJob job([&](auto) {

@@ -1,7 +1,11 @@
 // The coordinator over three hosts (namespaces of this machine): a host is lost in mid-training, the coordinator is
-// killed meanwhile, and the job goes on with the two that are left, to the bits of the run nobody touched.
+// killed meanwhile, and the job goes on with the two that are left, to the bits of the run nobody touched. One that is
+// lost over target shards costs the shards it held.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
 
 #include "common/files.h"
 #include "tests/integration/daemon_fixture.h"
@@ -11,6 +15,7 @@ namespace {
 
 using still::testing::NamespaceHosts;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class DaemonHostsTest : public still::testing::DaemonFixture {
  protected:
@@ -31,8 +36,61 @@ class DaemonHostsTest : public still::testing::DaemonFixture {
     DaemonFixture::SetUp();
   }
 
+  // Of the target cache: how many shards are sealed, and the manifest, which has their digests.
+  std::size_t SealedShards() const {
+    std::size_t sealed = 0;
+    for (const std::string& path : pipeline_.Artifacts("targets")) {
+      const auto names = still::ListDirectory(path);
+      if (!names.ok()) continue;  // it is renamed
+      for (const std::string& name : *names) sealed += name.starts_with("shard-") ? 1 : 0;
+    }
+    return sealed;
+  }
+  // Makes the targets anew: `disturb` does something to host b once some of them are there.
+  void TargetsWithout(const std::function<void()>& disturb) {
+    const std::string manifest = ManifestOf(pipeline_);
+    ASSERT_NE(manifest, "");
+    ASSERT_TRUE(still::RemoveAll(pipeline_.artifacts() + "/targets").ok());
+    ServeWithFault("*:*:targets.record:delay2500@*");
+    ASSERT_EQ(Submit().exit_code, 0);
+    Until("three shards are sealed", [&] { return SealedShards() >= 3; });
+    disturb();
+    Until("the targets are made", [&] {
+      return Still({"show", "targets"}).out.find(" is SUCCEEDED") != std::string::npos;
+    });
+    EXPECT_EQ(ManifestOf(pipeline_), manifest);
+    for (const std::string& path : pipeline_.Artifacts("targets")) EXPECT_THAT(path, Not(HasSubstr(".partial-")));
+  }
+  static std::string ManifestOf(const still::testing::TinyPipeline& pipeline) {
+    for (const std::string& path : pipeline.Artifacts("targets")) {
+      const auto manifest = still::ReadFile(path + "/manifest.json");
+      if (manifest.ok()) return *manifest;
+    }
+    return "";
+  }
+
   std::optional<NamespaceHosts> hosts_;
 };
+
+// No packet says that anything happened: its ranks are left behind, the others finish in the same launch.
+TEST_F(DaemonHostsTest, TargetsAreFinishedInPlaceWithoutAHostThatIsCutOff) {
+  TargetsWithout([this] { hosts_->Cut("b"); });
+  const std::string shown = Still({"show", "targets"}).out;
+  EXPECT_THAT(shown, HasSubstr("attempt       1,"));
+  const std::string events = Still({"events"}).out;
+  EXPECT_THAT(events, HasSubstr("host b was lost: its rank 1 has been silent for")) << shown;
+  EXPECT_THAT(Still({"nodes"}).out, HasSubstr("BLACKLISTED")) << "though its loss ended no launch";
+  hosts_->Kill("b");
+  hosts_->Boot("b");
+}
+
+// Its kernel closes its connections: Open MPI ends the launch, and the next one has the sealed shards.
+TEST_F(DaemonHostsTest, TargetsAreFinishedElsewhereWithoutAHostWhoseProcessesDie) {
+  TargetsWithout([this] { hosts_->Kill("b"); });
+  EXPECT_THAT(Still({"show", "targets"}).out, HasSubstr("attempt       2,"));
+  EXPECT_THAT(Still({"events"}).out, HasSubstr("host b was lost"));
+  hosts_->Boot("b");
+}
 
 TEST_F(DaemonHostsTest, AJobGoesOnWithoutTheHostItLostWhileTheCoordinatorIsKilled) {
   ASSERT_EQ(Submit().exit_code, 0);

@@ -37,7 +37,7 @@ class TargetsSurvivalTest : public ::testing::Test {
   static std::unique_ptr<TinyPipeline> Prepared(const std::string& directory) {
     auto pipeline = std::make_unique<TinyPipeline>(directory, still::testing::DemoData());
     pipeline->Set("ranks", "3");
-    pipeline->Set("corpus.sequences_per_shard", "32");
+    pipeline->Set("corpus.sequences_per_shard", "16");
     pipeline->Set("targets.mask.variants", "2");
     return pipeline;
   }
@@ -134,6 +134,20 @@ TEST_F(TargetsSurvivalTest, ASignalFromOutsideCostsItsRankAndNothingElse) {
   const ProcessResult result = run.Wait();
   ExpectSameShards(result);
   EXPECT_THAT(result.err, HasSubstr(kInPlace));
+}
+
+TEST_F(TargetsSurvivalTest, ARankThatHangsOverAShardIsKilledByItsGuardianAndDoneWithout) {
+  pipeline_->Set("recovery.mode", "inplace");
+  pipeline_->Set("recovery.hang_seconds", "2");
+  pipeline_->Set("recovery.hang_factor", "1");
+  const ProcessResult result = Run({"1:4:targets.record:delay600000", "*:*:targets.record:delay600"});
+  ExpectSameShards(result);
+  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in inference"));
+  EXPECT_THAT(result.err, HasSubstr(kInPlace));
+  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
+  const std::string log = still::ReadFile(pipeline_->artifacts() + "/runs/tiny/targets.log").value();
+  EXPECT_THAT(log, HasSubstr("stack of rank 1"));
+  EXPECT_THAT(log, HasSubstr("rank 1 hangs in inference, batch 0, for"));
 }
 
 TEST_F(TargetsSurvivalTest, AStragglersShardIsDoneByAnotherAsWell) {

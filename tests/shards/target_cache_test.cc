@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/host_name.h"
 #include "shards/targets/target_store.h"
 #include "tests/shards/corpus_fixture.h"
 
@@ -227,7 +228,7 @@ TEST_F(TargetStoreTest, BecomesAnArtifactWhenAllShardsAreSealed) {
 
   // Another process goes on where the first was killed, over what that left.
   const TargetStore resumed = Open();
-  ASSERT_TRUE(MakeDirectories(resumed.ShardPath(1) + ".partial-999999999").ok());
+  ASSERT_TRUE(MakeDirectories(fmt::format("{}.partial-{}-999999999", resumed.ShardPath(1), HostName())).ok());
   EXPECT_TRUE(resumed.ShardSealed(0));
   ASSERT_TRUE(WriteTargets(resumed.ShardPath(1), resumed.identity(), 1).ok());
   const Status committed = resumed.Commit({{"seconds", 2.5}});

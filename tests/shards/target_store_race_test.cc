@@ -94,10 +94,10 @@ TEST_F(TargetStoreRaceTest, AProcessKilledOverAShardLeavesTheOtherAlone) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status));
-  const std::string left = fmt::format("{}.{}.shard-00000.partial-{}", digest(), HostName(), child);
+  const std::string left = fmt::format("{}.shard-00000.partial-{}-{}", digest(), HostName(), child);
   EXPECT_THAT(Entries(), ::testing::UnorderedElementsAre(left, digest() + ".building"));
 
-  const auto other_host = fmt::format("{}.elsewhere.shard-00000.partial-{}", store.final_path(), child);
+  const auto other_host = fmt::format("{}.shard-00000.partial-elsewhere-{}", store.final_path(), child);
   ASSERT_OK(MakeDirectories(other_host));
   const auto alive = Compute(store, 0, "");
   ASSERT_OK(store.RemoveLeftovers());

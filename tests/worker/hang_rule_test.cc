@@ -15,7 +15,8 @@ HangVerdict JudgeQuiet(Phase phase, double quiet_seconds, double p99_seconds = 0
 }
 
 TEST(HangRuleTest, OwnWorkMayTakeTheFloor) {
-  for (const Phase phase : {Phase::kCompute, Phase::kOptimizer, Phase::kSnapshot, Phase::kCheckpoint}) {
+  for (const Phase phase :
+       {Phase::kCompute, Phase::kOptimizer, Phase::kSnapshot, Phase::kCheckpoint, Phase::kInference}) {
     EXPECT_EQ(JudgeQuiet(phase, 10, 0.1), HangVerdict::kFine) << PhaseName(phase);
     EXPECT_EQ(JudgeQuiet(phase, 10.1, 0.1), HangVerdict::kHung) << PhaseName(phase);
   }
@@ -49,7 +50,7 @@ TEST(HangRuleTest, StartMayLoadModels) {
   }
 }
 
-TEST(HangRuleTest, StagesWithoutStepsAreNotJudged) {
+TEST(HangRuleTest, StagesWithoutStepsAreNotJudgedBetweenTheirBatches) {
   EXPECT_EQ(JudgeQuiet(Phase::kStage, 1e9), HangVerdict::kFine);
   EXPECT_EQ(HangLimitSeconds({.phase = Phase::kStage}, kLimits), std::numeric_limits<double>::infinity());
 }

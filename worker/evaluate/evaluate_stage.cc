@@ -111,10 +111,14 @@ MaskFillingScore ScoreOf(const MaskFillingSums& sums, std::uint64_t positions) {
 }
 
 // Fills in the scores of all three models.
-Status Score(const Models& models, const HeldoutText& text, ControlLink& control, EvaluationReport* report) {
+Status Score(const Models& models, const HeldoutText& text, const StageContext& context, EvaluationReport* report) {
   std::array<MaskFillingSums, 3> sums;
   StageProgress progress{.total = text.sequences(), .unit = "sequences"};
+  std::uint64_t batches = 0;
   for (const shards::Microbatch& batch : text.Batches()) {
+    context.progress.Enter(Phase::kInference);
+    context.progress.SetMicrobatch(batches++);
+    STILL_RETURN_IF_ERROR(FaultPoint("evaluate.batch"));
     std::vector<MaskedSequence> masked;
     for (std::uint64_t sequence : batch.sequences) {
       STILL_ASSIGN_OR_RETURN(MaskedSequence one, text.Masked(sequence));
@@ -126,8 +130,9 @@ Status Score(const Models& models, const HeldoutText& text, ControlLink& control
     for (const MaskedSequence& one : masked) rows.push_back(&one);
     AddMaskFilling(models.All(), rows, report->temperature, sums);
     progress.done += batch.sequences.size();
-    control.ReportProgress(progress);
+    context.control.ReportProgress(progress);
   }
+  context.progress.Enter(Phase::kStage);
   if (report->masked_positions == 0)
     return Error(Code::kInvalidArgument, "no position of the held-out text is masked; raise targets.mask.rate");
   report->sequences = text.sequences();
@@ -148,14 +153,15 @@ Status TimeInference(const Task& task, const Models& models, const HeldoutText& 
   return Ok();
 }
 
-Status Evaluate(const Task& task, ControlLink& control) {
+Status Evaluate(const StageContext& context) {
+  const Task& task = context.task;
   const ArtifactStore artifacts(task.artifacts_root);
   if (artifacts.Has("report", task.report)) return Ok();
   STILL_ASSIGN_OR_RETURN(const Models models, LoadModels(task, artifacts));
   STILL_ASSIGN_OR_RETURN(const HeldoutText text, HeldoutText::Open(task, artifacts));
   EvaluationReport report{.temperature = task.train.loss.temperature};
   STILL_RETURN_IF_ERROR(TimeInference(task, models, text, &report));
-  STILL_RETURN_IF_ERROR(Score(models, text, control, &report));
+  STILL_RETURN_IF_ERROR(Score(models, text, context, &report));
 
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
                          artifacts.Begin("report", IdentityBuilder::FromText(task.identity)));
@@ -168,8 +174,6 @@ Status Evaluate(const Task& task, ControlLink& control) {
 
 }  // namespace
 
-Status RunEvaluateStage(const StageContext& context) {
-  return context.world.rank() == 0 ? Evaluate(context.task, context.control) : Ok();
-}
+Status RunEvaluateStage(const StageContext& context) { return context.world.rank() == 0 ? Evaluate(context) : Ok(); }
 
 }  // namespace still::worker

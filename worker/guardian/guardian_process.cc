@@ -57,6 +57,7 @@ struct Place {
       case Phase::kRestore:
       case Phase::kStage:
       case Phase::kShutdown: return std::string(PhaseName(phase));
+      case Phase::kInference: return fmt::format("{}, batch {}", PhaseName(phase), microbatch);
       case Phase::kCompute: return fmt::format("{} of step {}, microbatch {}", PhaseName(phase), step, microbatch);
       default: return fmt::format("{} of step {}", PhaseName(phase), step);
     }

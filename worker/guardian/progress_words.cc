@@ -36,6 +36,7 @@ std::string_view PhaseName(Phase phase) {
     case Phase::kSnapshot: return "snapshot";
     case Phase::kCheckpoint: return "checkpoint";
     case Phase::kRecover: return "recover";
+    case Phase::kInference: return "inference";
     case Phase::kStage: return "stage";
     case Phase::kShutdown: return "shutdown";
   }

@@ -23,10 +23,11 @@ enum class Phase : std::uint32_t {
   kSnapshot,    // copy to the memory file system
   kCheckpoint,  // copy for the background writer, or waiting for it to end
   kRecover,     // going on without a dead rank
-  kStage,       // work of a stage that has no steps (targets, evaluate, export): not judged
+  kInference,   // a batch of a stage that has no steps (targets, evaluate)
+  kStage,       // the rest of such a stage: loads, waits for a lease, writes; not judged
   kShutdown,    // the last barrier and MPI_Finalize
 };
-inline constexpr std::size_t kPhases = 11;
+inline constexpr std::size_t kPhases = 12;
 std::string_view PhaseName(Phase phase);
 // Whether the time in this phase depends on other ranks, so that no progress is not this rank's fault.
 bool WaitsForOthers(Phase phase);
@@ -41,7 +42,7 @@ struct PhaseHistogram {
 struct ProgressWords {
   std::atomic<std::uint32_t> phase{0};
   std::atomic<std::uint64_t> step{0};
-  std::atomic<std::uint64_t> microbatch{0};    // position in this rank's share
+  std::atomic<std::uint64_t> microbatch{0};    // position in this rank's share; of kInference, how-manieth batch
   std::atomic<std::int64_t> progressed_ns{0};  // steady clock at the last sign of progress
   std::array<PhaseHistogram, kPhases> histograms;
   std::atomic<std::uint32_t> drain{0};         // guardian or signal handler -> rank: finish the step, publish, end

@@ -49,8 +49,7 @@ class TargetsRank {
     if (shard >= store_.shards())
       return Error(Code::kInternal, "the coordinator gave shard {} of a corpus of {} shards", shard, store_.shards());
     const std::uint64_t tokens_before = progress_.tokens;
-    FinishedShard finished{
-        .shard = shard, .units = (corpus_.ShardEnd(shard) - corpus_.ShardBegin(shard)) * context_.task.mask.variants};
+    FinishedShard finished{.shard = shard, .units = Records(shard)};
     Result<std::string> digest = store_.SealedDigest(shard);  // by an earlier launch, or a rank that died since
     finished.found = digest.ok();
     if (digest.status().code() == Code::kNotFound) digest = Build(shard, &finished.digest);
@@ -67,14 +66,26 @@ class TargetsRank {
 
   Result<std::string> Build(std::uint32_t shard, std::string* computed) {
     progress_.done = 0;
-    return BuildShardTargets(
+    std::uint64_t batch = 0;
+    context_.progress.Enter(Phase::kInference);
+    context_.progress.SetMicrobatch(batch);
+    Result<std::string> digest = BuildShardTargets(
         corpus_, shard, masker_, context_.task.mask.variants, teacher_, store_.PlaceOf(shard), store_.identity(),
         [&](std::uint64_t records, std::uint64_t tokens) {
           progress_.done += records;
           progress_.tokens += tokens;
           context_.control.ReportProgress(progress_);
+          // What a batch takes is known by the last ones; what sealing takes, a disk that others use decides.
+          context_.progress.Enter(progress_.done < Records(shard) ? Phase::kInference : Phase::kStage);
+          context_.progress.SetMicrobatch(++batch);
         },
         computed);
+    context_.progress.Enter(Phase::kStage);  // also after a failure
+    return digest;
+  }
+
+  std::uint64_t Records(std::uint32_t shard) const {
+    return (corpus_.ShardEnd(shard) - corpus_.ShardBegin(shard)) * context_.task.mask.variants;
   }
 
   // The result is said here and now: the others wait for it.
