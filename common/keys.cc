@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <utility>
 
 #include "common/files.h"
@@ -29,6 +30,11 @@ std::string RandomHex() {
   std::string hex;
   for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
   return hex;
+}
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 // What one file holds, without the line break at its end.
@@ -95,6 +101,24 @@ Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& director
   STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(directory));
   return std::optional<RpcClientKeys>(std::move(keys));
 }
+
+Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& asked_for, const std::string& otherwise) {
+  const std::string named = asked_for.empty() ? Environment("STILL_KEYS") : asked_for;
+  if (named.empty()) return ClientKeysIfAny(otherwise);
+  STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(named));
+  return std::optional<RpcClientKeys>(std::move(keys));
+}
+
+Result<std::string> DefaultStateDirectory() {
+  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
+  const std::string home = Environment("HOME");
+  if (home.empty())
+    return Error(Code::kInvalidArgument,
+                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
+  return JoinPath(home, ".local/state/stillhouse");
+}
+
+std::string KeysOfState(const std::string& state_directory) { return JoinPath(state_directory, "keys"); }
 
 Result<std::string> LoadHttpToken(const std::string& directory) { return Load(directory, kHttpToken, 2 * kTokenBytes); }
 
