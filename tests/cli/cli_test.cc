@@ -127,8 +127,31 @@ TEST_F(CliTest, AFaultIsExplainedAndAWrongOneRefusedBeforeAnythingHappens) {
     EXPECT_EQ(result.out, "");
   }
   const ProcessResult good =
-      Still({"run", "--fault", "0:1:vote:stop", "--fault", "*:*:a.b:delay5@2", pipeline, "--check"});
+      Still({"run", "--fault", "0:1:vote:stop", "--fault", "*:*:train.compute:delay5@2", pipeline, "--check"});
   EXPECT_EQ(good.exit_code, 0) << good.err;
+}
+
+TEST_F(CliTest, AFaultAtAPointThatIsNotThereIsRefusedAndANearOneNamed) {
+  const std::string pipeline = CompletePipeline();
+  const std::pair<const char*, const char*> wrong[] = {{"1:2:votes:kill", "did you mean 'vote'?"},
+                                                       {"1:2:train.comptue:kill", "did you mean 'compute'?"},
+                                                       {"1:2:vote:torn", "those that can: write"},
+                                                       {"1:2:frobnicate:nan", "those that can: compute"}};
+  for (const auto& [fault, reason] : wrong) {
+    const ProcessResult result = Still({"run", pipeline, "--check", "--fault", fault});
+    EXPECT_EQ(result.exit_code, 2) << fault;
+    EXPECT_THAT(result.err, HasSubstr(reason)) << fault;
+  }
+}
+
+TEST_F(CliTest, FaultsThatNeverStruckAreNamedAtTheEnd) {
+  const std::map<std::string, std::string> nothing_to_launch = {{"STILL_WORKER", "/bin/true"},
+                                                                {"STILL_MPIRUN", "/bin/true"}};
+  const ProcessResult failed = Still(
+      {"run", CompletePipeline(), "--fault", "*:1:write:error", "--fault", "*:1000:write:kill"}, nothing_to_launch);
+  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_THAT(failed.err, HasSubstr("warning: --fault *:1000:write:kill never struck"));
+  EXPECT_THAT(failed.err, Not(HasSubstr("*:1:write:error never")));
 }
 
 TEST_F(CliTest, AFaultStrikesTheProcessItselfToo) {
