@@ -112,7 +112,7 @@ json JobRow(const RowSources& from, const Job& job) {
               {"message", job.message()},
               {"reason", ReasonLine(job, from.live, from.waits, from.now_ms)},
               {"position", waits ? wait->second.position : 0},
-              {"predicted_start_ms", waits ? wait->second.predicted_start_ms : 0},
+              {"predicted_start_ms", waits && wait->second.unlimited == 0 ? wait->second.predicted_start_ms : 0},
               {"priority", spec.priority()},
               {"ranks", spec.ranks()},
               {"slots_per_rank", spec.slots_per_rank()},
