@@ -31,7 +31,6 @@ exit codes
 
 int Main(int argc, char** argv) {
   CLI::App app("Stillhouse distils BERT-family language models.", "still");
-  app.footer(kExamples);
   app.set_version_flag("--version", "still " STILLHOUSE_VERSION);
   Action action;
   RegisterRun(app, action);
@@ -45,6 +44,7 @@ int Main(int argc, char** argv) {
       return Ok();
     };
   });
+  app.footer(kExamples);  // after them, which would inherit it
   // By the name of the daemon, it is the daemon.
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (std::string_view(argv[0]).ends_with("stilld")) arguments.insert(arguments.begin(), "serve");

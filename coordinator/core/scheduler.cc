@@ -347,7 +347,7 @@ class Planner {
       unlimited_.try_emplace(plan.job->id, unlimited);
       facts.ahead = ahead;
       facts.first_ahead = first_ahead;
-      output_.waits[plan.job->id] = {++position, facts.predicted_start_ms, unlimited, reasons.Of(facts)};
+      output_.waits[plan.job->id] = {++position, facts.predicted_start_ms, reasons.Of(facts), unlimited};
       if (facts.fit != WaitFacts::Fit::kSomeday) continue;
       ++ahead;
       if (plan.fate == Plan::Fate::kReserved && (!first_ahead || plan.start_ms < first_ahead->start_ms))

@@ -60,9 +60,11 @@ json RankRows(const RowSources& from, const Job& job) {
   const LiveJob* live = from.live.Find(job.id());
   if (live == nullptr || live->attempt != job.attempt() || !HoldsSlots(job.state())) return rows;
   const auto stragglers = Stragglers(live->ranks);
+  // Hosts go by the names of the inventory, "localhost" for one; a rank says what its machine calls itself.
+  const bool one_host = job.placement_size() == 1;
   for (const auto& rank : live->ranks) {
     rows.push_back({{"rank", rank.rank()},
-                    {"host", rank.host()},
+                    {"host", one_host ? job.placement(0).host() : rank.host()},
                     {"phase", rank.phase()},
                     {"step", rank.step()},
                     {"phase_seconds", Number(rank.phase_seconds())},

@@ -87,7 +87,7 @@ TEST_F(CliTest, MissingConfigurationIsAUsageErrorMissingInputsAreNot) {
   EXPECT_THAT(result.err, HasSubstr(directory_ / "nowhere"));
   const ProcessResult stat = Still({"corpus", "stat", directory_ / "nothing"});
   EXPECT_EQ(stat.exit_code, 2);
-  EXPECT_THAT(stat.err, HasSubstr("nothing is not a corpus artifact"));
+  EXPECT_THAT(stat.err, AllOf(HasSubstr("nothing does not exist"), HasSubstr("out/artifacts/corpus/")));
 }
 
 TEST_F(CliTest, CheckPrintsPlanAndEffectiveConfigurationAndMakesNothing) {
