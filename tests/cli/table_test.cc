@@ -32,7 +32,7 @@ TEST(TableTest, WhereItDoesNotFitColumnsAreLeftOutAndThenCut) {
             "ID  NAME                   A     B     WHY\n"
             " 1  ablation/no-mlm/train  aaaa  bbbb  waits for slots of others\n");
   EXPECT_EQ(table.Text(56),
-            "ID  NAME                A     B     WHY\n"
+            "ID  NAME                 A     B     WHY\n"
             " 1  …ation/no-mlm/train  aaaa  bbbb  waits for slots of…\n");
   EXPECT_EQ(table.Text(40),
             "ID  NAME            A     WHY\n"
