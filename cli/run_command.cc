@@ -36,16 +36,12 @@ Status PrintPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& co
 }
 
 Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan,
-               const std::atomic<int>& stops) {
+               coordinator::Stage last, const std::atomic<int>& stops) {
   STILL_ASSIGN_OR_RETURN(const std::string worker, FindWorker());
   STILL_ASSIGN_OR_RETURN(const std::string mpirun, cluster::FindMpirun());
   cluster::LocalLauncher launcher(mpirun);
   ProgressDisplay display(stderr, isatty(STDERR_FILENO) != 0, Clock::System());
   coordinator::PipelineRun driver(config, worker, launcher, Clock::System(), display);
-  coordinator::Stage last = coordinator::Stage::kExport;
-  if (!flags.until.empty()) {
-    STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(flags.until));
-  }
   STILL_ASSIGN_OR_RETURN(const auto outcomes, driver.Run(plan, stops, last));
   STILL_ASSIGN_OR_RETURN(const auto summary, coordinator::ReadRunSummary(ArtifactStore(config.artifacts()), plan));
   Print(flags.json ? RunJson(config.name(), plan, outcomes, summary) : "\n" + SummaryText(summary));
@@ -55,6 +51,10 @@ Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& conf
 Status Run(const RunFlags& flags) {
   // Warnings would tear a progress bar; the run's own failures are the command's result.
   InitLog("still", "", /*to_stderr=*/isatty(STDERR_FILENO) == 0);
+  coordinator::Stage last = coordinator::Stage::kExport;
+  if (!flags.until.empty()) {
+    STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(flags.until));
+  }
   STILL_ASSIGN_OR_RETURN(stillhouse::v1::PipelineConfig config, LoadPipelineConfig(flags.config_path));
   if (flags.ranks) config.set_ranks(*flags.ranks);
   STILL_RETURN_IF_ERROR(CheckPipelineConfig(config));
@@ -63,7 +63,7 @@ Status Run(const RunFlags& flags) {
   STILL_ASSIGN_OR_RETURN(const coordinator::Plan plan, coordinator::PlanPipeline(&config));
   if (flags.check) return PrintPlan(flags, config, plan);
   if (!flags.json) Print(PlanText(config.name(), plan) + "\n");
-  return RunPlan(flags, config, plan, stops);
+  return RunPlan(flags, config, plan, last, stops);
 }
 
 }  // namespace

@@ -42,7 +42,10 @@ Result<std::string> Load(const std::string& directory, const char* name, std::si
   const std::string path = JoinPath(directory, name);
   struct stat info {};
   if (stat(path.c_str(), &info) != 0)
-    return ErrnoStatus(errno, "cannot read the key", path).WithContext("`still keys new` makes keys");
+    return ErrnoStatus(errno, "cannot read the key", path)
+        .WithContext(fmt::format("{} has no such key (copy it from keys/ of the coordinator's state directory, or make "
+                                 "new ones for both: `still keys new`)",
+                                 directory));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): make it yours alone: chmod 600 {}",
                  path, info.st_mode & 0777U, path);

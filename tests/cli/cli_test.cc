@@ -61,7 +61,15 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
     EXPECT_THAT(result.err, StartsWith("still: error: "));
     EXPECT_EQ(result.out, "");
   }
-  EXPECT_THAT(Still({"frobnicate"}).err, HasSubstr("frobnicate"));
+  EXPECT_THAT(Still({"frobnicate"}).err, HasSubstr("no command 'still frobnicate'; still --help lists"));
+  EXPECT_THAT(Still({"quue"}).err, HasSubstr("did you mean 'still queue'?"));
+  EXPECT_THAT(Still({"checkpoint", "lst"}).err, HasSubstr("did you mean 'still checkpoint list'?"));
+  EXPECT_THAT(Still({"run", "a.yaml", "--ranks", "two"}).err,
+              HasSubstr("--ranks: 'two' is not a number that it takes (still run --help shows the usage)"));
+  for (const char* option : {"--first", "--count"})
+    EXPECT_THAT(Still({"corpus", "cat", "x", option, "-1"}).err, HasSubstr("'-1' is not a whole number")) << option;
+  EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--until", "frob"}).exit_code, 2);
+  EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "it is at the end of still --help";
   EXPECT_EQ(Still({}).exit_code, 2);
 }
 
