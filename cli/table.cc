@@ -11,7 +11,9 @@ namespace still::cli {
 namespace {
 
 constexpr std::size_t kGap = 2;
-constexpr std::size_t kLeastWidth = 14;  // of a column that is cut, unless its texts are shorter
+
+// Of a column that is cut, unless its texts are shorter: names, and sentences.
+std::size_t LeastWidth(int fit) { return fit == kCutBeginning ? 14 : 24; }
 
 bool ContinuesCodePoint(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -68,7 +70,7 @@ std::vector<std::size_t> Table::Widths(std::size_t columns) const {
     std::size_t sum = 0;
     for (std::size_t i = 0; i < widths.size(); ++i) {
       if (widths[i] == 0) continue;
-      sum += (sum == 0 ? 0 : kGap) + (cut && is_cut(i) ? std::min(widths[i], kLeastWidth) : widths[i]);
+      sum += (sum == 0 ? 0 : kGap) + (cut && is_cut(i) ? std::min(widths[i], LeastWidth(columns_[i].fit)) : widths[i]);
     }
     return sum;
   };
@@ -84,7 +86,9 @@ std::vector<std::size_t> Table::Widths(std::size_t columns) const {
   while (total(/*cut=*/false) > columns) {
     std::size_t widest = columns_.size();
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if (is_cut(i) && widths[i] > kLeastWidth && (widest == columns_.size() || widths[i] > widths[widest])) widest = i;
+      if (is_cut(i) && widths[i] > LeastWidth(columns_[i].fit) &&
+          (widest == columns_.size() || widths[i] > widths[widest]))
+        widest = i;
     }
     if (widest == columns_.size()) break;
     --widths[widest];

@@ -32,11 +32,11 @@ TEST(TableTest, WhereItDoesNotFitColumnsAreLeftOutAndThenCut) {
             "ID  NAME                   A     B     WHY\n"
             " 1  ablation/no-mlm/train  aaaa  bbbb  waits for slots of others\n");
   EXPECT_EQ(table.Text(56),
-            "ID  NAME                 A     B     WHY\n"
-            " 1  …ation/no-mlm/train  aaaa  bbbb  waits for slots of…\n");
+            "ID  NAME            A     B     WHY\n"
+            " 1  …/no-mlm/train  aaaa  bbbb  waits for slots of othe…\n");
   EXPECT_EQ(table.Text(40),
-            "ID  NAME            A     WHY\n"
-            " 1  …/no-mlm/train  aaaa  waits for slo…\n");
+            "ID  NAME            WHY\n"
+            " 1  …/no-mlm/train  waits for slots of …\n");
   EXPECT_EQ(table.Text(10),
             "ID  NAME …\n"
             " 1  …/no-…\n");
