@@ -1,4 +1,5 @@
-// Which faults of a command line struck, in this process or in one that it started: each leaves a mark, an empty file.
+// Which faults of a command line struck, in this process or in one that it started: each leaves a mark, a byte in a
+// file in this process's memory, which goes with it.
 #pragma once
 
 #include <memory>
@@ -22,11 +23,11 @@ class FaultWatch {
   std::vector<std::string> NeverStruck() const;
 
  private:
-  FaultWatch(std::vector<std::string> specifications, std::string marks)
-      : specifications_(std::move(specifications)), marks_(std::move(marks)) {}
+  FaultWatch(std::vector<std::string> specifications, int marks)
+      : specifications_(std::move(specifications)), marks_(marks) {}
 
   const std::vector<std::string> specifications_;
-  const std::string marks_;  // directory
+  const int marks_;  // a byte for each of them
 };
 
 }  // namespace still
