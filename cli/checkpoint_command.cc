@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 Status NotACheckpoint(const std::string& path, std::string_view problem) {
   return Error(Code::kInvalidArgument,
-               "{} {}; name a checkpoint, <artifacts>/checkpoints/<digest>/step-NNNNNNNN.g<generation>, or that "
-               "<digest> directory for the newest one",
+               "{} {}; name a checkpoint, <artifacts>/checkpoints/<digest>/step-NNNNNNNN.g<generation>, for example "
+               "out/artifacts/checkpoints/0f3c.../step-00000100.g1, or that <digest> directory for the newest one",
                path, problem);
 }
 
@@ -32,8 +32,13 @@ bool IsDirectory(const std::string& path) {
 // The checkpoints of a job; INVALID_ARGUMENT when there is none.
 Result<std::vector<std::string>> CheckpointsOfJob(const std::string& directory) {
   const auto wrong = [&](std::string_view problem) {
-    return Error(Code::kInvalidArgument, "{} {}; name <artifacts>/checkpoints/<digest>", directory, problem);
+    return Error(
+        Code::kInvalidArgument,
+        "{} {}; name <artifacts>/checkpoints/<digest>, for example out/artifacts/checkpoints/0f3c... (the digest "
+        "of the student or teacher, in `still run PIPELINE --check`)",
+        directory, problem);
   };
+  if (!Exists(directory)) return wrong("does not exist");
   if (!IsDirectory(directory)) return wrong("is no directory");
   if (Exists(JoinPath(directory, kManifestFile))) return wrong("is one checkpoint, not the directory of a job's");
   STILL_ASSIGN_OR_RETURN(std::vector<std::string> paths, ListCheckpoints(directory));

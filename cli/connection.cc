@@ -3,13 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/keys.h"
+#include "coordinator/core/names.h"
 #include "coordinator/service/state_directory.h"
 
 namespace still::cli {
@@ -18,23 +18,11 @@ namespace {
 namespace v1 = stillhouse::v1;
 using coordinator::CoordinatorClient;
 
-std::optional<std::uint64_t> AsId(const std::string& text) {
-  std::uint64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size() || id == 0) return std::nullopt;
-  return id;
-}
-
-bool IsMeant(const std::string& text, const std::string& name) { return name == text || name.ends_with("/" + text); }
-
-// The names among `jobs` that `text` may mean; the whole name alone, where there is one.
-std::vector<std::string> NamesMeant(const std::string& text, const std::vector<JobRow>& jobs) {
+// The names among `jobs` that `text` may mean.
+std::vector<std::string> NamesAmong(const std::vector<JobRow>& jobs, const std::string& text) {
   std::vector<std::string> names;
-  for (const JobRow& job : jobs) {
-    if (job.name == text) return {text};
-    if (IsMeant(text, job.name) && std::ranges::find(names, job.name) == names.end()) names.push_back(job.name);
-  }
-  return names;
+  for (const JobRow& job : jobs) names.push_back(job.name);
+  return coordinator::NamesMeant(text, names);
 }
 
 Status SeveralMeant(const std::string& text, const std::vector<std::string>& candidates) {
@@ -47,12 +35,11 @@ Status SeveralMeant(const std::string& text, const std::vector<std::string>& can
 Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags) {
   std::string state = flags.state;
   if (state.empty()) {
-    STILL_ASSIGN_OR_RETURN(state, coordinator::DefaultStateDirectory());
+    STILL_ASSIGN_OR_RETURN(state, DefaultStateDirectory());
   }
   STILL_ASSIGN_OR_RETURN(const std::string endpoint,
                          FindCoordinator(flags.coordinator, coordinator::StateDirectory(state)));
-  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys,
-                         ClientKeysIfAny(coordinator::StateDirectory(state).Keys()));
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(flags.keys, KeysOfState(state)));
   return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
                                     Clock::System());
 }
@@ -75,7 +62,7 @@ Result<View> Ask(CoordinatorClient& client, const ViewQuery& query) {
 Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
                                 const std::vector<JobRow>& ended) {
   for (const auto* jobs : {&live, &ended}) {
-    const std::vector<std::string> names = NamesMeant(text, *jobs);
+    const std::vector<std::string> names = NamesAmong(*jobs, text);
     if (names.empty()) continue;
     if (names.size() > 1) return SeveralMeant(text, names);
     std::vector<std::uint64_t> ids;
@@ -92,15 +79,15 @@ Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRo
 }
 
 Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text) {
-  if (const auto id = AsId(text)) return *id;
+  if (const auto id = coordinator::JobIdIn(text)) return *id;
   STILL_ASSIGN_OR_RETURN(const View queue, Ask(client, {.view = "queue"}));
-  if (!NamesMeant(text, queue.jobs).empty()) return ChooseJob(text, queue.jobs, {});
+  if (!NamesAmong(queue.jobs, text).empty()) return ChooseJob(text, queue.jobs, {});
   STILL_ASSIGN_OR_RETURN(const View history, Ask(client, {.view = "history", .limit = kAllRows}));
   return ChooseJob(text, queue.jobs, history.jobs);
 }
 
 Result<std::uint64_t> FindPipeline(CoordinatorClient& client, const std::string& text) {
-  if (const auto id = AsId(text)) return *id;
+  if (const auto id = coordinator::JobIdIn(text)) return *id;
   for (const char* name : {"queue", "history"}) {
     STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .limit = kAllRows}));
     std::uint64_t newest = 0;

@@ -15,6 +15,7 @@ namespace still::cli {
 struct ConnectionFlags {
   std::string coordinator;  // endpoint; empty: see FindCoordinator
   std::string state;        // directory; empty: DefaultStateDirectory
+  std::string keys;         // directory; empty: see FindClientKeys
 };
 
 Result<std::unique_ptr<coordinator::CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags);

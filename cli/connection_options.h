@@ -16,6 +16,8 @@ inline void AddConnectionOptions(CLI::App* command, ConnectionFlags& flags) {
       ->add_option("--state", flags.state,
                    "the coordinator's state directory; else $STILL_STATE, else ~/.local/state/stillhouse")
       ->type_name("DIR");
+  command->add_option("--keys", flags.keys, "client keys for it; else $STILL_KEYS, else keys/ of the state directory")
+      ->type_name("DIR");
 }
 
 }  // namespace still::cli

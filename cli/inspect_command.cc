@@ -21,7 +21,18 @@ namespace {
 Status CheckKind(const std::string& directory, std::string_view kind) {
   const Result<std::string> identity = ReadFile(JoinPath(directory, "identity.txt"));
   if (identity.ok() && identity->starts_with(fmt::format("kind={}\n", kind))) return Ok();
-  return Error(Code::kInvalidArgument, "{} is not a {} artifact; name <artifacts>/{}/<digest>", directory, kind, kind);
+  constexpr std::string_view kKindLine = "kind=";
+  const std::string is =
+      !Exists(directory) ? "does not exist"
+      : identity.ok() && identity->starts_with(kKindLine)
+          ? fmt::format("is a {} artifact, not a {} artifact",
+                        identity->substr(kKindLine.size(), identity->find('\n') - kKindLine.size()), kind)
+          : fmt::format("is not a {} artifact", kind);
+  return Error(
+      Code::kInvalidArgument,
+      "{} {}; name <artifacts>/{}/<digest>, for example out/artifacts/{}/{} (`still run PIPELINE --check` shows "
+      "its digest)",
+      Escaped(directory), Escaped(is), kind, kind, "0f3c...");
 }
 
 Result<std::vector<std::string>> ReadVocabulary(const std::string& path) {

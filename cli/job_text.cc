@@ -102,22 +102,22 @@ std::string PhasesText(const JobRow& job) {
   return text;
 }
 
-std::string QueueText(const View& view) {
+std::string QueueText(const View& view, std::size_t columns) {
   if (view.jobs.empty())
     return StorageText(view) + "no jobs: `still submit PIPELINE.yaml` brings some, `still history` shows past ones\n";
   Table table({{"ID", Align::kRight},
-               {"NAME"},
-               {"OWNER"},
+               {"NAME", Align::kLeft, kCutBeginning},
+               {"OWNER", Align::kLeft, kSpare + 5},
                {"STATE"},
-               {"FOR", Align::kRight},
-               {"PRIORITY", Align::kRight},
-               {"RANKS", Align::kRight},
+               {"FOR", Align::kRight, kSpare + 1},
+               {"PRIORITY", Align::kRight, kSpare + 7},
+               {"RANKS", Align::kRight, kSpare + 3},
                {"PROGRESS"},
-               {"TOKENS/S", Align::kRight},
-               {"LEFT", Align::kRight},
-               {"POSITION", Align::kRight},
-               {"START"},
-               {"REASON"}});
+               {"TOKENS/S", Align::kRight, kSpare + 4},
+               {"LEFT", Align::kRight, kSpare},
+               {"POSITION", Align::kRight, kSpare + 6},
+               {"START", Align::kLeft, kSpare + 2},
+               {"REASON", Align::kLeft, kCutEnd}});
   for (const JobRow& job : view.jobs) {
     table.Add({fmt::to_string(job.id), job.name, job.owner, StateText(job),
                job.since_ms == 0 ? "" : DurationText(SecondsBetween(job.since_ms, view.now_ms)),
@@ -125,20 +125,20 @@ std::string QueueText(const View& view) {
                ProgressText(job), RateText(job), LeftText(job), job.position == 0 ? "" : fmt::to_string(job.position),
                RelativeText(job.predicted_start_ms, view.now_ms), ReasonText(job)});
   }
-  return StorageText(view) + table.Text();
+  return StorageText(view) + table.Text(columns);
 }
 
-std::string HistoryText(const View& view) {
+std::string HistoryText(const View& view, std::size_t columns) {
   if (view.jobs.empty()) return "no job has ended yet\n";
   Table table({{"ID", Align::kRight},
-               {"NAME"},
-               {"OWNER"},
+               {"NAME", Align::kLeft, kCutBeginning},
+               {"OWNER", Align::kLeft, kSpare + 1},
                {"STATE"},
                {"CAUSE"},
                {"ENDED"},
-               {"RAN FOR", Align::kRight},
-               {"ATTEMPTS", Align::kRight},
-               {"MESSAGE"}});
+               {"RAN FOR", Align::kRight, kSpare},
+               {"ATTEMPTS", Align::kRight, kSpare + 2},
+               {"MESSAGE", Align::kLeft, kCutEnd}});
   for (const JobRow& job : view.jobs) {
     const bool ran = job.started_ms != 0 && job.ended_ms >= job.started_ms;
     table.Add({fmt::to_string(job.id), job.name, job.owner, job.state, job.cause,
@@ -146,24 +146,24 @@ std::string HistoryText(const View& view) {
                ran ? DurationText(SecondsBetween(job.started_ms, job.ended_ms)) : "",
                job.attempt == 0 ? "" : fmt::to_string(job.attempt), job.message});
   }
-  return table.Text();
+  return table.Text(columns);
 }
 
-std::string NodesText(const View& view) {
+std::string NodesText(const View& view, std::size_t columns) {
   if (view.hosts.empty()) return "no hosts: give `still serve` a hostfile, or slots on this machine\n";
   Table table({{"HOST"},
                {"STATE"},
                {"SLOTS", Align::kRight},
                {"FREE", Align::kRight},
                {"FAILURES", Align::kRight},
-               {"JOBS"},
-               {"REASON"}});
+               {"JOBS", Align::kLeft, kCutEnd},
+               {"REASON", Align::kLeft, kCutEnd}});
   for (const HostRow& host : view.hosts) {
     table.Add({host.name, host.state, fmt::to_string(host.slots), fmt::to_string(host.free),
                host.failures == 0 ? "" : fmt::to_string(host.failures), fmt::format("{}", fmt::join(host.jobs, " ")),
                host.reason});
   }
-  return table.Text();
+  return table.Text(columns);
 }
 
 std::string EventsText(const std::vector<EventRow>& events) {

@@ -9,9 +9,9 @@
 
 namespace still::cli {
 
-std::string QueueText(const View& view);
-std::string HistoryText(const View& view);
-std::string NodesText(const View& view);
+std::string QueueText(const View& view, std::size_t columns = 0);
+std::string HistoryText(const View& view, std::size_t columns = 0);
+std::string NodesText(const View& view, std::size_t columns = 0);
 std::string EventsText(const std::vector<EventRow>& events);
 std::string WhyText(const View& view);
 std::string ShowText(const View& view);

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include "common/keys.h"
-#include "coordinator/service/state_directory.h"
 
 namespace still::cli {
 Status NewKeysCommand(const std::string& directory) {
   std::string path = directory;
   if (path.empty()) {
-    STILL_ASSIGN_OR_RETURN(const std::string state, coordinator::DefaultStateDirectory());
-    path = coordinator::StateDirectory(state).Keys();
+    STILL_ASSIGN_OR_RETURN(const std::string state, DefaultStateDirectory());
+    path = KeysOfState(state);
   }
   STILL_RETURN_IF_ERROR(NewKeys(path));
   fmt::print(
@@ -18,7 +17,7 @@ Status NewKeysCommand(const std::string& directory) {
       "  server.secret stays where the coordinator runs\n"
       "  server.public, client.public and client.secret go, by a safe way, to whoever may use it: with them one may\n"
       "  start programs on its hosts\n"
-      "  http.token lets one change things by way of the status page\n"
+      "  http.token lets one see and change things by way of the status page\n"
       "A coordinator that runs on this state directory takes them when it is started again: do that now\n",
       path);
   return Ok();

@@ -1,4 +1,4 @@
-// `still keys`: the keys of a coordinator that other hosts reach.
+// `still keys`: the keys of a coordinator, made before its first start, which would make them.
 #pragma once
 
 #include <string>

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "cli/registration.h"
+#include "cli/text.h"
+#include "common/nearest_name.h"
 #include "common/status.h"
 
 namespace still::cli {
@@ -29,9 +31,49 @@ exit codes
   0 done, 2 usage or configuration, 3 input, artifact or storage missing, bad or full, 4 unavailable, 5 cancelled,
   70 a bug)";
 
+// "still run": the command whose options were being read.
+std::string CommandOf(const CLI::App& app) {
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  return app.get_name() + (parsed.empty() ? "" : " " + CommandOf(*parsed.front()));
+}
+
+// The first word that is no command, where one was expected; ok when the arguments (the first one last) are otherwise
+// wrong.
+Status CheckCommands(const CLI::App& app, const std::vector<std::string>& reversed) {
+  const CLI::App* command = &app;
+  std::string path = app.get_name();
+  for (auto word = reversed.rbegin(); word != reversed.rend() && !word->starts_with('-'); ++word) {
+    std::vector<std::string> known;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* sub : command->get_subcommands([](const CLI::App*) { return true; })) {
+      if (!sub->get_group().empty()) known.push_back(sub->get_name());
+      if (sub->get_name() == *word) next = sub;
+    }
+    if (next == nullptr && known.empty()) return Ok();
+    if (next == nullptr) {
+      const std::string nearest = NearestName(*word, known);
+      return Error(Code::kInvalidArgument, "no command '{} {}'; {}", path, Escaped(*word),
+                   nearest.empty() ? fmt::format("{} --help lists what there is", path)
+                                   : fmt::format("did you mean '{} {}'?", path, nearest));
+    }
+    command = next;
+    path += " " + next->get_name();
+  }
+  return Ok();
+}
+
+// CLI11 says "Could not convert: --ranks = two".
+std::string Reworded(std::string what) {
+  constexpr std::string_view kConversion = "Could not convert: ", kEquals = " = ";
+  const std::size_t equals = what.rfind(kEquals);
+  if (!what.starts_with(kConversion) || equals == std::string::npos) return what;
+  return fmt::format("{}: '{}' is not a number that it takes",
+                     what.substr(kConversion.size(), equals - kConversion.size()),
+                     what.substr(equals + kEquals.size()));
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Stillhouse distils BERT-family language models.", "still");
-  app.footer(kExamples);
   app.set_version_flag("--version", "still " STILLHOUSE_VERSION);
   Action action;
   RegisterRun(app, action);
@@ -45,16 +87,22 @@ int Main(int argc, char** argv) {
       return Ok();
     };
   });
+  app.footer(kExamples);  // after them, which would inherit it
   // By the name of the daemon, it is the daemon.
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (std::string_view(argv[0]).ends_with("stilld")) arguments.insert(arguments.begin(), "serve");
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
+    if (const Status commands = CheckCommands(app, arguments); !commands.ok()) {
+      fmt::print(stderr, "still: error: {}\n", commands.message());
+      return ExitCode(commands);
+    }
     app.parse(std::move(arguments));
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    const Status usage = Error(Code::kInvalidArgument, "{} (still --help shows the usage)", error.what());
+    const Status usage = Error(Code::kInvalidArgument, "{} ({} --help shows the usage)",
+                               Escaped(Reworded(error.what())), CommandOf(app));
     fmt::print(stderr, "still: error: {}\n", usage.message());
     return ExitCode(usage);
   }

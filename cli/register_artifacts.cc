@@ -3,6 +3,7 @@
 
 #include "cli/checkpoint_command.h"
 #include "cli/inspect_command.h"
+#include "cli/number_check.h"
 #include "cli/registration.h"
 
 namespace still::cli {
@@ -42,10 +43,8 @@ void AddCat(CLI::App* corpus, Action& action) {
   const auto flags = std::make_shared<CatFlags>();
   CLI::App* cat = AddVerb(corpus, "cat", "Print sequences as text, one a line", flags->directory);
   cat->add_flag("--heldout", flags->heldout, "of the held-out split instead of the training split");
-  cat->add_option("--first", flags->first, "index of the first sequence")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  cat->add_option("--count", flags->count, "how many")->check(CLI::NonNegativeNumber)->capture_default_str();
+  cat->add_option("--first", flags->first, "index of the first sequence")->check(WholeNumber())->capture_default_str();
+  cat->add_option("--count", flags->count, "how many")->check(WholeNumber())->capture_default_str();
   cat->callback([flags, &action] { action = [flags] { return CatCorpusCommand(*flags); }; });
 }
 

@@ -3,6 +3,7 @@
 #include "cli/change_command.h"
 #include "cli/connection_options.h"
 #include "cli/logs_command.h"
+#include "cli/number_check.h"
 #include "cli/registration.h"
 #include "cli/report_command.h"
 #include "cli/submit_command.h"
@@ -74,7 +75,7 @@ void AddLogs(CLI::App& app, Action& action) {
   logs->add_option("job", flags->job, kJob)->required()->type_name("JOB");
   logs->add_flag("-f,--follow", flags->follow, "go on until the job ends");
   logs->add_option("--rank", flags->rank, "of this rank only")->type_name("R");
-  logs->add_option("--tail", flags->tail, "begin with the last so many lines")->type_name("N");
+  logs->add_option("--tail", flags->tail, "begin with the last so many lines")->check(WholeNumber())->type_name("N");
   AddConnectionOptions(logs, flags->connection);
   logs->callback([flags, &action] { action = [flags] { return LogsCommand(*flags); }; });
 }

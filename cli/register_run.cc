@@ -11,7 +11,7 @@ constexpr const char* kFaultHelp = R"(for tests: make a process fail at a named 
 SPEC = <rank>:<step>:<point>:<kind>[@<launch>], for example 1:4:vote:kill
   rank    of the worker, or * for any process
   step    in progress (outside of training the how-manieth pass of the point), or * for every one
-  point   compute, reduce, vote, optimizer, snapshot, write, fsync, rename, publish, shutdown, ...
+  point   compute, reduce, vote, optimizer, snapshot, write, fsync, rename, publish, shutdown, ... (docs/recovery.md)
   kind    kill, stop, delay<ms>, error, enospc, torn, nan, flip
   launch  the how-manieth mpirun of this run (1 unless given), or *)";
 

@@ -32,10 +32,13 @@ void RegisterServe(CLI::App& app, Action& action) {
       ->type_name("ARG")
       ->allow_extra_args(false);
   serve->add_flag("--no-http", flags->no_http, "no status page");
+  serve->add_flag("--no-keys", flags->no_keys,
+                  "let in every user of this machine (loopback only): for a container of your own");
   serve->callback([flags, &action] { action = [flags] { return ServeCommand(*flags); }; });
 
   const auto directory = std::make_shared<std::string>();
-  CLI::App* keys = app.add_subcommand("keys", "Keys for a coordinator that other hosts reach")->require_subcommand(1);
+  CLI::App* keys = app.add_subcommand("keys", "A coordinator's keys, which its first start makes if you did not")
+                       ->require_subcommand(1);
   CLI::App* made = keys->add_subcommand("new", "Make keys; those that are there are never replaced");
   made->add_option("--directory", *directory, "instead of keys/ in the coordinator's state directory")
       ->type_name("DIR");

@@ -16,6 +16,7 @@ struct ServeFlags {
   std::string http_address = "127.0.0.1";
   std::uint16_t http_port = 5680;
   bool no_http = false;
+  bool no_keys = false;
   std::string address;
   std::string network;
   std::string ssh_identity;

@@ -123,7 +123,9 @@ Status SubmitCommand(const SubmitFlags& flags) {
   if (!flags.json) {
     fmt::print("{}\npipeline {} ({}) is submitted{}\n", TextOf(submission), submission.pipeline,
                Escaped(submission.pipeline_name),
-               flags.hold ? fmt::format(", held: `still release --pipeline {}` lets it go", submission.pipeline) : "");
+               flags.hold   ? fmt::format(", held: `still release --pipeline {}` lets it go", submission.pipeline)
+               : flags.wait ? ""
+                            : ": `still queue` shows its jobs, `still top` watches them");
   } else if (!flags.wait) {
     fmt::print("{}\n", json.dump(2));
   }

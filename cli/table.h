@@ -10,9 +10,14 @@ namespace still::cli {
 
 enum class Align { kLeft, kRight };
 
+// What becomes of a column where the table is too wide: it stays, loses the end or the beginning of its texts, or is
+// left out, kSpare + 1 before kSpare.
+enum Fit : int { kWhole, kCutEnd, kCutBeginning, kSpare };
+
 struct Column {
   std::string title;
   Align align = Align::kLeft;
+  int fit = kWhole;
 };
 
 class Table {
@@ -24,12 +29,14 @@ class Table {
   bool empty() const { return rows_.empty(); }
 
   // Title line and rows, two blanks between columns, none at the end of a line. Columns that are empty in every row
-  // are left out.
-  std::string Text() const;
+  // are left out. `columns`: no wider than that, if it can be; 0: as wide as it is.
+  std::string Text(std::size_t columns = 0) const;
   // As a table in Markdown.
   std::string Markdown() const;
 
  private:
+  std::vector<std::size_t> Widths(std::size_t columns) const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
@@ -38,7 +45,7 @@ class Table {
 std::size_t Width(std::string_view text);
 // The first `columns` of it; the last one is "…" when something is cut off.
 std::string Clipped(std::string_view text, std::size_t columns);
-// The same for each line of it.
-std::string ClippedLines(std::string_view text, std::size_t columns);
+// The last `columns` of it; the first one is "…" when something is cut off.
+std::string ClippedInFront(std::string_view text, std::size_t columns);
 
 }  // namespace still::cli

@@ -37,10 +37,10 @@ winsize SizeOfTerminal() {
   return size;
 }
 
-// On a terminal a job has one line: a reason that does not fit is told in full by `still why`.
-std::string QueueToFit(const View& view) {
-  if (isatty(STDOUT_FILENO) == 0) return QueueText(view);
-  return ClippedLines(QueueText(view), SizeOfTerminal().ws_col);
+// Rows are to fit on a terminal, where `still why` and `still show` tell the rest; elsewhere they are whole.
+template <std::string (*kText)(const View&, std::size_t)>
+std::string ToFit(const View& view) {
+  return kText(view, isatty(STDOUT_FILENO) == 0 ? 0 : SizeOfTerminal().ws_col);
 }
 
 Status PrintWhole(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
@@ -64,9 +64,9 @@ Status PrintEventsAsJson(const std::string& answer) {
 
 }  // namespace
 
-Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &QueueToFit); }
-Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &HistoryText); }
-Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &NodesText); }
+Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &ToFit<QueueText>); }
+Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &ToFit<HistoryText>); }
+Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &ToFit<NodesText>); }
 Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WhyText); }
 Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, "job", &ShowText); }
 

@@ -10,7 +10,8 @@
 //           (FaultSpoils says so: what was computed is not a number), flip (FaultFlips says so: one bit of it is wrong)
 //   launch  the how-manieth mpirun of its stage in this `still run` (STILL_LAUNCH, 1 when unset); 1 unless given; * for
 //           every one
-// A specification that cannot be read ends the process when it starts.
+// A specification that cannot be read ends the process when it starts; a point that is not there is never passed, and
+// only a command line's are looked up (fault_names.h) and watched (fault_watch.h).
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,7 @@ class FaultScope {
   FaultScope& operator=(const FaultScope&) = delete;
 };
 
-// INVALID_ARGUMENT says what is wrong with one specification (of a command line).
+// INVALID_ARGUMENT says what is wrong with one specification (of a command line), also that there is no such point.
 Status CheckFaultSpecification(std::string_view specification);
 
 // Arms this process and those it starts from now on with these specifications instead of the ones it was started with.

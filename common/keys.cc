@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <utility>
 
 #include "common/entropy.h"
@@ -28,12 +29,20 @@ std::string RandomHex() {
   return hex;
 }
 
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 // What one file holds, without the line break at its end.
 Result<std::string> Load(const std::string& directory, const char* name, std::size_t size) {
   const std::string path = JoinPath(directory, name);
   struct stat info {};
   if (stat(path.c_str(), &info) != 0)
-    return ErrnoStatus(errno, "cannot read the key", path).WithContext("`still keys new` makes keys");
+    return ErrnoStatus(errno, "cannot read the key", path)
+        .WithContext(fmt::format("{} has no such key (copy it from keys/ of the coordinator's state directory, or make "
+                                 "new ones for both: `still keys new`)",
+                                 directory));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): make it yours alone: chmod 600 {}",
                  path, info.st_mode & 0777U, path);
@@ -92,6 +101,24 @@ Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& director
   STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(directory));
   return std::optional<RpcClientKeys>(std::move(keys));
 }
+
+Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& asked_for, const std::string& otherwise) {
+  const std::string named = asked_for.empty() ? Environment("STILL_KEYS") : asked_for;
+  if (named.empty()) return ClientKeysIfAny(otherwise);
+  STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(named));
+  return std::optional<RpcClientKeys>(std::move(keys));
+}
+
+Result<std::string> DefaultStateDirectory() {
+  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
+  const std::string home = Environment("HOME");
+  if (home.empty())
+    return Error(Code::kInvalidArgument,
+                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
+  return JoinPath(home, ".local/state/stillhouse");
+}
+
+std::string KeysOfState(const std::string& state_directory) { return JoinPath(state_directory, "keys"); }
 
 Result<std::string> LoadHttpToken(const std::string& directory) { return Load(directory, kHttpToken, 2 * kTokenBytes); }
 

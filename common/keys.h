@@ -1,7 +1,8 @@
-// The keys of a coordinator and those who may talk to it: one directory, made once, copied to where they are needed.
+// The keys of a coordinator and those who may talk to it: one directory, made at its first start, copied to where they
+// are needed.
 //   server.public  server.secret   the coordinator's CURVE pair
 //   client.public  client.secret   the pair that all its clients and agents share
-//   http.token                     what a request to change something over HTTP must carry
+//   http.token                     what a request over HTTP must carry
 // Files are 0600 in a directory of 0700; one that others may read is refused: whoever holds client.secret may start
 // programs here.
 #pragma once
@@ -20,8 +21,15 @@ Status NewKeys(const std::string& directory);
 // NOT_FOUND without the files; PERMISSION_DENIED when others may read them, INVALID_ARGUMENT when they hold no key.
 Result<RpcServerKeys> LoadServerKeys(const std::string& directory);
 Result<RpcClientKeys> LoadClientKeys(const std::string& directory);
-// As LoadClientKeys; nothing when there is no such directory.
-Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
 Result<std::string> LoadHttpToken(const std::string& directory);
+// As LoadClientKeys; nothing when there is no such directory: its coordinator takes everybody.
+Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
+// What a client is to use: the keys in `asked_for`, else in $STILL_KEYS, else those in `otherwise`, if any.
+Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& asked_for, const std::string& otherwise);
+
+// A coordinator's state: $STILL_STATE, else ~/.local/state/stillhouse; INVALID_ARGUMENT when there is neither that nor
+// a home. And where its keys are.
+Result<std::string> DefaultStateDirectory();
+std::string KeysOfState(const std::string& state_directory);
 
 }  // namespace still

@@ -53,8 +53,8 @@ Status CheckOpenEndpoint(const std::string& endpoint) {
   const std::string host = endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
   if (IsLoopback(host)) return Ok();
   return Error(Code::kInvalidArgument,
-               "cannot listen at {} without keys: whoever reaches it could take part; make keys with `still keys new`, "
-               "or listen at tcp://127.0.0.1:PORT",
+               "cannot listen at {} without keys: whoever reaches it could take part; serve with keys, or listen at "
+               "tcp://127.0.0.1:PORT",
                endpoint);
 }
 

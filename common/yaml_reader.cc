@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
 #include <vector>
+
+#include "common/nearest_name.h"
 
 namespace still {
 
@@ -14,23 +15,6 @@ using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-
-namespace {
-
-std::size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({substituted, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
-}
-
-}  // namespace
 
 std::string NameInYaml(const EnumValueDescriptor& value) {
   std::string prefix;
@@ -114,12 +98,8 @@ Status YamlReader::UnknownKey(const YAML::Node& node, const std::string& path, c
   std::vector<std::string> known;
   for (int i = 0; i < descriptor.field_count(); ++i) known.push_back(descriptor.field(i)->name());
   const std::string name = path.substr(path.rfind('.') + 1);
-  const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-    return EditDistance(name, a) < EditDistance(name, b);
-  });
-  if (EditDistance(name, *nearest) <= std::max<std::size_t>(2, name.size() / 3)) {
-    return At(node, fmt::format("unknown key '{}'; did you mean '{}'?", path, *nearest));
-  }
+  if (const std::string nearest = NearestName(name, known); !nearest.empty())
+    return At(node, fmt::format("unknown key '{}'; did you mean '{}'?", path, nearest));
   return At(node, fmt::format("unknown key '{}'; known here: {}", path, fmt::join(known, ", ")));
 }
 

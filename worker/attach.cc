@@ -59,10 +59,9 @@ Result<std::string> Keep(const std::string& task) {
 }  // namespace
 
 Result<std::string> FetchTask(const AttachOptions& options) {
-  std::optional<RpcClientKeys> keys;
-  if (!options.keys.empty()) {
-    STILL_ASSIGN_OR_RETURN(keys, LoadClientKeys(options.keys));
-  }
+  const Result<std::string> state = DefaultStateDirectory();
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys,
+                         FindClientKeys(options.keys, state.ok() ? KeysOfState(*state) : ""));
   const stillhouse::v1::Attach attach = Introduction(options.job);
   STILL_ASSIGN_OR_RETURN(
       const std::unique_ptr<RpcClient> client,
@@ -79,7 +78,14 @@ Result<std::string> FetchTask(const AttachOptions& options) {
     message.mutable_client()->set_protocol(kProtocol);
     message.mutable_client()->set_request(number);
     *message.mutable_client()->mutable_attach() = attach;
-    STILL_RETURN_IF_ERROR(client->Send(message.SerializeAsString()));
+    if (const Status sent = client->Send(message.SerializeAsString()); sent.code() == Code::kUnavailable) {
+      return Error(Code::kUnavailable,
+                   "the coordinator at {} refuses us: {}; name its client keys (--keys, STILL_KEYS), or its state "
+                   "directory (STILL_STATE)",
+                   options.coordinator, keys ? "it has no keys, or others than ours" : "it has keys, which we lack");
+    } else if (!sent.ok()) {
+      return sent;
+    }
     STILL_ASSIGN_OR_RETURN(const std::optional<std::string> answer, client->Receive(kAnswer));
     stillhouse::v1::ClientReply reply;
     if (!answer) {

@@ -12,7 +12,7 @@ namespace still::worker {
 struct AttachOptions {
   std::string coordinator;  // endpoint
   std::string job;          // number or name
-  std::string keys;         // directory of client keys; empty: none
+  std::string keys;         // directory of client keys; empty: see FindClientKeys
 };
 
 // The path of the task, a file in this process's memory that survives exec. Waits as long as the job cannot be

@@ -135,7 +135,9 @@ int main(int argc, char** argv) {
   CLI::Option* job =
       app.add_option("--job", attach.job, "take this job, as part of an mpirun typed by hand")->excludes(task);
   app.add_option("--coordinator", attach.coordinator, "that has the job: tcp://host:5600")->needs(job);
-  app.add_option("--keys", attach.keys, "its client keys (still keys new)")->needs(job)->type_name("DIR");
+  app.add_option("--keys", attach.keys, "its client keys; else $STILL_KEYS, else those of the state directory")
+      ->needs(job)
+      ->type_name("DIR");
   job->needs("--coordinator");
   app.set_version_flag("--version", "still-worker " STILLHOUSE_VERSION);
   try {

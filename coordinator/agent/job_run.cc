@@ -147,23 +147,28 @@ class Run {
     const RecoveryConfig& recovery = spec_.config().recovery();
     job.host_silence.silence = milliseconds(recovery.host_seconds());
     job.host_silence.everybody = milliseconds(std::max(recovery.host_seconds(), recovery.orphan_seconds()));
-    STILL_RETURN_IF_ERROR(AddHosts(&job));
+    STILL_RETURN_IF_ERROR(AddKeys(&job));
+    AddHosts(&job);
     return job;
   }
 
-  // Where ranks are, or may be, on other machines, they are let in by keys that are made for this attempt alone.
-  Status AddHosts(AgentJob* job) const {
-    const stillhouse::v1::HostAccess& access = task_.access();
-    if (access.address().empty()) return Ok();
+  // Ranks are let in by keys that are made for this attempt alone: this machine may have other users.
+  static Status AddKeys(AgentJob* job) {
     STILL_ASSIGN_OR_RETURN(const RpcKeyPair own, NewRpcKeyPair());
     STILL_ASSIGN_OR_RETURN(job->network.client, NewRpcKeyPair());
-    job->network.bind = fmt::format("tcp://{}:*", access.address());
     job->network.keys = RpcServerKeys{.own = own, .clients = {job->network.client.public_key}};
+    return Ok();
+  }
+
+  // Where ranks are, or may be, on other machines.
+  void AddHosts(AgentJob* job) const {
+    const stillhouse::v1::HostAccess& access = task_.access();
+    if (access.address().empty()) return;
+    job->network.bind = fmt::format("tcp://{}:*", access.address());
     for (const auto& share : task_.placement()) job->launch.hosts.push_back({share.host(), share.ranks()});
     job->launch.ssh = {.identity_file = access.ssh_identity_file(),
                        .arguments = {access.ssh_arguments().begin(), access.ssh_arguments().end()},
                        .network = access.network()};
-    return Ok();
   }
 
   // What all launches have in common.

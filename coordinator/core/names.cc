@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 namespace still::coordinator {
 
 std::string StateName(stillhouse::v1::JobState state) {
@@ -25,6 +28,22 @@ std::string PlacementText(const stillhouse::v1::Job& job) {
   for (const auto& share : job.placement())
     text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", share.host(), share.ranks());
   return text;
+}
+
+std::optional<std::uint64_t> JobIdIn(const std::string& text) {
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id == 0) return std::nullopt;
+  return id;
+}
+
+std::vector<std::string> NamesMeant(const std::string& text, const std::vector<std::string>& names) {
+  std::vector<std::string> meant;
+  for (const std::string& name : names) {
+    if (name == text) return {text};
+    if (name.ends_with("/" + text) && std::ranges::find(meant, name) == meant.end()) meant.push_back(name);
+  }
+  return meant;
 }
 
 }  // namespace still::coordinator

@@ -1,7 +1,11 @@
-// Names of states and causes, for people and programs: "PENDING", "PROCESS_DEATH"; empty for the unspecified ones.
+// Names of states and causes, for people and programs: "PENDING", "PROCESS_DEATH"; empty for the unspecified ones. And
+// how people name a job: by its id, its name, or the end of that from a '/' on ("no-mlm/train").
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/proto/coordinator.pb.h"
 
@@ -13,5 +17,10 @@ std::string CauseName(stillhouse::v1::Cause cause);
 std::string JobText(const stillhouse::v1::Job& job);
 // "a:2, b:1".
 std::string PlacementText(const stillhouse::v1::Job& job);
+
+// The id that `text` is; ids are counted from 1.
+std::optional<std::uint64_t> JobIdIn(const std::string& text);
+// The different ones of `names` that `text` may mean; the whole name alone, where there is one.
+std::vector<std::string> NamesMeant(const std::string& text, const std::vector<std::string>& names);
 
 }  // namespace still::coordinator

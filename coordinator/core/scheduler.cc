@@ -340,15 +340,18 @@ class Planner {
     std::uint32_t ahead = 0;
     std::optional<WaitFacts::Other> first_ahead;
     for (const Plan& plan : plans_) {
+      if (plan.job->duration_ms <= 0) unlimited_[plan.job->id] = plan.job->id;
       if (plan.fate == Plan::Fate::kStarts) continue;
       WaitFacts facts = FactsOf(plan);
+      const std::uint64_t unlimited = facts.room_maker ? facts.room_maker->unlimited : 0;
+      unlimited_.try_emplace(plan.job->id, unlimited);
       facts.ahead = ahead;
       facts.first_ahead = first_ahead;
-      output_.waits[plan.job->id] = {++position, facts.predicted_start_ms, reasons.Of(facts)};
+      output_.waits[plan.job->id] = {++position, facts.predicted_start_ms, reasons.Of(facts), unlimited};
       if (facts.fit != WaitFacts::Fit::kSomeday) continue;
       ++ahead;
       if (plan.fate == Plan::Fate::kReserved && (!first_ahead || plan.start_ms < first_ahead->start_ms))
-        first_ahead = {plan.job->id, plan.start_ms};
+        first_ahead = {plan.job->id, plan.start_ms, unlimited != 0};
     }
   }
 
@@ -372,16 +375,19 @@ class Planner {
       return std::ranges::find_first_of(slots, plan.slots, {}, &SlotsOnHost::host, &SlotsOnHost::host) != slots.end();
     };
     std::optional<WaitFacts::RoomMaker> maker;
-    const auto offer = [&](std::uint64_t id, bool leaving) {
-      if (!maker || id < maker->id) maker = {id, leaving};
+    const auto offer = [&](std::uint64_t id, bool leaving, std::uint64_t unlimited) {
+      if (!maker || id < maker->id) maker = {id, leaving, unlimited};
     };
     for (const Occupant& occupant : occupants_) {
-      if (occupant.end_ms == plan.start_ms && shares_host(occupant.slots)) offer(occupant.job->id, occupant.leaving);
+      if (occupant.end_ms != plan.start_ms || !shares_host(occupant.slots)) continue;
+      const bool limited = occupant.job->duration_ms > 0 || occupant.leaving;
+      offer(occupant.job->id, occupant.leaving, limited ? 0 : occupant.job->id);
     }
     if (maker) return maker;
     for (const Plan& other : plans_) {
-      if (!other.slots.empty() && other.end_ms() == plan.start_ms && shares_host(other.slots))
-        offer(other.job->id, false);
+      if (other.slots.empty() || other.end_ms() != plan.start_ms || !shares_host(other.slots)) continue;
+      const auto behind = unlimited_.find(other.job->id);
+      offer(other.job->id, false, behind == unlimited_.end() ? 0 : behind->second);
     }
     return maker;
   }
@@ -400,6 +406,7 @@ class Planner {
   std::vector<Plan> plans_;  // in queue order
   std::uint32_t reserved_ = 0;
   std::size_t failed_tries_ = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> unlimited_;  // job to the one that makes its end a guess, or 0
   SchedulerOutput output_;
 };
 

@@ -112,6 +112,9 @@ std::string WaitReasons::SlotsText(const WaitFacts& facts) const {
                           Counted(static_cast<std::uint64_t>(facts.ranks_now), "rank"));
   }
   if (facts.predicted_start_ms == 0) return text;
+  if (facts.room_maker && facts.room_maker->unlimited != 0)
+    return text + fmt::format("; when it starts is unknown: it waits behind job {}, which has no time limit",
+                              facts.room_maker->unlimited);
   text += fmt::format("; expected to start {}", InText(facts.predicted_start_ms));
   if (facts.room_maker) {
     text += fmt::format(", when job {} {}", facts.room_maker->id, facts.room_maker->leaving ? "has made way" : "ends");
@@ -120,8 +123,10 @@ std::string WaitReasons::SlotsText(const WaitFacts& facts) const {
 }
 
 std::string WaitReasons::ReservedText(const WaitFacts& facts) const {
-  const std::string predicted =
-      facts.predicted_start_ms == 0 ? "" : fmt::format("; expected to start {}", InText(facts.predicted_start_ms));
+  const bool guessed = facts.room_maker && facts.room_maker->unlimited != 0;
+  const std::string predicted = facts.predicted_start_ms == 0 || guessed
+                                    ? ""
+                                    : fmt::format("; expected to start {}", InText(facts.predicted_start_ms));
   if (!facts.first_ahead) return "its slots are free" + predicted;
   return fmt::format("{}, which are free, but it would not be done before they are needed by {} ahead of it{}",
                      NeedText(facts.gang), facts.ahead == 1 ? fmt::format("job {}", facts.first_ahead->id) : "jobs",
@@ -129,12 +134,13 @@ std::string WaitReasons::ReservedText(const WaitFacts& facts) const {
 }
 
 std::string WaitReasons::AheadText(const WaitFacts& facts) const {
-  const std::string start = facts.first_ahead ? InText(facts.first_ahead->start_ms) : "";
+  const bool known = facts.first_ahead && !facts.first_ahead->guessed;
+  const std::string start = known ? ", expected to start " + InText(facts.first_ahead->start_ms) : "";
   if (facts.ahead == 1 && facts.first_ahead)
-    return fmt::format("job {} is ahead of it, expected to start {}", facts.first_ahead->id, start);
+    return fmt::format("job {} is ahead of it{}", facts.first_ahead->id, start);
   std::string text = fmt::format("{} {} ahead of it", Counted(facts.ahead, "job"), facts.ahead == 1 ? "is" : "are");
   if (facts.first_ahead) {
-    text += fmt::format("; the first to start is job {}, expected {}", facts.first_ahead->id, start);
+    text += fmt::format("; the first to start is job {}{}", facts.first_ahead->id, start);
   }
   return text;
 }

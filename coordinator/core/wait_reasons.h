@@ -18,10 +18,12 @@ struct WaitFacts {
   struct Other {
     std::uint64_t id = 0;
     UnixMs start_ms = 0;
+    bool guessed = false;
   };
   struct RoomMaker {
     std::uint64_t id = 0;
     bool leaving = false;
+    std::uint64_t unlimited = 0;  // itself or one that it waits for: without a time limit, and nothing tells its end
   };
 
   cluster::GangShape gang;

@@ -10,7 +10,6 @@
 namespace still::coordinator {
 namespace {
 
-constexpr std::string_view kCookie = "stillhouse_token=";
 constexpr std::string_view kBearer = "Bearer ";
 
 // "localhost:5680" -> "localhost", "[::1]:5680" -> "::1".
@@ -19,13 +18,13 @@ std::string_view NameIn(std::string_view host) {
   return host.substr(0, host.find(':'));
 }
 
-std::string_view TokenInCookies(std::string_view cookies) {
+std::string_view TokenInCookies(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
     const std::size_t end = std::min(cookies.find(';'), cookies.size());
     std::string_view one = cookies.substr(0, end);
     cookies.remove_prefix(std::min(end + 1, cookies.size()));
     while (one.starts_with(' ')) one.remove_prefix(1);
-    if (one.starts_with(kCookie)) return one.substr(kCookie.size());
+    if (one.starts_with(name) && one.substr(name.size()).starts_with('=')) return one.substr(name.size() + 1);
   }
   return {};
 }
@@ -33,7 +32,7 @@ std::string_view TokenInCookies(std::string_view cookies) {
 bool HasToken(const AccessRules& rules, const AccessClaims& claims) {
   const std::string_view authorization = claims.authorization;
   if (authorization.starts_with(kBearer) && SameSecret(authorization.substr(kBearer.size()), rules.token)) return true;
-  return SameSecret(TokenInCookies(claims.cookie), rules.token);
+  return SameSecret(TokenInCookies(claims.cookie, rules.cookie), rules.token);
 }
 
 }  // namespace
@@ -62,9 +61,10 @@ AccessVerdict CheckAccess(const AccessRules& rules, const AccessClaims& claims) 
   if (!rules.token.empty() && !HasToken(rules, claims)) {
     const bool first_visit = claims.method == "GET" && SameSecret(claims.token_parameter, rules.token);
     if (!first_visit) {
-      return {401,
-              "a token is required: open /?token=TOKEN once, or send 'Authorization: Bearer TOKEN'; it is in "
-              "keys/http.token of the coordinator's state directory"};
+      return {
+          401,
+          "a token is required: open the address that is in the file 'http' of the coordinator's state directory, or "
+          "send 'Authorization: Bearer TOKEN', of its keys/http.token"};
     }
     verdict.set_cookie = true;
   }
@@ -74,8 +74,8 @@ AccessVerdict CheckAccess(const AccessRules& rules, const AccessClaims& claims) 
   return verdict;
 }
 
-std::string TokenCookie(const std::string& token) {
-  return fmt::format("{}{}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict", kCookie, token);
+std::string TokenCookie(const AccessRules& rules) {
+  return fmt::format("{}={}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict", rules.cookie, rules.token);
 }
 
 }  // namespace still::coordinator

@@ -1,9 +1,9 @@
 // Who may ask over HTTP. Pure.
 //
-// On loopback everybody on this machine may, unless there is a token; the Host header must name this machine, so that
-// a web page whose name was made to point here (DNS rebinding) reads nothing. Beyond loopback a token is required: in
-// "Authorization: Bearer", or once as ?token=, which is answered with a cookie. What changes anything also needs the
-// header "X-Stillhouse: 1", which a page of another origin cannot send.
+// Who has the token: in "Authorization: Bearer", or once as ?token=, which is answered with a cookie. Without a token,
+// which is for loopback only, everybody on this machine. On loopback the Host header must name this machine, so that a
+// web page whose name was made to point here (DNS rebinding) reads nothing. What changes anything also needs the header
+// "X-Stillhouse: 1", which a page of another origin cannot send.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ namespace still::coordinator {
 
 struct AccessRules {
   bool loopback = true;
-  std::string token;  // empty: none is asked for
+  std::string token;                        // empty: none is asked for
+  std::string cookie = "stillhouse_token";  // its name; browsers share cookies among the ports of a host
 };
 
 // Of one request; empty where the header or parameter is missing.
@@ -40,7 +41,7 @@ AccessVerdict CheckAccess(const AccessRules& rules, const AccessClaims& claims);
 bool IsLoopbackName(std::string_view host);
 // Takes the same time wherever the two differ.
 bool SameSecret(std::string_view a, std::string_view b);
-// The value of Set-Cookie for a token.
-std::string TokenCookie(const std::string& token);
+// The value of Set-Cookie.
+std::string TokenCookie(const AccessRules& rules);
 
 }  // namespace still::coordinator

@@ -192,8 +192,7 @@ class HttpServer::Impl {
   Status Start() {
     if (!rules_.loopback && rules_.token.empty()) {
       return Error(Code::kInvalidArgument,
-                   "HTTP on {} is reachable from other machines and needs a token: make one with `still keys new`, or "
-                   "serve on 127.0.0.1",
+                   "HTTP on {} is reachable from other machines and needs a token: serve with keys, or on 127.0.0.1",
                    options_.address);
     }
     const bool bound = options_.port == 0 ? (port_ = server_.bind_to_any_port(options_.address)) > 0
@@ -204,6 +203,7 @@ class HttpServer::Impl {
                    "another with --http-port (0: any free one) or --http, or do without: --no-http",
                    options_.address, options_.port);
     }
+    rules_.cookie = fmt::format("stillhouse_token_{}", port_);
     const bool six = options_.address.find(':') != std::string::npos;
     url_ = fmt::format("http://{}{}{}:{}/", six ? "[" : "", options_.address, six ? "]" : "", port_);
     thread_ = std::thread([this] {
@@ -284,7 +284,7 @@ class HttpServer::Impl {
       AnswerError(verdict.http_status, "PERMISSION_DENIED", verdict.message, response);
       return false;
     }
-    if (verdict.set_cookie) response->set_header("Set-Cookie", TokenCookie(rules_.token));
+    if (verdict.set_cookie) response->set_header("Set-Cookie", TokenCookie(rules_));
     return true;
   }
 

@@ -36,8 +36,8 @@ Result<v1::ClientReply> CoordinatorClient::Call(v1::ClientRequest request) {
     if (const Status sent = rpc_->Send(payload); sent.code() == Code::kUnavailable) {
       // No connection takes it: a server with keys ends those of whoever has none, or others.
       return Error(Code::kUnavailable,
-                   "the coordinator at {} refuses us: {}; name the state directory that has its keys (--state or "
-                   "STILL_STATE)",
+                   "the coordinator at {} refuses us: {}; name the state directory that has its keys (--state, "
+                   "STILL_STATE), or where its client keys are (--keys, STILL_KEYS)",
                    options_.endpoint,
                    options_.keys ? "it has no keys, or others than ours" : "it has keys, which we lack");
     } else if (!sent.ok()) {
@@ -51,9 +51,10 @@ Result<v1::ClientReply> CoordinatorClient::Call(v1::ClientRequest request) {
     return Status(known ? static_cast<Code>(reply->code()) : Code::kInternal, reply->message());
   }
   return Error(Code::kUnavailable,
-               "the coordinator at {} did not answer for {} s; is it running? Start one with `still serve`, or name "
+               "the coordinator at {} did not answer for {} s; is it running{}? Start one with `still serve`, or name "
                "another with --coordinator",
-               options_.endpoint, std::chrono::duration<double>(options_.deadline).count());
+               options_.endpoint, std::chrono::duration<double>(options_.deadline).count(),
+               options_.keys ? ", and with the keys that we have" : "");
 }
 
 Result<std::optional<v1::ClientReply>> CoordinatorClient::Await(std::uint64_t number, Clock::TimePoint until) {

@@ -1,5 +1,7 @@
 #include "coordinator/service/coordinator.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "common/log.h"
@@ -29,19 +31,24 @@ Status CheckProtocol(std::uint32_t protocol) {
                kProtocol, protocol);
 }
 
-// Of an attach: the id, else the only live job of that name.
-Result<std::uint64_t> JobNamed(const State& state, const std::string& name) {
-  if (!name.empty() && name.size() < 19 && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
-    return std::stoull(name);
-  std::optional<std::uint64_t> found;
+// Of an attach: among what waits or runs.
+Result<std::uint64_t> JobNamed(const State& state, const std::string& text) {
+  if (const auto id = JobIdIn(text)) return *id;
+  std::vector<std::string> names;
+  for (const std::uint64_t id : state.live()) names.push_back(state.FindJob(id)->spec().name());
+  const std::vector<std::string> meant = NamesMeant(text, names);
+  std::vector<std::string> jobs;
+  std::uint64_t found = 0;
   for (const std::uint64_t id : state.live()) {
-    if (state.FindJob(id)->spec().name() != name) continue;
-    if (found)
-      return Error(Code::kInvalidArgument, "'{}' are jobs {} and {}: name one by its number", name, *found, id);
+    if (std::ranges::find(meant, state.FindJob(id)->spec().name()) == meant.end()) continue;
+    jobs.push_back(JobText(*state.FindJob(id)));
     found = id;
   }
-  if (!found) return Error(Code::kNotFound, "no job that waits or runs is called '{}'; still queue shows them", name);
-  return *found;
+  if (jobs.size() > 1)
+    return Error(Code::kInvalidArgument, "'{}' could be {}: name one by its number", text, fmt::join(jobs, ", "));
+  if (jobs.empty())
+    return Error(Code::kNotFound, "no job that waits or runs is called '{}'; still queue shows them", text);
+  return found;
 }
 
 }  // namespace

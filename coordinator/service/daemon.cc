@@ -102,11 +102,34 @@ stillhouse::v1::HostAccess AccessOf(const DaemonOptions& options) {
   return access;
 }
 
+struct DaemonKeys {
+  std::optional<RpcServerKeys> rpc;
+  std::string http_token;
+};
+
+// Made at the first start. Clients that find keys use them, so who wants none must have none.
+Result<DaemonKeys> KeysOf(const DaemonOptions& options, const StateDirectory& directory) {
+  DaemonKeys keys;
+  if (!options.keys) {
+    if (!Exists(directory.Keys())) return keys;
+    return Error(Code::kInvalidArgument,
+                 "{} is there, and --no-keys would let in everybody without them: remove it, or give another --state",
+                 directory.Keys());
+  }
+  if (!Exists(directory.Keys())) {
+    STILL_RETURN_IF_ERROR(NewKeys(directory.Keys()));
+    LogInfo("made keys: {}", directory.Keys());
+  }
+  STILL_ASSIGN_OR_RETURN(keys.rpc, LoadServerKeys(directory.Keys()));
+  STILL_ASSIGN_OR_RETURN(keys.http_token, LoadHttpToken(directory.Keys()));
+  return keys;
+}
+
 // On a full disk what the last one wrote has to do, which on fixed ports is the same.
-Status Announce(const std::string& path, const std::string& text) {
+Status Announce(const std::string& path, const std::string& text, FileAccess access = FileAccess::kShared) {
   const Result<std::string> known = ReadFile(path);
   if (known.ok() && *known == text) return Ok();
-  const Status written = WriteFileAtomically(path, text);
+  const Status written = WriteFileAtomically(path, text, access);
   if (written.code() != Code::kResourceExhausted) return written;
   LogError("{}: whoever is not told where this coordinator listens does not find it", written.message());
   return Ok();
@@ -182,16 +205,11 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
   STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
   STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
-  std::optional<RpcServerKeys> keys;
-  std::string token;
-  if (Exists(directory.Keys())) {
-    STILL_ASSIGN_OR_RETURN(keys, LoadServerKeys(directory.Keys()));
-    STILL_ASSIGN_OR_RETURN(token, LoadHttpToken(directory.Keys()));
-  }
-  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint, keys));
+  STILL_ASSIGN_OR_RETURN(const DaemonKeys keys, KeysOf(options, directory));
+  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint, keys.rpc));
   std::unique_ptr<Page> page;
   if (options.http) {
-    STILL_ASSIGN_OR_RETURN(page, Page::Start(options, token));
+    STILL_ASSIGN_OR_RETURN(page, Page::Start(options, keys.http_token));
   }
 
   DetachedAgents agents(directory, options.still);
@@ -208,9 +226,14 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
   STILL_RETURN_IF_ERROR(CheckAttempts(directory, coordinator.state()));
-  STILL_RETURN_IF_ERROR(Announce(directory.Endpoint(), rpc->endpoint() + "\n"));
-  STILL_RETURN_IF_ERROR(Announce(directory.Http(), page ? page->url() + "\n" : ""));
-  options.on_ready(rpc->endpoint(), page ? page->url() : "");
+  const std::string url = page ? page->url() : "";
+  const DaemonAddresses at{
+      .endpoint = rpc->endpoint(),
+      .page = url,
+      .page_with_token = page && !keys.http_token.empty() ? url + "?token=" + keys.http_token : url};
+  STILL_RETURN_IF_ERROR(Announce(directory.Endpoint(), at.endpoint + "\n"));
+  STILL_RETURN_IF_ERROR(Announce(directory.Http(), at.page_with_token + "\n", FileAccess::kPrivate));
+  options.on_ready(at);
   return Serve(*rpc, coordinator, directory, page.get(), stops);
 }
 

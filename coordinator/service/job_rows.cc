@@ -60,9 +60,11 @@ json RankRows(const RowSources& from, const Job& job) {
   const LiveJob* live = from.live.Find(job.id());
   if (live == nullptr || live->attempt != job.attempt() || !HoldsSlots(job.state())) return rows;
   const auto stragglers = Stragglers(live->ranks);
+  // Hosts go by the names of the inventory, "localhost" for one; a rank says what its machine calls itself.
+  const bool one_host = job.placement_size() == 1;
   for (const auto& rank : live->ranks) {
     rows.push_back({{"rank", rank.rank()},
-                    {"host", rank.host()},
+                    {"host", one_host ? job.placement(0).host() : rank.host()},
                     {"phase", rank.phase()},
                     {"step", rank.step()},
                     {"phase_seconds", Number(rank.phase_seconds())},
@@ -112,7 +114,7 @@ json JobRow(const RowSources& from, const Job& job) {
               {"message", job.message()},
               {"reason", ReasonLine(job, from.live, from.waits, from.now_ms)},
               {"position", waits ? wait->second.position : 0},
-              {"predicted_start_ms", waits ? wait->second.predicted_start_ms : 0},
+              {"predicted_start_ms", waits && wait->second.unlimited == 0 ? wait->second.predicted_start_ms : 0},
               {"priority", spec.priority()},
               {"ranks", spec.ranks()},
               {"slots_per_rank", spec.slots_per_rank()},

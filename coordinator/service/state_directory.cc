@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "common/files.h"
+#include "common/keys.h"
 
 namespace still::coordinator {
 namespace {
@@ -18,20 +19,11 @@ std::string StateDirectory::Journal() const { return JoinPath(path_, "journal");
 std::string StateDirectory::Lock() const { return JoinPath(path_, "lock"); }
 std::string StateDirectory::Endpoint() const { return JoinPath(path_, "endpoint"); }
 std::string StateDirectory::Http() const { return JoinPath(path_, "http"); }
-std::string StateDirectory::Keys() const { return JoinPath(path_, "keys"); }
+std::string StateDirectory::Keys() const { return KeysOfState(path_); }
 std::string StateDirectory::Jobs() const { return JoinPath(path_, "jobs"); }
 
 std::string StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) const {
   return JoinPath(Jobs(), fmt::format("{}/{}", job, attempt));
-}
-
-Result<std::string> DefaultStateDirectory() {
-  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
-  const std::string home = Environment("HOME");
-  if (home.empty())
-    return Error(Code::kInvalidArgument,
-                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
-  return JoinPath(home, ".local/state/stillhouse");
 }
 
 Result<std::string> FindCoordinator(const std::string& asked_for, const StateDirectory& state) {

@@ -3,7 +3,7 @@
 //   journal/             RocksDB: jobs, pipelines, hosts, history
 //   lock                 held by the coordinator that runs
 //   endpoint             its ZeroMQ endpoint, tcp://127.0.0.1:5600; written when it listens
-//   http                 URL of its status page
+//   http                 URL of its status page, with the token
 //   keys/                CURVE keys and the token of the status page
 //   jobs/<id>/<attempt>/ lock, outcome, task.json, agent.log, ranks.log
 #pragma once
@@ -31,9 +31,6 @@ class StateDirectory {
  private:
   std::string path_;
 };
-
-// $STILL_STATE, else ~/.local/state/stillhouse; INVALID_ARGUMENT when there is neither that nor a home.
-Result<std::string> DefaultStateDirectory();
 
 // The endpoint of the coordinator to talk to: `asked_for` unless empty, else $STILL_COORDINATOR, else what the file in
 // `state` says. UNAVAILABLE, with what to do, when no coordinator has written it.

@@ -104,6 +104,7 @@ Result<json> View(const Query& query, const RowSources& from, const ViewSources&
   if (view == "nodes") return json{{"now_ms", from.now_ms}, {"hosts", HostRows(from)}};
   if (view == "history") return HistoryView(query, from);
   if (view == "events") {
+    if (query.job() != 0) STILL_RETURN_IF_ERROR(JobAskedFor(query, from.state).status());
     STILL_ASSIGN_OR_RETURN(json rows, EventRows(from, sources, query.after(), query.job(), LimitOf(query)));
     return json{{"now_ms", from.now_ms}, {"events", std::move(rows)}};
   }

@@ -61,7 +61,15 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
     EXPECT_THAT(result.err, StartsWith("still: error: "));
     EXPECT_EQ(result.out, "");
   }
-  EXPECT_THAT(Still({"frobnicate"}).err, HasSubstr("frobnicate"));
+  EXPECT_THAT(Still({"frobnicate"}).err, HasSubstr("no command 'still frobnicate'; still --help lists"));
+  EXPECT_THAT(Still({"quue"}).err, HasSubstr("did you mean 'still queue'?"));
+  EXPECT_THAT(Still({"checkpoint", "lst"}).err, HasSubstr("did you mean 'still checkpoint list'?"));
+  EXPECT_THAT(Still({"run", "a.yaml", "--ranks", "two"}).err,
+              HasSubstr("--ranks: 'two' is not a number that it takes (still run --help shows the usage)"));
+  for (const char* option : {"--first", "--count"})
+    EXPECT_THAT(Still({"corpus", "cat", "x", option, "-1"}).err, HasSubstr("'-1' is not a whole number")) << option;
+  EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--until", "frob"}).exit_code, 2);
+  EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "it is at the end of still --help";
   EXPECT_EQ(Still({}).exit_code, 2);
 }
 
@@ -87,7 +95,7 @@ TEST_F(CliTest, MissingConfigurationIsAUsageErrorMissingInputsAreNot) {
   EXPECT_THAT(result.err, HasSubstr(directory_ / "nowhere"));
   const ProcessResult stat = Still({"corpus", "stat", directory_ / "nothing"});
   EXPECT_EQ(stat.exit_code, 2);
-  EXPECT_THAT(stat.err, HasSubstr("nothing is not a corpus artifact"));
+  EXPECT_THAT(stat.err, AllOf(HasSubstr("nothing does not exist"), HasSubstr("out/artifacts/corpus/")));
 }
 
 TEST_F(CliTest, CheckPrintsPlanAndEffectiveConfigurationAndMakesNothing) {
@@ -127,8 +135,31 @@ TEST_F(CliTest, AFaultIsExplainedAndAWrongOneRefusedBeforeAnythingHappens) {
     EXPECT_EQ(result.out, "");
   }
   const ProcessResult good =
-      Still({"run", "--fault", "0:1:vote:stop", "--fault", "*:*:a.b:delay5@2", pipeline, "--check"});
+      Still({"run", "--fault", "0:1:vote:stop", "--fault", "*:*:train.compute:delay5@2", pipeline, "--check"});
   EXPECT_EQ(good.exit_code, 0) << good.err;
+}
+
+TEST_F(CliTest, AFaultAtAPointThatIsNotThereIsRefusedAndANearOneNamed) {
+  const std::string pipeline = CompletePipeline();
+  const std::pair<const char*, const char*> wrong[] = {{"1:2:votes:kill", "did you mean 'vote'?"},
+                                                       {"1:2:train.comptue:kill", "did you mean 'compute'?"},
+                                                       {"1:2:vote:torn", "those that can: write"},
+                                                       {"1:2:frobnicate:nan", "those that can: compute"}};
+  for (const auto& [fault, reason] : wrong) {
+    const ProcessResult result = Still({"run", pipeline, "--check", "--fault", fault});
+    EXPECT_EQ(result.exit_code, 2) << fault;
+    EXPECT_THAT(result.err, HasSubstr(reason)) << fault;
+  }
+}
+
+TEST_F(CliTest, FaultsThatNeverStruckAreNamedAtTheEnd) {
+  const std::map<std::string, std::string> nothing_to_launch = {{"STILL_WORKER", "/bin/true"},
+                                                                {"STILL_MPIRUN", "/bin/true"}};
+  const ProcessResult failed = Still(
+      {"run", CompletePipeline(), "--fault", "*:1:write:error", "--fault", "*:1000:write:kill"}, nothing_to_launch);
+  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_THAT(failed.err, HasSubstr("warning: --fault *:1000:write:kill never struck"));
+  EXPECT_THAT(failed.err, Not(HasSubstr("*:1:write:error never")));
 }
 
 TEST_F(CliTest, AFaultStrikesTheProcessItselfToo) {

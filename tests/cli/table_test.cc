@@ -21,6 +21,27 @@ TEST(TableTest, ColumnsWithoutAnyTextAreLeftOut) {
   EXPECT_EQ(table.Text(), "A  C\n1  3\n");
 }
 
+TEST(TableTest, WhereItDoesNotFitColumnsAreLeftOutAndThenCut) {
+  Table table({{"ID", Align::kRight},
+               {"NAME", Align::kLeft, kCutBeginning},
+               {"A", Align::kLeft, kSpare},
+               {"B", Align::kLeft, kSpare + 1},
+               {"WHY", Align::kLeft, kCutEnd}});
+  table.Add({"1", "ablation/no-mlm/train", "aaaa", "bbbb", "waits for slots of others"});
+  EXPECT_EQ(table.Text(66),
+            "ID  NAME                   A     B     WHY\n"
+            " 1  ablation/no-mlm/train  aaaa  bbbb  waits for slots of others\n");
+  EXPECT_EQ(table.Text(56),
+            "ID  NAME            A     B     WHY\n"
+            " 1  …/no-mlm/train  aaaa  bbbb  waits for slots of othe…\n");
+  EXPECT_EQ(table.Text(40),
+            "ID  NAME            WHY\n"
+            " 1  …/no-mlm/train  waits for slots of …\n");
+  EXPECT_EQ(table.Text(10),
+            "ID  NAME …\n"
+            " 1  …/no-…\n");
+}
+
 TEST(TableTest, ControlCharactersAreShownNotObeyed) {
   Table table({{"A"}});
   table.Add({"x\x1b[2J\ny"});
@@ -39,7 +60,9 @@ TEST(TableTest, WidthCountsCodePointsAndClippingShowsThatSomethingIsMissing) {
   EXPECT_EQ(Clipped("längst", 3), "lä…");
   EXPECT_EQ(Clipped("längst", 1), "…");
   EXPECT_EQ(Clipped("längst", 0), "");
-  EXPECT_EQ(ClippedLines("abc\nde\nfgh", 2), "a…\nde\nf…");
+  EXPECT_EQ(ClippedInFront("längst", 6), "längst");
+  EXPECT_EQ(ClippedInFront("kürzest längst", 6), "…ängst");
+  EXPECT_EQ(ClippedInFront("längst", 1), "…");
 }
 
 }  // namespace

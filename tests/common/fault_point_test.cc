@@ -235,7 +235,7 @@ TEST_F(FaultPointDeathTest, ARunningProcessIsArmedWithItsChildren) {
 }
 
 TEST(FaultPointTest, EveryFormOfASpecificationIsAccepted) {
-  for (const char* good : {"0:1:vote:kill", "*:*:train.vote:stop@*", "12:34:write:torn@3", "*:0:a:delay0",
+  for (const char* good : {"0:1:vote:kill", "*:*:train.vote:stop@*", "12:34:write:torn@3", "*:0:reduce:delay0",
                            "1:18446744073709551615:fsync:enospc", "*:4:rename:error@1"}) {
     EXPECT_OK(CheckFaultSpecification(good));
   }

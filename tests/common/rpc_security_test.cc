@@ -100,7 +100,7 @@ TEST_F(RpcSecurityTest, WithoutKeysOnlyThisMachineMayReachAServer) {
   for (const char* open : {"tcp://*:*", "tcp://0.0.0.0:*", "tcp://10.0.0.1:5600", "tcp://eth0:5600", "tcp://[::]:*"}) {
     EXPECT_THAT(RpcServer::Bind(open),
                 StatusIs(Code::kInvalidArgument,
-                         AllOf(HasSubstr(open), HasSubstr("without keys"), HasSubstr("still keys new"))));
+                         AllOf(HasSubstr(open), HasSubstr("without keys"), HasSubstr("tcp://127.0.0.1:PORT"))));
   }
   EXPECT_OK(RpcServer::Bind("tcp://127.0.0.2:*").status());
   EXPECT_OK(RpcServer::Bind("tcp://*:*", ServerKeys()).status());

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "common/files.h"
+#include "common/keys.h"
 #include "common/protocol.h"
 #include "coordinator/service/state_directory.h"
 #include "tests/testing/fake_coordinator.h"
@@ -118,10 +119,14 @@ TEST(CoordinatorClientTest, KeysAreDrawnAnewAndUsersHaveNames) {
 
 class FindCoordinatorTest : public ::testing::Test {
  protected:
-  void SetUp() override { unsetenv("STILL_COORDINATOR"); }
+  void SetUp() override {
+    unsetenv("STILL_COORDINATOR");
+    unsetenv("STILL_KEYS");
+  }
   void TearDown() override {
     unsetenv("STILL_COORDINATOR");
     unsetenv("STILL_STATE");
+    unsetenv("STILL_KEYS");
   }
   const testing::TempDirectory directory_;
   const StateDirectory state_{directory_.path()};
@@ -140,6 +145,18 @@ TEST_F(FindCoordinatorTest, NoneIsUnavailableAndSaysHowToStartOne) {
               StatusIs(Code::kUnavailable, AllOf(HasSubstr(directory_.path()), HasSubstr("`still serve`"))));
   ASSERT_OK(WriteFileAtomically(state_.Endpoint(), "\n"));
   EXPECT_THAT(FindCoordinator("", state_), StatusIs(Code::kUnavailable, HasSubstr("is empty")));
+}
+
+TEST_F(FindCoordinatorTest, KeysAskedForComeFirstThenThoseOfTheEnvironmentThenTheStatesIfAny) {
+  const auto key = [](const Result<std::optional<RpcClientKeys>>& keys) { return (*keys)->own.public_key; };
+  for (const char* name : {"asked", "environment", "keys"}) ASSERT_OK(NewKeys(directory_ / name));
+  const auto public_key = [&](const char* name) { return LoadClientKeys(directory_ / name)->own.public_key; };
+  EXPECT_EQ(key(FindClientKeys("", state_.Keys())), public_key("keys"));
+  EXPECT_EQ(FindClientKeys("", directory_ / "none").value(), std::nullopt);
+  setenv("STILL_KEYS", (directory_ / "environment").c_str(), 1);
+  EXPECT_EQ(key(FindClientKeys("", state_.Keys())), public_key("environment"));
+  EXPECT_EQ(key(FindClientKeys(directory_ / "asked", state_.Keys())), public_key("asked"));
+  EXPECT_THAT(FindClientKeys(directory_ / "none", state_.Keys()), StatusIs(Code::kNotFound));
 }
 
 TEST_F(FindCoordinatorTest, TheStateIsWhereTheEnvironmentSaysElseInTheHome) {

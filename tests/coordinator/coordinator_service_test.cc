@@ -178,6 +178,10 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   report.set_task("{...}");
   coordinator_->Hear(report);
   EXPECT_EQ(Send(attach)->task(), "{...}");
+  attach.mutable_attach()->set_job("train");
+  EXPECT_EQ(Send(attach)->task(), "{...}") << "the end of its name will do";
+  attach.mutable_attach()->set_job("rain");
+  EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
   attach.mutable_attach()->set_job("nobody");
   EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
 }

@@ -44,6 +44,7 @@ TEST(AccessTest, BeyondLoopbackATokenIsNeeded) {
   EXPECT_EQ(CheckAccess(kOpen, {.method = "GET", .authorization = "Bearer s3cre"}).http_status, 401);
   EXPECT_EQ(CheckAccess(kOpen, {.method = "GET", .authorization = "Basic s3cret"}).http_status, 401);
   EXPECT_EQ(CheckAccess(kOpen, {.method = "GET", .cookie = "xstillhouse_token=s3cret"}).http_status, 401);
+  EXPECT_EQ(CheckAccess(kOpen, {.method = "GET", .cookie = "stillhouse_token_5681=s3cret"}).http_status, 401);
   EXPECT_TRUE(CheckAccess(kOpen, {.method = "GET", .authorization = "Bearer s3cret"}).granted());
   EXPECT_TRUE(CheckAccess(kOpen, {.method = "GET", .cookie = "a=b; stillhouse_token=s3cret; c=d"}).granted());
 }
@@ -54,7 +55,7 @@ TEST(AccessTest, TokenInTheAddressBecomesACookieButChangesNothing) {
   EXPECT_EQ(CheckAccess(kOpen, {.method = "GET", .token_parameter = "guess"}).http_status, 401);
   EXPECT_EQ(CheckAccess(kOpen, {.method = "POST", .token_parameter = "s3cret", .stillhouse_header = "1"}).http_status,
             401);
-  EXPECT_THAT(TokenCookie("s3cret"), HasSubstr("HttpOnly; SameSite=Strict"));
+  EXPECT_THAT(TokenCookie(kOpen), "stillhouse_token=s3cret; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict");
 }
 
 TEST(AccessTest, TokenOnLoopbackIsAskedForToo) {

@@ -51,7 +51,9 @@ WorkerTask TaskOf(const LaunchSpec& spec) {
 }
 
 void SayResult(const WorkerTask& task, const Status& status) {
-  const auto client = RpcClient::Connect(task.endpoint(), "rank-0").value();
+  const RpcClientKeys keys{.server = task.keys().server_public(),
+                           .own = {task.keys().client_public(), task.keys().client_secret()}};
+  const auto client = RpcClient::Connect(task.endpoint(), "rank-0", keys).value();
   Envelope envelope;
   envelope.set_generation(task.generation());
   envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(status.code()));

@@ -174,6 +174,25 @@ TEST(SchedulerReasonsTest, NoSlotsNamesWhatIsNeededWhatIsFreeAndWhoMakesRoom) {
   EXPECT_THAT(Reasons(cluster.Decide(), 1), ElementsAre(HasSubstr("(4 ranks x 2), none is free;")));
 }
 
+TEST(SchedulerReasonsTest, BehindAJobWithoutATimeLimitNoStartIsPromised) {
+  Cluster cluster;
+  cluster.Host("a", 4);
+  cluster.Run(7, {{"a", 4}}, kHour).duration_ms = 0;
+  cluster.Queue(1, 4, kHour);
+  cluster.Queue(2, 4, kHour);
+  const std::string unknown = "when it starts is unknown: it waits behind job 7, which has no time limit";
+  const SchedulerOutput behind = cluster.Decide();
+  EXPECT_THAT(Reasons(behind, 1), ElementsAre("SLOTS: needs 4 slots (4 ranks x 1), none is free; " + unknown));
+  EXPECT_THAT(Reasons(behind, 2), ElementsAre(HasSubstr(unknown), "AHEAD: job 1 is ahead of it"));
+  EXPECT_EQ(behind.waits.at(2).unlimited, 7u);
+  cluster.running[0].duration_ms = kHour;  // as it is expected by its rate
+  cluster.queued[0].duration_ms = 0;
+  const SchedulerOutput first = cluster.Decide();
+  EXPECT_THAT(Reasons(first, 1), ElementsAre(HasSubstr("expected to start in 59 min 0 s, when job 7 ends")));
+  EXPECT_THAT(Reasons(first, 2), ElementsAre(HasSubstr("it waits behind job 1, which has no time limit"),
+                                             HasSubstr("AHEAD: job 1 is ahead of it, expected")));
+}
+
 TEST(SchedulerReasonsTest, ScatteredSlotsAreSaidToBeScattered) {
   Cluster cluster;
   cluster.Host("a", 4).Host("b", 4).Host("c", 4);
@@ -205,7 +224,7 @@ TEST(SchedulerReasonsTest, AllReasonsAreGivenTheWeightiestFirst) {
   EXPECT_THAT(Reasons(cluster.Decide(), 4),
               ElementsAre("SLOTS: needs 2 slots (2 ranks x 1), none is free",
                           "HOSTS_DRAINED: would fit now, were these hosts open: b (disk swap)",
-                          "AHEAD: 3 jobs are ahead of it; the first to start is job 1, expected in 1 h 0 min",
+                          "AHEAD: 3 jobs are ahead of it; the first to start is job 1, expected to start in 1 h 0 min",
                           StartsWith("DEPTH: ")));
 }
 

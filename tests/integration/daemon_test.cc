@@ -137,17 +137,19 @@ TEST_F(DaemonTest, AnMpirunTypedByHandTakesTheJobAndAnotherOneResumesIt) {
                                     "tiny/train"};
   };
   {
-    Process typed(mpirun("2"), {{"STILL_FAULT", "1:3:train.compute:kill"}});
+    Process typed(mpirun("2"), {{"STILL_STATE", state()}, {"STILL_FAULT", "1:3:train.compute:kill"}});
     typed.Wait();
   }
   UntilTrain("PENDING");
   EXPECT_THAT(Still({"why", "train"}).out, HasSubstr("mpirun"));
-  Process again(mpirun("3"));
+  Process again(mpirun("3"), {{"STILL_STATE", state()}});
   UntilTrain("SUCCEEDED");
   again.Wait();
   ExpectTheUndisturbedStudent();
-  const ProcessResult late = still::testing::Run(mpirun("1"));
+  const ProcessResult late = still::testing::Run(mpirun("1"), {{"STILL_STATE", state()}});
   EXPECT_NE(late.exit_code, 0);
+  const ProcessResult stranger = still::testing::Run(mpirun("1"), {{"STILL_STATE", directory_ / "others"}});
+  EXPECT_THAT(stranger.err + stranger.out, HasSubstr("it has keys, which we lack"));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The real HTTP server and views over a made-up cluster, for status_page_test.py: prints its URL, then every change it
-// is asked for, and ends when its standard input does.
+// The real HTTP server and views over a made-up cluster, for status_page_test.py: prints its URL with the token, then
+// every change it is asked for, and ends when its standard input does.
 #include <poll.h>
 #include <unistd.h>
 
@@ -16,6 +16,8 @@ namespace {
 using still::Result;
 using still::coordinator::HttpQuestion;
 using still::testing::MadeUpCluster;
+
+constexpr const char* kToken = "s3cret";
 
 void Say(const std::string& line) {
   std::printf("%s\n", line.c_str());
@@ -72,12 +74,12 @@ int main(int argc, char** argv) {
   still::coordinator::QuestionQueue questions;
   const auto port = static_cast<std::uint16_t>(argc > 1 ? std::stoi(argv[1]) : 0);
   auto server = still::coordinator::HttpServer::Start(
-      {.port = port}, [&](const HttpQuestion& question) { return questions.AskAndWait(question); });
+      {.port = port, .token = kToken}, [&](const HttpQuestion& question) { return questions.AskAndWait(question); });
   if (!server.ok()) {
     std::fprintf(stderr, "%s\n", server.status().ToString().c_str());
     return still::ExitCode(server.status());
   }
-  Say((*server)->url());
+  Say((*server)->url() + "?token=" + kToken);
   while (!InputEnded()) questions.AnswerAll([&](const HttpQuestion& question) { return Answer(question, &cluster); });
   questions.Close();
   return 0;

@@ -117,7 +117,8 @@ def wait_until(condition, what):
 class Server:
     def __init__(self, program, port="0"):
         self.process = subprocess.Popen([program, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().strip()
+        self.page = self.process.stdout.readline().strip()  # with the token
+        self.url = self.page.split("?")[0]
 
     def said(self):
         return self.process.stdout.readline().strip()
@@ -163,6 +164,16 @@ def text_is_readable(browser, where):
       return poor;
     })()""")
     expect(not poor, f"{where}: contrast of all text is at least 4.5 {poor}")
+
+
+def check_token(browser, server):
+    browser.call("Page.navigate", {"url": server.url})
+    browser.wait_for("document.body && document.body.innerText.includes('a token is required')")
+    browser.call("Page.navigate", {"url": server.page})
+    browser.wait_for("document.querySelectorAll('tbody.job').length && location.search === ''")
+    print("ok: the token of the address lets in, and leaves the address")
+    browser.errors.clear()  # of the refusal
+    browser.events.clear()  # the browser's own look for an icon
 
 
 def check_overview(browser):
@@ -267,6 +278,7 @@ def main():
     with tempfile.TemporaryDirectory() as profile:
         browser = Browser(program, profile)
         try:
+            check_token(browser, server)
             if options.documents:
                 return draw_documents(browser, server, options.documents)
             for name, (width, height) in WIDTHS.items():

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "common/fault_names.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -173,6 +175,21 @@ TEST(TidyTest, NothingIsLeftForLaterAndNamesSayWhatThingsAre) {
       EXPECT_FALSE(std::regex_search(source.lines[i], vague)) << source.path << ":" << i + 1;
     }
   }
+}
+
+TEST(TidyTest, EveryFaultPointIsInTheListAndNoOtherIs) {
+  static const std::regex pattern("(Fault(?:Point|Tears|Spoils|Flips))\\(\"([^\"]+)\"");
+  std::set<std::string> passed, listed;
+  for (const Source& source : Sources()) {
+    if (source.folder == "tests" || source.path == "common/fault_point.h") continue;
+    for (const std::string& line : source.lines) {
+      std::smatch match;
+      if (std::regex_search(line, match, pattern)) passed.insert(match[1].str() + " " + match[2].str());
+    }
+  }
+  for (const still::FaultName& name : still::FaultNames())
+    listed.insert(std::string(name.call) + " " + std::string(name.point));
+  EXPECT_EQ(passed, listed) << "common/fault_names.cc lists them";
 }
 
 }  // namespace

@@ -1,0 +1,13 @@
+// "Did you mean": for names that people type.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace still {
+
+// The one of `known` that is typed most nearly like `name`; empty when none is near.
+std::string NearestName(std::string_view name, const std::vector<std::string>& known);
+
+}  // namespace still
