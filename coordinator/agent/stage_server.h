@@ -58,8 +58,8 @@ struct StageServerOptions {
   std::string stage;             // name, in messages
   std::uint64_t generation = 1;  // that the ranks are launched as
   std::uint32_t ranks = 1;
-  std::uint32_t shards = 0;      // to lease; 0: this stage leases none,
-  LeasePolicy leases;            // as this says
+  std::vector<WorkRound> rounds;  // of shards to lease; none: this stage leases nothing,
+  LeasePolicy leases;             // as this says
   std::string log_path;          // of the launch, named in errors
   bool survivors_go_on = false;  // one rank's "a peer is gone" does not end the launch
   StageNetwork network;
@@ -71,8 +71,8 @@ struct StageServerOptions {
   std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
   std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
-  // A shard was computed twice with different results: what is sealed of it is set aside.
-  std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
+  // A shard was computed twice with different results: what stands of it is set aside.
+  std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
   // Checkpoints cannot be kept, while the work goes on; an empty text: it is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 
@@ -92,7 +92,7 @@ class StageServer {
 
   // For WorkerTask.endpoint.
   std::string endpoint() const;
-  const LeaseTable& leases() const { return work_.leases(); }
+  const DivisibleWork& work() const { return work_; }
 
   // Serves until `job` has ended, then returns how its last generation did. `stops` counts requests to stop: after the
   // first one ranks are asked to drain, for `drain_patience`, then the job is asked to terminate; after the second it

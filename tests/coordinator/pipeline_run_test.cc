@@ -9,8 +9,8 @@
 #include "common/pipeline_config.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc.h"
-#include "coordinator/pipeline/corpus_options.h"
 #include "coordinator/pipeline/run_summary.h"
+#include "shards/corpus/corpus_config.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -95,7 +95,7 @@ class PipelineRunTest : public ::testing::Test {
     config_.mutable_corpus()->set_heldout_percent(0);
     const TeacherFacts teacher = {.layers = 6, .max_positions = 512};
     ASSERT_OK(ResolveConfig(teacher, false, &config_));
-    plan_ = MakePlan(config_, teacher, shards::CorpusIdentity(CorpusOptionsOf(config_)).value());
+    plan_ = MakePlan(config_, teacher, shards::CorpusIdentity(shards::CorpusOptionsOf(config_.corpus())).value());
   }
 
   Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {
