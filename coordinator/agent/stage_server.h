@@ -60,8 +60,8 @@ struct StageServerOptions {
   std::uint32_t ranks = 1;
   std::vector<WorkRound> rounds;  // of shards to lease; none: this stage leases nothing,
   LeasePolicy leases;             // as this says
-  std::string log_path;          // of the launch, named in errors
-  bool survivors_go_on = false;  // one rank's "a peer is gone" does not end the launch
+  std::string log_path;           // of the launch, named in errors
+  bool survivors_go_on = false;   // one rank's "a peer is gone" does not end the launch
   StageNetwork network;
   cluster::Placement placement;  // of the ranks, in their order; empty: all on this machine
   HostSilenceLimits host_silence;
