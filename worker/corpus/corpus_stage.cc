@@ -1,5 +1,6 @@
 // The corpus: a round a pass, a shard a task of it (leased_work.h, shards/corpus/corpus_build.h). No tensors.
 #include <string>
+#include <utility>
 
 #include "common/artifact.h"
 #include "shards/corpus/corpus_build.h"
@@ -17,7 +18,7 @@ CorpusPass PassOf(ShardId id) { return static_cast<CorpusPass>(id.round); }
 
 class Corpus final : public DivisibleArtifact {
  public:
-  explicit Corpus(const CorpusBuild& build) : build_(build) {}
+  explicit Corpus(CorpusBuild build) : build_(std::move(build)) {}
 
   std::uint64_t TotalUnits() const override { return build_.input_bytes(); }
   std::string Unit() const override { return "bytes"; }
@@ -56,7 +57,7 @@ class Corpus final : public DivisibleArtifact {
   Status Commit(const WorkMeasures& measures) const override { return build_.Commit({{"seconds", measures.seconds}}); }
 
  private:
-  const CorpusBuild& build_;
+  CorpusBuild build_;
 };
 
 }  // namespace
@@ -66,10 +67,9 @@ Status RunCorpusStage(const StageContext& context) {
   const ArtifactStore artifacts(task.artifacts_root);
   if (artifacts.Has("corpus", task.corpus)) return Ok();  // while this rank was starting, perhaps
 
-  Result<CorpusBuild> build =
-      CorpusBuild::Open(task.corpus_options, IdentityBuilder::FromText(task.identity), artifacts);
-  STILL_RETURN_IF_ERROR(build.status());
-  Corpus corpus(*build);
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build,
+                         CorpusBuild::Open(task.corpus_options, IdentityBuilder::FromText(task.identity), artifacts));
+  Corpus corpus(std::move(build));
   return RunLeasedWork("corpus", corpus, context.control);
 }
 
