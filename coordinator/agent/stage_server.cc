@@ -49,6 +49,10 @@ std::string StageServer::endpoint() const {
 
 GenerationEnd StageServer::Run(cluster::LaunchedJob& job, const std::atomic<int>& stops) {
   const Status served = Serve(job, stops);
+  for (const auto& [round, shard] : differing_) {
+    if (const Status set_aside = options_.quarantine(round, shard); !set_aside.ok())
+      LogWarn("{}: {}", options_.stage, set_aside.message());
+  }
   if (!served.ok()) return EndOf(served.WithContext(options_.stage), FirstLine(served.message()));
   return Outcome(*job.Poll());
 }
@@ -178,6 +182,7 @@ void StageServer::TakeShard(const Envelope& envelope) {
   if (taken.ok() && !progress_.empty()) Show(progress_.begin()->second);
   if (taken.ok()) return;
   if (taken.code() == Code::kDataLoss) {
+    differing_.emplace_back(envelope.shard_done().round(), envelope.shard_done().shard());
     const Status set_aside = options_.quarantine(envelope.shard_done().round(), envelope.shard_done().shard());
     if (!set_aside.ok())
       taken = Status(taken.code(), taken.message() + "; it is not set aside: " + set_aside.message());

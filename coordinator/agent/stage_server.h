@@ -22,6 +22,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/launcher.h"
@@ -71,7 +72,8 @@ struct StageServerOptions {
   std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
   std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
-  // A shard was computed twice with different results: what stands of it is set aside.
+  // A shard was computed twice with different results: what stands of it is set aside, at once, and again when the
+  // ranks have ended, for what they made of it meanwhile.
   std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
   // Checkpoints cannot be kept, while the work goes on; an empty text: it is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
@@ -147,7 +149,8 @@ class StageServer {
   Clock::TimePoint generation_since_;
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones
 
-  std::map<std::uint32_t, StageProgress> progress_;    // latest of each rank
+  std::map<std::uint32_t, StageProgress> progress_;                 // latest of each rank
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> differing_;  // round and shard, of which two results are known
   std::set<std::uint32_t> dead_;                       // ranks to leave behind once their last words are in
   Clock::TimePoint last_death_;                        // of them
   std::map<std::uint32_t, std::string> part_writers_;  // ranks that took part in a checkpoint, and where they are heard
