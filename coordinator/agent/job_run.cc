@@ -77,15 +77,16 @@ class Run {
     STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options));
     if (identity.Digest() != spec_.digest())
       return Error(Code::kInvalidArgument, "an input of the corpus changed since the plan was made; run again");
-    return shards::BuildCorpus(options, identity, artifacts_, [&](const shards::CorpusProgress& progress) {
-      callbacks_.on_progress({.done = progress.input_bytes_done,
-                              .total = progress.input_bytes_total,
-                              .unit = "bytes",
-                              .tokens = progress.tokens,
-                              .values = {{"documents", static_cast<double>(progress.documents)}}});
-      if (stops <= patience) return Ok();
-      return Error(Code::kCancelled, "corpus: interrupted; it starts anew when it is run again");
-    });
+    return shards::BuildCorpus(
+        options, identity, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+          callbacks_.on_progress({.done = progress.input_bytes,
+                                  .total = input_bytes,
+                                  .unit = "bytes",
+                                  .tokens = progress.tokens,
+                                  .values = {{"documents", static_cast<double>(progress.documents)}}});
+          if (stops <= patience) return Ok();
+          return Error(Code::kCancelled, "corpus: interrupted; it goes on when it is run again");
+        });
   }
 
   Status Launch(const std::atomic<int>& stops, JobOutcome* outcome) {
