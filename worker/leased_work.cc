@@ -39,6 +39,10 @@ class LeasedWork {
       STILL_RETURN_IF_ERROR(artifact_.Quarantine(id));
       STILL_RETURN_IF_ERROR(control_.ShardDone(finished));
     }
+    if (digest.status().code() == Code::kAlreadyExists) {  // another one's copy was quicker
+      if (finished.digest.empty()) return Ok();
+      return control_.ShardDone(finished);
+    }
     STILL_RETURN_IF_ERROR(digest.status());
     finished.digest = *digest;
     finished.tokens = progress_.tokens - tokens_before;

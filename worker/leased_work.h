@@ -46,7 +46,8 @@ class DivisibleArtifact {
   // The digest of a shard that is made, by an earlier launch or by a rank that died since. NOT_FOUND when it is not.
   virtual Result<std::string> MadeDigest(ShardId id) const = 0;
   // Makes it and returns its digest. DATA_LOSS, with the digest of this rank's result in `*computed`, when another
-  // process's stands by now and differs.
+  // process's stands by now and differs. ALREADY_EXISTS when the artifact was put together meanwhile: what `*computed`
+  // names, if anything, is good for comparing only.
   virtual Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                                    std::string* computed) = 0;
   // How many shards the next round has, where this shard, which is made, decides that; else 0.

@@ -91,14 +91,16 @@ class Run {
   Status BuildCorpusHere(const std::atomic<int>& stops) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
     STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, CheckedCorpusIdentity(options));
-    return shards::BuildCorpus(options, identity, artifacts_, [&](const shards::CorpusProgress& progress) {
-      callbacks_.on_progress({.done = progress.input_bytes_done,
-                              .total = progress.input_bytes_total,
-                              .unit = "bytes",
-                              .tokens = progress.tokens,
-                              .values = {{"documents", static_cast<double>(progress.documents)}}});
-      return stops == 0 ? Ok() : Error(Code::kCancelled, "corpus: interrupted; run the same command again to continue");
-    });
+    return shards::BuildCorpus(
+        options, identity, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+          callbacks_.on_progress({.done = progress.input_bytes,
+                                  .total = input_bytes,
+                                  .unit = "bytes",
+                                  .tokens = progress.tokens,
+                                  .values = {{"documents", static_cast<double>(progress.documents)}}});
+          if (stops == 0) return Ok();
+          return Error(Code::kCancelled, "corpus: interrupted; run the same command again to continue");
+        });
   }
 
   Status Launch(const std::atomic<int>& stops, JobOutcome* outcome) {
