@@ -127,9 +127,10 @@ class CorpusSurvivalTest : public ::testing::Test {
       EXPECT_THAT(path, Not(HasSubstr(".pieces")));
     }
   }
-  // Starts a run in which the deal takes a minute, and waits until all pieces are made.
-  std::unique_ptr<Process> WithAllPiecesMade() {
-    auto run = std::make_unique<Process>(pipeline_->Command(Flags({"*:*:corpus.deal:delay60000"})));
+  // A run in which the deal takes a minute, when all pieces are made.
+  std::unique_ptr<Process> WithAllPiecesMade() { return WithPiecesMade(kPieces, "*:*:corpus.deal:delay60000"); }
+  std::unique_ptr<Process> WithPiecesMade(int wanted, const std::string& fault) {
+    auto run = std::make_unique<Process>(pipeline_->Command(Flags({fault})));
     const auto pieces = [&] {
       int made = 0;
       for (const std::string& path : pipeline_->Artifacts("corpus")) {
@@ -141,7 +142,7 @@ class CorpusSurvivalTest : public ::testing::Test {
       }
       return made;
     };
-    while (run->Running() && pieces() < kPieces) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (run->Running() && pieces() < wanted) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_TRUE(run->Running()) << run->Output();
     return run;
   }
@@ -175,13 +176,19 @@ TEST_F(CorpusSurvivalTest, SoIsOneKilledOverAShard) {
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
 }
 
+TEST_F(CorpusSurvivalTest, ADeathInTheDealOrTheCommitLeavesItToAnother) {
+  std::vector<std::string> faults;
+  for (const std::string rank : {"0", "1"})  // whichever of them it is
+    for (const std::string point : {"corpus.deal", "corpus.commit"}) faults.push_back(rank + ":*:" + point + ":kill");
+  ExpectTheSameFiles(Run(faults));
+}
+
 // Whoever is given it dies of it, one after the other; the next launch goes on from there.
-TEST_F(CorpusSurvivalTest, TheDealAndTheCommitMayKillEverybody) {
+TEST_F(CorpusSurvivalTest, TheyMayKillEverybody) {
   pipeline_->Set("ranks", "2");
   const ProcessResult result = Run({"*:1:corpus.deal:kill", "*:1:corpus.commit:kill@2"});
   ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("goes on in place with 1 rank"));
-  EXPECT_THAT(result.err, HasSubstr(kAgain));
+  EXPECT_THAT(result.err, HasSubstr("launched again as generation"));
 }
 
 TEST_F(CorpusSurvivalTest, WithRelaunchADeathIsALaunchMore) {
@@ -204,6 +211,19 @@ TEST_F(CorpusSurvivalTest, NorThoseOfOneThatWasInterrupted) {
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
   EXPECT_THAT(interrupted.err, HasSubstr("run the same command again"));
+  ExpectTheSameFiles(Run({"*:*:corpus.piece:error"}));
+}
+
+// Without workers.
+TEST_F(CorpusSurvivalTest, OneRankIsInterruptedAndKilledAndGoesOn) {
+  pipeline_->Set("ranks", "1");
+  const auto run = WithPiecesMade(2, "*:*:corpus.piece:delay200");
+  run->SignalSelf(SIGINT);
+  const ProcessResult interrupted = run->Wait();
+  EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
+  EXPECT_THAT(interrupted.err, HasSubstr("run the same command again"));
+  const ProcessResult killed = Run({"*:1:corpus.shard:kill"});
+  EXPECT_EQ(killed.signal, SIGKILL) << killed.out << killed.err;
   ExpectTheSameFiles(Run({"*:*:corpus.piece:error"}));
 }
 

@@ -74,6 +74,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
     on_progress({.units = 4, .tokens = 20, .values = {{"documents", 3}}});
     if (!failure.ok()) return failure;
     *computed = "digest of " + Text(id);
+    if (overtaken) return Error(Code::kAlreadyExists, "the artifact stands");
     if (another_differs) return Error(Code::kDataLoss, "another one's stands there");
     return *computed;
   }
@@ -90,6 +91,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
   std::map<std::string, std::string> made;
   Status failure;
   bool another_differs = false;
+  bool overtaken = false;
   mutable std::vector<std::string> set_aside;
   mutable std::vector<WorkMeasures> commits;
 };
@@ -153,6 +155,21 @@ TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
   ASSERT_EQ(link.finished.size(), 1u);
   EXPECT_EQ(link.finished[0].round, 1u);
   EXPECT_EQ(link.finished[0].digest, "digest of 1/3");
+}
+
+TEST(LeasedWorkTest, AResultThatComesWhenTheArtifactStandsIsSaidAllTheSame) {
+  ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  artifact.overtaken = true;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link));
+  ASSERT_EQ(link.finished.size(), 1u);
+  EXPECT_EQ(link.finished[0].digest, "digest of 0/1") << "for comparing";
+  EXPECT_EQ(link.finished[0].next_shards, 0u);
+
+  ScriptedLink other({Shard(0, 1), {.kind = Kind::kDone}});
+  artifact.failure = Error(Code::kAlreadyExists, "the artifact stands, and what it is made from has gone");
+  ASSERT_OK(RunLeasedWork("corpus", artifact, other));
+  EXPECT_THAT(other.finished, IsEmpty()) << "there is nothing to say";
 }
 
 TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
