@@ -23,7 +23,7 @@ enum class Phase : std::uint32_t {
   kSnapshot,    // copy to the memory file system
   kCheckpoint,  // copy for the background writer, or waiting for it to end
   kRecover,     // going on without a dead rank
-  kStage,       // work of a stage that has no steps (targets, evaluate, export): not judged
+  kStage,       // work of a stage that has no steps (corpus, targets, evaluate, export): not judged
   kShutdown,    // the last barrier and MPI_Finalize
 };
 inline constexpr std::size_t kPhases = 11;
