@@ -6,12 +6,11 @@
 
 namespace still::shards {
 
-Status BuildCorpus(const CorpusOptions& options, const IdentityBuilder& identity, const ArtifactStore& artifacts,
-                   const std::function<Status(const CorpusProgress&, std::uint64_t input_bytes)>& on_progress) {
-  const Clock& clock = Clock::System();
-  const Clock::TimePoint start = clock.Now();
-  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(options, identity, artifacts));
-  if (build.Committed()) return Ok();
+namespace {
+
+using OnProgress = std::function<Status(const CorpusProgress&, std::uint64_t input_bytes)>;
+
+Status MakeAllTasks(CorpusBuild& build, const OnProgress& on_progress) {
   CorpusProgress done;  // by the tasks before
   for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
     STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build.Tasks(pass));
@@ -36,7 +35,20 @@ Status BuildCorpus(const CorpusOptions& options, const IdentityBuilder& identity
       done.tokens += progress.tokens;
     }
   }
-  return build.Commit({{"seconds", SecondsSince(clock, start)}});
+  return Ok();
+}
+
+}  // namespace
+
+Status BuildCorpus(const CorpusOptions& options, const IdentityBuilder& identity, const ArtifactStore& artifacts,
+                   const OnProgress& on_progress) {
+  const Clock& clock = Clock::System();
+  const Clock::TimePoint start = clock.Now();
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(options, identity, artifacts));
+  if (build.Committed()) return Ok();
+  Status made = MakeAllTasks(build, on_progress);
+  if (made.ok()) made = build.Commit({{"seconds", SecondsSince(clock, start)}});
+  return build.Committed() ? Ok() : made;  // overtaken by another process
 }
 
 }  // namespace still::shards

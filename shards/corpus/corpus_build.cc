@@ -213,22 +213,14 @@ Status CorpusBuild::MakeShard(std::uint32_t task, const OnProgress& on_progress,
 
 Status CorpusBuild::CopySequences(const Deal& deal, std::uint32_t task, const OnProgress& on_progress,
                                   ShardWriter* shard) const {
-  std::unique_ptr<PieceFile> piece;  // the one that the last extent is of
-  TokenSpan tokens;
   std::vector<TokenId> sequence;
   const SequenceCut cut{options_.max_sequence_tokens, options_.min_sequence_tokens};
   const SpecialTokens& special = tokenizer_->special_tokens();
   for (const deal_format::Extent& extent : deal.ExtentsOf(task)) {
     STILL_RETURN_IF_ERROR(on_progress({}));
     const deal_format::Piece& dealt = deal.pieces()[extent.piece];
-    if (piece == nullptr || piece->header().piece != extent.piece) {
-      STILL_ASSIGN_OR_RETURN(piece, OpenPiece(extent.piece));
-      if (piece->sha256() != dealt.sha256) {
-        return Error(Code::kDataLoss, "corpus {}: piece {} is not the one that was dealt; remove {} and run again",
-                     final_path_, extent.piece, pieces_path_);
-      }
-      STILL_ASSIGN_OR_RETURN(tokens, piece->Tokens());
-    }
+    STILL_ASSIGN_OR_RETURN(const auto piece, OpenDealtPiece(extent.piece, dealt.sha256));
+    STILL_ASSIGN_OR_RETURN(const TokenSpan tokens, piece->Tokens());
     const piece_format::Document& document = piece->documents()[extent.document];
     STILL_RETURN_IF_ERROR(shard->BeginDocument({.source = std::string(piece->SourceOf(document)),
                                                 .byte_offset = dealt.text_begin + document.byte_offset,
@@ -250,6 +242,18 @@ Status CorpusBuild::CopySequences(const Deal& deal, std::uint32_t task, const On
 Result<std::unique_ptr<PieceFile>> CorpusBuild::OpenPiece(std::uint32_t piece) const {
   STILL_ASSIGN_OR_RETURN(const std::string name, NameOf(CorpusPass::kTokenise, piece));
   return PieceFile::Open(JoinPath(pieces_path_, name), MadeForOf(piece));
+}
+
+// One shard after the other is copied from one piece, which is checked once.
+Result<std::shared_ptr<PieceFile>> CorpusBuild::OpenDealtPiece(std::uint32_t piece, const Sha256Digest& sha256) const {
+  if (piece_ == nullptr || piece_->header().piece != piece || piece_->sha256() != sha256) {
+    STILL_ASSIGN_OR_RETURN(auto opened, OpenPiece(piece));
+    STILL_RETURN_IF_ERROR(opened->Tokens().status());
+    piece_ = std::move(opened);
+  }
+  if (piece_->sha256() == sha256) return piece_;
+  return Error(Code::kDataLoss, "corpus {}: piece {} is not the one that was dealt; remove {} and run again",
+               final_path_, piece, pieces_path_);
 }
 
 // Another process may have set the deal aside and made another.

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/artifact.h"
+#include "common/digest.h"
 #include "common/status.h"
 #include "shards/corpus/corpus_options.h"
 #include "shards/corpus/input_pieces.h"
@@ -39,6 +40,7 @@ struct CorpusProgress {  // of one task
 
 class Deal;
 class PieceFile;
+class ShardWriter;
 class Tokenizer;
 struct MadeFor;
 
@@ -80,8 +82,7 @@ class CorpusBuild {
   Status MakePiece(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const;
   Status MakeDeal(const OnProgress& on_progress, std::string* computed) const;
   Status MakeShard(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const;
-  Status CopySequences(const Deal& deal, std::uint32_t task, const OnProgress& on_progress,
-                       class ShardWriter* shard) const;
+  Status CopySequences(const Deal& deal, std::uint32_t task, const OnProgress& on_progress, ShardWriter* shard) const;
   Status CommitBuilding(Summary summary) const;
   Status RemoveLeftovers() const;
 
@@ -91,6 +92,7 @@ class CorpusBuild {
   std::string StagedAs(const std::string& name) const;
   MadeFor MadeForOf(std::uint32_t piece) const;
   Result<std::unique_ptr<PieceFile>> OpenPiece(std::uint32_t piece) const;
+  Result<std::shared_ptr<PieceFile>> OpenDealtPiece(std::uint32_t piece, const Sha256Digest& sha256) const;
   Result<std::shared_ptr<const Deal>> OpenDeal() const;
 
   CorpusOptions options_;
@@ -103,6 +105,7 @@ class CorpusBuild {
   std::uint64_t input_bytes_ = 0;
   std::shared_ptr<const Tokenizer> tokenizer_;
   mutable std::shared_ptr<const Deal> deal_;  // as last seen
+  mutable std::shared_ptr<PieceFile> piece_;  // the last one copied from
 };
 
 }  // namespace still::shards
