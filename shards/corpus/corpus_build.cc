@@ -89,42 +89,37 @@ Result<std::uint32_t> CorpusBuild::Tasks(CorpusPass pass) const {
     case CorpusPass::kDeal: return 1;
     case CorpusPass::kCopy: break;
   }
-  STILL_ASSIGN_OR_RETURN(const std::vector<std::string> names, ShardNames());
-  return static_cast<std::uint32_t>(names.size());
+  const auto deal = OpenDeal();
+  if (deal.ok()) return static_cast<std::uint32_t>((*deal)->shards().size());
+  if (deal.status().code() != Code::kNotFound) return deal.status();
+  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCommitted());
+  return static_cast<std::uint32_t>(manifest.shards.size());
 }
 
 std::uint64_t CorpusBuild::InputBytes(CorpusPass pass, std::uint32_t task) const {
   return pass == CorpusPass::kTokenise ? input_.at(task).input_bytes : 0;
 }
 
-// As dealt; of an artifact that was committed once, as its manifest says.
-Result<std::vector<std::string>> CorpusBuild::ShardNames() const {
-  std::vector<std::string> names;
-  const auto deal = OpenDeal();
-  if (deal.ok()) {
-    for (std::uint32_t task = 0; task < (*deal)->shards().size(); ++task) {
-      const ShardInfo info = InfoOf(**deal, task, digest_, *tokenizer_);
-      names.push_back(ShardName(info.split, info.shard));
-    }
-    return names;
-  }
-  for (const std::string& path : {final_path_, building_path_}) {
-    if (deal.status().code() != Code::kNotFound) break;
-    const auto manifest = ReadCorpusManifest(path);
-    if (manifest.status().code() == Code::kNotFound) continue;
-    STILL_RETURN_IF_ERROR(manifest.status());
-    for (const ShardEntry& shard : manifest->shards) names.push_back(shard.name);
-    return names;
-  }
-  return deal.status();
+// The manifest of an artifact that stands, or did before a quarantine: it is what says which shards there are when the
+// deal has gone.
+Result<CorpusManifest> CorpusBuild::ReadCommitted() const {
+  auto manifest = ReadCorpusManifest(final_path_);
+  return manifest.status().code() == Code::kNotFound ? ReadCorpusManifest(building_path_) : std::move(manifest);
 }
 
 Result<std::string> CorpusBuild::NameOf(CorpusPass pass, std::uint32_t task) const {
   if (pass == CorpusPass::kDeal) return std::string("deal");
   if (pass == CorpusPass::kTokenise) return fmt::format("piece-{:05}", task);
-  STILL_ASSIGN_OR_RETURN(const std::vector<std::string> names, ShardNames());
-  STILL_CHECK(task < names.size(), fmt::format("shard {} of {}", task, names.size()));
-  return names[task];
+  const auto deal = OpenDeal();
+  if (deal.ok()) {
+    STILL_CHECK(task < (*deal)->shards().size(), fmt::format("shard {} of {}", task, (*deal)->shards().size()));
+    const ShardInfo info = InfoOf(**deal, task, digest_, *tokenizer_);
+    return ShardName(info.split, info.shard);
+  }
+  if (deal.status().code() != Code::kNotFound) return deal.status();
+  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCommitted());
+  STILL_CHECK(task < manifest.shards.size(), fmt::format("shard {} of {}", task, manifest.shards.size()));
+  return manifest.shards[task].name;
 }
 
 std::string CorpusBuild::StagedAs(const std::string& name) const {

@@ -42,6 +42,7 @@ class Deal;
 class PieceFile;
 class ShardWriter;
 class Tokenizer;
+struct CorpusManifest;
 struct MadeFor;
 
 class CorpusBuild {
@@ -88,7 +89,7 @@ class CorpusBuild {
 
   // "piece-00012", "deal", "train-00003".
   Result<std::string> NameOf(CorpusPass pass, std::uint32_t task) const;
-  Result<std::vector<std::string>> ShardNames() const;
+  Result<CorpusManifest> ReadCommitted() const;
   std::string StagedAs(const std::string& name) const;
   MadeFor MadeForOf(std::uint32_t piece) const;
   Result<std::unique_ptr<PieceFile>> OpenPiece(std::uint32_t piece) const;
