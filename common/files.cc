@@ -81,6 +81,14 @@ Status SyncPath(const std::string& path, int flags) {
   return Ok();
 }
 
+// rename that spares what is there; 0, or -1 and errno.
+int RenameFileToNew(const std::string& from, const std::string& to) {
+  const int failed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (failed == 0 || (errno != EINVAL && errno != ENOSYS)) return failed;
+  // A file system without it (NFS).
+  return link(from.c_str(), to.c_str()) == 0 ? unlink(from.c_str()) : -1;
+}
+
 Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t written = write(fd, bytes.data(), bytes.size());
@@ -269,11 +277,18 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path, 
   const int fd =
       open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, access == FileAccess::kPrivate ? 0600 : 0666);
   if (fd < 0) return ErrnoStatus(errno, "cannot create", path);
-  return std::unique_ptr<AtomicFile>(new AtomicFile(path, std::move(temporary), fd));
+  return std::unique_ptr<AtomicFile>(new AtomicFile(path, std::move(temporary), fd, /*replaces=*/true));
 }
 
-AtomicFile::AtomicFile(std::string path, std::string temporary, int fd)
-    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+Result<std::unique_ptr<AtomicFile>> AtomicFile::CreateNew(const std::string& path, const std::string& staged_as) {
+  STILL_ASSIGN_OR_RETURN(auto file, Create(staged_as));
+  file->path_ = path;
+  file->replaces_ = false;
+  return file;
+}
+
+AtomicFile::AtomicFile(std::string path, std::string temporary, int fd, bool replaces)
+    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd), replaces_(replaces) {}
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
@@ -306,7 +321,8 @@ Status AtomicFile::Commit() {
   STILL_RETURN_IF_ERROR(FaultPoint("fsync").WithContext(path_));
   if (SyncWanted() && fsync(fd_) != 0) return failure_ = ErrnoStatus(errno, "cannot sync", path_);
   STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(path_));
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) return failure_ = ErrnoStatus(errno, "cannot create", path_);
+  const int failed = replaces_ ? rename(temporary_.c_str(), path_.c_str()) : RenameFileToNew(temporary_, path_);
+  if (failed != 0) return failure_ = ErrnoStatus(errno, "cannot create", path_);
   if (FaultTears("write")) TearAndDie(fd_, size_);
   close(std::exchange(fd_, -1));
   return SyncDirectory(ParentOf(path_));

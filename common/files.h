@@ -66,6 +66,9 @@ class MappedFile {
 class AtomicFile {
  public:
   static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path, FileAccess access = FileAccess::kShared);
+  // Stands as "<staged_as>.tmp-<pid>" meanwhile, on the same file system, and takes nobody's place: Commit is
+  // ALREADY_EXISTS when there is a file by then. For a parent that may be renamed, and for many who make one file.
+  static Result<std::unique_ptr<AtomicFile>> CreateNew(const std::string& path, const std::string& staged_as);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -77,12 +80,13 @@ class AtomicFile {
   Status Commit();
 
  private:
-  AtomicFile(std::string path, std::string temporary, int fd);
+  AtomicFile(std::string path, std::string temporary, int fd, bool replaces);
   Status Flush();
 
   std::string path_;
   std::string temporary_;
   int fd_;
+  bool replaces_;
   std::uint64_t size_ = 0;
   std::string buffer_;
   Status failure_;  // of the first write that failed: what follows it would be torn

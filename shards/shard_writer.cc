@@ -56,6 +56,12 @@ Result<std::unique_ptr<ShardWriter>> ShardWriter::Create(const std::string& path
   return std::unique_ptr<ShardWriter>(new ShardWriter(std::move(file), path, std::move(info)));
 }
 
+Result<std::unique_ptr<ShardWriter>> ShardWriter::CreateNew(const std::string& path, const std::string& staged_as,
+                                                            ShardInfo info) {
+  STILL_ASSIGN_OR_RETURN(auto file, AtomicFile::CreateNew(path, staged_as));
+  return std::unique_ptr<ShardWriter>(new ShardWriter(std::move(file), path, std::move(info)));
+}
+
 Status ShardWriter::BeginDocument(const DocumentInfo& document) {
   const auto [known, inserted] = source_offsets_.try_emplace(document.source, strings_.size());
   if (inserted) {
@@ -134,11 +140,10 @@ std::string ShardWriter::Image(Sha256Digest* digest) const {
 }
 
 Result<Sha256Digest> ShardWriter::Commit() {
-  Sha256Digest digest{};
-  STILL_RETURN_IF_ERROR(file_->Append(std::string_view(Image(&digest))));
+  STILL_RETURN_IF_ERROR(file_->Append(std::string_view(Image(&digest_))));
   STILL_RETURN_IF_ERROR(FaultPoint("corpus.shard.commit"));
   STILL_RETURN_IF_ERROR(file_->Commit());
-  return digest;
+  return digest_;
 }
 
 }  // namespace still::shards

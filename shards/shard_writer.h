@@ -22,6 +22,9 @@ class ShardWriter {
  public:
   // Creates the temporary file at once, so that a full or forbidden directory fails before work is done.
   static Result<std::unique_ptr<ShardWriter>> Create(const std::string& path, ShardInfo info);
+  // As AtomicFile::CreateNew.
+  static Result<std::unique_ptr<ShardWriter>> CreateNew(const std::string& path, const std::string& staged_as,
+                                                        ShardInfo info);
 
   Status BeginDocument(const DocumentInfo& document);
   // Tokens of one sequence, [CLS] and [SEP] included. INVALID_ARGUMENT for an empty one, or an id outside the
@@ -31,6 +34,8 @@ class ShardWriter {
   // Writes, syncs and renames. Returns the shard's digest, which its footer repeats: the SHA-256 of all before the
   // footer. The writer may only be destroyed afterwards.
   Result<Sha256Digest> Commit();
+  // What the footer says, once Commit has been called, whatever came of it.
+  const Sha256Digest& digest() const { return digest_; }
 
   std::uint64_t sequences() const { return sequence_documents_.size(); }
   std::uint64_t tokens() const { return tokens_.size(); }
@@ -42,6 +47,7 @@ class ShardWriter {
   std::unique_ptr<AtomicFile> file_;
   std::string path_;
   ShardInfo info_;
+  Sha256Digest digest_{};
   std::vector<TokenId> tokens_;
   std::vector<std::uint64_t> offsets_ = {0};
   std::vector<std::uint32_t> sequence_documents_;

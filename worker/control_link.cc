@@ -43,6 +43,7 @@ class RpcControlLink final : public ControlLink {
         options_(options) {}
 
   void ReportProgress(const StageProgress& progress) override {
+    ++signs_;
     const Clock::TimePoint now = options_.clock->Now();
     const bool last = progress.total > 0 && progress.done == progress.total;
     if (!last && last_progress_ && now - *last_progress_ < options_.progress_interval) return;
@@ -55,6 +56,7 @@ class RpcControlLink final : public ControlLink {
     message.set_unit(progress.unit);
     message.set_tokens(progress.tokens);
     message.set_lease(lease_);
+    message.set_signs(signs_);
     for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
     if (const Status sent = Send(&envelope); !sent.ok())
       WarnOnce("progress is not shown from here on, the work goes on", sent);
@@ -62,12 +64,13 @@ class RpcControlLink final : public ControlLink {
 
   Result<ShardLease> NextShard() override {
     lease_ = 0;
+    signs_ = 0;
     while (true) {
       STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant grant, AskForLease());
       switch (grant.answer()) {
         case v1::LEASE_ANSWER_SHARD:
           lease_ = grant.lease();
-          return ShardLease{.kind = ShardLease::Kind::kShard, .shard = grant.shard()};
+          return ShardLease{.kind = ShardLease::Kind::kShard, .round = grant.round(), .shard = grant.shard()};
         case v1::LEASE_ANSWER_COMMIT: return ShardLease{.kind = ShardLease::Kind::kCommit, .tokens = grant.tokens()};
         case v1::LEASE_ANSWER_DONE: return ShardLease{.kind = ShardLease::Kind::kDone};
         case v1::LEASE_ANSWER_WAIT: options_.clock->SleepFor(options_.lease_pause); break;
@@ -79,12 +82,14 @@ class RpcControlLink final : public ControlLink {
   Status ShardDone(const FinishedShard& finished) override {
     v1::Envelope envelope;
     v1::ShardDone& message = *envelope.mutable_shard_done();
+    message.set_round(finished.round);
     message.set_shard(finished.shard);
     message.set_digest(finished.digest);
     message.set_lease(lease_);
     message.set_found(finished.found);
     message.set_units(finished.units);
     message.set_tokens(finished.tokens);
+    message.set_next_shards(finished.next_shards);
     return Send(&envelope);
   }
 
@@ -232,6 +237,7 @@ class RpcControlLink final : public ControlLink {
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
   std::uint64_t lease_ = 0;  // of the shard in hand
+  std::uint64_t signs_ = 0;  // of progress in it
   Status fenced_;            // not Ok from the moment that this rank is
   std::optional<std::uint64_t> published_step_;
   std::string storage_trouble_;  // as last reported

@@ -36,23 +36,27 @@ struct ShardLease {
     kDone,    // nothing is left to do
   };
   Kind kind = Kind::kDone;
+  std::uint32_t round = 0;
   std::uint32_t shard = 0;
   std::uint64_t tokens = 0;
 };
 
 // Of a leased shard.
 struct FinishedShard {
+  std::uint32_t round = 0;
   std::uint32_t shard = 0;
   std::string digest;
-  bool found = false;        // it was there already
-  std::uint64_t units = 0;   // of progress
-  std::uint64_t tokens = 0;  // computed
+  bool found = false;             // it was there already
+  std::uint64_t units = 0;        // of progress
+  std::uint64_t tokens = 0;       // computed
+  std::uint32_t next_shards = 0;  // of the next round, where this shard decides that
 };
 
 class ControlLink {
  public:
   virtual ~ControlLink() = default;
-  // Never blocks. At most one report a `progress_interval` is sent, the others are dropped; done == total always goes.
+  // Never blocks; within a lease every call is a sign of progress, which renews it. At most one report a
+  // `progress_interval` is sent, the others are dropped; done == total always goes.
   virtual void ReportProgress(const StageProgress& progress) = 0;
   // What to do next. Waits, for ever if it must, while others hold all that is left: one of them may die. Gives up the
   // shard in hand, which ReportProgress and ShardDone speak of. ABORTED when this generation is over.

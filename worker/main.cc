@@ -30,6 +30,7 @@ namespace {
 
 Status RunStage(const StageContext& context) {
   switch (context.task.stage) {
+    case Stage::kCorpus: return RunCorpusStage(context);
     case Stage::kTeacher: return RunTeacherStage(context);
     case Stage::kTargets: return RunTargetsStage(context);
     case Stage::kTrain: return RunTrainStage(context);
@@ -97,7 +98,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);
   if (!mpi.ok()) Die(nullptr, mpi.status());
-  PrepareTorch(task->threads);
+  if (task->stage != Stage::kCorpus) PrepareTorch(task->threads);
   const int rank = (*mpi)->world().rank();
   Result<std::unique_ptr<ControlLink>> control =
       ConnectControlLink(task->endpoint, task->generation, rank, {.keys = task->keys});

@@ -6,6 +6,7 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "common/proto/control.pb.h"
+#include "shards/corpus/corpus_config.h"
 
 namespace still::worker {
 namespace {
@@ -44,6 +45,7 @@ TrainOptions TrainOptionsOf(const v1::TrainConfig& config) {
 
 Result<Stage> StageOf(v1::Stage stage, const std::string& path) {
   switch (stage) {
+    case v1::STAGE_CORPUS: return Stage::kCorpus;
     case v1::STAGE_TEACHER: return Stage::kTeacher;
     case v1::STAGE_TARGETS: return Stage::kTargets;
     case v1::STAGE_TRAIN: return Stage::kTrain;
@@ -120,6 +122,7 @@ Status CheckResolved(const v1::WorkerTask& message, const std::string& path) {
 
 const std::string& DigestMadeBy(Stage stage, const Task& task) {
   switch (stage) {
+    case Stage::kCorpus: return task.corpus;
     case Stage::kTeacher: return task.teacher;
     case Stage::kTargets: return task.targets;
     case Stage::kTrain: return task.student;
@@ -133,6 +136,7 @@ const std::string& DigestMadeBy(Stage stage, const Task& task) {
 
 std::string_view StageName(Stage stage) {
   switch (stage) {
+    case Stage::kCorpus: return "corpus";
     case Stage::kTeacher: return "teacher";
     case Stage::kTargets: return "targets";
     case Stage::kTrain: return "train";
@@ -170,6 +174,7 @@ Result<Task> LoadTask(const std::string& path) {
   task.seed = config.seed();
   task.threads = config.threads_per_rank();
   task.bf16 = config.precision() == v1::PRECISION_BF16;
+  task.corpus_options = shards::CorpusOptionsOf(config.corpus());
   task.teacher_path = config.teacher().path();
   task.fit = TrainOptionsOf(config.teacher().fit());
   task.train = TrainOptionsOf(config.train());

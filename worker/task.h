@@ -11,6 +11,7 @@
 #include "common/checkpoint.h"
 #include "common/rpc.h"
 #include "common/status.h"
+#include "shards/corpus/corpus_options.h"
 #include "shards/masking.h"
 #include "shards/targets/target_cache.h"
 #include "worker/train/loss_weights.h"
@@ -18,7 +19,7 @@
 
 namespace still::worker {
 
-enum class Stage { kTeacher, kTargets, kTrain, kEvaluate, kExport };
+enum class Stage { kCorpus, kTeacher, kTargets, kTrain, kEvaluate, kExport };
 std::string_view StageName(Stage stage);
 
 // What a rank's death means for the others.
@@ -65,6 +66,7 @@ struct Task {
   std::uint32_t threads = 1;
   bool bf16 = false;
 
+  shards::CorpusOptions corpus_options;
   std::string teacher_path;  // Hugging Face directory
   TrainOptions fit;          // masked-LM fit of a teacher without a head
   TrainOptions train;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "common/artifact.h"
 #include "common/config.h"
@@ -9,8 +10,10 @@
 #include "common/log.h"
 #include "common/proto/control.pb.h"
 #include "coordinator/agent/launcher_agent.h"
-#include "coordinator/pipeline/corpus_options.h"
 #include "coordinator/pipeline/stage_facts.h"
+#include "shards/corpus/build.h"
+#include "shards/corpus/corpus_build.h"
+#include "shards/corpus/corpus_config.h"
 #include "shards/corpus_view.h"
 #include "shards/targets/target_store.h"
 
@@ -24,6 +27,13 @@ using stillhouse::v1::TrainConfig;
 using stillhouse::v1::WorkerTask;
 
 constexpr std::chrono::milliseconds kLookAgain{500};  // whether another run has made the artifact
+
+std::uint32_t RanksOf(const AgentTask& task) {
+  if (task.attached_ranks() > 0) return task.attached_ranks();
+  std::uint32_t ranks = 0;
+  for (const auto& share : task.placement()) ranks += share.ranks();
+  return ranks;
+}
 
 class Run {
  public:
@@ -66,8 +76,7 @@ class Run {
     const std::string path = JoinPath(kinds, spec_.digest());
     STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
     STILL_RETURN_IF_ERROR(RemoveTemporariesOf(path));
-    STILL_RETURN_IF_ERROR(stage_ == Stage::kCorpus ? BuildCorpusHere(stops, options.finish_corpus ? 1 : 0)
-                                                   : Launch(stops, outcome));
+    STILL_RETURN_IF_ERROR(MadeInAgent(task_) ? BuildCorpusHere(stops) : Launch(stops, outcome));
     if (!IsMade())
       return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
                    name_, path);
@@ -77,21 +86,27 @@ class Run {
     return Ok();
   }
 
-  // More than `patience` requests to stop end it.
-  Status BuildCorpusHere(const std::atomic<int>& stops, int patience) {
-    const shards::CorpusOptions options = CorpusOptionsOf(spec_.config());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options));
+  Result<IdentityBuilder> CheckedCorpusIdentity(const shards::CorpusOptions& options) const {
+    STILL_ASSIGN_OR_RETURN(IdentityBuilder identity, shards::CorpusIdentity(options));
     if (identity.Digest() != spec_.digest())
       return Error(Code::kInvalidArgument, "an input of the corpus changed since the plan was made; run again");
-    return shards::BuildCorpus(options, identity, artifacts_, [&](const shards::CorpusProgress& progress) {
-      callbacks_.on_progress({.done = progress.input_bytes_done,
-                              .total = progress.input_bytes_total,
-                              .unit = "bytes",
-                              .tokens = progress.tokens,
-                              .values = {{"documents", static_cast<double>(progress.documents)}}});
-      if (stops <= patience) return Ok();
-      return Error(Code::kCancelled, "corpus: interrupted; it starts anew when it is run again");
-    });
+    return identity;
+  }
+
+  // A request to stop ends it: what is made of it stands, and the next run goes on from there.
+  Status BuildCorpusHere(const std::atomic<int>& stops) {
+    const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
+    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, CheckedCorpusIdentity(options));
+    return shards::BuildCorpus(
+        options, identity, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+          callbacks_.on_progress({.done = progress.input_bytes,
+                                  .total = input_bytes,
+                                  .unit = "bytes",
+                                  .tokens = progress.tokens,
+                                  .values = {{"documents", static_cast<double>(progress.documents)}}});
+          if (stops == 0) return Ok();
+          return Error(Code::kCancelled, "corpus: interrupted; run the same command again to continue");
+        });
   }
 
   Status Launch(const std::atomic<int>& stops, JobOutcome* outcome) {
@@ -104,23 +119,17 @@ class Run {
     return made;
   }
 
-  std::uint32_t Ranks() const {
-    if (task_.attached_ranks() > 0) return task_.attached_ranks();
-    std::uint32_t ranks = 0;
-    for (const auto& share : task_.placement()) ranks += share.ranks();
-    return ranks;
-  }
-
-  // Bits depend on it, but those of a report do not; it takes what it was given.
+  // Bits depend on it, but those of a corpus and of a report do not; they take what they were given.
   std::uint32_t Threads() const {
-    return stage_ == Stage::kEvaluate ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
+    const bool as_given = stage_ == Stage::kCorpus || stage_ == Stage::kEvaluate;
+    return as_given ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
   }
 
   Result<AgentJob> Job() const {
     AgentJob job{.stage = name_,
                  .journal_path = JoinPath(job_directory_, "journal"),
                  .policy = {.stage = name_, .same_step_failures = spec_.config().recovery().same_step_failures()},
-                 .launch = {.ranks = Ranks(),
+                 .launch = {.ranks = RanksOf(task_),
                             .threads_per_rank = Threads(),
                             .program = task_.worker(),
                             .log_path = task_.log_path()},
@@ -131,18 +140,11 @@ class Run {
       job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
       job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
     }
-    if (stage_ == Stage::kTargets) {
-      STILL_ASSIGN_OR_RETURN(
-          const auto view,
-          shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
-      job.shards = view->shards();
-      job.quarantine = [this](std::uint32_t shard) {
-        return shards::QuarantineTargetShard(artifacts_, spec_.digest(), shard);
-      };
-    }
+    if (stage_ == Stage::kCorpus) STILL_RETURN_IF_ERROR(DivideCorpus(&job));
+    if (stage_ == Stage::kTargets) STILL_RETURN_IF_ERROR(DivideTargets(&job));
     // An mpirun that a person typed has the flags that it has.
-    job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && Ranks() > 1 &&
-                   task_.attached_ranks() == 0 && (Trains(stage_) || stage_ == Stage::kTargets);
+    job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
+                   task_.attached_ranks() == 0 && (Trains(stage_) || IsDivisible(stage_));
     const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(std::llround(1000 * seconds)); };
     const RecoveryConfig& recovery = spec_.config().recovery();
     job.host_silence.silence = milliseconds(recovery.host_seconds());
@@ -150,6 +152,31 @@ class Run {
     STILL_RETURN_IF_ERROR(AddKeys(&job));
     AddHosts(&job);
     return job;
+  }
+
+  // A round a pass.
+  Status DivideCorpus(AgentJob* job) const {
+    const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
+    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, CheckedCorpusIdentity(options));
+    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, identity, artifacts_));
+    const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
+    STILL_ASSIGN_OR_RETURN(const std::uint32_t pieces, build->Tasks(shards::CorpusPass::kTokenise));
+    job->rounds = {{.shard = "piece", .shards = pieces}, {.shard = "deal", .shards = 1}, {.shard = "shard"}};
+    job->quarantine = [build](std::uint32_t round, std::uint32_t task) {
+      return build->Quarantine(static_cast<shards::CorpusPass>(round), task);
+    };
+    return Ok();
+  }
+
+  Status DivideTargets(AgentJob* job) const {
+    STILL_ASSIGN_OR_RETURN(
+        const auto view,
+        shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
+    job->rounds = {{.shards = view->shards()}};
+    job->quarantine = [this](std::uint32_t, std::uint32_t shard) {
+      return shards::QuarantineTargetShard(artifacts_, spec_.digest(), shard);
+    };
+    return Ok();
   }
 
   // Ranks are let in by keys that are made for this attempt alone: this machine may have other users.
@@ -194,6 +221,10 @@ class Run {
 };
 
 }  // namespace
+
+bool MadeInAgent(const AgentTask& task) {
+  return task.spec().stage() == stillhouse::v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;
+}
 
 JobOutcome RunJob(const AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher, Clock& clock,
                   const AgentCallbacks& callbacks, const std::atomic<int>& stops) {

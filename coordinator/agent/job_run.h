@@ -18,12 +18,13 @@ namespace still::coordinator {
 struct JobRunOptions {
   // Another run may be at the same artifact under the same root: wait for it, or fail with UNAVAILABLE.
   bool wait_for_others = true;
-  // A first request to stop does not end the corpus, which would have to be begun anew.
-  bool finish_corpus = false;
 };
 
+// Whether RunJob makes it in its own process: a corpus that got one rank, which needs no mpirun.
+bool MadeInAgent(const stillhouse::v1::AgentTask& task);
+
 // Runs until the artifact stands, or cannot be made. `stops` counts requests to stop: after the first one training
-// finishes its step and publishes it; after the second one nothing is waited for.
+// finishes its step and publishes it, and other stages end; after the second one nothing is waited for.
 JobOutcome RunJob(const stillhouse::v1::AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher,
                   Clock& clock, const AgentCallbacks& callbacks, const std::atomic<int>& stops);
 

@@ -72,7 +72,7 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   StageServerOptions options{.stage = job_.stage,
                              .generation = generation,
                              .ranks = job_.launch.ranks,
-                             .shards = job_.shards,
+                             .rounds = job_.rounds,
                              .log_path = job_.launch.log_path,
                              .survivors_go_on = job_.in_place,
                              .network = job_.network,

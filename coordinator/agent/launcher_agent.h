@@ -48,10 +48,10 @@ struct AgentJob {
   std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
   RecoveryPolicy policy;
-  bool in_place = false;     // survivors of a death go on (in a stage with checkpoints, or with shards)
-  std::uint32_t shards = 0;  // to lease
-  // Sets aside what is sealed of a shard that was computed twice with different results.
-  std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
+  bool in_place = false;          // survivors of a death go on (in a stage with checkpoints, or with shards)
+  std::vector<WorkRound> rounds;  // of shards to lease
+  // Sets aside what stands of a shard that was computed twice with different results.
+  std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
   StageNetwork network;  // on several hosts: an address they reach, with keys
   HostSilenceLimits host_silence;
   cluster::LaunchSpec launch;                            // without the arguments that name the task

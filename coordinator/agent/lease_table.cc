@@ -1,10 +1,12 @@
 #include "coordinator/agent/lease_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace still::coordinator {
 
-LeaseTable::LeaseTable(std::uint32_t shards, const LeasePolicy& policy) : policy_(policy), shards_(shards) {
+LeaseTable::LeaseTable(std::uint32_t shards, const LeasePolicy& policy, std::string noun, std::uint64_t first_lease)
+    : policy_(policy), noun_(std::move(noun)), first_lease_(first_lease), shards_(shards) {
   for (std::uint32_t shard = 0; shard < shards; ++shard) free_.insert(free_.end(), shard);
 }
 
@@ -20,7 +22,7 @@ std::optional<Lease> LeaseTable::Grant(std::uint32_t rank, std::uint64_t request
 
 // The lowest free shard, else the slowest one of another rank once more.
 std::optional<Lease> LeaseTable::Pick(std::uint32_t rank, Clock::TimePoint now) {
-  Lease lease{.id = issued_.size() + 1};
+  Lease lease{.id = first_lease_ + issued_.size()};
   if (!free_.empty()) {
     lease.shard = *free_.begin();
     free_.erase(free_.begin());
@@ -49,14 +51,16 @@ std::optional<std::uint64_t> LeaseTable::SlowestAlone(Clock::TimePoint now) cons
   return std::nullopt;
 }
 
-void LeaseTable::Renew(std::uint32_t rank, std::uint64_t lease, std::uint64_t units, Clock::TimePoint now) {
+void LeaseTable::Renew(std::uint32_t rank, std::uint64_t lease, const LeaseProgress& progress, Clock::TimePoint now) {
   Expire(now);
   const auto found = open_.find(lease);
-  if (found == open_.end() || IssuedAs(lease).rank != rank || units <= found->second.units) return;
-  found->second.units = units;
+  if (found == open_.end() || IssuedAs(lease).rank != rank) return;
+  LeaseProgress& before = found->second.progress;
+  if (progress.units <= before.units && progress.signs <= before.signs) return;
+  before = {.units = std::max(before.units, progress.units), .signs = std::max(before.signs, progress.signs)};
   found->second.renewed = now;
   Shard& shard = shards_[IssuedAs(lease).shard];
-  if (shard.digest.empty()) CountUnits(shard, std::max(shard.units, units));
+  if (shard.digest.empty()) CountUnits(shard, std::max(shard.units, before.units));
 }
 
 void LeaseTable::CountUnits(Shard& shard, std::uint64_t units) {
@@ -67,12 +71,12 @@ void LeaseTable::CountUnits(Shard& shard, std::uint64_t units) {
 Result<bool> LeaseTable::Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result,
                                   Clock::TimePoint now) {
   Expire(now);
-  if (lease == 0 || lease > issued_.size() || IssuedAs(lease).rank != rank || IssuedAs(lease).shard != result.shard)
-    return Error(Code::kInvalidArgument,
-                 "shard {} is reported done by rank {} under lease {}, which was never given so", result.shard, rank,
-                 lease);
+  const bool issued = lease >= first_lease_ && lease - first_lease_ < issued_.size();
+  if (!issued || IssuedAs(lease).rank != rank || IssuedAs(lease).shard != result.shard)
+    return Error(Code::kInvalidArgument, "{} {} is reported done by rank {} under lease {}, which was never given so",
+                 noun_, result.shard, rank, lease);
   if (result.digest.empty())
-    return Error(Code::kInvalidArgument, "shard {} is reported done without a digest", result.shard);
+    return Error(Code::kInvalidArgument, "{} {} is reported done without a digest", noun_, result.shard);
   Shard& shard = shards_[result.shard];
   const auto open = open_.find(lease);
   if (open != open_.end() && !result.found) {
@@ -82,9 +86,9 @@ Result<bool> LeaseTable::Complete(std::uint32_t rank, std::uint64_t lease, const
   const bool first = shard.digest.empty();
   if (!first && shard.digest != result.digest)
     return Error(Code::kDataLoss,
-                 "shard {} was computed twice with different results, {} by rank {} and {} by rank {}: one of their "
-                 "machines is faulty; check memory and disk of both, then run again: the shard is made anew",
-                 result.shard, shard.digest, shard.rank, result.digest, rank);
+                 "{} {} was computed twice with different results, {} by rank {} and {} by rank {}: one of their "
+                 "machines is faulty; check memory and disk of both, then run again: the {} is made anew",
+                 noun_, result.shard, shard.digest, shard.rank, result.digest, rank, noun_);
   if (first) {
     shard.digest = result.digest;
     shard.rank = rank;

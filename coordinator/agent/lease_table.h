@@ -35,6 +35,12 @@ struct Lease {
   std::optional<std::uint32_t> copy_of;  // the slow rank that holds this shard as well
 };
 
+// How far a rank says that it is in its lease.
+struct LeaseProgress {
+  std::uint64_t units = 0;  // that count
+  std::uint64_t signs = 0;  // of progress of any kind
+};
+
 // What a rank says of a shard that it holds.
 struct ShardResult {
   std::uint32_t shard = 0;
@@ -46,13 +52,15 @@ struct ShardResult {
 
 class LeaseTable {
  public:
-  explicit LeaseTable(std::uint32_t shards, const LeasePolicy& policy = {});
+  // `noun`: what a shard is called, in messages. Leases are numbered from `first_lease`.
+  explicit LeaseTable(std::uint32_t shards, const LeasePolicy& policy = {}, std::string noun = "shard",
+                      std::uint64_t first_lease = 1);
 
   // Nothing: wait and ask again, or AllDone. The same answer to a request that arrives twice; one older than its
   // rank's newest gets nothing. Requests of a rank rise from 1.
   std::optional<Lease> Grant(std::uint32_t rank, std::uint64_t request, Clock::TimePoint now);
   // Progress within a lease. Only more of it than before renews, and no lease that has ended.
-  void Renew(std::uint32_t rank, std::uint64_t lease, std::uint64_t units, Clock::TimePoint now);
+  void Renew(std::uint32_t rank, std::uint64_t lease, const LeaseProgress& progress, Clock::TimePoint now);
   // True when this completed the shard, false when it was done already, in these bytes. DATA_LOSS when an earlier
   // execution ended in others; INVALID_ARGUMENT for a lease that this rank was never given for this shard.
   Result<bool> Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result, Clock::TimePoint now);
@@ -75,7 +83,7 @@ class LeaseTable {
   struct Open {
     Clock::TimePoint granted;
     Clock::TimePoint renewed;
-    std::uint64_t units = 0;  // of progress
+    LeaseProgress progress;
   };
   struct Shard {
     std::string digest;  // empty: not done
@@ -94,12 +102,14 @@ class LeaseTable {
   std::map<std::uint64_t, Open>::iterator Close(std::map<std::uint64_t, Open>::iterator lease);
   std::optional<Lease> Pick(std::uint32_t rank, Clock::TimePoint now);
   std::optional<std::uint64_t> SlowestAlone(Clock::TimePoint now) const;
-  const Issued& IssuedAs(std::uint64_t lease) const { return issued_[lease - 1]; }
+  const Issued& IssuedAs(std::uint64_t lease) const { return issued_[lease - first_lease_]; }
 
   const LeasePolicy policy_;
+  const std::string noun_;
+  const std::uint64_t first_lease_;
   std::vector<Shard> shards_;
   std::set<std::uint32_t> free_;
-  std::vector<Issued> issued_;                         // lease n is the n-th
+  std::vector<Issued> issued_;                         // in the order of their numbers
   std::map<std::uint64_t, Open> open_;                 // by lease: the longest held first
   std::map<std::uint32_t, Ask> asks_;                  // newest of each rank
   std::set<std::uint32_t> dead_;                       // ranks

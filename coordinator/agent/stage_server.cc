@@ -32,7 +32,7 @@ StageServer::StageServer(StageServerOptions options, const Clock& clock, std::un
     : options_(std::move(options)),
       clock_(clock),
       rpc_(std::move(rpc)),
-      work_(options_.stage, options_.shards, options_.leases),
+      work_(options_.stage, options_.rounds, options_.leases),
       membership_(options_.generation, options_.ranks),
       results_(options_.stage, options_.survivors_go_on),
       host_silence_(options_.host_silence, options_.placement),
@@ -49,6 +49,10 @@ std::string StageServer::endpoint() const {
 
 GenerationEnd StageServer::Run(cluster::LaunchedJob& job, const std::atomic<int>& stops) {
   const Status served = Serve(job, stops);
+  for (const auto& [round, shard] : differing_) {
+    if (const Status set_aside = options_.quarantine(round, shard); !set_aside.ok())
+      LogWarn("{}: {}", options_.stage, set_aside.message());
+  }
   if (!served.ok()) return EndOf(served.WithContext(options_.stage), FirstLine(served.message()));
   return Outcome(*job.Poll());
 }
@@ -177,7 +181,8 @@ void StageServer::TakeShard(const Envelope& envelope) {
   if (taken.ok() && !progress_.empty()) Show(progress_.begin()->second);
   if (taken.ok()) return;
   if (taken.code() == Code::kDataLoss) {
-    const Status set_aside = options_.quarantine(envelope.shard_done().shard());
+    differing_.emplace_back(envelope.shard_done().round(), envelope.shard_done().shard());
+    const Status set_aside = options_.quarantine(envelope.shard_done().round(), envelope.shard_done().shard());
     if (!set_aside.ok())
       taken = Status(taken.code(), taken.message() + "; it is not set aside: " + set_aside.message());
   }
@@ -318,11 +323,15 @@ void StageServer::NoteProgress(const Envelope& envelope) {
 // In divisible work a rank counts what it does of its shard; in a gang every rank counts the same steps.
 void StageServer::Show(StageProgress shown) {
   if (work_.Any()) {
-    shown.done = work_.leases().units();
+    shown.done = work_.units();
     shown.tokens = 0;
-    for (const auto& [rank, part] : progress_) shown.tokens += part.tokens;
+    shown.values.clear();
+    for (const auto& [rank, part] : progress_) {
+      shown.tokens += part.tokens;
+      for (const auto& [name, value] : part.values) shown.values[name] += value;
+    }
   }
-  sightings_.Reached(shown.done);
+  sightings_.Reached(work_.Any() ? work_.reached() : shown.done);
   options_.on_progress(shown);
 }
 

@@ -23,6 +23,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/launcher.h"
@@ -59,10 +60,10 @@ struct StageServerOptions {
   std::string stage;             // name, in messages
   std::uint64_t generation = 1;  // that the ranks are launched as
   std::uint32_t ranks = 1;
-  std::uint32_t shards = 0;      // to lease; 0: this stage leases none,
-  LeasePolicy leases;            // as this says
-  std::string log_path;          // of the launch, named in errors
-  bool survivors_go_on = false;  // one rank's "a peer is gone" does not end the launch
+  std::vector<WorkRound> rounds;  // of shards to lease; none: this stage leases nothing,
+  LeasePolicy leases;             // as this says
+  std::string log_path;           // of the launch, named in errors
+  bool survivors_go_on = false;   // one rank's "a peer is gone" does not end the launch
   StageNetwork network;
   cluster::Placement placement;  // of the ranks, in their order; empty: all on this machine
   HostSilenceLimits host_silence;
@@ -72,8 +73,9 @@ struct StageServerOptions {
   std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
   // Journals how a generation ended and the next one, which so many survivors go on as. An error refuses.
   std::function<Result<std::uint64_t>(const GenerationEnd&, std::size_t survivors)> on_shrink;
-  // A shard was computed twice with different results: what is sealed of it is set aside.
-  std::function<Status(std::uint32_t shard)> quarantine = [](std::uint32_t) { return Ok(); };
+  // A shard was computed twice with different results: what stands of it is set aside, at once, and again when the
+  // ranks have ended, for what they made of it meanwhile.
+  std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
   // Checkpoints cannot be kept, while the work goes on; an empty text: it is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 
@@ -93,7 +95,7 @@ class StageServer {
 
   // For WorkerTask.endpoint.
   std::string endpoint() const;
-  const LeaseTable& leases() const { return work_.leases(); }
+  const DivisibleWork& work() const { return work_; }
 
   // Serves until `job` has ended, then returns how its last generation did. `stops` counts requests to stop: after the
   // first one ranks are asked to drain, for `drain_patience`, then the job is asked to terminate; after the second it
@@ -152,7 +154,8 @@ class StageServer {
   Clock::TimePoint generation_since_;
   std::uint64_t log_begin_ = 0;  // the log's size before the launch: what stands above is of earlier ones
 
-  std::map<std::uint32_t, StageProgress> progress_;    // latest of each rank
+  std::map<std::uint32_t, StageProgress> progress_;                 // latest of each rank
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> differing_;  // round and shard, of which two results are known
   std::set<std::uint32_t> dead_;                       // ranks to leave behind once their last words are in
   Clock::TimePoint last_death_;                        // of them
   std::map<std::uint32_t, std::string> part_writers_;  // ranks that took part in a checkpoint, and where they are heard

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "common/config.h"
-#include "coordinator/pipeline/corpus_options.h"
 #include "coordinator/pipeline/stage_facts.h"
 #include "coordinator/pipeline/teacher_facts.h"
+#include "shards/corpus/corpus_config.h"
 
 namespace still::coordinator {
 namespace v1 = stillhouse::v1;
@@ -40,7 +40,7 @@ v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const 
   spec.set_digest(stage.digest);
   spec.set_priority(options.priority);
   spec.set_ranks(RunsOnOneRank(stage.stage) ? 1 : variant.config.ranks());
-  spec.set_slots_per_rank(variant.config.threads_per_rank());
+  spec.set_slots_per_rank(stage.stage == Stage::kCorpus ? 1 : variant.config.threads_per_rank());
   spec.set_time_limit_ms(options.time_limit_ms);
   spec.set_retries(options.retries);
   spec.set_preemptible(Trains(stage.stage));
@@ -84,7 +84,7 @@ Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVaria
     const std::string key = ToYaml(next.config.corpus());
     auto corpus = corpora.find(key);
     if (corpus == corpora.end()) {
-      Result<IdentityBuilder> identity = shards::CorpusIdentity(CorpusOptionsOf(next.config));
+      Result<IdentityBuilder> identity = shards::CorpusIdentity(shards::CorpusOptionsOf(next.config.corpus()));
       if (!identity.ok()) return failed(identity.status());
       corpus = corpora.emplace(key, std::move(*identity)).first;
     }

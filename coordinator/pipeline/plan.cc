@@ -5,7 +5,7 @@
 #include "cluster/mpirun_command.h"
 #include "common/files.h"
 #include "common/proto/config.pb.h"
-#include "coordinator/pipeline/corpus_options.h"
+#include "shards/corpus/corpus_config.h"
 
 namespace still::coordinator {
 namespace {
@@ -244,7 +244,8 @@ void LookUpArtifacts(const std::string& root, Plan* plan) {
 Result<Plan> PlanPipeline(PipelineConfig* config) {
   STILL_ASSIGN_OR_RETURN(const TeacherFacts teacher, InspectTeacher(config->teacher().path()));
   STILL_RETURN_IF_ERROR(ResolveConfig(teacher, ThisCpuHasBf16(), config));
-  STILL_ASSIGN_OR_RETURN(const IdentityBuilder corpus, shards::CorpusIdentity(CorpusOptionsOf(*config)));
+  STILL_ASSIGN_OR_RETURN(const IdentityBuilder corpus,
+                         shards::CorpusIdentity(shards::CorpusOptionsOf(config->corpus())));
   Plan plan = MakePlan(*config, teacher, corpus);
   LookUpArtifacts(config->artifacts(), &plan);
   return plan;

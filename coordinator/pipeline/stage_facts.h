@@ -21,9 +21,10 @@ inline Stage StageOfWire(stillhouse::v1::Stage stage) {
 // By exact steps, with checkpoints: what a death leaves behind is worth going on with.
 inline bool Trains(Stage stage) { return stage == Stage::kTeacher || stage == Stage::kTrain; }
 
-// Text to shards (in the process of the job's agent), measurements, a file conversion.
-inline bool RunsOnOneRank(Stage stage) {
-  return stage == Stage::kCorpus || stage == Stage::kEvaluate || stage == Stage::kExport;
-}
+// In shards that are leased one by one: a rank that dies leaves the others what it held.
+inline bool IsDivisible(Stage stage) { return stage == Stage::kCorpus || stage == Stage::kTargets; }
+
+// Measurements, a file conversion.
+inline bool RunsOnOneRank(Stage stage) { return stage == Stage::kEvaluate || stage == Stage::kExport; }
 
 }  // namespace still::coordinator

@@ -109,7 +109,7 @@ class Reporter {
 // Where to look instead, of a job whose ranks do not write to its log.
 std::string LogElsewhere(const AgentTask& task) {
   if (task.attached_ranks() > 0) return "its ranks write where their mpirun was typed\n";
-  if (task.spec().stage() == stillhouse::v1::STAGE_CORPUS)
+  if (MadeInAgent(task))
     return fmt::format("built by its agent, without ranks: {}\n", AttemptLogPath(task.directory()));
   return "";
 }

@@ -126,10 +126,9 @@ TEST(ExpandTest, JobsSayWhatTheyMakeAndWhatTheyNeed) {
   for (const v1::JobSpec& job : submit.jobs()) {
     SCOPED_TRACE(job.name());
     const auto stage = static_cast<std::size_t>(job.stage() - v1::STAGE_CORPUS);
-    const bool one_rank =
-        job.stage() == v1::STAGE_CORPUS || job.stage() == v1::STAGE_EVALUATE || job.stage() == v1::STAGE_EXPORT;
+    const bool one_rank = job.stage() == v1::STAGE_EVALUATE || job.stage() == v1::STAGE_EXPORT;
     EXPECT_EQ(job.ranks(), one_rank ? 1u : 3u);
-    EXPECT_EQ(job.slots_per_rank(), 2u);
+    EXPECT_EQ(job.slots_per_rank(), job.stage() == v1::STAGE_CORPUS ? 1u : 2u);
     EXPECT_EQ(job.preemptible(), job.stage() == v1::STAGE_TEACHER || job.stage() == v1::STAGE_TRAIN);
     EXPECT_EQ(job.digest(), plain.plan[stage].digest);
     EXPECT_EQ(job.identity(), plain.plan[stage].identity);

@@ -133,7 +133,9 @@ class Model {
              faults);
         break;
       }
-      case Message::Kind::kProgress: table_.Renew(message.rank, message.lease->id, message.units, now_); break;
+      case Message::Kind::kProgress:
+        table_.Renew(message.rank, message.lease->id, {.units = message.units}, now_);
+        break;
       case Message::Kind::kDone: {
         const Result<bool> first =
             table_.Complete(message.rank, message.lease->id,

@@ -69,15 +69,15 @@ TEST_F(LeaseTableTest, WhoAsksAgainGivesUpWhatItHeld) {
 TEST_F(LeaseTableTest, ProgressRenewsALeaseAndNothingElseDoes) {
   const Lease lease = *Ask(0);
   Pass(seconds(59));
-  table_.Renew(0, lease.id, 1, now_);
+  table_.Renew(0, lease.id, {.units = 1}, now_);
   Pass(seconds(59));
-  table_.Renew(0, lease.id, 1, now_);  // no more than before
-  table_.Renew(1, lease.id, 9, now_);  // not its holder
-  table_.Renew(0, 99, 9, now_);        // no lease
+  table_.Renew(0, lease.id, {.units = 1}, now_);  // no more than before
+  table_.Renew(1, lease.id, {.units = 9}, now_);  // not its holder
+  table_.Renew(0, 99, {.units = 9}, now_);        // no lease
   EXPECT_EQ(Ask(1)->shard, 1u) << "held";
   Pass(seconds(1));
   EXPECT_EQ(Ask(2)->shard, 0u) << "expired";
-  table_.Renew(0, lease.id, 8, now_);  // too late
+  table_.Renew(0, lease.id, {.units = 8}, now_);  // too late
   EXPECT_EQ(table_.units(), 0u);
 }
 
@@ -193,8 +193,8 @@ TEST_F(LeaseTableTest, ACopyMayDieAndTheOriginalIsDoubledAgain) {
 TEST_F(LeaseTableTest, UnitsAreWhatIsDoneAndTheFurthestOfTheRest) {
   const Lease first = *Ask(0);
   const Lease second = *Ask(1);
-  table_.Renew(0, first.id, 4, now_);
-  table_.Renew(1, second.id, 3, now_);
+  table_.Renew(0, first.id, {.units = 4}, now_);
+  table_.Renew(1, second.id, {.units = 3}, now_);
   EXPECT_EQ(table_.units(), 7u);
   ASSERT_OK(Done(0, first));
   EXPECT_EQ(table_.units(), 13u);

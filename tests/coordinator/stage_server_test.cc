@@ -30,7 +30,7 @@ class StageServerTest : public ::testing::Test {
     options.stage = "train";
     options.generation = 5;
     options.ranks = 3;
-    options.shards = 3;
+    options.rounds = {{.shards = 3}};
     options.log_path = log_;
     options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
     options.tick = std::chrono::milliseconds(20);
@@ -199,7 +199,7 @@ TEST_F(StageServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
     return ExitInfo{};
   });
   EXPECT_EQ(Run(job).code, Code::kUnavailable);
-  EXPECT_EQ(server_->leases().granted(), 0u);
+  EXPECT_EQ(server_->work().granted(), 0u);
 }
 
 TEST_F(StageServerTest, GarbageIsDroppedAndTheStageGoesOn) {

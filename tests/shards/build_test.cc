@@ -30,10 +30,12 @@ class BuildCorpusTest : public TextFixture {
     if (!identity.ok()) return identity.status();
     const ArtifactStore artifacts(directory_ + "/" + root);
     corpus_ = artifacts.PathOf("corpus", identity->Digest());
-    return BuildCorpus(options_, *identity, artifacts, [this](const CorpusProgress& progress) {
-      progress_ = progress;
-      return stop_ ? Error(Code::kCancelled, "enough") : Ok();
-    });
+    return BuildCorpus(options_, *identity, artifacts,
+                       [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
+                         progress_ = progress;
+                         input_bytes_ = input_bytes;
+                         return stop_ ? Error(Code::kCancelled, "enough") : Ok();
+                       });
   }
 
   std::vector<std::vector<TokenId>> Sequences(Split split) {
@@ -58,6 +60,7 @@ class BuildCorpusTest : public TextFixture {
 
   CorpusOptions options_;
   CorpusProgress progress_;
+  std::uint64_t input_bytes_ = 0;
   bool stop_ = false;
   std::string corpus_;
 };
@@ -84,7 +87,8 @@ TEST_F(BuildCorpusTest, CutsDocumentsIntoSequencesAndDropsShortRests) {
   EXPECT_EQ(counts->tokens, 21u);
   EXPECT_EQ(counts->train_sequences, 3u);
   EXPECT_EQ(counts->dropped_short, 2u);
-  EXPECT_EQ(progress_.input_bytes_done, progress_.input_bytes_total);
+  EXPECT_EQ(progress_.input_bytes, input_bytes_);
+  EXPECT_EQ(progress_.documents, 3u);
   EXPECT_TRUE(VerifyCorpus(corpus_).ok());
   EXPECT_EQ(*ReadFile(corpus_ + "/vocab.txt"), *ReadFile(options_.vocab));
 }
@@ -142,7 +146,9 @@ TEST_F(BuildCorpusTest, FailuresNameTheirCauseAndLeaveNothing) {
 
   options_.books = {Write("books/good.txt", "one two three four"), Write("books/bad.txt", std::string("a\0b", 3))};
   EXPECT_EQ(Build().code(), Code::kDataLoss);
-  EXPECT_TRUE(ListFilesRecursively(directory_ + "/artifacts")->empty());
+  EXPECT_FALSE(Exists(corpus_));
+  EXPECT_TRUE(ListFilesRecursively(corpus_ + ".pieces")->empty());
+  EXPECT_TRUE(ListFilesRecursively(corpus_ + ".building")->empty());
 
   options_.books = {directory_ + "/none.txt"};
   EXPECT_EQ(Build().code(), Code::kNotFound);

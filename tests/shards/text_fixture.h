@@ -27,13 +27,30 @@ class TextFixture : public ::testing::Test {
   const std::string directory_ = scratch_.path();
 };
 
-inline std::string Compressed(std::string bytes) {
+inline std::string Compressed(std::string bytes, int level = 1) {
   std::string out(bytes.size() + bytes.size() / 50 + 700, '\0');
   auto size = static_cast<unsigned>(out.size());
-  EXPECT_EQ(BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), 1, 0, 0),
+  EXPECT_EQ(BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), level, 0, 0),
             BZ_OK);
   out.resize(size);
   return out;
+}
+
+// Each `bytes_each` of them a stream of its own: blocks as small as one likes.
+inline std::string CompressedInStreams(const std::string& bytes, std::size_t bytes_each) {
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += bytes_each) out += Compressed(bytes.substr(at, bytes_each));
+  return out;
+}
+
+// Characters whose UTF-8 makes a block of bzip2 contain the 48 bits of `magic` by chance: a block begins with maps of
+// the bytes that occur in it, 16 bits for 16 of them, and these are 48 of the bytes 0x80 to 0xAF.
+inline std::string CharactersThatSpell(std::uint64_t magic) {
+  std::string text;
+  for (int i = 0; i < 48; ++i) {
+    if ((magic >> (47 - i) & 1) != 0) text += {'\xC3', static_cast<char>(0x80 + i)};
+  }
+  return text;
 }
 
 // `text` must need no XML escaping.

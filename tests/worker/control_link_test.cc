@@ -40,6 +40,7 @@ v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
   envelope.mutable_lease_grant()->set_answer(v1::LEASE_ANSWER_SHARD);
   envelope.mutable_lease_grant()->set_shard(shard);
   envelope.mutable_lease_grant()->set_lease(100 + shard);
+  envelope.mutable_lease_grant()->set_round(2);
   return envelope;
 }
 
@@ -171,22 +172,42 @@ TEST_F(ControlLinkTest, ToldToWaitItAsksAgainUnderAnotherNumber) {
   EXPECT_EQ(LeaseRequests(Heard(*link), 4), 1);
 }
 
-TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsLease) {
+TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsRoundAndLease) {
   Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
     if (!said.has_lease_request()) return {};
     return {Grant(said.lease_request().request(), 7)};
   });
-  const auto link = Connect();
+  const auto link = Connect({.progress_interval = milliseconds(0)});
   ASSERT_TRUE(link->NextShard().ok());
+  const auto lease = link->NextShard();
+  ASSERT_TRUE(lease.ok()) << lease.status().ToString();
+  EXPECT_EQ(lease->round, 2u);
   link->ReportProgress({.done = 1, .total = 5});
-  ASSERT_TRUE(link->ShardDone({.shard = 7, .digest = "abc", .found = true, .units = 5, .tokens = 9}).ok());
+  link->ReportProgress({.done = 1, .total = 5});
+  ASSERT_TRUE(link->ShardDone({.round = lease->round,
+                               .shard = lease->shard,
+                               .digest = "abc",
+                               .found = true,
+                               .units = 5,
+                               .tokens = 9,
+                               .next_shards = 3})
+                  .ok());
+  ASSERT_TRUE(link->NextShard().ok());
+  link->ReportProgress({.done = 0, .total = 5});
   const std::vector<v1::Envelope>& heard = Heard(*link);
-  ASSERT_EQ(heard.size(), 4u);
-  EXPECT_EQ(heard[1].progress().lease(), 107u);
-  EXPECT_EQ(heard[2].shard_done().lease(), 107u);
-  EXPECT_TRUE(heard[2].shard_done().found());
-  EXPECT_EQ(heard[2].shard_done().units(), 5u);
-  EXPECT_EQ(heard[2].shard_done().tokens(), 9u);
+  ASSERT_EQ(heard.size(), 8u);
+  EXPECT_EQ(heard[2].progress().lease(), 107u);
+  EXPECT_EQ(heard[2].progress().signs(), 1u);
+  EXPECT_EQ(heard[3].progress().signs(), 2u) << "though no more is done";
+  const v1::ShardDone& done = heard[4].shard_done();
+  EXPECT_EQ(done.round(), 2u);
+  EXPECT_EQ(done.shard(), 7u);
+  EXPECT_EQ(done.lease(), 107u);
+  EXPECT_TRUE(done.found());
+  EXPECT_EQ(done.units(), 5u);
+  EXPECT_EQ(done.tokens(), 9u);
+  EXPECT_EQ(done.next_shards(), 3u);
+  EXPECT_EQ(heard[6].progress().signs(), 1u) << "of the next lease";
 }
 
 TEST_F(ControlLinkTest, AnAnswerOfAnotherVersionIsAnError) {

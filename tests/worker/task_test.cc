@@ -94,6 +94,34 @@ TEST_F(TaskTest, CarriesWhatTheDriverWrote) {
   EXPECT_EQ(task->mask.variants, 4u);
 }
 
+TEST_F(TaskTest, CarriesWhatACorpusIsMadeFrom) {
+  v1::CorpusConfig& corpus = *message_.mutable_config()->mutable_corpus();
+  corpus.add_wikipedia("/dumps/wiki.xml.bz2");
+  corpus.add_books("/books");
+  corpus.set_vocab("/teacher/vocab.txt");
+  corpus.set_lowercase(false);
+  corpus.set_max_sequence_tokens(64);
+  corpus.set_min_sequence_tokens(9);
+  corpus.set_sequences_per_shard(100);
+  corpus.set_heldout_percent(2.5);
+  const IdentityBuilder identity("corpus");
+  message_.set_stage(v1::STAGE_CORPUS);
+  message_.set_identity(identity.text());
+  message_.mutable_artifacts()->set_corpus(identity.Digest());
+  const Result<Task> task = Load();
+  ASSERT_TRUE(task.ok()) << task.status().ToString();
+  EXPECT_EQ(task->stage, Stage::kCorpus);
+  EXPECT_EQ(StageName(task->stage), "corpus");
+  EXPECT_EQ(task->corpus_options.wikipedia, (std::vector<std::string>{"/dumps/wiki.xml.bz2"}));
+  EXPECT_EQ(task->corpus_options.books, (std::vector<std::string>{"/books"}));
+  EXPECT_EQ(task->corpus_options.vocab, "/teacher/vocab.txt");
+  EXPECT_FALSE(task->corpus_options.lowercase);
+  EXPECT_EQ(task->corpus_options.max_sequence_tokens, 64u);
+  EXPECT_EQ(task->corpus_options.min_sequence_tokens, 9u);
+  EXPECT_EQ(task->corpus_options.sequences_per_shard, 100u);
+  EXPECT_EQ(task->corpus_options.heldout_percent, 2.5);
+}
+
 TEST_F(TaskTest, CarriesHowToRecover) {
   v1::RecoveryConfig& recovery = *message_.mutable_config()->mutable_recovery();
   recovery.set_failure_interval_hours(0.5);
@@ -158,7 +186,7 @@ TEST_F(TaskTest, WidthOfHiddenStatesIsLeftToTheTeacher) {
 
 TEST_F(TaskTest, RefusesWhatTheDriverMustHaveSettled) {
   const v1::WorkerTask good = message_;
-  message_.set_stage(v1::STAGE_CORPUS);
+  message_.set_stage(v1::STAGE_UNSPECIFIED);
   ExpectRefused("stage");
   message_ = good;
   message_.set_generation(0);

@@ -24,7 +24,7 @@ enum class Phase : std::uint32_t {
   kCheckpoint,  // copy for the background writer, or waiting for it to end
   kRecover,     // going on without a dead rank
   kInference,   // a batch of a stage that has no steps (targets, evaluate)
-  kStage,       // the rest of such a stage: loads, waits for a lease, writes; not judged
+  kStage,       // the rest of a stage without steps, all of corpus and export: not judged
   kShutdown,    // the last barrier and MPI_Finalize
 };
 inline constexpr std::size_t kPhases = 12;

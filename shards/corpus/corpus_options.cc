@@ -1,0 +1,57 @@
+#include "shards/corpus/corpus_options.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "shards/corpus/books.h"
+#include "shards/wordpiece.h"
+
+namespace still::shards {
+namespace {
+
+// Raise it whenever the same inputs would give other bytes.
+constexpr std::uint64_t kTextPathVersion = 1;
+
+}  // namespace
+
+Status CheckCorpusOptions(const CorpusOptions& options) {
+  const auto bad = [](std::string_view what) { return Error(Code::kInvalidArgument, "corpus: {}", what); };
+  if (options.wikipedia.empty() && options.books.empty()) return bad("no inputs: name a Wikipedia dump or books");
+  if (options.vocab.empty()) return bad("no vocabulary: name a vocab.txt");
+  if (options.min_sequence_tokens < 3) return bad("min_sequence_tokens must be at least 3: [CLS], a token, [SEP]");
+  if (options.max_sequence_tokens < options.min_sequence_tokens || options.max_sequence_tokens > 65535) {
+    return bad("max_sequence_tokens must be between min_sequence_tokens and 65535");
+  }
+  if (options.sequences_per_shard == 0) return bad("sequences_per_shard must be at least 1");
+  if (!(options.heldout_percent >= 0 && options.heldout_percent < 100)) {
+    return bad("heldout_percent must be at least 0 and below 100");
+  }
+  return Ok();
+}
+
+Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options) {
+  STILL_RETURN_IF_ERROR(CheckCorpusOptions(options));
+  IdentityBuilder identity("corpus");
+  identity.Add("text_path_version", kTextPathVersion);
+  const auto add_file = [&identity](std::string_view kind, const std::string& name, const std::string& path) {
+    auto digest = Sha256OfFile(path);
+    if (!digest.ok()) return digest.status();
+    identity.Add(kind, fmt::format("{} {}", Hex(*digest), name));
+    return Ok();
+  };
+  for (const std::string& path : options.wikipedia) {
+    STILL_RETURN_IF_ERROR(add_file("wikipedia", std::filesystem::path(path).filename(), path));
+  }
+  STILL_ASSIGN_OR_RETURN(const std::vector<BookFile> books, ListBooks(options.books));
+  for (const BookFile& book : books) STILL_RETURN_IF_ERROR(add_file("book", book.source, book.path));
+  STILL_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Load(options.vocab, options.lowercase));
+  identity.Add("tokenizer", tokenizer.fingerprint());
+  identity.Add("max_sequence_tokens", std::uint64_t{options.max_sequence_tokens});
+  identity.Add("min_sequence_tokens", std::uint64_t{options.min_sequence_tokens});
+  identity.Add("sequences_per_shard", std::uint64_t{options.sequences_per_shard});
+  identity.Add("heldout_percent", options.heldout_percent);
+  return identity;
+}
+
+}  // namespace still::shards

@@ -1,0 +1,261 @@
+#include "shards/corpus/deal.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "common/bytes.h"
+#include "common/check.h"
+#include "common/log.h"
+#include "common/random.h"
+
+namespace still::shards {
+namespace {
+
+using deal_format::Extent;
+using deal_format::Header;
+using deal_format::Piece;
+using deal_format::Shard;
+using piece_format::Document;
+
+constexpr std::uint64_t kSplitKey = 0x68656c646f7574;  // "heldout"
+
+// SHA-256 digests, 32 bytes each at a load of a half at most: an English Wikipedia's are half a gigabyte.
+class DigestSet {
+ public:
+  // False when it is in already.
+  bool Insert(const Sha256Digest& digest) {
+    if (2 * (size_ + 1) > slots_.size()) Grow();
+    Sha256Digest& slot = SlotOf(digest);
+    if (slot == digest) return false;
+    slot = digest;
+    ++size_;
+    return true;
+  }
+
+ private:
+  static constexpr Sha256Digest kEmpty{};  // nobody knows a text with this digest
+
+  Sha256Digest& SlotOf(const Sha256Digest& digest) {
+    std::uint64_t at = 0;
+    std::memcpy(&at, digest.data(), sizeof at);
+    for (;; ++at) {
+      Sha256Digest& slot = slots_[at % slots_.size()];
+      if (slot == digest || slot == kEmpty) return slot;
+    }
+  }
+
+  void Grow() {
+    const std::vector<Sha256Digest> old = std::exchange(slots_, std::vector<Sha256Digest>(slots_.size() * 2));
+    for (const Sha256Digest& digest : old) {
+      if (digest != kEmpty) SlotOf(digest) = digest;
+    }
+  }
+
+  std::vector<Sha256Digest> slots_ = std::vector<Sha256Digest>(1024);
+  std::uint64_t size_ = 0;
+};
+
+// The shards of one split, filled in order.
+struct DealtSplit {
+  std::vector<Shard> shards;
+  std::vector<Extent> extents;
+  std::uint64_t sequences = 0;
+
+  void Add(Extent document, std::uint64_t count, std::uint32_t sequences_per_shard) {
+    sequences += count;
+    while (count > 0) {
+      if (shards.empty() || shards.back().sequences == sequences_per_shard) {
+        shards.push_back({.first_extent = extents.size(), .extents = 0, .sequences = 0});
+      }
+      Shard& shard = shards.back();
+      document.sequences =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(count, sequences_per_shard - shard.sequences));
+      extents.push_back(document);
+      ++shard.extents;
+      shard.sequences += document.sequences;
+      document.first_sequence += document.sequences;
+      count -= document.sequences;
+    }
+  }
+};
+
+class Dealer {
+ public:
+  explicit Dealer(const CorpusOptions& options)
+      : options_(options), cut_{options.max_sequence_tokens, options.min_sequence_tokens} {}
+
+  Status AddPiece(std::uint32_t number, const InputPiece& input, const PieceFile& piece) {
+    const piece_format::Header& header = piece.header();
+    if (!joins_.empty() && (input.dump.empty() || input.begin == 0)) STILL_RETURN_IF_ERROR(EndDump());
+    if (!input.dump.empty()) {
+      dump_ = input;
+      joins_.push_back(header.join);
+      revisions_verified_ += header.wikipedia.sha1_verified;
+      revisions_unverified_ += header.wikipedia.sha1_missing;
+    }
+    counts_.pages += header.wikipedia.pages;
+    counts_.articles += header.wikipedia.articles;
+    counts_.redirects += header.wikipedia.redirects;
+    counts_.sha1_verified += header.wikipedia.sha1_verified;
+    counts_.books += header.books;
+    pieces_.push_back({.sha256 = piece.sha256(), .text_begin = 0});
+    for (std::size_t i = 0; i < piece.documents().size(); ++i) {
+      AddDocument(number, static_cast<std::uint32_t>(i), piece.documents()[i]);
+    }
+    return Ok();
+  }
+
+  Result<std::string> Finish(const std::string& corpus, std::string* digest) {
+    if (!joins_.empty()) STILL_RETURN_IF_ERROR(EndDump());
+    counts_.train_sequences = train_.sequences;
+    counts_.heldout_sequences = heldout_.sequences;
+    STILL_RETURN_IF_ERROR(CheckCounts());
+    for (Shard& shard : heldout_.shards) shard.first_extent += train_.extents.size();
+    Header header{};
+    header.magic = deal_format::kMagic;
+    header.version = deal_format::kVersion;
+    header.pieces = static_cast<std::uint32_t>(pieces_.size());
+    STILL_CHECK(corpus.size() == header.corpus.size(), corpus);
+    std::copy(corpus.begin(), corpus.end(), header.corpus.begin());
+    header.train_shards = static_cast<std::uint32_t>(train_.shards.size());
+    header.heldout_shards = static_cast<std::uint32_t>(heldout_.shards.size());
+    header.extents = train_.extents.size() + heldout_.extents.size();
+    header.counts = counts_;
+    header.duplicates = duplicates_;
+    std::string image(AsText(AsBytes(header)));
+    const auto append = [&image](const auto& values) { image += AsText(std::as_bytes(std::span(values))); };
+    append(pieces_);
+    append(train_.shards);
+    append(heldout_.shards);
+    append(train_.extents);
+    append(heldout_.extents);
+    const piece_format::Footer footer{.sha256 = Sha256Of(image), .end_magic = deal_format::kEndMagic};
+    *digest = Hex(footer.sha256);
+    image += AsText(AsBytes(footer));
+    return image;
+  }
+
+ private:
+  void AddDocument(std::uint32_t piece, std::uint32_t number, const Document& document) {
+    if (!texts_seen_.Insert(document.text_sha256)) {
+      ++duplicates_;
+      return;
+    }
+    ++counts_.documents;
+    counts_.text_bytes += document.text_bytes;
+    const std::uint64_t sequences = cut_.Sequences(document.tokens);
+    std::uint64_t kept = document.tokens;
+    if (cut_.DropsRest(document.tokens)) {
+      ++counts_.dropped_short;
+      kept -= document.tokens % cut_.tokens_each();
+    }
+    counts_.tokens += kept + 2 * sequences;
+    DealtSplit& split = IsHeldout(document.sha1) ? heldout_ : train_;
+    split.Add({.piece = piece, .document = number, .first_sequence = 0, .sequences = 0}, sequences,
+              options_.sequences_per_shard);
+  }
+
+  // By the digest of the document's source bytes: the same document is on the same side in every corpus, whatever else
+  // that corpus holds and however its text is extracted.
+  bool IsHeldout(const Sha1Digest& sha1) const {
+    KeyedRandom random(MixKey({kSplitKey, ContentId(std::as_bytes(std::span(sha1)))}));
+    return random.NextUnit() * 100 < options_.heldout_percent;
+  }
+
+  Status EndDump() {
+    STILL_ASSIGN_OR_RETURN(const auto begins, CheckDumpJoins(dump_.dump, dump_.end, joins_));
+    for (std::size_t i = 0; i < begins.size(); ++i) {
+      pieces_[pieces_.size() - begins.size() + i].text_begin = begins[i];
+    }
+    if (revisions_unverified_ > 0) {
+      LogWarn("{}: {} of {} revisions carry no <sha1> and could not be verified", dump_.dump, revisions_unverified_,
+              revisions_unverified_ + revisions_verified_);
+    }
+    joins_.clear();
+    revisions_verified_ = revisions_unverified_ = 0;
+    return Ok();
+  }
+
+  Status CheckCounts() const {
+    if (counts_.train_sequences + counts_.heldout_sequences == 0) {
+      return Error(Code::kInvalidArgument, "corpus: no sequences of at least {} tokens in the inputs",
+                   options_.min_sequence_tokens);
+    }
+    if (options_.heldout_percent > 0 && (counts_.train_sequences == 0 || counts_.heldout_sequences == 0)) {
+      return Error(
+          Code::kInvalidArgument,
+          "corpus: of {} documents {} sequences fell to training and {} to the held-out split; both need some: "
+          "give more documents or another corpus.heldout_percent",
+          counts_.documents, counts_.train_sequences, counts_.heldout_sequences);
+    }
+    return Ok();
+  }
+
+  const CorpusOptions& options_;
+  SequenceCut cut_;
+  CorpusCounts counts_;
+  std::uint64_t duplicates_ = 0;
+  DigestSet texts_seen_;
+  std::vector<Piece> pieces_;
+  DealtSplit train_;
+  DealtSplit heldout_;
+  InputPiece dump_;  // the last piece of the dump that joins_ are of
+  std::vector<DumpJoin> joins_;
+  std::uint64_t revisions_verified_ = 0;
+  std::uint64_t revisions_unverified_ = 0;
+};
+
+}  // namespace
+
+Result<std::string> MakeDeal(const CorpusOptions& options, const std::string& corpus,
+                             const std::vector<InputPiece>& input,
+                             const std::function<Result<std::unique_ptr<PieceFile>>(std::uint32_t)>& open,
+                             const std::function<Status()>& on_piece, std::string* digest) {
+  Dealer dealer(options);
+  for (std::uint32_t number = 0; number < input.size(); ++number) {
+    STILL_ASSIGN_OR_RETURN(const auto piece, open(number));
+    STILL_RETURN_IF_ERROR(dealer.AddPiece(number, input[number], *piece));
+    STILL_RETURN_IF_ERROR(on_piece());
+  }
+  return dealer.Finish(corpus, digest);
+}
+
+Result<std::unique_ptr<const Deal>> Deal::Open(const std::string& path, const std::string& corpus) {
+  STILL_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  std::unique_ptr<Deal> deal(new Deal(std::move(file)));
+  STILL_RETURN_IF_ERROR(deal->Read(corpus));
+  return std::unique_ptr<const Deal>(std::move(deal));
+}
+
+Status Deal::Damaged(std::string_view what) const {
+  return Error(Code::kDataLoss, "deal of a corpus {}: {}; remove it and run again", file_.path(), what);
+}
+
+Status Deal::Read(const std::string& corpus) {
+  const auto bytes = file_.bytes();
+  if (bytes.size() < sizeof(Header) + sizeof(piece_format::Footer)) return Damaged("truncated");
+  const std::uint64_t footer_at = bytes.size() - sizeof(piece_format::Footer);
+  header_ = LoadLittleEndian<Header>(bytes.data());
+  const auto footer = LoadLittleEndian<piece_format::Footer>(bytes.data() + footer_at);
+  if (header_.magic != deal_format::kMagic || footer.end_magic != deal_format::kEndMagic) {
+    return Damaged("truncated, or no deal at all");
+  }
+  if (header_.version != deal_format::kVersion) {
+    return Damaged(fmt::format("format version {}, this program reads {}", header_.version, deal_format::kVersion));
+  }
+  sha256_ = Sha256Of(bytes.first(footer_at));
+  if (sha256_ != footer.sha256) return Damaged("it fails its checksum");
+  if (std::string_view(header_.corpus.data(), header_.corpus.size()) != corpus) return Damaged("of another corpus");
+  std::uint64_t at = sizeof(Header);
+  const auto take = [&]<typename T>(std::uint64_t count, std::span<const T>* out) {
+    *out = {reinterpret_cast<const T*>(bytes.data() + at), count};
+    at += count * sizeof(T);
+  };
+  take(header_.pieces, &pieces_);
+  take(std::uint64_t{header_.train_shards} + header_.heldout_shards, &shards_);
+  take(header_.extents, &extents_);
+  return at == footer_at ? Ok() : Damaged("its size is not what its header says");
+}
+
+}  // namespace still::shards

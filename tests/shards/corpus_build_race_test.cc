@@ -1,0 +1,254 @@
+// Several processes at one corpus: they make the same task, die over it, differ, and commit at once.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "common/fault_point.h"
+#include "common/host_name.h"
+#include "tests/shards/corpus_build_fixture.h"
+
+namespace still::shards {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::StatusIs;
+
+class CorpusBuildRaceTest : public CorpusBuildFixture {
+ protected:
+  // What a process of its own does and how it ended, as waitpid says.
+  template <typename Action>
+  static pid_t Fork(const Action& action) {
+    const pid_t child = fork();
+    if (child == 0) _exit(action() ? 0 : 1);
+    return child;
+  }
+  static int Wait(pid_t child) {
+    int status = -1;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return status;
+  }
+  std::vector<std::string> Entries() const { return ListDirectory(Artifacts("a").root() + "/corpus").value(); }
+  std::string digest() const { return identity_.Digest(); }
+
+  // Books of the same sizes with other words: what a process with broken memory might have read.
+  void SpoilBook(int number) {
+    const std::string name = "books/" + std::to_string(number) + ".txt";
+    std::string text = *ReadFile(directory_ + "/" + name);
+    const std::string good = text;
+    text.replace(text.rfind("one"), 3, "two");
+    Write(name, text);
+    spoiled_[name] = good;
+  }
+  void MendBooks() {
+    for (const auto& [name, text] : spoiled_) Write(name, text);
+  }
+  // The task with book 111 in it.
+  static std::uint32_t LastPiece(const CorpusBuild& build) { return *build.Tasks(CorpusPass::kTokenise) - 1; }
+
+  std::map<std::string, std::string> spoiled_;
+};
+
+TEST_F(CorpusBuildRaceTest, TheFirstToMakeATaskWinsAndTheSecondIsTheSame) {
+  CorpusBuild build = Open("a");
+  CorpusBuild other = Open("a");
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    ASSERT_OK(MakeAll(build, pass));
+    for (std::uint32_t task = 0; task < *build.Tasks(pass); ++task) {
+      ASSERT_OK_AND_ASSIGN(const std::string second, Make(other, pass, task));
+      EXPECT_EQ(second, *build.MadeDigest(pass, task));
+    }
+  }
+  ASSERT_OK(build.Commit({}));
+  EXPECT_EQ(Bytes("a"), Expected());
+  // Who is late finds the shards, and nothing to make others from.
+  EXPECT_EQ(*other.MadeDigest(CorpusPass::kCopy, 0), *build.MadeDigest(CorpusPass::kCopy, 0));
+  EXPECT_THAT(other.MadeDigest(CorpusPass::kTokenise, 0), StatusIs(Code::kNotFound));
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    EXPECT_THAT(Make(other, pass, 0), StatusIs(Code::kAlreadyExists));
+  }
+  EXPECT_THAT(Entries(), ElementsAre(digest()));
+}
+
+TEST_F(CorpusBuildRaceTest, ProcessesThatBuildAllOfItAtOnceMakeOneCorpus) {
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    std::vector<pid_t> children;
+    for (int i = 0; i < 4; ++i) {
+      children.push_back(Fork([&] {
+        CorpusBuild build = Open("a");
+        return MakeAll(build).ok() || build.Committed();
+      }));
+    }
+    for (const pid_t child : children) EXPECT_EQ(Wait(child), 0);
+    const auto files = Bytes("a");
+    for (const auto& [name, bytes] : Expected()) EXPECT_TRUE(files.at(name) == bytes) << name;
+    CorpusBuild afterwards = Open("a");
+    EXPECT_THAT(Entries(), ElementsAre(digest()));
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, ASecondExecutionThatDiffersIsDataLossAndSaysBothDigests) {
+  CorpusBuild build = Open("a");
+  const std::uint32_t piece = LastPiece(build);
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  const std::string standing = *build.MadeDigest(CorpusPass::kTokenise, piece);
+  SpoilBook(111);
+  std::string computed;
+  EXPECT_THAT(build.Make(
+                  CorpusPass::kTokenise, piece, [](const CorpusProgress&) { return Ok(); }, &computed),
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr(standing), HasSubstr("computed here as"))));
+  EXPECT_NE(computed, standing);
+  EXPECT_EQ(*build.MadeDigest(CorpusPass::kTokenise, piece), standing) << "the first one stays";
+}
+
+TEST_F(CorpusBuildRaceTest, ADisputedPieceIsMadeAnewAndWithItWhatWasMadeOfIt) {
+  CorpusBuild build = Open("a");
+  const std::uint32_t piece = LastPiece(build);
+  SpoilBook(111);
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  ASSERT_OK(MakeAll(build, CorpusPass::kCopy));
+  MendBooks();
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, piece));
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, piece)) << "said twice";
+  EXPECT_THAT(Entries(), Contains(digest() + ".piece-00" + std::to_string(1000 + piece).substr(1) + ".bad"));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kTokenise, piece), StatusIs(Code::kNotFound));
+  EXPECT_OK(build.MadeDigest(CorpusPass::kTokenise, 0));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kDeal, 0), StatusIs(Code::kNotFound));
+  EXPECT_THAT(build.Tasks(CorpusPass::kCopy), StatusIs(Code::kNotFound));
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
+TEST_F(CorpusBuildRaceTest, ADisputedDealOrShardIsMadeAnew) {
+  CorpusBuild build = Open("a");
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  ASSERT_OK(MakeAll(build, CorpusPass::kCopy));
+  ASSERT_OK(build.Quarantine(CorpusPass::kCopy, 1));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 1), StatusIs(Code::kNotFound));
+  EXPECT_OK(build.MadeDigest(CorpusPass::kCopy, 0));
+  ASSERT_OK(build.Quarantine(CorpusPass::kDeal, 0));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kDeal, 0), StatusIs(Code::kNotFound));
+  ASSERT_OK(build.Quarantine(CorpusPass::kCopy, 0)) << "not there any more";
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 0), StatusIs(Code::kNotFound));
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
+TEST_F(CorpusBuildRaceTest, AnArtifactWithADisputedResultIsNoneUntilThatIsMadeAnew) {
+  for (const CorpusPass pass : {CorpusPass::kCopy, CorpusPass::kDeal, CorpusPass::kTokenise}) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    CorpusBuild build = Open("a");
+    ASSERT_OK(MakeAll(build));
+    ASSERT_OK(build.Quarantine(pass, 0));
+    EXPECT_FALSE(build.Committed());
+    EXPECT_THAT(build.MadeDigest(CorpusPass::kTokenise, 0), StatusIs(Code::kNotFound));
+    ASSERT_OK(build.Quarantine(pass, 0)) << "said twice";
+    ASSERT_OK(MakeAll(build));
+    EXPECT_TRUE(build.Committed());
+    EXPECT_EQ(Bytes("a"), Expected());
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, KilledAnywhereItGoesOnAndMakesNothingTwice) {
+  ASSERT_FALSE(Expected().empty());
+  for (const char* fault :
+       {"*:1:corpus.piece:kill", "*:4:corpus.piece:kill", "*:1:corpus.shard.commit:kill",
+        "*:2:corpus.shard.commit:kill", "*:1:corpus.shard:kill", "*:3:corpus.shard:kill", "*:1:corpus.commit:kill",
+        "*:2:write:kill", "*:3:rename:kill", "*:12:rename:kill", "*:20:rename:kill"}) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    const int status = Wait(Fork([&] {
+      CorpusBuild build = Open("a");
+      return ArmFaults(fault).ok() && MakeAll(build).ok();
+    }));
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << fault;
+    EXPECT_FALSE(Exists(CorpusPath("a"))) << fault;
+    std::map<std::string, std::filesystem::file_time_type> made;
+    for (const char* place : {".pieces", ".building"}) {
+      for (const std::string& path : *ListFilesRecursively(CorpusPath("a") + place)) {
+        made[path] = std::filesystem::last_write_time(path);
+      }
+    }
+    CorpusBuild build = Open("a");
+    for (const std::string& name : Entries()) EXPECT_THAT(name, Not(HasSubstr(".tmp-"))) << fault;
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+      ASSERT_OK(MakeAll(build, pass)) << fault;
+    }
+    for (const auto& [path, time] : made) EXPECT_EQ(std::filesystem::last_write_time(path), time) << fault << path;
+    ASSERT_OK(build.Commit({})) << fault;
+    EXPECT_EQ(Bytes("a"), Expected()) << fault;
+    EXPECT_THAT(Entries(), ElementsAre(digest())) << fault;
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, AnErrorAtAFaultPointIsReturned) {
+  for (const char* point : {"corpus.piece", "corpus.shard.commit", "corpus.shard", "corpus.commit"}) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    EXPECT_EQ(Wait(Fork([&] {
+                CorpusBuild build = Open("a");
+                return ArmFaults(std::string("*:2:") + point + ":error").ok() &&
+                       (MakeAll(build).code() == Code::kInternal) == (std::string(point) != "corpus.commit");
+              })),
+              0)
+        << point;
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, LeftoversOfThisHostsDeadProcessesGoAndThoseOfOthersStay) {
+  const pid_t dead = Fork([] { return true; });
+  EXPECT_EQ(Wait(dead), 0);
+  const auto leave = [&](const std::string& name) { Write("a/corpus/" + digest() + name, "half"); };
+  leave(fmt::format(".{}.piece-00000.tmp-{}", HostName(), dead));
+  leave(fmt::format(".{}.piece-00000.tmp-{}", HostName(), getpid()));
+  leave(fmt::format(".elsewhere.piece-00000.tmp-{}", dead));
+  leave(fmt::format(".building/manifest.json.tmp-{}", dead));
+  CorpusBuild build = Open("a");
+  EXPECT_THAT(Entries(),
+              ::testing::UnorderedElementsAre(digest() + ".building", digest() + ".pieces",
+                                              fmt::format("{}.{}.piece-00000.tmp-{}", digest(), HostName(), getpid()),
+                                              fmt::format("{}.elsewhere.piece-00000.tmp-{}", digest(), dead)));
+  EXPECT_THAT(*ListDirectory(CorpusPath("a") + ".building"), ElementsAre());
+}
+
+TEST_F(CorpusBuildRaceTest, WhatIsLeftOfThePiecesGoesWhenTheArtifactStands) {
+  CorpusBuild build = Open("a");
+  ASSERT_OK(MakeAll(build));
+  Write("a/corpus/" + digest() + ".pieces/piece-00003", "of a process that was killed before it had removed all");
+  ASSERT_OK(MakeDirectories(CorpusPath("a") + ".building"));
+  CorpusBuild again = Open("a");
+  EXPECT_TRUE(again.Committed());
+  EXPECT_THAT(Entries(), ElementsAre(digest()));
+  EXPECT_EQ(*again.Tasks(CorpusPass::kCopy), *build.Tasks(CorpusPass::kCopy));
+  EXPECT_OK(again.MadeDigest(CorpusPass::kCopy, 0));
+}
+
+// Two that are told to put it together, because the first one was thought dead.
+TEST_F(CorpusBuildRaceTest, CommittedTwiceAtOnceIsOneArtifact) {
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    CorpusBuild build = Open("a");
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+      ASSERT_OK(MakeAll(build, pass));
+    }
+    const pid_t child = Fork([&] { return build.Commit({}).ok(); });
+    EXPECT_OK(build.Commit({}));
+    EXPECT_EQ(Wait(child), 0);
+    CorpusBuild afterwards = Open("a");
+    EXPECT_THAT(Entries(), ElementsAre(digest()));
+    const auto files = Bytes("a");
+    for (const auto& [name, bytes] : Expected()) EXPECT_TRUE(files.at(name) == bytes) << name;
+  }
+}
+
+}  // namespace
+}  // namespace still::shards

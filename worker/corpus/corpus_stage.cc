@@ -1,0 +1,76 @@
+// The corpus: a round a pass, a shard a task of it (leased_work.h, shards/corpus/corpus_build.h). No tensors.
+#include <string>
+#include <utility>
+
+#include "common/artifact.h"
+#include "shards/corpus/corpus_build.h"
+#include "worker/leased_work.h"
+#include "worker/stages.h"
+
+namespace still::worker {
+namespace {
+
+using shards::CorpusBuild;
+using shards::CorpusPass;
+using shards::CorpusProgress;
+
+CorpusPass PassOf(ShardId id) { return static_cast<CorpusPass>(id.round); }
+
+class Corpus final : public DivisibleArtifact {
+ public:
+  explicit Corpus(CorpusBuild build) : build_(std::move(build)) {}
+
+  std::uint64_t TotalUnits() const override { return build_.input_bytes(); }
+  std::string Unit() const override { return "bytes"; }
+  Result<std::uint64_t> UnitsOf(ShardId id) const override {
+    if (id.round >= shards::kCorpusPasses)
+      return Error(Code::kInternal, "the coordinator gave round {} of a corpus, which is made in {}", id.round,
+                   shards::kCorpusPasses);
+    STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build_.Tasks(PassOf(id)));
+    if (id.shard >= tasks)
+      return Error(Code::kInternal, "the coordinator gave shard {} of round {} of a corpus, which has {}", id.shard,
+                   id.round, tasks);
+    return build_.InputBytes(PassOf(id), id.shard);
+  }
+
+  Result<std::string> MadeDigest(ShardId id) const override { return build_.MadeDigest(PassOf(id), id.shard); }
+  // Only the first pass counts: the others go over the same documents.
+  Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
+                           std::string* computed) override {
+    const bool counts = PassOf(id) == CorpusPass::kTokenise;
+    return build_.Make(
+        PassOf(id), id.shard,
+        [&](const CorpusProgress& made) {
+          on_progress(counts ? ShardProgress{.units = made.input_bytes,
+                                             .tokens = made.tokens,
+                                             .values = {{"documents", static_cast<double>(made.documents)}}}
+                             : ShardProgress());
+          return Ok();
+        },
+        computed);
+  }
+  Result<std::uint32_t> NextShards(ShardId id) const override {
+    if (PassOf(id) != CorpusPass::kDeal) return 0U;
+    return build_.Tasks(CorpusPass::kCopy);
+  }
+  Status Quarantine(ShardId id) const override { return build_.Quarantine(PassOf(id), id.shard); }
+  Status Commit(const WorkMeasures& measures) const override { return build_.Commit({{"seconds", measures.seconds}}); }
+
+ private:
+  CorpusBuild build_;
+};
+
+}  // namespace
+
+Status RunCorpusStage(const StageContext& context) {
+  const Task& task = context.task;
+  const ArtifactStore artifacts(task.artifacts_root);
+  if (artifacts.Has("corpus", task.corpus)) return Ok();  // while this rank was starting, perhaps
+
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build,
+                         CorpusBuild::Open(task.corpus_options, IdentityBuilder::FromText(task.identity), artifacts));
+  Corpus corpus(std::move(build));
+  return RunLeasedWork("corpus", corpus, context.control);
+}
+
+}  // namespace still::worker
