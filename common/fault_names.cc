@@ -14,8 +14,11 @@ namespace {
 constexpr FaultName kNames[] = {
     {"FaultPoint", "compute"},
     {"FaultPoint", "corpus.commit"},
+    {"FaultPoint", "corpus.deal"},
+    {"FaultPoint", "corpus.piece"},
     {"FaultPoint", "corpus.shard"},
     {"FaultPoint", "corpus.shard.commit"},
+    {"FaultPoint", "evaluate.batch"},
     {"FaultPoint", "evaluate.commit"},
     {"FaultPoint", "export.commit"},
     {"FaultPoint", "fsync"},
@@ -38,11 +41,12 @@ constexpr FaultName kNames[] = {
     {"FaultPoint", "write"},
     {"FaultTears", "write"},
     {"FaultSpoils", "compute"},
+    {"FaultFlips", "corpus.result"},
     {"FaultFlips", "targets.result"},
 };
 
 // Of SetFaultScope (the stages of workers) and FaultScope.
-constexpr std::string_view kScopes[] = {"teacher", "targets", "train", "evaluate", "export", "checkpoint"};
+constexpr std::string_view kScopes[] = {"corpus", "teacher", "targets", "train", "evaluate", "export", "checkpoint"};
 
 std::string_view CallOf(std::string_view kind) {
   if (kind == "torn") return "FaultTears";
