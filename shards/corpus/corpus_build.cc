@@ -10,7 +10,6 @@
 #include "common/check.h"
 #include "common/fault_point.h"
 #include "common/files.h"
-#include "common/host_name.h"
 #include "shards/corpus/deal.h"
 #include "shards/corpus/piece_file.h"
 #include "shards/corpus/tokenise.h"
@@ -78,8 +77,7 @@ bool CorpusBuild::Committed() const { return Exists(final_path_); }
 
 Status CorpusBuild::RemoveLeftovers() const {
   const std::filesystem::path final_path(final_path_);
-  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(),
-                                               fmt::format("{}.{}.", final_path.filename().string(), HostName())));
+  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(), final_path.filename().string() + "."));
   return UnlessMissing(RemoveStaleTemporaries(building_path_));  // of a manifest; it is the artifact by now, or there
 }
 
@@ -122,9 +120,7 @@ Result<std::string> CorpusBuild::NameOf(CorpusPass pass, std::uint32_t task) con
   return manifest.shards[task].name;
 }
 
-std::string CorpusBuild::StagedAs(const std::string& name) const {
-  return fmt::format("{}.{}.{}", final_path_, HostName(), name);
-}
+std::string CorpusBuild::StagedAs(const std::string& name) const { return fmt::format("{}.{}", final_path_, name); }
 
 Result<std::string> CorpusBuild::MadeDigest(CorpusPass pass, std::uint32_t task) const {
   STILL_ASSIGN_OR_RETURN(const std::string name, NameOf(pass, task));

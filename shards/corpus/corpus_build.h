@@ -5,7 +5,7 @@
 //   deal      all pieces           -> duplicates dropped in input order, every sequence given its shard (one task)
 //   copy      a shard              -> its sequences, from the pieces
 //
-//   <artifacts>/corpus/<digest>.<host>.piece-NNNNN.tmp-<pid> ...   being made, by as many processes as like to
+//   <artifacts>/corpus/<digest>.piece-NNNNN.tmp-<host>-<pid> ...   being made, by as many processes as like to
 //   <artifacts>/corpus/<digest>.pieces/piece-NNNNN, deal    what the first two passes made; removed by Commit
 //   <artifacts>/corpus/<digest>.building/train-NNNNN ...    shards, one by one
 //   <artifacts>/corpus/<digest>/                            the same directory, renamed when all are there

@@ -93,7 +93,7 @@ TEST_F(StageServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) {
 TEST_F(StageServerHostsTest, InDivisibleWorkTheOthersGoOnWithoutTheHostThatFallsSilent) {
   StageServerOptions options = Options();
   options.stage = "targets";
-  options.shards = 3;
+  options.rounds = {{.shards = 3}};
   options.last_words = milliseconds(20);
   std::vector<GenerationEnd> ends;
   options.on_shrink = [&](const GenerationEnd& end, std::size_t survivors) {

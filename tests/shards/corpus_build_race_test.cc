@@ -208,15 +208,15 @@ TEST_F(CorpusBuildRaceTest, LeftoversOfThisHostsDeadProcessesGoAndThoseOfOthersS
   const pid_t dead = Fork([] { return true; });
   EXPECT_EQ(Wait(dead), 0);
   const auto leave = [&](const std::string& name) { Write("a/corpus/" + digest() + name, "half"); };
-  leave(fmt::format(".{}.piece-00000.tmp-{}", HostName(), dead));
-  leave(fmt::format(".{}.piece-00000.tmp-{}", HostName(), getpid()));
-  leave(fmt::format(".elsewhere.piece-00000.tmp-{}", dead));
-  leave(fmt::format(".building/manifest.json.tmp-{}", dead));
+  leave(fmt::format(".piece-00000.tmp-{}-{}", HostName(), dead));
+  leave(fmt::format(".piece-00000.tmp-{}-{}", HostName(), getpid()));
+  leave(fmt::format(".piece-00000.tmp-elsewhere-{}", dead));
+  leave(fmt::format(".building/manifest.json.tmp-{}-{}", HostName(), dead));
   CorpusBuild build = Open("a");
   EXPECT_THAT(Entries(),
               ::testing::UnorderedElementsAre(digest() + ".building", digest() + ".pieces",
-                                              fmt::format("{}.{}.piece-00000.tmp-{}", digest(), HostName(), getpid()),
-                                              fmt::format("{}.elsewhere.piece-00000.tmp-{}", digest(), dead)));
+                                              fmt::format("{}.piece-00000.tmp-{}-{}", digest(), HostName(), getpid()),
+                                              fmt::format("{}.piece-00000.tmp-elsewhere-{}", digest(), dead)));
   EXPECT_THAT(*ListDirectory(CorpusPath("a") + ".building"), ElementsAre());
 }
 
