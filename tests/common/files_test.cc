@@ -157,6 +157,26 @@ TEST(AtomicFileTest, AMissingDirectoryIsNamed) {
   EXPECT_THAT(AtomicFile::Create(directory / "absent/file"), StatusIs(Code::kNotFound, HasSubstr("absent/file")));
 }
 
+TEST(AtomicFileTest, ANewOneStandsElsewhereMeanwhileAndTakesNobodysPlace) {
+  const TempDirectory directory;
+  ASSERT_OK(MakeDirectories(directory / "parent"));
+  const std::string path = directory / "parent/file";
+  ASSERT_OK_AND_ASSIGN(auto first, AtomicFile::CreateNew(path, directory / "first"));
+  ASSERT_OK_AND_ASSIGN(auto second, AtomicFile::CreateNew(path, directory / "second"));
+  ASSERT_OK(first->Append("first"));
+  ASSERT_OK(second->Append("second"));
+  EXPECT_THAT(NamesIn(directory / "parent"), IsEmpty());
+  ASSERT_OK(second->Commit());
+  EXPECT_THAT(first->Commit(), StatusIs(Code::kAlreadyExists, HasSubstr(path)));
+  first.reset();
+  EXPECT_EQ(*ReadFile(path), "second");
+  EXPECT_THAT(NamesIn(directory.path()), ElementsAre("parent"));
+
+  ASSERT_OK_AND_ASSIGN(auto late, AtomicFile::CreateNew(path, directory / "late"));
+  ASSERT_OK(RemoveAll(directory / "parent"));
+  EXPECT_THAT(late->Commit(), StatusIs(Code::kNotFound, HasSubstr(path)));
+}
+
 TEST(StagedDirectoryTest, AppearsCompleteOrNotAtAll) {
   const TempDirectory directory;
   const std::string path = directory / "parents/are/made/final";
