@@ -29,15 +29,17 @@ class StageServerLeasesTest : public ::testing::Test {
  protected:
   void SetUp() override { Bind({}); }
 
-  void Bind(StageServerOptions options, const Clock& clock = Clock::System()) {
+  void Bind(StageServerOptions options, const Clock& clock = Clock::System(),
+            std::vector<WorkRound> rounds = {{.shards = 3}}) {
     options.stage = "targets";
     options.generation = 5;
     options.ranks = 3;
-    options.rounds = {{.shards = 3}};
+    options.rounds = std::move(rounds);
     options.log_path = directory_ / "targets.log";
     options.survivors_go_on = true;
     options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
     options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) -> Result<std::uint64_t> {
+      ends_.push_back(end);
       shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.what, survivors));
       if (refuse_) return Error(Code::kUnavailable, "3 deaths in a row");
       return end.generation + 1;
@@ -71,6 +73,7 @@ class StageServerLeasesTest : public ::testing::Test {
 
   testing::TempDirectory directory_;
   std::vector<StageProgress> seen_;
+  std::vector<GenerationEnd> ends_;
   std::vector<std::string> shrinks_;
   std::vector<std::string> quarantined_;
   bool refuse_ = false;
@@ -244,6 +247,45 @@ TEST_F(StageServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
   for (const StageProgress& seen : seen_) done.push_back(seen.done);
   EXPECT_THAT(done, ElementsAre(10, 17, 47, 48, 40)) << "a death takes back what was half done";
   EXPECT_EQ(seen_[0].total, 100u);
+}
+
+TEST_F(StageServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
+  FakeJob job([&](auto) {
+    const auto zero = Rank(0);
+    const auto one = Rank(1);
+    for (const auto& [rank, documents] : {std::pair(zero.get(), 3), std::pair(one.get(), 4)}) {
+      FakeRank::Envelope said;
+      said.mutable_progress()->set_lease(rank->NextShard().lease());
+      said.mutable_progress()->set_tokens(100);
+      (*said.mutable_progress()->mutable_values())["documents"] = documents;
+      rank->Say(said);
+      rank->Beat();
+    }
+    zero->SayResult(Code::kOk);
+    return ExitInfo{};
+  });
+  EXPECT_EQ(Run(job).code, Code::kOk);
+  ASSERT_EQ(seen_.size(), 2u);
+  EXPECT_EQ(seen_[1].tokens, 200u);
+  EXPECT_EQ(seen_[1].values.at("documents"), 7);
+}
+
+TEST_F(StageServerLeasesTest, ADeathInALaterRoundIsAStepGainedSinceTheRoundBefore) {
+  Bind({}, Clock::System(), {{.shards = 1}, {.shard = "part", .shards = 2}});
+  FakeJob job([&](auto) {
+    const auto two = Rank(2);
+    for (int done = 0; done < 2; ++done) two->SayDone(Await(*two), "same", done == 0 ? 40 : 0);
+    two->SayProgress(0, 40);
+    two->Beat();
+    Rank(1)->SayKilled("died", "stage", 0);
+    while (!Rank(1)->Beat().has_fenced()) continue;
+    EXPECT_EQ(DoAll(*two).answer(), kCommit);
+    two->SayResult(Code::kOk);
+    return ExitInfo{};
+  });
+  EXPECT_EQ(Run(job).code, Code::kOk);
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_[0].step, 41u) << "the units, and the part";
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ class FakeRank {
   // Of what a lease was granted for.
   void SayDone(const stillhouse::v1::LeaseGrant& grant, const std::string& digest, std::uint64_t units = 0) {
     Envelope envelope;
+    envelope.mutable_shard_done()->set_round(grant.round());
     envelope.mutable_shard_done()->set_shard(grant.shard());
     envelope.mutable_shard_done()->set_digest(digest);
     envelope.mutable_shard_done()->set_lease(grant.lease());
