@@ -92,17 +92,19 @@ class RecoveryTest : public TrainingFixture {
       return train(mortal);
     });
   }
-  // All of `ranks` die before they reduce that step. Checkpoints, which are written in the background, are waited for:
-  // the first one in step `gap`, the second one `gap` steps later, and so on.
+  // All of `ranks` die before they reduce that step, when so many checkpoints are published: one every `gap` steps.
+  // They are written in the background, and what was written is told at the next step: so each step waits a little.
   void TrainUntilPublished(std::size_t checkpoints, int gap, int ranks, int step) {
     Launch(ranks, [&](Communicator& world, const auto& train) {
       MortalCommunicator mortal(world, Moment::kBeforeReduce, step, /*shrinks=*/false);
       mortal.before_reduce = [&](int now) {
-        const std::size_t wanted = std::min(checkpoints, static_cast<std::size_t>(now / gap));
-        while (coordinator_.Checkpoints().size() < wanted) Clock::System().SleepFor(std::chrono::milliseconds(5));
+        const std::size_t wanted = std::min(checkpoints, static_cast<std::size_t>((now + gap / 2) / gap));
+        for (int waits = 0; waits < 200 && coordinator_.Checkpoints().size() < wanted; ++waits)
+          Clock::System().SleepFor(std::chrono::milliseconds(5));
       };
       return train(mortal);
     });
+    ASSERT_GE(coordinator_.Checkpoints().size(), checkpoints);
   }
   void ExpectSurvivorsDone(const std::vector<Status>& statuses, const std::vector<int>& doomed) {
     for (std::size_t rank = 0; rank < statuses.size(); ++rank) {
