@@ -280,6 +280,7 @@ Status CorpusBuild::Commit(Summary summary) const {
   if (!Committed()) return committed;
   // What a slower process still puts there goes when the corpus is opened again.
   static_cast<void>(RemoveAll(pieces_path_));
+  static_cast<void>(RemoveTemporariesIn(final_path_));  // of others who committed, of whom some died: they moved, too
   return Ok();
 }
 
