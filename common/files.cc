@@ -141,6 +141,15 @@ std::optional<Owner> OwnerOf(std::string_view name) {
   return std::nullopt;
 }
 
+// Of whichever process of whichever host.
+Status RemoveTemporaries(const std::string& directory, std::string_view prefix) {
+  STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
+  for (const std::string& name : names) {
+    if (name.starts_with(prefix) && OwnerOf(name)) STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
+  }
+  return Ok();
+}
+
 }  // namespace
 
 bool SyncWanted() {
@@ -369,15 +378,10 @@ Status StagedDirectory::Commit() {
 }
 
 Status RemoveTemporariesOf(const std::string& path) {
-  const fs::path wanted(path);
-  const std::string directory = ParentOf(path);
-  STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));
-  for (const std::string& name : names) {
-    if (name.starts_with(wanted.filename().string() + ".") && OwnerOf(name))
-      STILL_RETURN_IF_ERROR(RemoveAll(JoinPath(directory, name)));
-  }
-  return Ok();
+  return RemoveTemporaries(ParentOf(path), fs::path(path).filename().string() + ".");
 }
+
+Status RemoveTemporariesIn(const std::string& directory) { return RemoveTemporaries(directory, ""); }
 
 Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix) {
   STILL_ASSIGN_OR_RETURN(const auto names, ListDirectory(directory));

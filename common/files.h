@@ -66,7 +66,7 @@ class MappedFile {
 class AtomicFile {
  public:
   static Result<std::unique_ptr<AtomicFile>> Create(const std::string& path, FileAccess access = FileAccess::kShared);
-  // Stands as "<staged_as>.tmp-<pid>" meanwhile, on the same file system, and takes nobody's place: Commit is
+  // Stands as "<staged_as>.tmp-<host>-<pid>" meanwhile, on the same file system, and takes nobody's place: Commit is
   // ALREADY_EXISTS when there is a file by then. For a parent that may be renamed, and for many who make one file.
   static Result<std::unique_ptr<AtomicFile>> CreateNew(const std::string& path, const std::string& staged_as);
   ~AtomicFile();
@@ -120,6 +120,8 @@ class StagedDirectory {
 Status RemoveStaleTemporaries(const std::string& directory, std::string_view prefix = "");
 // Removes what was begun as `path`, whichever process of whichever host did: for whoever is known to be alone at it.
 Status RemoveTemporariesOf(const std::string& path);
+// The same of all temporaries directly inside `directory`.
+Status RemoveTemporariesIn(const std::string& directory);
 
 // An exclusive advisory lock on a file, held until destruction; UNAVAILABLE when another process holds it.
 class FileLock {

@@ -19,8 +19,8 @@ namespace still::coordinator {
 struct HostSilenceLimits {
   std::chrono::milliseconds silence{15'000};  // of all ranks of a host
   std::chrono::milliseconds others{2'000};    // within which a rank of another host must have been heard
-  std::chrono::milliseconds everybody{
-      60'000};  // of all ranks; not less than their orphan_seconds, by which they have ended
+  // Of all ranks; not less than their orphan_seconds, by which they have ended.
+  std::chrono::milliseconds everybody{60'000};
 };
 
 struct LostHost {

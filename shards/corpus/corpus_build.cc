@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/fault_point.h"
 #include "common/files.h"
+#include "common/host_name.h"
 #include "shards/corpus/deal.h"
 #include "shards/corpus/piece_file.h"
 #include "shards/corpus/tokenise.h"
@@ -58,6 +59,11 @@ Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const Identi
   build.building_path_ = build.final_path_ + ".building";
   build.pieces_path_ = build.final_path_ + ".pieces";
   STILL_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(options.vocab, options.lowercase));
+  // Another host may have another file under this name.
+  if (build.identity_.find("\ntokenizer=" + tokenizer.fingerprint() + "\n") == std::string::npos) {
+    return Error(Code::kInvalidArgument, "corpus {}: {} on host {} is not the vocabulary that it is made with",
+                 build.final_path_, options.vocab, HostName());
+  }
   build.tokenizer_ = std::make_shared<const Tokenizer>(std::move(tokenizer));
   STILL_ASSIGN_OR_RETURN(build.input_, CutInput(options, piece_bytes));
   for (const InputPiece& piece : build.input_) build.input_bytes_ += piece.input_bytes;
@@ -280,6 +286,7 @@ Status CorpusBuild::Commit(Summary summary) const {
   if (!Committed()) return committed;
   // What a slower process still puts there goes when the corpus is opened again.
   static_cast<void>(RemoveAll(pieces_path_));
+  static_cast<void>(RemoveTemporariesIn(final_path_));  // of others who committed, of whom some died: they moved, too
   return Ok();
 }
 

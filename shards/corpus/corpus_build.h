@@ -47,6 +47,7 @@ struct MadeFor;
 
 class CorpusBuild {
  public:
+  // INVALID_ARGUMENT when the vocabulary is not that of `identity`; of the other inputs nothing is looked at but sizes.
   // Removes what killed processes of this host left half made, and what is left of the pieces when the artifact stands.
   // `piece_bytes`: the same for all who build one corpus; others than the usual ones are for tests.
   static Result<CorpusBuild> Open(const CorpusOptions& options, const IdentityBuilder& identity,

@@ -103,9 +103,10 @@ Status TargetStore::RemoveLeftovers() const {
 
 // One that is overtaken by another process may fail anywhere, and has nothing left to do.
 Status TargetStore::Commit(Summary summary) const {
-  if (Committed()) return Ok();
-  Status committed = CommitBuilding(std::move(summary));
-  return Committed() ? Ok() : committed;
+  Status committed = Committed() ? Ok() : CommitBuilding(std::move(summary));
+  if (!Committed()) return committed;
+  static_cast<void>(RemoveTemporariesIn(final_path_));  // of others who committed, of whom some died: they moved, too
+  return Ok();
 }
 
 Status TargetStore::CommitBuilding(Summary summary) const {

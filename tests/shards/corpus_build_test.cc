@@ -161,6 +161,12 @@ TEST_F(CorpusBuildTest, WhatGivesNoCorpusIsSaidByTheDeal) {
   EXPECT_THAT(MakeAll(one_document), StatusIs(Code::kInvalidArgument, HasSubstr("both need some")));
 }
 
+TEST_F(CorpusBuildTest, AnotherVocabularyThanThatOfTheIdentityIsRefused) {
+  Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntwo\none\nthree\nfour\n.\n");
+  EXPECT_THAT(CorpusBuild::Open(options_, identity_, Artifacts("a"), kSmall),
+              StatusIs(Code::kInvalidArgument, HasSubstr("is not the vocabulary")));
+}
+
 TEST_F(CorpusBuildTest, CommitLooksForEveryShard) {
   CorpusBuild build = Open("a");
   EXPECT_THAT(build.Commit({}), StatusIs(Code::kNotFound));

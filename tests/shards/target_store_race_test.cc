@@ -133,6 +133,15 @@ TEST_F(TargetStoreRaceTest, AnArtifactWithADisputedShardIsNoneUntilThatIsMadeAne
   EXPECT_OK(set->Verify());
 }
 
+TEST_F(TargetStoreRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifact) {
+  const TargetStore store = Open();
+  SealAll(store);
+  const std::string name = "manifest.json.tmp-elsewhere-12";
+  ASSERT_OK(WriteFileAtomically(JoinPath(store.final_path() + ".building", name), "half"));
+  ASSERT_OK(store.Commit({}));
+  EXPECT_FALSE(Exists(JoinPath(store.final_path(), name)));
+}
+
 // Two that are told to put it together, because the first one was thought dead.
 TEST_F(TargetStoreRaceTest, CommittedTwiceAtOnceIsOneArtifact) {
   for (int round = 0; round < 20; ++round) {
