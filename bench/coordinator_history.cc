@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
-
 #include "common/files.h"
 #include "common/pipeline_config.h"
 #include "common/protocol.h"

@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAskAgain{300};
 constexpr milliseconds kAnswer{2000};
+constexpr int kMostUnanswered = 100;  // in one connection: one that is full of unsent messages looks like a refusal
 
 std::uint32_t NumberFromMpirun(const char* name, std::uint32_t otherwise) {
   const char* const text = std::getenv(name);
@@ -63,10 +64,12 @@ Result<std::string> FetchTask(const AttachOptions& options) {
   STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys,
                          FindClientKeys(options.keys, state.ok() ? KeysOfState(*state) : ""));
   const stillhouse::v1::Attach attach = Introduction(options.job);
-  STILL_ASSIGN_OR_RETURN(
-      const std::unique_ptr<RpcClient> client,
-      RpcClient::Connect(options.coordinator, fmt::format("attach-{}-{}-{}", attach.launch(), attach.rank(), getpid()),
-                         keys));
+  const auto connect = [&] {
+    return RpcClient::Connect(options.coordinator,
+                              fmt::format("attach-{}-{}-{}", attach.launch(), attach.rank(), getpid()), keys);
+  };
+  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcClient> client, connect());
+  int unanswered = 0;
   std::string said;
   const auto say = [&](const std::string& why) {
     if (why == said || attach.rank() != 0) return;
@@ -90,6 +93,9 @@ Result<std::string> FetchTask(const AttachOptions& options) {
     stillhouse::v1::ClientReply reply;
     if (!answer) {
       say(fmt::format("the coordinator at {} does not answer", options.coordinator));
+      if (++unanswered % kMostUnanswered == 0) {
+        STILL_ASSIGN_OR_RETURN(client, connect());
+      }
       continue;
     }
     if (!reply.ParseFromString(*answer) || reply.request() != number) continue;

@@ -37,14 +37,19 @@ Status RemoveOldAttempts(const StateDirectory& directory, const State& state, co
   std::ranges::sort(ended);
   const std::size_t beyond = ended.size() - std::min(ended.size(), retention.ended_jobs_kept);
   std::size_t removed = 0;
+  Status failure;
   for (std::size_t i = 0; i < beyond && removed < retention.most_removed; ++i) {
     const std::string job = JoinPath(directory.Jobs(), fmt::format("{}", ended[i].second));
-    STILL_ASSIGN_OR_RETURN(const bool in_use, InUse(job));
-    if (in_use) continue;
-    STILL_RETURN_IF_ERROR(RemoveAll(job));
-    ++removed;
+    const Result<bool> in_use = InUse(job);
+    if (in_use.ok() && *in_use) continue;
+    const Status done = in_use.ok() ? RemoveAll(job) : in_use.status();
+    if (done.ok()) {
+      ++removed;
+    } else {
+      failure = done;
+    }
   }
-  return Ok();
+  return failure;
 }
 
 }  // namespace still::coordinator

@@ -16,7 +16,8 @@ struct AttemptRetention {
 };
 
 // Removes jobs/<id> of the jobs that ended first, so that those of `ended_jobs_kept` are left. One of which a process
-// is still there stays. Safe to be killed in the middle.
+// is still there stays. One that cannot be removed keeps none of the others: its error is returned at the end. Safe to
+// be killed in the middle.
 Status RemoveOldAttempts(const StateDirectory& directory, const State& state, const AttemptRetention& retention);
 
 }  // namespace still::coordinator

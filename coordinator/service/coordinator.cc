@@ -61,7 +61,9 @@ Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& a
       clock_(clock),
       started_ms_(clock.WallMs()),
       started_(clock.Now()) {
-  if (options_.look_in_threads) lookups_.emplace(options_.is_made, clock_);
+  if (options_.look_in_threads) {
+    lookups_.emplace([is_made = options_.is_made](const auto& spec) { return is_made(spec).made(); }, clock_);
+  }
 }
 
 // Steps of the wall clock while this runs are not seen: deadlines go on.
@@ -255,7 +257,7 @@ std::vector<OutgoingMessage> Coordinator::Settle() {
 }
 
 ArtifactSight Coordinator::Sight(const stillhouse::v1::JobSpec& spec) {
-  return lookups_ ? lookups_->Look(spec) : ArtifactSight(options_.is_made(spec));
+  return lookups_ ? lookups_->Look(spec) : options_.is_made(spec);
 }
 
 void Coordinator::Advance() {

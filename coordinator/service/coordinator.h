@@ -38,9 +38,10 @@ struct CoordinatorOptions {
   std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for
   std::int64_t probe_interval_ms = 1000;  // of a disk that was full
   std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
-  // Whether an artifact exists.
-  std::function<bool(const stillhouse::v1::JobSpec&)> is_made;
-  bool look_in_threads = false;  // is_made may take long or hang, and nobody is to wait for it
+  // Whether an artifact exists. Where that is unknown it is asked for again.
+  ArtifactSights is_made;
+  bool look_in_threads =
+      false;  // is_made, which always knows then, may take long or hang, and nobody is to wait for it
 };
 
 struct OutgoingMessage {

@@ -37,6 +37,25 @@ TEST(AttemptRetentionTest, TheJobsThatEndedLastKeepWhatTheirAttemptsLeft) {
       << "a process of 8 is still there";
 }
 
+TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
+  const TempDirectory path;
+  const StateDirectory directory(path.path());
+  Changes changes;
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    stillhouse::v1::Job& job = changes.jobs.emplace_back();
+    job.set_id(id);
+    job.set_state(stillhouse::v1::JOB_SUCCEEDED);
+    job.set_ended_ms(static_cast<UnixMs>(id));
+  }
+  ASSERT_OK(MakeDirectories(directory.Attempt(2, 1)));
+  ASSERT_OK(WriteFileAtomically(JoinPath(directory.Jobs(), "1"), "no directory, put there by somebody"));
+  State state;
+  state.Apply(changes);
+
+  EXPECT_FALSE(RemoveOldAttempts(directory, state, {.ended_jobs_kept = 0}).ok());
+  EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("1"));
+}
+
 TEST(AttemptRetentionTest, WhereNothingRanYetThereIsNothingToRemove) {
   const TempDirectory path;
   EXPECT_OK(RemoveOldAttempts(StateDirectory(path.path()), State(), {}));

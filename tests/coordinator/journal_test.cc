@@ -122,5 +122,39 @@ TEST(JournalUpgradeTest, AJournalOfTheVersionBeforeIsRewritten) {
   }
 }
 
+// A page is rewritten as a whole, so what an end between two pages leaves is a journal in both forms.
+TEST(JournalUpgradeTest, OneThatWasRewrittenInPartIsRewrittenToItsEnd) {
+  const TempDirectory directory;
+  const std::string path = directory / "journal";
+  const auto put_events = [](std::uint64_t first, std::uint64_t last, KvBatch* batch) {
+    for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
+      HistoryEvent event;
+      event.set_sequence(sequence);
+      event.set_job(sequence % 2 + 1);
+      batch->Put(fmt::format("event/{:020}", sequence), event.SerializeAsString());
+    }
+  };
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path));
+    KvBatch batch;
+    for (const std::uint64_t id : {1, 2}) batch.Put(fmt::format("job/{:020}", id), JobOf(id).SerializeAsString());
+    put_events(1, 4, &batch);
+    ASSERT_OK(store->Commit(batch));
+  }
+  ASSERT_OK(Journal::Open(path).status());
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path, "history/"));
+    KvBatch batch;
+    put_events(5, 7, &batch);
+    ASSERT_OK(store->Commit(batch));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(path));
+  EXPECT_THAT(Sequences(journal->Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(Sequences(journal->Events(0, 1, 100)), ElementsAre(2, 4, 6));
+  EXPECT_THAT(Sequences(journal->Events(0, 2, 100)), ElementsAre(1, 3, 5, 7));
+  EXPECT_EQ(journal->Spec(1)->identity(), "lines");
+  EXPECT_EQ(journal->Load()->next_sequence(), 8u);
+}
+
 }  // namespace
 }  // namespace still::coordinator

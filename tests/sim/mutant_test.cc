@@ -106,6 +106,11 @@ TEST(MutantTest, OneWhoseBackfillDelaysIsFoundOut) {
   EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .core = greedy}), ::testing::HasSubstr("delays job"));
 }
 
+TEST(MutantTest, OneThatGuessesWhetherAnArtifactExistsIsFoundOut) {
+  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .core = {}, .guesses = true}),
+              ::testing::HasSubstr("nobody can say"));
+}
+
 TEST(MutantTest, OneThatNeverSeesAnAgentDieIsFoundOut) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {

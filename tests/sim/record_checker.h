@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/core/core.h"
@@ -15,11 +16,13 @@ namespace still::sim {
 
 class RecordChecker {
  public:
-  RecordChecker(const coordinator::Core* core, const Scenario& scenario, const Machines* machines, Verdict* verdict)
+  RecordChecker(const coordinator::Core* core, const Scenario& scenario, const Machines* machines,
+                coordinator::ArtifactSights sights, Verdict* verdict)
       : core_(core),
         options_(scenario.core.scheduler),
         inventory_changes_(scenario.weather.inventory_change > 0),
         machines_(machines),
+        sights_(std::move(sights)),
         verdict_(verdict) {}
 
   // These are durable now, acted on or not.
@@ -60,6 +63,7 @@ class RecordChecker {
   const coordinator::SchedulerOptions options_;
   const bool inventory_changes_;
   const Machines* machines_;
+  const coordinator::ArtifactSights sights_;
   Verdict* verdict_;
   coordinator::State state_;
   std::uint64_t next_sequence_ = 1;

@@ -43,6 +43,7 @@ Weather WeatherOf(Dice& dice) {
   weather.host_crash_ms = Mean(dice, 30'000, 300'000);
   weather.host_cut_ms = Mean(dice, 30'000, 300'000);
   weather.disk_full_ms = Mean(dice, 30'000, 300'000);
+  weather.unanswered = dice.Chance(0.5) ? 0.5 * badness : 0;
   return weather;
 }
 
@@ -181,13 +182,14 @@ std::string Scenario::Text() const {
   for (const auto& host : hosts) slots += host.slots();
   return fmt::format(
       "{}: {} jobs in {} submissions, {} slots on {} hosts, {} acts of people; loss {:.2f}, duplicates "
-      "{:.2f}, late {:.2f}, rank deaths {:.2f}, launch failures {:.2f}, torn commits {:.3f}; mean s "
-      "between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents {}, hosts {}, full "
-      "disks {}",
+      "{:.2f}, late {:.2f}, rank deaths {:.2f}, launch failures {:.2f}, torn commits {:.3f}, "
+      "unanswered look-ups {:.2f}; mean s between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents "
+      "{}, hosts {}, full disks {}",
       daemon ? "the daemon" : "the core", jobs, submits.size(), slots, hosts.size(), acts.size(), weather.loss,
       weather.duplicate, weather.late, weather.rank_death, weather.launch_failure, weather.torn_commit,
-      weather.coordinator_crash_ms / 1000, weather.agent_crash_ms / 1000, weather.host_crash_ms / 1000,
-      weather.agent_cut_ms / 1000, weather.host_cut_ms / 1000, weather.disk_full_ms / 1000);
+      weather.unanswered, weather.coordinator_crash_ms / 1000, weather.agent_crash_ms / 1000,
+      weather.host_crash_ms / 1000, weather.agent_cut_ms / 1000, weather.host_cut_ms / 1000,
+      weather.disk_full_ms / 1000);
 }
 
 Scenario ScenarioOf(std::uint64_t seed) {

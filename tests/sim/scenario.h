@@ -22,6 +22,7 @@ struct Weather {
   double inventory_change = 0;     // at a restart: hosts are not there, or have other slots
   std::int64_t clock_step_ms = 0;  // at a restart: the coordinator's clock is off by at most that
   double full_disk = 0;            // after a commit or a failed start the disk is full, for a while
+  double unanswered = 0;           // of the artifacts, for some seconds: nobody can say whether they exist
   // Means between two, in simulated ms; 0: never.
   std::int64_t coordinator_crash_ms = 0;
   std::int64_t agent_crash_ms = 0;

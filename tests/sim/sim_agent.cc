@@ -73,6 +73,8 @@ void SimAgent::Enter(Phase phase) {
 }
 
 void SimAgent::Launch() {
+  // Whoever types mpirun does not wait until it is known whether that is needed. Any other start was to be needed.
+  if (task_.attached_ranks() > 0 && artifact_->made) return End(Code::kOk, "its artifact exists");
   for (const auto& share : task_.placement()) {
     if (around_.machines->hosts().at(share.host()).reachable()) continue;
     return End(Code::kUnavailable, "host " + share.host() + " cannot be reached", share.host());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/bytes.h"
+#include "common/digest.h"
 #include "common/protocol.h"
 #include "coordinator/core/names.h"
 #include "tests/sim/sim_daemon.h"
@@ -17,6 +19,7 @@ using stillhouse::v1::ClientRequest;
 constexpr UnixMs kStart = 1'700'000'000'000;
 constexpr std::int64_t kAskAgainMs = 3'000;
 constexpr std::int64_t kLookAtRestMs = 10'000;
+constexpr UnixMs kSightMs = 7'000;  // how long an artifact is seen, or not seen
 
 Code CodeOf(const ClientReply& reply) { return static_cast<Code>(reply.code()); }
 
@@ -38,8 +41,9 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       core_(mutation.core.value_or(scenario.core)),
       judge_(scenario.core),
       machines_(scenario, &verdict_),
-      checker_(&judge_, scenario, &machines_, &verdict_) {
-  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.core) {
+      checker_(
+          &judge_, scenario, &machines_, [this](const auto& spec) { return Sight(spec); }, &verdict_) {
+  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.core && !mutation.guesses) {
     coordinator_ = std::make_unique<SimDaemon>(MixKey({scenario.seed, 3}), Surroundings());
   } else {
     coordinator_ =
@@ -55,7 +59,7 @@ ShellSurroundings SimCluster::Surroundings() {
           .weather = &weather_,
           .disk_full = &disk_full_,
           .fill_disk = [this] { FillDisk(); },
-          .is_made = [this](const auto& spec) { return machines_.IsMade(spec); },
+          .sights = [this](const auto& spec) { return Sight(spec); },
           .look = [this](AttemptId id) -> std::optional<AttemptDirectory> {
             const auto agent = agents_.find(id);
             if (agent == agents_.end()) return std::nullopt;
@@ -65,6 +69,17 @@ ShellSurroundings SimCluster::Surroundings() {
           .start_agent = [this](const auto& task) { StartAgent(task); },
           .answer_agent = [this](AttemptId id, const auto& orders) { SendOrders(id, orders); },
           .answer_client = [this](const ClientReply& reply) { Send([this, reply] { Answered(reply); }); }};
+}
+
+// By the clock alone: whoever asks at one instant is told the same.
+coordinator::ArtifactSight SimCluster::Sight(const stillhouse::v1::JobSpec& spec) const {
+  if (weather_.unanswered > 0) {
+    const std::uint64_t asked_for = Crc32c(AsBytes(coordinator::ArtifactPath(spec)));
+    const UnixMs since = queue_.now() / kSightMs * kSightMs;
+    Dice dice(MixKey({scenario_.seed, 4, asked_for, static_cast<std::uint64_t>(since)}));
+    if (dice.Chance(weather_.unanswered)) return coordinator::ArtifactSight::Unknown(queue_.now() - since);
+  }
+  return machines_.IsMade(spec);
 }
 
 RunResult SimCluster::Run() {

@@ -41,6 +41,7 @@ class SimCluster {
   using Reply = std::function<void(const stillhouse::v1::ClientReply&)>;
 
   ShellSurroundings Surroundings();
+  coordinator::ArtifactSight Sight(const stillhouse::v1::JobSpec& spec) const;
   void PlanPeople();
   void PlanFaults();
   // Lets `strike` happen again and again while the weather is bad.

@@ -204,7 +204,8 @@ void SimCoordinator::Wake() {
   last_wake_ms_ = now;
   if (wakes_at_once_ > kMostWakesAtOnce) around_.verdict->Broken("decisions do not come to rest");
   ++wakes_;
-  Changes changes = core_->Advance(state_, around_.is_made, now);
+  const coordinator::ArtifactSights guess = [this](const auto& spec) { return around_.sights(spec).made(); };
+  Changes changes = core_->Advance(state_, mutation_.guesses ? guess : around_.sights, now);
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (changes.empty()) {
     if (wakes_ % (kSettledEvery * rarer) == 0) around_.checker->Settled(now);

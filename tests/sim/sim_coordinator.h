@@ -19,6 +19,7 @@ struct Mutation {
   std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
   std::function<void(std::vector<coordinator::Changes>*)> replay;
   std::optional<coordinator::CoreOptions> core;  // decides by other rules than it is judged by
+  bool guesses = false;  // takes an artifact of which nothing is known for one that is not there
 };
 
 class SimCoordinator : public CoordinatorShell {

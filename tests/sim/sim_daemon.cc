@@ -75,7 +75,7 @@ coordinator::CoordinatorOptions OptionsOf(const ShellSurroundings& around) {
           .mpirun = "",
           .silence_ms = 2 * scenario.report_ms,
           .pass_interval_ms = std::max<std::int64_t>(500, scenario.decide_ms * 2),
-          .is_made = around.is_made};
+          .is_made = around.sights};
 }
 
 }  // namespace
