@@ -67,7 +67,10 @@ class Run {
       clock_.SleepFor(kLookAgain);
       lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
     }
-    if (IsMade()) return Ok();
+    if (IsMade()) {
+      if (lock.ok()) RemoveRemains();
+      return Ok();
+    }
     if (lock.status().code() == Code::kUnavailable)
       return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable,
                    "another run is making {} {}; wait for it, then run again", spec_.kind(), spec_.digest());
@@ -83,7 +86,15 @@ class Run {
     // A host that was lost on the way removes nothing.
     if (const Status removed = RemoveTemporariesOf(path); !removed.ok())
       LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
+    RemoveRemains();
     return Ok();
+  }
+
+  // Of a rank that was killed after it had renamed the artifact.
+  void RemoveRemains() const {
+    if (stage_ != Stage::kCorpus) return;
+    if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts_, spec_.digest()); !removed.ok())
+      LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
   }
 
   // A request to stop ends it: what is made of it stands, and the next run goes on from there.
