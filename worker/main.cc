@@ -30,7 +30,7 @@ namespace {
 
 Status RunStage(const StageContext& context) {
   switch (context.task.stage) {
-    case Stage::kCorpus: return RunCorpusStage(context);
+    case Stage::kCorpus: return RunCorpusStage(context.task, context.control);
     case Stage::kTeacher: return RunTeacherStage(context);
     case Stage::kTargets: return RunTargetsStage(context);
     case Stage::kTrain: return RunTrainStage(context);

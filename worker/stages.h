@@ -17,7 +17,8 @@ struct StageContext {
   ProgressWriter& progress;
 };
 
-Status RunCorpusStage(const StageContext& context);    // leased pieces of the input -> shards of token sequences
+// Leased pieces of the input -> shards of token sequences.
+Status RunCorpusStage(const Task& task, ControlLink& control);
 Status RunTeacherStage(const StageContext& context);   // import; fit a head by masked LM when there is none
 Status RunTargetsStage(const StageContext& context);   // leased shards -> teacher forward -> target cache
 Status RunTrainStage(const StageContext& context);     // exact steps -> student

@@ -67,7 +67,10 @@ class Run {
       clock_.SleepFor(kLookAgain);
       lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
     }
-    if (IsMade()) return Ok();
+    if (IsMade()) {
+      if (lock.ok()) RemoveRemains();
+      return Ok();
+    }
     if (lock.status().code() == Code::kUnavailable)
       return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable,
                    "another run is making {} {}; wait for it, then run again", spec_.kind(), spec_.digest());
@@ -83,20 +86,21 @@ class Run {
     // A host that was lost on the way removes nothing.
     if (const Status removed = RemoveTemporariesOf(path); !removed.ok())
       LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
+    RemoveRemains();
     return Ok();
   }
 
-  Result<IdentityBuilder> CheckedCorpusIdentity(const shards::CorpusOptions& options) const {
-    STILL_ASSIGN_OR_RETURN(IdentityBuilder identity, shards::CorpusIdentity(options));
-    if (identity.Digest() != spec_.digest())
-      return Error(Code::kInvalidArgument, "an input of the corpus changed since the plan was made; run again");
-    return identity;
+  // Of a rank that was killed after it had renamed the artifact.
+  void RemoveRemains() const {
+    if (stage_ != Stage::kCorpus) return;
+    if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts_, spec_.digest()); !removed.ok())
+      LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
   }
 
   // A request to stop ends it: what is made of it stands, and the next run goes on from there.
   Status BuildCorpusHere(const std::atomic<int>& stops) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, CheckedCorpusIdentity(options));
+    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options, spec_.digest()));
     return shards::BuildCorpus(
         options, identity, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
           callbacks_.on_progress({.done = progress.input_bytes,
@@ -157,7 +161,7 @@ class Run {
   // A round a pass.
   Status DivideCorpus(AgentJob* job) const {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, CheckedCorpusIdentity(options));
+    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options, spec_.digest()));
     STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, identity, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
     STILL_ASSIGN_OR_RETURN(const std::uint32_t pieces, build->Tasks(shards::CorpusPass::kTokenise));

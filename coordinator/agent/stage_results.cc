@@ -23,7 +23,8 @@ void StageResults::Said(std::uint32_t rank, Status result) {
 }
 
 void StageResults::Failed(Status failure) {
-  if (!failure_ || (IsDeath(failure_->code()) && !IsDeath(failure.code()))) failure_ = std::move(failure);
+  const auto weight = [](Code code) { return code == Code::kDataLoss ? 2 : IsDeath(code) ? 0 : 1; };
+  if (!failure_ || weight(failure.code()) > weight(failure_->code())) failure_ = std::move(failure);
 }
 
 bool StageResults::Settled(const std::set<std::uint32_t>& members) const {

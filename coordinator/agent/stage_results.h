@@ -19,7 +19,7 @@ class StageResults {
   // A rank's own result. A success of any member is the stage's: it is said when the work is done.
   void Said(std::uint32_t rank, Status result);
   // A failure of the launch, whoever found it. The first one counts, but one that would happen again counts more than
-  // one that another try may cure.
+  // one that another try may cure, and DATA_LOSS most: what was set aside for it may fail others in many ways.
   void Failed(Status failure);
 
   // Nothing more is worth waiting for.

@@ -31,6 +31,34 @@ Status Rename(const std::string& from, const std::string& to) {
 
 Status UnlessMissing(Status status) { return status.code() == Code::kNotFound ? Ok() : status; }
 
+// One a deal, and one that was an artifact.
+Result<std::vector<std::string>> Buildings(const std::string& final_path) {
+  const std::filesystem::path path(final_path);
+  STILL_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path.parent_path()));
+  std::erase_if(names, [prefix = path.filename().string() + "."](const std::string& name) {
+    return !name.starts_with(prefix) || !name.ends_with(".building");
+  });
+  for (std::string& name : names) name = JoinPath(path.parent_path().string(), name);
+  return names;
+}
+
+Status RemoveBuildings(const std::string& final_path) {
+  STILL_ASSIGN_OR_RETURN(const auto paths, Buildings(final_path));
+  for (const std::string& path : paths) STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(path)));
+  return Ok();
+}
+
+// As they are listed: one that was set aside during the commit is not there, or another one by now.
+Status CheckShards(const std::string& directory, const CorpusManifest& manifest) {
+  for (const auto& listed : manifest.shards) {
+    STILL_ASSIGN_OR_RETURN(const auto shard, ShardReader::Open(JoinPath(directory, listed.name)));
+    if (Hex(shard->sha256()) != listed.sha256) {
+      return Error(Code::kNotFound, "{} was set aside, and another one is there", shard->path());
+    }
+  }
+  return Ok();
+}
+
 Status WriteNew(AtomicFile& file, std::string_view bytes) {
   STILL_RETURN_IF_ERROR(file.Append(bytes));
   return file.Commit();
@@ -56,7 +84,6 @@ Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const Identi
   build.identity_ = identity.text();
   build.digest_ = identity.Digest();
   build.final_path_ = artifacts.PathOf("corpus", build.digest_);
-  build.building_path_ = build.final_path_ + ".building";
   build.pieces_path_ = build.final_path_ + ".pieces";
   STILL_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(options.vocab, options.lowercase));
   // Another host may have another file under this name.
@@ -67,16 +94,17 @@ Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const Identi
   build.tokenizer_ = std::make_shared<const Tokenizer>(std::move(tokenizer));
   STILL_ASSIGN_OR_RETURN(build.input_, CutInput(options, piece_bytes));
   for (const InputPiece& piece : build.input_) build.input_bytes_ += piece.input_bytes;
-  if (!build.Committed()) {
-    STILL_RETURN_IF_ERROR(MakeDirectories(build.building_path_));
-    STILL_RETURN_IF_ERROR(MakeDirectories(build.pieces_path_));
-  }
-  if (build.Committed()) {  // by now
-    rmdir(build.building_path_.c_str());
-    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(build.pieces_path_)));
-  }
+  if (!build.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(build.pieces_path_));
+  STILL_RETURN_IF_ERROR(RemoveRemains(artifacts, build.digest_));
   STILL_RETURN_IF_ERROR(build.RemoveLeftovers());
   return build;
+}
+
+Status CorpusBuild::RemoveRemains(const ArtifactStore& artifacts, const std::string& digest) {
+  const std::string final_path = artifacts.PathOf("corpus", digest);
+  if (!Exists(final_path)) return Ok();
+  STILL_RETURN_IF_ERROR(RemoveBuildings(final_path));
+  return UnlessMissing(RemoveAll(final_path + ".pieces"));
 }
 
 bool CorpusBuild::Committed() const { return Exists(final_path_); }
@@ -84,7 +112,11 @@ bool CorpusBuild::Committed() const { return Exists(final_path_); }
 Status CorpusBuild::RemoveLeftovers() const {
   const std::filesystem::path final_path(final_path_);
   STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(), final_path.filename().string() + "."));
-  return UnlessMissing(RemoveStaleTemporaries(building_path_));  // of a manifest; it is the artifact by now, or there
+  STILL_ASSIGN_OR_RETURN(const auto buildings, Buildings(final_path_));
+  for (const std::string& path : buildings) {
+    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveStaleTemporaries(path)));  // of a manifest; it may be the artifact by now
+  }
+  return Ok();
 }
 
 Result<std::uint32_t> CorpusBuild::Tasks(CorpusPass pass) const {
@@ -96,19 +128,12 @@ Result<std::uint32_t> CorpusBuild::Tasks(CorpusPass pass) const {
   const auto deal = OpenDeal();
   if (deal.ok()) return static_cast<std::uint32_t>((*deal)->shards().size());
   if (deal.status().code() != Code::kNotFound) return deal.status();
-  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCommitted());
+  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(final_path_));
   return static_cast<std::uint32_t>(manifest.shards.size());
 }
 
 std::uint64_t CorpusBuild::InputBytes(CorpusPass pass, std::uint32_t task) const {
   return pass == CorpusPass::kTokenise ? input_.at(task).input_bytes : 0;
-}
-
-// The manifest of an artifact that stands, or did before a quarantine: it is what says which shards there are when the
-// deal has gone.
-Result<CorpusManifest> CorpusBuild::ReadCommitted() const {
-  auto manifest = ReadCorpusManifest(final_path_);
-  return manifest.status().code() == Code::kNotFound ? ReadCorpusManifest(building_path_) : std::move(manifest);
 }
 
 Result<std::string> CorpusBuild::NameOf(CorpusPass pass, std::uint32_t task) const {
@@ -121,9 +146,14 @@ Result<std::string> CorpusBuild::NameOf(CorpusPass pass, std::uint32_t task) con
     return ShardName(info.split, info.shard);
   }
   if (deal.status().code() != Code::kNotFound) return deal.status();
-  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCommitted());
+  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(final_path_));
   STILL_CHECK(task < manifest.shards.size(), fmt::format("shard {} of {}", task, manifest.shards.size()));
   return manifest.shards[task].name;
+}
+
+// Who copies by an old deal copies to where nobody looks.
+std::string CorpusBuild::BuildingPath(const Deal& deal) const {
+  return StagedAs(deal.digest().substr(0, 16) + ".building");
 }
 
 std::string CorpusBuild::StagedAs(const std::string& name) const { return fmt::format("{}.{}", final_path_, name); }
@@ -134,7 +164,10 @@ Result<std::string> CorpusBuild::MadeDigest(CorpusPass pass, std::uint32_t task)
     return DigestInFooter(JoinPath(pieces_path_, name),
                           pass == CorpusPass::kDeal ? deal_format::kEndMagic : piece_format::kEndMagic);
   }
-  auto shard = ShardReader::Open(JoinPath(building_path_, name));  // in this order, which is that of the move
+  const auto deal = OpenDeal();
+  if (!deal.ok() && deal.status().code() != Code::kNotFound) return deal.status();
+  // In this order, which is that of the move.
+  auto shard = deal.ok() ? ShardReader::Open(JoinPath(BuildingPath(**deal), name)) : deal.status();
   if (shard.status().code() == Code::kNotFound) shard = ShardReader::Open(JoinPath(final_path_, name));
   STILL_RETURN_IF_ERROR(shard.status());
   return Hex((*shard)->sha256());
@@ -144,6 +177,7 @@ Result<std::string> CorpusBuild::Make(CorpusPass pass, std::uint32_t task, const
                                       std::string* computed) {
   computed->clear();
   if (!Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(pieces_path_));  // an artifact in quarantine has none
+  const auto name = NameOf(pass, task);                                    // which nobody may know afterwards
   Status made;
   switch (pass) {
     case CorpusPass::kTokenise: made = MakePiece(task, on_progress, computed); break;
@@ -162,7 +196,7 @@ Result<std::string> CorpusBuild::Make(CorpusPass pass, std::uint32_t task, const
         Code::kDataLoss,
         "corpus {}: {} was made by another process with digest {}, computed here as {}; the same work gave two "
         "results: suspect memory or disk of one of the hosts, then run again",
-        final_path_, NameOf(pass, task).value(), *other, *computed);
+        final_path_, name.ok() ? *name : fmt::format("shard {}", task), *other, *computed);
   }
   if (other.status().code() != Code::kNotFound) return other.status();
   if (made.code() == Code::kNotFound && Committed()) {
@@ -200,8 +234,9 @@ Status CorpusBuild::MakeShard(std::uint32_t task, const OnProgress& on_progress,
   STILL_ASSIGN_OR_RETURN(const auto deal, OpenDeal());
   const ShardInfo info = InfoOf(*deal, task, digest_, *tokenizer_);
   const std::string name = ShardName(info.split, info.shard);
-  STILL_ASSIGN_OR_RETURN(const auto shard,
-                         ShardWriter::CreateNew(JoinPath(building_path_, name), StagedAs(name), info));
+  const std::string building = BuildingPath(*deal);
+  STILL_RETURN_IF_ERROR(MakeDirectories(building));
+  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::CreateNew(JoinPath(building, name), StagedAs(name), info));
   STILL_RETURN_IF_ERROR(CopySequences(*deal, task, on_progress, shard.get()));
   const Status committed = shard->Commit().status();
   *computed = Hex(shard->digest());
@@ -261,23 +296,36 @@ Result<std::shared_ptr<const Deal>> CorpusBuild::OpenDeal() const {
   return deal_;
 }
 
-// Two processes may do this at once, too: whose rename finds nothing has nothing left to do. What is made of a result
-// goes before it, so that a process killed here leaves nothing that is made of nothing.
+// Two processes may do this at once, too: whose rename finds nothing has nothing left to do. A commit may be under way:
+// an artifact is looked for also when the result is out of its reach.
 Status CorpusBuild::Quarantine(CorpusPass pass, std::uint32_t task) const {
   const auto name = NameOf(pass, task);
   if (name.status().code() == Code::kNotFound) return Ok();  // no deal: no shards
   STILL_RETURN_IF_ERROR(name.status());
-  if (Committed()) STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path_, building_path_)));
-  std::string made = JoinPath(building_path_, *name);
-  if (pass != CorpusPass::kCopy) {
-    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(building_path_)));
-    STILL_RETURN_IF_ERROR(MakeDirectories(building_path_));
+  STILL_RETURN_IF_ERROR(TakeApart(*name));
+  const std::string bad = StagedAs(*name + ".bad");
+  if (pass == CorpusPass::kCopy) {
+    const auto deal = OpenDeal();
+    if (deal.ok()) STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(BuildingPath(**deal), *name), bad)));
+    STILL_RETURN_IF_ERROR(UnlessMissing(deal.status()));
+  } else {
     if (pass == CorpusPass::kTokenise) {
       STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(JoinPath(pieces_path_, "deal"))));
     }
-    made = JoinPath(pieces_path_, *name);
+    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(pieces_path_, *name), bad)));
+    STILL_RETURN_IF_ERROR(RemoveBuildings(final_path_));
   }
-  return UnlessMissing(Rename(made, fmt::format("{}.{}.bad", final_path_, *name)));
+  return TakeApart(*name);
+}
+
+// The rest of it is made anew: it does not say of which deal it is.
+Status CorpusBuild::TakeApart(const std::string& name) const {
+  if (!Committed()) return Ok();
+  const std::string aside = StagedAs("disputed.building");
+  STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(aside)));
+  STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path_, aside)));
+  STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(aside, name), StagedAs(name + ".bad"))));
+  return UnlessMissing(RemoveAll(aside));
 }
 
 // One that is overtaken by another process may fail anywhere, and has nothing left to do.
@@ -286,6 +334,7 @@ Status CorpusBuild::Commit(Summary summary) const {
   if (!Committed()) return committed;
   // What a slower process still puts there goes when the corpus is opened again.
   static_cast<void>(RemoveAll(pieces_path_));
+  static_cast<void>(RemoveBuildings(final_path_));      // of other deals
   static_cast<void>(RemoveTemporariesIn(final_path_));  // of others who committed, of whom some died: they moved, too
   return Ok();
 }
@@ -293,15 +342,16 @@ Status CorpusBuild::Commit(Summary summary) const {
 Status CorpusBuild::CommitBuilding(Summary summary) const {
   STILL_RETURN_IF_ERROR(RemoveLeftovers());
   STILL_ASSIGN_OR_RETURN(const auto deal, OpenDeal());
+  const std::string building = BuildingPath(*deal);
   CorpusManifest manifest;
   for (std::uint32_t task = 0; task < deal->shards().size(); ++task) {
     const ShardInfo info = InfoOf(*deal, task, digest_, *tokenizer_);
     const std::string name = ShardName(info.split, info.shard);
-    STILL_ASSIGN_OR_RETURN(const auto shard, ShardReader::Open(JoinPath(building_path_, name)));
+    STILL_ASSIGN_OR_RETURN(const auto shard, ShardReader::Open(JoinPath(building, name)));
     if (shard->info().corpus_fingerprint != digest_ || shard->info().split != info.split ||
         shard->info().shard != info.shard || shard->sequences() != deal->shards()[task].sequences) {
       return Error(Code::kDataLoss, "corpus {}: not the shard that was dealt; remove {} and run again", shard->path(),
-                   building_path_);
+                   building);
     }
     manifest.shards.push_back(
         {.name = name, .split = info.split, .sequences = shard->sequences(), .sha256 = Hex(shard->sha256())});
@@ -309,12 +359,18 @@ Status CorpusBuild::CommitBuilding(Summary summary) const {
   for (const auto& [count, value] : CorpusSummary(deal->counts())) summary[count] = value;
   summary["duplicates"] = static_cast<double>(deal->duplicates());
   STILL_ASSIGN_OR_RETURN(const std::string vocabulary, ReadFile(options_.vocab));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building_path_, "identity.txt"), identity_));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building_path_, "vocab.txt"), vocabulary));
-  STILL_RETURN_IF_ERROR(WriteCorpusManifest(building_path_, manifest));
-  STILL_RETURN_IF_ERROR(WriteSummary(building_path_, summary));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "identity.txt"), identity_));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "vocab.txt"), vocabulary));
+  STILL_RETURN_IF_ERROR(WriteCorpusManifest(building, manifest));
+  STILL_RETURN_IF_ERROR(WriteSummary(building, summary));
   STILL_RETURN_IF_ERROR(FaultPoint("corpus.commit"));
-  return Rename(building_path_, final_path_);
+  STILL_RETURN_IF_ERROR(Rename(building, final_path_));
+  Status whole = CheckShards(final_path_, manifest);
+  if (whole.code() == Code::kNotFound && Committed()) {
+    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(building)));
+    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path_, building)));
+  }
+  return whole;
 }
 
 }  // namespace still::shards

@@ -7,7 +7,7 @@
 //
 //   <artifacts>/corpus/<digest>.piece-NNNNN.tmp-<host>-<pid> ...   being made, by as many processes as like to
 //   <artifacts>/corpus/<digest>.pieces/piece-NNNNN, deal    what the first two passes made; removed by Commit
-//   <artifacts>/corpus/<digest>.building/train-NNNNN ...    shards, one by one
+//   <artifacts>/corpus/<digest>.<deal>.building/train-NNNNN ...  shards, one by one; of the deal whose digest begins so
 //   <artifacts>/corpus/<digest>/                            the same directory, renamed when all are there
 //   <artifacts>/corpus/<digest>.piece-NNNNN.bad ...         made, but another process made something else
 //
@@ -42,7 +42,6 @@ class Deal;
 class PieceFile;
 class ShardWriter;
 class Tokenizer;
-struct CorpusManifest;
 struct MadeFor;
 
 class CorpusBuild {
@@ -52,6 +51,9 @@ class CorpusBuild {
   // `piece_bytes`: the same for all who build one corpus; others than the usual ones are for tests.
   static Result<CorpusBuild> Open(const CorpusOptions& options, const IdentityBuilder& identity,
                                   const ArtifactStore& artifacts, const PieceBytes& piece_bytes = {});
+
+  // When the artifact stands: removes what else is there of its making.
+  static Status RemoveRemains(const ArtifactStore& artifacts, const std::string& digest);
 
   bool Committed() const;
   std::uint64_t input_bytes() const { return input_bytes_; }
@@ -68,13 +70,13 @@ class CorpusBuild {
   // the artifact was committed meanwhile, and what this task needs has gone.
   Result<std::string> Make(CorpusPass pass, std::uint32_t task,
                            const std::function<Status(const CorpusProgress&)>& on_progress, std::string* computed);
-  // Sets the task's result aside (".bad"), so that it is made anew; an artifact that holds it is one no more, but under
-  // construction. What was made from it goes: of a piece the deal and all shards, of the deal all shards. Nothing there
-  // is success.
+  // Sets the task's result aside (".bad"), so that it is made anew. What was made from it goes: of a piece the deal and
+  // all shards, of the deal all shards, and of any an artifact with all that is in it. Nothing there is success.
   Status Quarantine(CorpusPass pass, std::uint32_t task) const;
 
   // Checks that all is there, writes manifest, vocabulary, and `summary` with the counts added, renames, and removes
-  // the pieces. May be called again after a crash, and by two processes at once; done already is success.
+  // the pieces. NOT_FOUND, and no artifact, when a shard was set aside meanwhile. May be called again after a crash,
+  // and by two processes at once; done already is success.
   Status Commit(Summary summary) const;
 
  private:
@@ -86,11 +88,12 @@ class CorpusBuild {
   Status MakeShard(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const;
   Status CopySequences(const Deal& deal, std::uint32_t task, const OnProgress& on_progress, ShardWriter* shard) const;
   Status CommitBuilding(Summary summary) const;
+  Status TakeApart(const std::string& name) const;
   Status RemoveLeftovers() const;
 
   // "piece-00012", "deal", "train-00003".
   Result<std::string> NameOf(CorpusPass pass, std::uint32_t task) const;
-  Result<CorpusManifest> ReadCommitted() const;
+  std::string BuildingPath(const Deal& deal) const;
   std::string StagedAs(const std::string& name) const;
   MadeFor MadeForOf(std::uint32_t piece) const;
   Result<std::unique_ptr<PieceFile>> OpenPiece(std::uint32_t piece) const;
@@ -101,7 +104,6 @@ class CorpusBuild {
   std::string identity_;
   std::string digest_;
   std::string final_path_;
-  std::string building_path_;
   std::string pieces_path_;
   std::vector<InputPiece> input_;
   std::uint64_t input_bytes_ = 0;

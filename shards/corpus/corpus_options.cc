@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "common/host_name.h"
 #include "shards/corpus/books.h"
 #include "shards/wordpiece.h"
 
@@ -52,6 +53,15 @@ Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options) {
   identity.Add("sequences_per_shard", std::uint64_t{options.sequences_per_shard});
   identity.Add("heldout_percent", options.heldout_percent);
   return identity;
+}
+
+Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options, const std::string& digest) {
+  STILL_ASSIGN_OR_RETURN(IdentityBuilder identity, CorpusIdentity(options));
+  if (identity.Digest() == digest) return identity;
+  return Error(Code::kInvalidArgument,
+               "an input of the corpus changed since the plan was made, or is another file on host {}: see that all "
+               "hosts have the same inputs, then run again",
+               HostName());
 }
 
 }  // namespace still::shards

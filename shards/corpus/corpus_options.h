@@ -26,5 +26,7 @@ Status CheckCorpusOptions(const CorpusOptions& options);
 
 // Every byte of the corpus follows from these lines: options, SHA-256 of each input, version of the text path.
 Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options);
+// The same of the corpus with this digest: INVALID_ARGUMENT when the inputs, as this host reads them now, make another.
+Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options, const std::string& digest);
 
 }  // namespace still::shards

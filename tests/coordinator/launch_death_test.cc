@@ -57,6 +57,15 @@ TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "train, rank 1: flipped"));
 }
 
+TEST(StageResultsTest, DataLossIsNotHiddenByWhatItBroughtToOthers) {
+  StageResults results("corpus", true);
+  results.Said(2, Error(Code::kNotFound, "cannot open deal"));
+  results.Failed(Error(Code::kDataLoss, "by rank 0, by rank 1"));
+  results.Said(1, Error(Code::kNotFound, "cannot open deal"));
+  results.Failed(Error(Code::kDataLoss, "a later one"));
+  EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "by rank 0, by rank 1"));
+}
+
 TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
   StageResults results("train", true);
   results.Said(2, Ok());

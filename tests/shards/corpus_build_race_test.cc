@@ -36,6 +36,16 @@ class CorpusBuildRaceTest : public CorpusBuildFixture {
     return status;
   }
   std::vector<std::string> Entries() const { return ListDirectory(Artifacts("a").root() + "/corpus").value(); }
+  // The only one.
+  std::string Building() const {
+    std::string building;
+    for (const std::string& name : Entries()) {
+      if (!name.ends_with(".building")) continue;
+      EXPECT_TRUE(building.empty()) << building << ", " << name;
+      building = name;
+    }
+    return building;
+  }
   std::string digest() const { return identity_.Digest(); }
 
   // Books of the same sizes with other words: what a process with broken memory might have read.
@@ -127,6 +137,49 @@ TEST_F(CorpusBuildRaceTest, ADisputedPieceIsMadeAnewAndWithItWhatWasMadeOfIt) {
   EXPECT_EQ(Bytes("a"), Expected());
 }
 
+TEST_F(CorpusBuildRaceTest, AShardThatIsCopiedByAnOldDealIsInNoArtifact) {
+  CorpusBuild slow = Open("a");
+  SpoilBook(111);
+  ASSERT_OK(MakeAll(slow, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(slow, CorpusPass::kDeal));
+  ASSERT_OK(MakeAll(slow, CorpusPass::kCopy));
+  CorpusBuild build = Open("a");
+  const std::string old_building = Building();
+  std::map<std::string, std::string> old;
+  for (const std::string& path : *ListFilesRecursively(Artifacts("a").root() + "/corpus/" + old_building)) {
+    old[path] = *ReadFile(path);
+  }
+  MendBooks();
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, LastPiece(build)));
+  EXPECT_EQ(Building(), "");
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  // By a rank that has the old deal still.
+  for (const auto& [path, bytes] : old) Write(path.substr(directory_.size() + 1), bytes);
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 0), StatusIs(Code::kNotFound)) << "of another deal";
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+  EXPECT_EQ(Building(), "") << "goes with the commit";
+}
+
+TEST_F(CorpusBuildRaceTest, AShardThatIsSetAsideDuringTheCommitIsNotInTheArtifact) {
+  CorpusBuild build = Open("a");
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    ASSERT_OK(MakeAll(build, pass));
+  }
+  // After the commit has looked at the shards.
+  const pid_t committer =
+      Fork([&] { return ArmFaults("*:*:corpus.commit:delay1000").ok() && build.Commit({}).code() == Code::kNotFound; });
+  const std::string summary = Artifacts("a").root() + "/corpus/" + Building() + "/summary.json";
+  while (!Exists(summary)) usleep(1000);
+  ASSERT_OK(build.Quarantine(CorpusPass::kCopy, 1));
+  EXPECT_EQ(Wait(committer), 0);
+  EXPECT_FALSE(build.Committed());
+  EXPECT_OK(build.MadeDigest(CorpusPass::kCopy, 0)) << "under construction again";
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
 TEST_F(CorpusBuildRaceTest, ADisputedDealOrShardIsMadeAnew) {
   CorpusBuild build = Open("a");
   ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
@@ -173,8 +226,9 @@ TEST_F(CorpusBuildRaceTest, KilledAnywhereItGoesOnAndMakesNothingTwice) {
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << fault;
     EXPECT_FALSE(Exists(CorpusPath("a"))) << fault;
     std::map<std::string, std::filesystem::file_time_type> made;
-    for (const char* place : {".pieces", ".building"}) {
-      for (const std::string& path : *ListFilesRecursively(CorpusPath("a") + place)) {
+    for (const std::string& name : Entries()) {
+      if (!name.ends_with(".pieces") && !name.ends_with(".building")) continue;
+      for (const std::string& path : *ListFilesRecursively(Artifacts("a").root() + "/corpus/" + name)) {
         made[path] = std::filesystem::last_write_time(path);
       }
     }
@@ -210,20 +264,20 @@ TEST_F(CorpusBuildRaceTest, LeftoversOfThisHostsDeadProcessesGoAndThoseOfOthersS
   leave(fmt::format(".piece-00000.tmp-{}-{}", HostName(), dead));
   leave(fmt::format(".piece-00000.tmp-{}-{}", HostName(), getpid()));
   leave(fmt::format(".piece-00000.tmp-elsewhere-{}", dead));
-  leave(fmt::format(".building/manifest.json.tmp-{}-{}", HostName(), dead));
+  leave(fmt::format(".0123456789abcdef.building/manifest.json.tmp-{}-{}", HostName(), dead));
   CorpusBuild build = Open("a");
   EXPECT_THAT(Entries(),
-              ::testing::UnorderedElementsAre(digest() + ".building", digest() + ".pieces",
+              ::testing::UnorderedElementsAre(digest() + ".0123456789abcdef.building", digest() + ".pieces",
                                               fmt::format("{}.piece-00000.tmp-{}-{}", digest(), HostName(), getpid()),
                                               fmt::format("{}.piece-00000.tmp-elsewhere-{}", digest(), dead)));
-  EXPECT_THAT(*ListDirectory(CorpusPath("a") + ".building"), ElementsAre());
+  EXPECT_THAT(*ListDirectory(CorpusPath("a") + ".0123456789abcdef.building"), ElementsAre());
 }
 
 TEST_F(CorpusBuildRaceTest, WhatIsLeftOfThePiecesGoesWhenTheArtifactStands) {
   CorpusBuild build = Open("a");
   ASSERT_OK(MakeAll(build));
   Write("a/corpus/" + digest() + ".pieces/piece-00003", "of a process that was killed before it had removed all");
-  ASSERT_OK(MakeDirectories(CorpusPath("a") + ".building"));
+  ASSERT_OK(MakeDirectories(CorpusPath("a") + ".0123456789abcdef.building"));
   CorpusBuild again = Open("a");
   EXPECT_TRUE(again.Committed());
   EXPECT_THAT(Entries(), ElementsAre(digest()));
@@ -236,7 +290,7 @@ TEST_F(CorpusBuildRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifac
   for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
     ASSERT_OK(MakeAll(build, pass));
   }
-  Write("a/corpus/" + digest() + ".building/summary.json.tmp-elsewhere-12", "half");
+  Write("a/corpus/" + Building() + "/summary.json.tmp-elsewhere-12", "half");
   ASSERT_OK(build.Commit({}));
   EXPECT_EQ(Bytes("a"), Expected());
 }

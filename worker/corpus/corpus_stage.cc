@@ -62,15 +62,15 @@ class Corpus final : public DivisibleArtifact {
 
 }  // namespace
 
-Status RunCorpusStage(const StageContext& context) {
-  const Task& task = context.task;
+Status RunCorpusStage(const Task& task, ControlLink& control) {
   const ArtifactStore artifacts(task.artifacts_root);
   if (artifacts.Has("corpus", task.corpus)) return Ok();  // while this rank was starting, perhaps
 
-  STILL_ASSIGN_OR_RETURN(CorpusBuild build,
-                         CorpusBuild::Open(task.corpus_options, IdentityBuilder::FromText(task.identity), artifacts));
+  // This host may have other files under the names of the inputs.
+  STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(task.corpus_options, task.corpus));
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(task.corpus_options, identity, artifacts));
   Corpus corpus(std::move(build));
-  return RunLeasedWork("corpus", corpus, context.control);
+  return RunLeasedWork("corpus", corpus, control);
 }
 
 }  // namespace still::worker
