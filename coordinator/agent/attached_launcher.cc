@@ -16,11 +16,16 @@ namespace {
 
 constexpr std::chrono::seconds kFirstWord{60};  // from the task to the first heartbeat
 constexpr std::chrono::seconds kSilence{5};     // of all guardians: they speak five times a second
+constexpr std::chrono::seconds kEnd{1};         // the same, when the artifact stands: nothing is lost if one speaks yet
 
 }  // namespace
 
-AttachedLauncher::AttachedLauncher(std::function<void(std::string)> publish, Clock& clock)
-    : publish_(std::move(publish)), clock_(clock), hearing_(std::make_shared<Hearing>()) {}
+AttachedLauncher::AttachedLauncher(std::function<void(std::string)> publish, std::function<bool()> is_made,
+                                   Clock& clock)
+    : publish_(std::move(publish)),
+      is_made_(std::move(is_made)),
+      clock_(clock),
+      hearing_(std::make_shared<Hearing>()) {}
 
 AttachedLauncher::~AttachedLauncher() = default;
 
@@ -43,12 +48,14 @@ AgentCallbacks AttachedLauncher::Listening(AgentCallbacks callbacks) {
 Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const cluster::LaunchSpec& spec) {
   class Attached : public cluster::LaunchedJob {
    public:
-    Attached(std::shared_ptr<Hearing> hearing, Clock& clock) : hearing_(std::move(hearing)), clock_(clock) {
+    Attached(std::shared_ptr<Hearing> hearing, std::function<bool()> is_made, Clock& clock)
+        : hearing_(std::move(hearing)), is_made_(std::move(is_made)), clock_(clock) {
       hearing_->last = clock_.Now();
     }
     std::optional<cluster::ExitInfo> Poll() override {
-      const auto patience = hearing_->any ? kSilence : kFirstWord;
-      if (killed_ || clock_.Now() - hearing_->last > patience) return cluster::ExitInfo{};
+      const auto silence = clock_.Now() - hearing_->last;
+      const bool ended = silence > (hearing_->any ? kSilence : kFirstWord) || (silence > kEnd && is_made_());
+      if (killed_ || ended) return cluster::ExitInfo{};
       return std::nullopt;
     }
     void Terminate() override {}  // the answers to heartbeats ask the ranks to end
@@ -56,6 +63,7 @@ Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const clu
 
    private:
     const std::shared_ptr<Hearing> hearing_;
+    const std::function<bool()> is_made_;
     Clock& clock_;
     bool killed_ = false;
   };
@@ -63,7 +71,7 @@ Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const clu
     return Error(Code::kUnavailable, "the mpirun that was typed has ended; type it again to go on");
   STILL_CHECK(spec.arguments.size() == 2 && spec.arguments[0] == "--task", "a worker is started with its task");
   STILL_ASSIGN_OR_RETURN(std::string task, ReadFile(spec.arguments[1]));
-  auto launched = std::make_unique<Attached>(hearing_, clock_);
+  auto launched = std::make_unique<Attached>(hearing_, is_made_, clock_);
   publish_(std::move(task));
   return std::unique_ptr<cluster::LaunchedJob>(std::move(launched));
 }

@@ -15,8 +15,8 @@ namespace still::coordinator {
 
 class AttachedLauncher : public cluster::Launcher {
  public:
-  // `publish` is handed the text of the ranks' task.
-  AttachedLauncher(std::function<void(std::string)> publish, Clock& clock);
+  // `publish` is handed the text of the ranks' task; `is_made` says whether the artifact stands.
+  AttachedLauncher(std::function<void(std::string)> publish, std::function<bool()> is_made, Clock& clock);
   ~AttachedLauncher() override;
 
   // `callbacks`, which also tell this launcher when a rank is heard.
@@ -28,6 +28,7 @@ class AttachedLauncher : public cluster::Launcher {
   struct Hearing;
 
   const std::function<void(std::string)> publish_;
+  const std::function<bool()> is_made_;
   Clock& clock_;
   const std::shared_ptr<Hearing> hearing_;
   bool launched_ = false;

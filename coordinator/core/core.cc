@@ -27,6 +27,12 @@ std::uint64_t Capacity(const State& state, std::uint32_t slots_per_rank) {
   return ranks;
 }
 
+std::uint32_t WidestHost(const State& state) {
+  std::uint32_t slots = 0;
+  for (const auto& [name, host] : state.hosts()) slots = std::max(slots, host.slots());
+  return slots;
+}
+
 // One component of a path, which leads nowhere else.
 bool IsPlainName(const std::string& name) {
   return !name.empty() && name.size() <= kLongestName && name.front() != '.' &&
@@ -52,6 +58,11 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
           fmt::format("it depends on job {} of the submission; only earlier ones can be depended on", dependency));
   }
   const std::uint64_t capacity = Capacity(state, spec.slots_per_rank());
+  if (!spec.attach() && capacity == 0)
+    return refuse(
+        fmt::format("a rank of {} slots (threads_per_rank) can never run: the widest host has {}; ask for fewer "
+                    "threads, or give the coordinator wider hosts",
+                    spec.slots_per_rank(), WidestHost(state)));
   if (!spec.attach() && spec.ranks() > capacity)
     return refuse(
         fmt::format("{} ranks of {} slots can never run: all hosts together hold {}; ask for fewer ranks, or "
