@@ -82,10 +82,11 @@ Status SyncPath(const std::string& path, int flags) {
 }
 
 // rename that spares what is there; 0, or -1 and errno.
-int RenameFileToNew(const std::string& from, const std::string& to) {
+int RenameToNew(const std::string& from, const std::string& to, bool directory) {
   const int failed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
   if (failed == 0 || (errno != EINVAL && errno != ENOSYS)) return failed;
-  // A file system without it (NFS).
+  // A file system without it (NFS). rename spares all directories but empty ones.
+  if (directory) return rename(from.c_str(), to.c_str());
   return link(from.c_str(), to.c_str()) == 0 ? unlink(from.c_str()) : -1;
 }
 
@@ -330,7 +331,7 @@ Status AtomicFile::Commit() {
   STILL_RETURN_IF_ERROR(FaultPoint("fsync").WithContext(path_));
   if (SyncWanted() && fsync(fd_) != 0) return failure_ = ErrnoStatus(errno, "cannot sync", path_);
   STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(path_));
-  const int failed = replaces_ ? rename(temporary_.c_str(), path_.c_str()) : RenameFileToNew(temporary_, path_);
+  const int failed = replaces_ ? rename(temporary_.c_str(), path_.c_str()) : RenameToNew(temporary_, path_, false);
   if (failed != 0) return failure_ = ErrnoStatus(errno, "cannot create", path_);
   if (FaultTears("write")) TearAndDie(fd_, size_);
   close(std::exchange(fd_, -1));
@@ -367,14 +368,15 @@ Status StagedDirectory::Commit() {
   if (error) return ErrnoStatus(error.value(), "cannot sync", path_);
   STILL_RETURN_IF_ERROR(SyncDirectory(path_));
   STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(final_path_));
-  int failed = renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, final_path_.c_str(), RENAME_NOREPLACE);
-  if (failed != 0 &&
-      (errno == EINVAL || errno == ENOSYS)) {  // a file system without it; rename spares all but empty ones
-    failed = rename(path_.c_str(), final_path_.c_str());
-  }
-  if (failed != 0) return ErrnoStatus(errno, "cannot create directory", final_path_);
+  if (RenameToNew(path_, final_path_, /*directory=*/true) != 0)
+    return ErrnoStatus(errno, "cannot create directory", final_path_);
   committed_ = true;
   return SyncDirectory(ParentOf(final_path_));
+}
+
+Status Rename(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return ErrnoStatus(errno, "cannot rename to its final name", from);
+  return SyncDirectory(ParentOf(to));
 }
 
 Status RemoveTemporariesOf(const std::string& path) {
@@ -390,8 +392,7 @@ Status RemoveStaleTemporaries(const std::string& directory, std::string_view pre
     const std::optional<Owner> owner = OwnerOf(name);
     if (!owner || owner->host != HostName()) continue;  // whether that process of another host lives, nobody here knows
     if (kill(owner->pid, 0) == 0 || errno == EPERM) continue;
-    const Status removed = RemoveAll(JoinPath(directory, name));
-    if (removed.code() != Code::kNotFound) STILL_RETURN_IF_ERROR(removed);  // else another process is at it, too
+    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(JoinPath(directory, name))));  // another process may be at it, too
   }
   return Ok();
 }

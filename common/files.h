@@ -30,6 +30,8 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path);
 // Regular files below `path`, as paths that start with it, sorted. A regular file is its own and only entry.
 Result<std::vector<std::string>> ListFilesRecursively(const std::string& path);
 Status RemoveAll(const std::string& path);
+// On one file system, durably. A file's place is taken, a directory's only when it is empty.
+Status Rename(const std::string& from, const std::string& to);
 Status SyncDirectory(const std::string& path);
 Status SyncFile(const std::string& path);
 // False under STILL_FSYNC=off.

@@ -53,6 +53,9 @@ class [[nodiscard]] Status {
 
 inline Status Ok() { return Status(); }
 
+// Ok also for NOT_FOUND: of what another process may have moved or removed by now.
+inline Status UnlessMissing(Status status) { return status.code() == Code::kNotFound ? Ok() : std::move(status); }
+
 template <typename... Args>
 Status Error(Code code, fmt::format_string<Args...> format, Args&&... args) {
   return Status(code, fmt::format(format, std::forward<Args>(args)...));

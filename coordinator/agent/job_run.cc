@@ -56,7 +56,7 @@ class Run {
   }
 
  private:
-  bool IsMade() const { return artifacts_.Has(spec_.kind(), spec_.digest()); }
+  bool IsMade() const { return coordinator::IsMade(spec_); }
 
   // Runs of other coordinators may want the same artifact; its checkpoints and unfinished shards have one writer at a
   // time.
@@ -225,6 +225,8 @@ class Run {
 };
 
 }  // namespace
+
+bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest()); }
 
 bool MadeInAgent(const AgentTask& task) {
   return task.spec().stage() == stillhouse::v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;

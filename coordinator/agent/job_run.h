@@ -15,6 +15,9 @@
 
 namespace still::coordinator {
 
+// Whether the artifact of a job stands. Asks its file system, which may take its time.
+bool IsMade(const stillhouse::v1::JobSpec& spec);
+
 struct JobRunOptions {
   // Another run may be at the same artifact under the same root: wait for it, or fail with UNAVAILABLE.
   bool wait_for_others = true;

@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "cluster/local_launcher.h"
-#include "common/artifact.h"
 #include "common/config.h"
 #include "common/files.h"
 #include "common/keys.h"
@@ -142,9 +141,8 @@ Status RunAgentProcess(const std::string& task_path) {
   Reporter reporter(task, status, clock);
 
   cluster::LocalLauncher local(task.mpirun());
-  const ArtifactStore artifacts(task.spec().artifacts_root());
   AttachedLauncher attached([&](std::string worker_task) { status.SetAttachTask(std::move(worker_task)); },
-                            [&] { return artifacts.Has(task.spec().kind(), task.spec().digest()); }, clock);
+                            [&] { return IsMade(task.spec()); }, clock);
   cluster::Launcher& launcher = task.attached_ranks() > 0 ? static_cast<cluster::Launcher&>(attached) : local;
   AgentCallbacks callbacks = status.Callbacks();
   if (task.attached_ranks() > 0) callbacks = attached.Listening(std::move(callbacks));

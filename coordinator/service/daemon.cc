@@ -9,11 +9,11 @@
 #include <string_view>
 
 #include "cluster/inventory.h"
-#include "common/artifact.h"
 #include "common/files.h"
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/rpc.h"
+#include "coordinator/agent/job_run.h"
 #include "coordinator/http/http_server.h"
 #include "coordinator/service/attempt_retention.h"
 #include "coordinator/service/client.h"
@@ -218,10 +218,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .worker = options.worker,
                            .mpirun = options.mpirun,
                            .access = AccessOf(options),
-                           .is_made =
-                               [](const stillhouse::v1::JobSpec& spec) {
-                                 return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest());
-                               },
+                           .is_made = IsMade,
                            .look_in_threads = true},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));

@@ -4,10 +4,10 @@
 #include <optional>
 #include <thread>
 
-#include "common/artifact.h"
 #include "common/config.h"
 #include "common/files.h"
 #include "common/protocol.h"
+#include "coordinator/agent/job_run.h"
 #include "coordinator/core/names.h"
 #include "coordinator/pipeline/expand.h"
 #include "coordinator/service/client.h"
@@ -191,12 +191,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
                  .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
            }},
       launcher_, clock_);
-  Coordinator coordinator({.worker = worker_program_,
-                           .is_made =
-                               [](const stillhouse::v1::JobSpec& spec) {
-                                 return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest());
-                               }},
-                          *journal, agents, clock_);
+  Coordinator coordinator({.worker = worker_program_, .is_made = IsMade}, *journal, agents, clock_);
   stillhouse::v1::Host here;
   here.set_name("localhost");
   // Nobody else shares it: as much as the largest job asks for, whatever the machine has.

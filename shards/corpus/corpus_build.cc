@@ -22,15 +22,6 @@
 namespace still::shards {
 namespace {
 
-Status Rename(const std::string& from, const std::string& to) {
-  std::error_code error;
-  std::filesystem::rename(from, to, error);
-  if (error) return ErrnoStatus(error.value(), "cannot rename to its final name", from);
-  return SyncDirectory(std::filesystem::path(to).parent_path());
-}
-
-Status UnlessMissing(Status status) { return status.code() == Code::kNotFound ? Ok() : status; }
-
 // One a deal, and one that was an artifact.
 Result<std::vector<std::string>> Buildings(const std::string& final_path) {
   const std::filesystem::path path(final_path);

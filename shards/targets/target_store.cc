@@ -24,13 +24,6 @@ std::string ShardDirectory(const std::string& parent, std::uint32_t shard) {
 // Beside the artifact, not in it.
 std::string BuildingPath(const std::string& final_path) { return final_path + ".building"; }
 
-Status Rename(const std::string& from, const std::string& to) {
-  std::error_code error;
-  std::filesystem::rename(from, to, error);
-  if (error) return ErrnoStatus(error.value(), "cannot rename to its final name", from);
-  return SyncDirectory(std::filesystem::path(to).parent_path());
-}
-
 std::string FormatManifest(const TargetSpec& spec, const std::vector<TargetShardSummary>& summaries) {
   ordered_json shards = ordered_json::array();
   for (const TargetShardSummary& shard : summaries) {
@@ -97,8 +90,7 @@ Result<std::string> TargetStore::SealedDigest(std::uint32_t shard) const {
 Status TargetStore::RemoveLeftovers() const {
   const std::filesystem::path final_path(final_path_);
   STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(), final_path.filename().string() + "."));
-  const Status removed = RemoveStaleTemporaries(building_path_);  // of a manifest
-  return removed.code() == Code::kNotFound ? Ok() : removed;      // it is the artifact by now
+  return UnlessMissing(RemoveStaleTemporaries(building_path_));  // of a manifest; it may be the artifact by now
 }
 
 // One that is overtaken by another process may fail anywhere, and has nothing left to do.
@@ -136,8 +128,7 @@ Status QuarantineTargetShard(const ArtifactStore& artifacts, const std::string& 
   const std::string final_path = artifacts.PathOf("targets", digest);
   const std::string building_path = BuildingPath(final_path);
   if (Exists(ShardDirectory(final_path, shard))) {
-    const Status undone = Rename(final_path, building_path);
-    if (!undone.ok() && undone.code() != Code::kNotFound) return undone;
+    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path, building_path)));
   }
   const std::string sealed = ShardDirectory(building_path, shard);
   const std::string aside = fmt::format("{}.shard-{:05}.bad", final_path, shard);
@@ -146,7 +137,7 @@ Status QuarantineTargetShard(const ArtifactStore& artifacts, const std::string& 
     STILL_RETURN_IF_ERROR(RemoveAll(aside));
     renamed = Rename(sealed, aside);
   }
-  return renamed.code() == Code::kNotFound ? Ok() : renamed;
+  return UnlessMissing(std::move(renamed));
 }
 
 Result<std::unique_ptr<TargetSet>> TargetSet::Open(const std::string& directory) {

@@ -104,12 +104,7 @@ class CorpusSurvivalTest : public ::testing::Test {
   }
 
   static std::vector<std::string> Flags(const std::vector<std::string>& faults) {
-    std::vector<std::string> flags = {"--until", "corpus"};
-    for (const std::string& fault : faults) {
-      flags.push_back("--fault");
-      flags.push_back(fault);
-    }
-    return flags;
+    return still::testing::UntilWithFaults("corpus", faults);
   }
   ProcessResult Run(const std::vector<std::string>& faults = {}) { return pipeline_->Run(Flags(faults)); }
 

@@ -47,12 +47,7 @@ class SurvivalTest : public ::testing::Test {
   }
 
   static std::vector<std::string> Flags(const std::vector<std::string>& faults) {
-    std::vector<std::string> flags = {"--until", "train"};
-    for (const std::string& fault : faults) {
-      flags.push_back("--fault");
-      flags.push_back(fault);
-    }
-    return flags;
+    return still::testing::UntilWithFaults("train", faults);
   }
   ProcessResult Train(const std::vector<std::string>& faults = {}) { return pipeline_->Run(Flags(faults)); }
 

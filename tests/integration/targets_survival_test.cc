@@ -61,12 +61,7 @@ class TargetsSurvivalTest : public ::testing::Test {
   }
 
   static std::vector<std::string> Flags(const std::vector<std::string>& faults) {
-    std::vector<std::string> flags = {"--until", "targets"};
-    for (const std::string& fault : faults) {
-      flags.push_back("--fault");
-      flags.push_back(fault);
-    }
-    return flags;
+    return still::testing::UntilWithFaults("targets", faults);
   }
   ProcessResult Run(const std::vector<std::string>& faults = {}) { return pipeline_->Run(Flags(faults)); }
 

@@ -164,6 +164,15 @@ std::vector<std::string> TinyPipeline::Artifacts(const std::string& kind) const 
   return paths;
 }
 
+std::vector<std::string> UntilWithFaults(const std::string& stage, const std::vector<std::string>& faults) {
+  std::vector<std::string> flags = {"--until", stage};
+  for (const std::string& fault : faults) {
+    flags.push_back("--fault");
+    flags.push_back(fault);
+  }
+  return flags;
+}
+
 std::string DemoData() {
   const std::string path = STILL_DEMO_DATA;
   return fs::exists(path + "/teacher/vocab.txt") ? path : "";

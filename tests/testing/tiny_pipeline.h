@@ -38,6 +38,9 @@ class TinyPipeline {
   std::map<std::string, std::string> settings_;
 };
 
+// Flags of `still run`: it ends after that stage, and these faults strike on the way.
+std::vector<std::string> UntilWithFaults(const std::string& stage, const std::vector<std::string>& faults);
+
 // Where the demo's data is, or empty when it was not fetched.
 std::string DemoData();
 
