@@ -14,6 +14,7 @@
 
 #include "cluster/environment.h"
 #include "common/files.h"
+#include "common/log.h"
 
 namespace still::cluster {
 namespace {
@@ -36,7 +37,7 @@ class FileDescriptor {
 
 class ChildProcess : public LaunchedJob {
  public:
-  explicit ChildProcess(pid_t pid) : pid_(pid) {}
+  ChildProcess(pid_t pid, std::optional<ScratchDirectory> scratch) : scratch_(std::move(scratch)), pid_(pid) {}
   ~ChildProcess() override {
     if (exit_) return;
     Kill();
@@ -59,6 +60,7 @@ class ChildProcess : public LaunchedJob {
     if (!exit_) ::kill(-pid_, signal);
   }
 
+  std::optional<ScratchDirectory> scratch_;
   pid_t pid_;
   std::optional<ExitInfo> exit_;
 };
@@ -102,6 +104,17 @@ void AddOurOwn(std::map<std::string, std::string>* environment) {
   }
 }
 
+// Without one a launch still works, as long as nobody's files are in its way.
+std::optional<ScratchDirectory> ScratchOfLaunch() {
+  Result<ScratchDirectory> made = ScratchDirectory::Create("/dev/shm", "still-mpirun-");
+  if (!made.ok()) {
+    LogWarn("Open MPI's files go where it likes: {}", made.status().message());
+    return std::nullopt;
+  }
+  if (const Status removed = made->RemoveAbandoned(); !removed.ok()) LogWarn("{}", removed.message());
+  return std::move(*made);
+}
+
 }  // namespace
 
 std::string ExitInfo::ToString() const {
@@ -110,7 +123,8 @@ std::string ExitInfo::ToString() const {
 }
 
 Result<std::unique_ptr<LaunchedJob>> StartProcess(const Command& command, const std::string& log_path,
-                                                  const std::string& working_directory) {
+                                                  const std::string& working_directory,
+                                                  std::optional<ScratchDirectory> scratch) {
   FileDescriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (input.get() < 0) return ErrnoStatus(errno, "cannot open", "/dev/null");
   FileDescriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
@@ -134,7 +148,7 @@ Result<std::unique_ptr<LaunchedJob>> StartProcess(const Command& command, const 
   if (pid == 0) RunChild(plan);
   ::setpgid(pid, pid);  // in both processes: whichever runs first, the group exists before anyone signals it
   failure_write.Close();
-  auto child = std::make_unique<ChildProcess>(pid);
+  auto child = std::make_unique<ChildProcess>(pid, std::move(scratch));
 
   int error = 0;
   ssize_t size = 0;
@@ -149,7 +163,9 @@ Result<std::unique_ptr<LaunchedJob>> LocalLauncher::Launch(const LaunchSpec& spe
   LaunchSpec local = spec;
   local.as_root = ::geteuid() == 0;
   if (!local.hosts.empty()) AddOurOwn(&local.environment);
-  return StartProcess(MpirunCommand(mpirun_, local), spec.log_path, spec.working_directory);
+  std::optional<ScratchDirectory> scratch = ScratchOfLaunch();
+  if (scratch) local.scratch = scratch->path();
+  return StartProcess(MpirunCommand(mpirun_, local), spec.log_path, spec.working_directory, std::move(scratch));
 }
 
 }  // namespace still::cluster

@@ -1,11 +1,15 @@
 // Launches from this machine: one mpirun, a child of this process, in a process group of its own. Ranks on other hosts
-// get our STILL_* variables, but for STILL_HOST.
+// get our STILL_* variables, but for STILL_HOST. What Open MPI keeps in memory and on disk for a launch stands in a
+// directory of the launch's own in /dev/shm, on every host, and goes with the launch; what a killed one leaves on a
+// host goes with the next launch there.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cluster/launcher.h"
+#include "common/scratch_directory.h"
 
 namespace still::cluster {
 
@@ -20,8 +24,10 @@ class LocalLauncher : public Launcher {
 
 // Starts a program without a shell. It leads a process group of its own, so that a terminal's interrupt reaches only
 // the caller, who then decides; it gets SIGTERM when the calling thread dies, however that happens. Fails when the
-// program cannot be executed. stdin is /dev/null; stdout and stderr are appended to `log_path`.
+// program cannot be executed. stdin is /dev/null; stdout and stderr are appended to `log_path`. `scratch` is kept until
+// the job is destroyed.
 Result<std::unique_ptr<LaunchedJob>> StartProcess(const Command& command, const std::string& log_path,
-                                                  const std::string& working_directory);
+                                                  const std::string& working_directory,
+                                                  std::optional<ScratchDirectory> scratch = std::nullopt);
 
 }  // namespace still::cluster

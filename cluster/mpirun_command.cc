@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/files.h"
+#include "common/scratch_directory.h"
 
 namespace still::cluster {
 namespace {
@@ -65,6 +66,15 @@ std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& 
   return flags;
 }
 
+// Open MPI names its files by process number alone, in places that are everybody's. An mpirun that was killed leaves
+// them, and the next one that gets its number ends at its start: so each launch gets a directory. On other hosts it is
+// made.
+std::vector<std::string> ScratchFlags(const std::string& directory, MpirunKind kind) {
+  if (kind == MpirunKind::kOpenMpi5)
+    return {"--prtemca", "prte_tmpdir_base", directory, "--mca", "btl_sm_backing_directory", directory};
+  return {"--mca", "orte_tmpdir_base", directory, "--mca", "btl_vader_backing_directory", directory};
+}
+
 bool IsExecutable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 }  // namespace
@@ -78,13 +88,15 @@ Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunK
   Command command;
   command.environment = spec.environment;
   command.environment.insert({{"OMP_NUM_THREADS", threads}, {"MKL_NUM_THREADS", threads}});
+  if (!spec.scratch.empty()) command.environment[kScratchVariable] = spec.scratch;
 
   command.argv = {mpirun};
+  const auto add = [&](const auto& flags) { command.argv.insert(command.argv.end(), flags.begin(), flags.end()); };
   if (spec.as_root) command.argv.push_back("--allow-run-as-root");
-  if (spec.survive_deaths) command.argv.insert(command.argv.end(), kSurviveDeaths.begin(), kSurviveDeaths.end());
+  if (spec.survive_deaths) add(kSurviveDeaths);
+  if (!spec.scratch.empty()) add(ScratchFlags(spec.scratch, kind));
   if (!spec.hosts.empty()) {
-    const std::vector<std::string> flags = HostFlags(mpirun, spec, kind);
-    command.argv.insert(command.argv.end(), flags.begin(), flags.end());
+    add(HostFlags(mpirun, spec, kind));
     for (const auto& [name, value] : command.environment) {
       command.argv.push_back("-x");
       command.argv.push_back(name);
@@ -94,11 +106,9 @@ Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunK
   std::vector<std::string> mapping = {"--oversubscribe"};
   if (!spec.hosts.empty() && kind == MpirunKind::kOpenMpi5) mapping = {"--map-by", "slot:OVERSUBSCRIBE"};
   if (!spec.hosts.empty() && kind == MpirunKind::kOpenMpi4) mapping = {"--map-by", "slot", "--oversubscribe"};
-  command.argv.insert(command.argv.end(), mapping.begin(), mapping.end());
-  for (const char* flag : {"--bind-to", "none", "-n"}) command.argv.push_back(flag);
-  command.argv.push_back(std::to_string(spec.ranks));
-  command.argv.push_back(spec.program);
-  command.argv.insert(command.argv.end(), spec.arguments.begin(), spec.arguments.end());
+  add(mapping);
+  add(std::vector<std::string>{"--bind-to", "none", "-n", std::to_string(spec.ranks), spec.program});
+  add(spec.arguments);
   return command;
 }
 

@@ -33,6 +33,7 @@ struct LaunchSpec {
   std::map<std::string, std::string> environment;  // added to the launching process's
   std::string log_path;                            // stdout and stderr of all ranks are appended here
   std::string working_directory;                   // empty: the launching process's
+  std::string scratch;                             // directory for Open MPI's own files; empty: where it likes
   bool as_root = false;                            // Open MPI refuses root unless told
   bool survive_deaths = false;                     // the death of a rank does not end the others (needs MpiHasUlfm)
   Placement hosts;                                 // ranks fill them in this order; empty: all on this machine

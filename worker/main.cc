@@ -11,10 +11,12 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/fault_point.h"
 #include "common/log.h"
+#include "common/scratch_directory.h"
 #include "common/status.h"
 #include "worker/attach.h"
 #include "worker/collective/mpi_communicator.h"
@@ -57,6 +59,17 @@ Status RunStageCatching(const StageContext& context) {
   std::abort();
 }
 
+// That of our launch, on this host; what launches that were killed left here goes. Nobody's, of an mpirun typed by
+// hand.
+std::optional<ScratchDirectory> HoldScratch() {
+  const char* const path = std::getenv(kScratchVariable);
+  if (path == nullptr) return std::nullopt;
+  Result<ScratchDirectory> held = ScratchDirectory::Hold(path);
+  const Status status = held.ok() ? held->RemoveAbandoned() : held.status();
+  if (!status.ok()) LogWarn("{}", status.message());
+  return held.ok() ? std::optional(*std::move(held)) : std::nullopt;
+}
+
 // The rank mpirun gave this process; known before MPI_Init, before which the guardian must be forked.
 int LaunchRank() {
   const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
@@ -91,6 +104,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   InitLog(fmt::format("{}/rank-{}", task.ok() ? StageName(task->stage) : "worker", LaunchRank()));
   if (!task.ok()) Die(nullptr, task.status());
   SetFaultScope(StageName(task->stage));
+  const auto scratch = HoldScratch();  // its guardian does, too
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());

@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <thread>
 
 #include "common/files.h"
+#include "common/host_name.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still::cluster {
@@ -101,6 +104,47 @@ TEST_F(LocalLauncherTest, DroppingAJobKillsItsWholeGroup) {
   char byte;
   EXPECT_EQ(::read(ends[0], &byte, 1), 0);
   ::close(ends[0]);
+}
+
+// An mpirun that says where its files go, puts one there and lives on.
+TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
+  const std::string mpirun = directory_ / "mpirun";
+  ASSERT_TRUE(
+      WriteFileAtomically(mpirun, "#!/bin/sh\n> $STILL_SCRATCH/segment && echo $STILL_SCRATCH\nsleep 1000\n").ok());
+  ASSERT_EQ(::chmod(mpirun.c_str(), 0700), 0);
+  std::vector<std::string> directories;
+  for (int launch = 0; launch < 2; ++launch) {
+    ASSERT_TRUE(WriteFileAtomically(log_, "").ok());
+    auto job = LocalLauncher(mpirun).Launch({.program = "worker", .log_path = log_});
+    ASSERT_TRUE(job.ok()) << job.status().ToString();
+    while (!Log().ends_with('\n')) std::this_thread::yield();
+    const std::string log = Log();
+    directories.push_back(log.substr(0, log.size() - 1));
+    EXPECT_TRUE(directories.back().starts_with("/dev/shm/still-mpirun-")) << log;
+    EXPECT_TRUE(Exists(directories.back() + "/segment"));
+    (*job)->Kill();
+    Wait(**job);
+    job->reset();
+    EXPECT_FALSE(Exists(directories.back()));
+  }
+  EXPECT_NE(directories[0], directories[1]);
+}
+
+// A killed mpirun leaves /tmp/ompi.<its number>. Open MPI 5.0.11 ends at its start where that is taken.
+TEST_F(LocalLauncherTest, AnMpirunStartsWhoseNumberAKilledOneHad) {
+  const auto mpirun = FindMpirun();
+  if (!mpirun.ok()) GTEST_SKIP() << mpirun.status().message();
+  constexpr pid_t kNumbers = 5000;  // that processes get until mpirun is started, others' too
+  for (pid_t number = ::getpid(); number < ::getpid() + kNumbers; ++number) {
+    const std::string left = directory_ / fmt::format("ompi.{}", number);
+    ASSERT_EQ(::mkdir(left.c_str(), 0700), 0);
+    std::ofstream(fmt::format("{}/pmix.{}.tool.{}", left, HostName(), number));
+  }
+  ::setenv("TMPDIR", directory_.path().c_str(), 1);
+  auto job = LocalLauncher(*mpirun).Launch({.program = "/bin/true", .log_path = log_});
+  ::unsetenv("TMPDIR");
+  ASSERT_TRUE(job.ok()) << job.status().ToString();
+  EXPECT_EQ(Wait(**job).ToString(), "exit code 0") << Log();
 }
 
 // Forked, so that the launching process can die a death of its own.

@@ -126,6 +126,17 @@ TEST(MpirunCommandTest, RanksOnOtherHostsGetTheEnvironmentOfTheLaunch) {
   EXPECT_THAT(Line(TwoRanks(), MpirunKind::kOpenMpi5), Not(HasSubstr("[-x]")));
 }
 
+TEST(MpirunCommandTest, OpenMpisOwnFilesGoIntoTheDirectoryOfTheLaunch) {
+  LaunchSpec spec = TwoRanks();
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5), Not(HasSubstr("directory")));
+  spec.scratch = "/dev/shm/x";
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi5),
+              HasSubstr("[--prtemca][prte_tmpdir_base][/dev/shm/x][--mca][btl_sm_backing_directory][/dev/shm/x]"));
+  EXPECT_THAT(Line(spec, MpirunKind::kOpenMpi4),
+              HasSubstr("[--mca][orte_tmpdir_base][/dev/shm/x][--mca][btl_vader_backing_directory][/dev/shm/x]"));
+  EXPECT_THAT(MpirunCommand("mpirun", spec).environment, Contains(Pair("STILL_SCRATCH", "/dev/shm/x")));
+}
+
 TEST(MpirunCommandTest, TheUsersMpirunIsTakenAndMustBeExecutable) {
   ::setenv("STILL_MPIRUN", "/bin/true", 1);
   const auto chosen = FindMpirun();

@@ -4,8 +4,8 @@
 #   namespace_hosts.sh [--hosts N] -- COMMAND...     runs COMMAND beside N (default 3) hosts a, b, c, ...
 #
 # COMMAND runs on a machine of its own ("head", 10.77.0.1) on a bridge with the hosts (a is 10.77.0.11, b 10.77.0.12,
-# ...). Head and hosts are namespaces: network, host name, processes, IPC and mounts, with a /dev/shm each, where their
-# TMPDIR is; the rest of the file system is everybody's, as on a cluster with a shared one. Each host runs an sshd that admits one new key.
+# ...). Head and hosts are namespaces: network, host name, processes, IPC and mounts, with a /dev/shm each; the rest of
+# the file system is everybody's, as on a cluster with a shared one. Each host runs an sshd that admits one new key.
 # Nothing of it can be seen or reached from outside, and all of it ends with COMMAND: it lives in one process namespace.
 #
 # COMMAND finds in its environment
@@ -121,7 +121,6 @@ UsePAM no
 StrictModes no
 PidFile none
 MaxStartups 100
-SetEnv TMPDIR=/dev/shm/tmp
 END
 }
 
@@ -144,7 +143,6 @@ host_main() {
   local name=$1 number=$2
   hostname "$name"
   mount -t tmpfs tmpfs /dev/shm
-  mkdir /dev/shm/tmp # process numbers are not unique among hosts: what is named by them must not meet in /tmp
   : >"$name.ready"
   while [ ! -e "$name.cabled" ]; do sleep 0.02; done
   ip link set lo up
