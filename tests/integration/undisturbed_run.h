@@ -22,9 +22,9 @@ struct UndisturbedRun {
 };
 
 inline const UndisturbedRun& TheUndisturbed() {
-  static const UndisturbedRun* run = new UndisturbedRun;
-  EXPECT_EQ(run->result.exit_code, 0) << run->result.out << run->result.err;
-  return *run;
+  static const UndisturbedRun run;  // removed at exit, with its artifacts
+  EXPECT_EQ(run.result.exit_code, 0) << run.result.out << run.result.err;
+  return run;
 }
 
 inline std::string UndisturbedDigest() { return TheUndisturbed().pipeline.StudentDigest(); }
