@@ -53,6 +53,13 @@ std::optional<std::string> HostThatMpirunLost(std::string_view log) {
       Notice{" has lost communication with a remote daemon", "Remote daemon:", ""},
       Notice{"A daemon failed to report back after being spawned", "Remote host:", "Daemon exit status: 255"},
   };
+  // Open MPI 4 does not say which; ssh does.
+  constexpr std::string_view kNoDaemon4 = "ORTE was unable to reliably start one or more daemons";
+  constexpr std::string_view kSshFailed = "ssh: connect to host ";
+  if (const std::size_t at = log.find(kSshFailed); at != std::string_view::npos && log.find(kNoDaemon4) != log.npos) {
+    const std::string_view rest = log.substr(at + kSshFailed.size());
+    return std::string(rest.substr(0, rest.find(' ')));
+  }
   for (const Notice& notice : kNotices) {
     std::size_t at = log.find(notice.title);
     if (at == std::string_view::npos) continue;

@@ -147,6 +147,10 @@ TEST(LaunchLogTest, MpirunNamesTheHostItLost) {
                                "node head\n  Remote daemon: [[47194,0],2] on node c\n"),
             "c")
       << "as Open MPI 4 says it";
+  EXPECT_EQ(HostThatMpirunLost("ssh: connect to host b port 22: Connection timed out\n---\n"
+                               "ORTE was unable to reliably start one or more daemons.\n"),
+            "b");
+  EXPECT_EQ(HostThatMpirunLost("ssh: connect to host b port 22: Connection timed out\n"), std::nullopt);
   EXPECT_EQ(HostThatMpirunLost(NoDaemon(213)), std::nullopt) << "its daemon failed there: the host was reached";
   EXPECT_EQ(HostThatMpirunLost("PRTE has lost communication with a remote daemon."), std::nullopt);
   EXPECT_EQ(HostThatMpirunLost("all is well"), std::nullopt);
