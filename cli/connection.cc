@@ -33,13 +33,8 @@ Status SeveralMeant(const std::string& text, const std::vector<std::string>& can
 }  // namespace
 
 Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags) {
-  std::string state = flags.state;
-  if (state.empty()) {
-    STILL_ASSIGN_OR_RETURN(state, DefaultStateDirectory());
-  }
-  STILL_ASSIGN_OR_RETURN(const std::string endpoint,
-                         FindCoordinator(flags.coordinator, coordinator::StateDirectory(state)));
-  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(flags.keys, KeysOfState(state)));
+  STILL_ASSIGN_OR_RETURN(const std::string endpoint, coordinator::FindCoordinator(flags.coordinator, flags.state));
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(flags.keys, flags.state));
   return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
                                     Clock::System());
 }

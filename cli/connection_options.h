@@ -8,16 +8,13 @@
 namespace still::cli {
 
 inline void AddConnectionOptions(CLI::App* command, ConnectionFlags& flags) {
-  command
-      ->add_option("--coordinator", flags.coordinator,
-                   "where it listens, tcp://127.0.0.1:5600; else $STILL_COORDINATOR, else as its state directory says")
+  command->add_option("--coordinator", flags.coordinator, "where it listens, tcp://127.0.0.1:5600 (see still --help)")
       ->type_name("ENDPOINT");
   command
       ->add_option("--state", flags.state,
-                   "the coordinator's state directory; else $STILL_STATE, else ~/.local/state/stillhouse")
+                   "its state directory, which says where it listens and has its keys (see still --help)")
       ->type_name("DIR");
-  command->add_option("--keys", flags.keys, "client keys for it; else $STILL_KEYS, else keys/ of the state directory")
-      ->type_name("DIR");
+  command->add_option("--keys", flags.keys, "client keys for it (see still --help)")->type_name("DIR");
 }
 
 }  // namespace still::cli

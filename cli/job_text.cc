@@ -31,6 +31,17 @@ std::string MomentText(UnixMs at, UnixMs now) {
   return at == 0 ? "" : fmt::format("{} UTC, {}", DateText(at), RelativeText(at, now));
 }
 
+std::string RecoveriesText(const JobRow& job, const std::string& when) {
+  if (job.recoveries == 0) return "";
+  return fmt::format("{} recover{}, the last one {} ({}): {}", job.recoveries, job.recoveries == 1 ? "y" : "ies", when,
+                     job.last_recovery.cause, job.last_recovery.message);
+}
+
+// On a line of its own, to be copied.
+std::string AttachText(const JobRow& job) {
+  return job.attach_command.empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command));
+}
+
 std::string Named(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -119,11 +130,13 @@ std::string QueueText(const View& view, std::size_t columns) {
                {"START", Align::kLeft, kSpare + 2},
                {"REASON", Align::kLeft, kCutEnd}});
   for (const JobRow& job : view.jobs) {
+    const std::string reason = ReasonText(job);
     table.Add({fmt::to_string(job.id), job.name, job.owner, StateText(job),
                job.since_ms == 0 ? "" : DurationText(SecondsBetween(job.since_ms, view.now_ms)),
                job.priority == 0 ? "" : fmt::to_string(job.priority), job.ranks == 0 ? "" : fmt::to_string(job.ranks),
                ProgressText(job), RateText(job), LeftText(job), job.position == 0 ? "" : fmt::to_string(job.position),
-               RelativeText(job.predicted_start_ms, view.now_ms), ReasonText(job)});
+               RelativeText(job.predicted_start_ms, view.now_ms),
+               reason.empty() ? RecoveriesText(job, RelativeText(job.last_recovery.at_ms, view.now_ms)) : reason});
   }
   return StorageText(view) + table.Text(columns);
 }
@@ -198,7 +211,7 @@ std::string WhyText(const View& view) {
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
   if (HasEnded(job) && !job.cause.empty())
     text += fmt::format("  {}{}\n", Escaped(job.cause), job.message.empty() ? "" : ": " + Escaped(job.message));
-  return text;
+  return text + AttachText(job);
 }
 
 namespace {
@@ -234,10 +247,16 @@ std::string AttemptsText(const JobRow& job) {
 
 std::string RanksText(const JobRow& job) {
   if (job.rank_rows.empty()) return "";
-  Table table({{"RANK", Align::kRight}, {"HOST"}, {"PHASE"}, {"STEP", Align::kRight}, {"FOR", Align::kRight}, {""}});
+  Table table({{"RANK", Align::kRight},
+               {"HOST"},
+               {"PID", Align::kRight},
+               {"PHASE"},
+               {"STEP", Align::kRight},
+               {"FOR", Align::kRight},
+               {""}});
   for (const RankRow& rank : job.rank_rows)
-    table.Add({fmt::to_string(rank.rank), rank.host, rank.phase, WithThousands(rank.step),
-               DurationText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
+    table.Add({fmt::to_string(rank.rank), rank.host, rank.pid == 0 ? "" : fmt::to_string(rank.pid), rank.phase,
+               WithThousands(rank.step), DurationText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
   return "\n" + table.Text();
 }
 
@@ -258,6 +277,7 @@ std::string ShowText(const View& view) {
              {"storage", job.storage_trouble},
              {"placement", PlacementText(job)},
              {"attempt", AttemptsText(job)},
+             {"recoveries", RecoveriesText(job, MomentText(job.last_recovery.at_ms, now))},
              {"pipeline", job.pipeline == 0 ? "" : fmt::to_string(job.pipeline)},
              {"depends on", fmt::format("{}", fmt::join(job.depends_on, ", "))},
              {"owner", job.owner},
@@ -269,6 +289,7 @@ std::string ShowText(const View& view) {
              {"artifact", job.artifact},
              {"log", job.log_path}});
   for (const ReasonRow& reason : job.reasons) text += Facts({{"waits", reason.code + ": " + reason.text}});
+  text += AttachText(job);
   text += RanksText(job);
   if (!job.events.empty()) text += "\n" + EventsText(job.events);
   return text;

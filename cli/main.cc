@@ -27,6 +27,11 @@ examples
   still corpus cat out/artifacts/corpus/<digest> --count 3
   still checkpoint verify out/artifacts/checkpoints/<digest>
 
+which coordinator
+  Options beat the environment. Where it listens: --coordinator, else as --state says, else $STILL_COORDINATOR, else as
+  $STILL_STATE says, else ~/.local/state/stillhouse. Its keys: --keys, else those of --state, else $STILL_KEYS, else
+  those of $STILL_STATE, else of ~/.local/state/stillhouse.
+
 exit codes
   0 done, 2 usage or configuration, 3 input, artifact or storage missing, bad or full, 4 unavailable, 5 cancelled,
   70 a bug)";

@@ -30,7 +30,9 @@ void AddSubmit(CLI::App& app, Action& action) {
       ->type_name("N")
       ->capture_default_str();
   submit->add_flag("--wait", flags->wait, "until all jobs have ended; the exit code is theirs");
-  submit->add_flag("--check", flags->check, "check configuration and inputs, print the jobs, submit nothing");
+  submit->add_flag("--check", flags->check,
+                   "check configuration and inputs, and whether a coordinator's hosts can hold the jobs; print them, "
+                   "submit nothing");
   submit->add_flag("--json", flags->json, "one JSON object on stdout instead of text");
   AddConnectionOptions(submit, flags->connection);
   submit->callback([flags, &action] { action = [flags] { return SubmitCommand(*flags); }; });

@@ -27,7 +27,8 @@ void RegisterRun(CLI::App& app, Action& action) {
   run->add_option("--until", flags->until, "end after this stage: corpus, teacher, targets, train, evaluate")
       ->type_name("STAGE");
   run->add_flag("--json", flags->json, "one JSON object on stdout instead of text");
-  run->add_flag("--check", flags->check, "check configuration and inputs, print the plan, run nothing");
+  run->add_flag("--check", flags->check,
+                "check configuration and inputs, and whether this machine has the cores; print the plan, run nothing");
   run->add_option("--fault", flags->faults, kFaultHelp)->type_name("SPEC")->allow_extra_args(false);
   run->callback([flags, &action] { action = [flags] { return RunPipelineCommand(*flags); }; });
 }

@@ -8,6 +8,7 @@
 #include "cli/programs.h"
 #include "cli/progress_display.h"
 #include "cli/report.h"
+#include "cluster/inventory.h"
 #include "cluster/local_launcher.h"
 #include "common/config.h"
 #include "common/fault_watch.h"
@@ -25,7 +26,21 @@ void Print(const std::string& text) {
   std::fflush(stdout);
 }
 
+// They run all the same, slower; a coordinator would not start them.
+Status NoteOversubscription(const stillhouse::v1::PipelineConfig& config) {
+  STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> here, cluster::LoadInventory(""));
+  const std::uint64_t wanted = std::uint64_t{config.ranks()} * config.threads_per_rank();
+  if (wanted <= here.front().slots) return Ok();
+  fmt::print(
+      stderr,
+      "still: warning: {} ranks of {} threads want {} cores, this machine has {}: `still run` starts them all the "
+      "same, but a coordinator with this machine alone would refuse them\n",
+      config.ranks(), config.threads_per_rank(), wanted, here.front().slots);
+  return Ok();
+}
+
 Status PrintPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan) {
+  STILL_RETURN_IF_ERROR(NoteOversubscription(config));
   if (!flags.json) {
     Print(PlanText(config.name(), plan) + "\neffective configuration\n" + ToYaml(config));
     return Ok();

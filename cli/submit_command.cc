@@ -10,6 +10,7 @@
 #include "cli/text.h"
 #include "common/pipeline_config.h"
 #include "common/pipeline_sweep.h"
+#include "coordinator/core/fit.h"
 #include "coordinator/pipeline/expand.h"
 
 namespace still::cli {
@@ -101,6 +102,23 @@ Status Send(coordinator::CoordinatorClient& client, Submission* submission) {
   return Ok();
 }
 
+// What the coordinator would refuse for ever, in its words; nothing without a coordinator, which is said.
+Status CheckFits(const SubmitFlags& flags, const v1::Submit& submit) {
+  const auto hosts = [&]() -> Result<View> {
+    STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+    return Ask(*client, {.view = "nodes"});
+  }();
+  if (!hosts.ok()) {
+    fmt::print(stderr, "still: whether its hosts can hold the jobs is not checked: {}\n", hosts.status().message());
+    return Ok();
+  }
+  std::vector<std::uint32_t> slots;
+  for (const HostRow& host : hosts->hosts) slots.push_back(host.slots);
+  for (int i = 0; i < submit.jobs_size(); ++i)
+    STILL_RETURN_IF_ERROR(coordinator::CheckFit(submit.jobs(i), i + 1, slots));
+  return Ok();
+}
+
 void AddStates(const std::vector<JobRow>& ended, ordered_json* json) {
   for (ordered_json& job : (*json)["jobs"]) {
     for (const JobRow& row : ended) {
@@ -115,7 +133,8 @@ Status SubmitCommand(const SubmitFlags& flags) {
   STILL_ASSIGN_OR_RETURN(Submission submission, Prepare(flags));
   if (flags.check) {
     fmt::print("{}", flags.json ? JsonOf(submission).dump(2) + "\n" : TextOf(submission));
-    return Ok();
+    std::fflush(stdout);
+    return CheckFits(flags, submission.expansion.submit);
   }
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
   STILL_RETURN_IF_ERROR(Send(*client, &submission));

@@ -36,6 +36,7 @@ void Read(const json& from, EventRow* to);
 void Read(const json& from, JobRow* to);
 void Read(const json& from, HostRow* to);
 void Read(const json& from, ProgressRow* to);
+void Read(const json& from, RecoveryRow* to);
 
 template <typename T>
 void Read(const json& from, std::vector<T>* to) {
@@ -64,6 +65,7 @@ void Read(const json& from, ReasonRow* to) {
 void Read(const json& from, RankRow* to) {
   Get(from, "rank", &to->rank);
   Get(from, "host", &to->host);
+  Get(from, "pid", &to->pid);
   Get(from, "phase", &to->phase);
   Get(from, "step", &to->step);
   Get(from, "phase_seconds", &to->phase_seconds);
@@ -90,6 +92,12 @@ void Read(const json& from, ProgressRow* to) {
   Get(from, "tokens", &to->tokens);
   Get(from, "tokens_per_second", &to->tokens_per_second);
   Get(from, "seconds_left", &to->seconds_left);
+}
+
+void Read(const json& from, RecoveryRow* to) {
+  Get(from, "at_ms", &to->at_ms);
+  Get(from, "cause", &to->cause);
+  Get(from, "message", &to->message);
 }
 
 void Read(const json& from, HostRow* to) {
@@ -126,18 +134,21 @@ void Read(const json& from, JobRow* to) {
   Get(from, "position", &to->position);
   Get(from, "priority", &to->priority);
   Get(from, "ranks", &to->ranks);      // how many; in detailed views
-  Get(from, "ranks", &to->rank_rows);  // what each one does
-  if (!to->rank_rows.empty() && to->ranks == 0) to->ranks = static_cast<std::uint32_t>(to->rank_rows.size());
+  Get(from, "ranks", &to->rank_rows);  // what each one does,
+  Get(from, "rank_count", &to->ranks);
   Get(from, "slots_per_rank", &to->slots_per_rank);
   Get(from, "hosts", &to->hosts);
   Get(from, "attempt", &to->attempt);
   Get(from, "generation", &to->generation);
   Get(from, "failures", &to->failures);
+  Get(from, "recoveries", &to->recoveries);
+  Get(from, "last_recovery", &to->last_recovery);
   ReadTimes(from, to);
   if (from.is_object() && from.contains("progress") && from["progress"].is_object())
     Read(from["progress"], &to->progress.emplace());
   Get(from, "values", &to->values);
   Get(from, "goodput", &to->goodput);
+  Get(from, "attach_command", &to->attach_command);
   Get(from, "artifact", &to->artifact);
   Get(from, "artifacts_root", &to->artifacts_root);
   Get(from, "kind", &to->kind);

@@ -25,6 +25,7 @@ struct ProgressRow {
 struct RankRow {
   std::uint32_t rank = 0;
   std::string host;
+  std::uint32_t pid = 0;  // on that host; 0: not known
   std::string phase;
   std::uint64_t step = 0;
   double phase_seconds = 0;
@@ -43,6 +44,11 @@ struct EventRow {
   std::string name, host, from, to, cause, actor, message;
 };
 
+struct RecoveryRow {
+  UnixMs at_ms = 0;
+  std::string cause, message;
+};
+
 struct JobRow {
   std::uint64_t id = 0;
   std::string name;
@@ -57,6 +63,8 @@ struct JobRow {
   std::uint32_t slots_per_rank = 0;
   std::vector<std::string> hosts;  // "a:2"
   std::uint64_t attempt = 0, generation = 0, failures = 0;
+  std::uint64_t recoveries = 0;  // deaths that it went on after
+  RecoveryRow last_recovery;
   UnixMs submitted_ms = 0, since_ms = 0, started_ms = 0, ended_ms = 0, eligible_ms = 0;
   std::int64_t time_limit_ms = 0;
   std::optional<ProgressRow> progress;
@@ -65,6 +73,9 @@ struct JobRow {
   // In the views "top" and "job".
   std::vector<RankRow> rank_rows;
   std::map<std::string, double> goodput;  // seconds by what they were spent on
+
+  // In the views "job" and "why".
+  std::string attach_command;  // to type, where it waits for an mpirun
 
   // In the view "job".
   std::string artifact, artifacts_root, kind, digest, log_path, storage_trouble;

@@ -75,6 +75,15 @@ std::vector<std::string> ScratchFlags(const std::string& directory, MpirunKind k
   return {"--mca", "orte_tmpdir_base", directory, "--mca", "btl_vader_backing_directory", directory};
 }
 
+// A word as a shell reads it.
+std::string Quoted(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%^";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 bool IsExecutable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 }  // namespace
@@ -110,6 +119,13 @@ Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunK
   add(std::vector<std::string>{"--bind-to", "none", "-n", std::to_string(spec.ranks), spec.program});
   add(spec.arguments);
   return command;
+}
+
+std::string ShellText(const Command& command) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : command.environment) words.push_back(name + "=" + Quoted(value));
+  for (const std::string& word : command.argv) words.push_back(Quoted(word));
+  return fmt::format("{}", fmt::join(words, " "));
 }
 
 bool MpiHasUlfm() { return STILL_MPI_HAS_ULFM != 0; }

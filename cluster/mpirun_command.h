@@ -53,6 +53,9 @@ MpirunKind MpirunKindInUse();
 // other hosts they get `spec.environment` and the counts of threads, but nothing else of the launching process's.
 Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind = MpirunKindInUse());
 
+// For a person's shell: "OMP_NUM_THREADS=1 mpirun -n 2 ...", quoted where that is needed.
+std::string ShellText(const Command& command);
+
 // Whether the MPI that the worker was built with lets survivors go on without a dead rank (ULFM).
 bool MpiHasUlfm();
 

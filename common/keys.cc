@@ -102,11 +102,15 @@ Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& director
   return std::optional<RpcClientKeys>(std::move(keys));
 }
 
-Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& asked_for, const std::string& otherwise) {
-  const std::string named = asked_for.empty() ? Environment("STILL_KEYS") : asked_for;
-  if (named.empty()) return ClientKeysIfAny(otherwise);
-  STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(named));
-  return std::optional<RpcClientKeys>(std::move(keys));
+Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state) {
+  const std::string named = keys.empty() && state.empty() ? Environment("STILL_KEYS") : keys;
+  if (!named.empty()) {
+    STILL_ASSIGN_OR_RETURN(RpcClientKeys found, LoadClientKeys(named));
+    return std::optional<RpcClientKeys>(std::move(found));
+  }
+  if (!state.empty()) return ClientKeysIfAny(KeysOfState(state));
+  const Result<std::string> usual = DefaultStateDirectory();
+  return usual.ok() ? ClientKeysIfAny(KeysOfState(*usual)) : std::optional<RpcClientKeys>();
 }
 
 Result<std::string> DefaultStateDirectory() {

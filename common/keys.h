@@ -24,12 +24,13 @@ Result<RpcClientKeys> LoadClientKeys(const std::string& directory);
 Result<std::string> LoadHttpToken(const std::string& directory);
 // As LoadClientKeys; nothing when there is no such directory: its coordinator takes everybody.
 Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
-// What a client is to use: the keys in `asked_for`, else in $STILL_KEYS, else those in `otherwise`, if any.
-Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& asked_for, const std::string& otherwise);
-
 // A coordinator's state: $STILL_STATE, else ~/.local/state/stillhouse; INVALID_ARGUMENT when there is neither that nor
 // a home. And where its keys are.
 Result<std::string> DefaultStateDirectory();
 std::string KeysOfState(const std::string& state_directory);
+
+// What a client is to use, who was told so by options, or not, where empty: the keys in the directory `keys`, else
+// those of the state directory `state`, if any; else by the environment, in the same order.
+Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state);
 
 }  // namespace still

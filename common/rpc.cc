@@ -18,9 +18,6 @@ constexpr std::size_t kMostFrames = 2;  // of a message of ours: sender and payl
 
 Status ZmqStatus(const zmq::error_t& error, std::string_view action, const std::string& endpoint) {
   switch (error.num()) {
-    case EADDRINUSE:
-      return Error(Code::kUnavailable, "{} {}: {}: end the process that uses the port, or choose another", action,
-                   endpoint, error.what());
     case EACCES:
       return Error(Code::kPermissionDenied, "{} {}: {}: choose a port above 1023", action, endpoint, error.what());
     case EINVAL:

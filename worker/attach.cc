@@ -60,9 +60,7 @@ Result<std::string> Keep(const std::string& task) {
 }  // namespace
 
 Result<std::string> FetchTask(const AttachOptions& options) {
-  const Result<std::string> state = DefaultStateDirectory();
-  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys,
-                         FindClientKeys(options.keys, state.ok() ? KeysOfState(*state) : ""));
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(options.keys, /*state=*/""));
   const stillhouse::v1::Attach attach = Introduction(options.job);
   const auto connect = [&] {
     return RpcClient::Connect(options.coordinator,

@@ -172,7 +172,7 @@ class RpcControlLink final : public ControlLink {
     return Error(
         Code::kUnavailable,
         "no answer from the coordinator at {} to the request for a shard within {} s; see that it runs and can "
-        "be reached, then start the stage again: finished shards are kept",
+        "be reached: finished shards are kept",
         endpoint_, std::chrono::duration<double>(options_.lease_deadline).count());
   }
 

@@ -141,7 +141,8 @@ int Attach(const char* program, const AttachOptions& options) {
 }  // namespace still::worker
 
 int main(int argc, char** argv) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a launcher that was killed leaves no ranks behind
+  prctl(PR_SET_PDEATHSIG, SIGKILL);    // a launcher that was killed leaves no ranks behind
+  prctl(PR_SET_NAME, "still-worker");  // an attached one was executed by way of /proc/self/exe, and is called exe
 
   CLI::App app("One rank of a Stillhouse stage; started by mpirun, by way of `still run`.", "still-worker");
   std::string task_path;

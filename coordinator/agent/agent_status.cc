@@ -70,6 +70,7 @@ AgentCallbacks AgentStatus::Callbacks() {
             message.set_phase(rank.phase);
             message.set_step(rank.step);
             message.set_phase_seconds(rank.phase_seconds);
+            message.set_pid(rank.pid);
           }
           report.clear_phase_seconds();
           for (const auto& [phase, seconds] : times.seconds()) (*report.mutable_phase_seconds())[phase] = seconds;

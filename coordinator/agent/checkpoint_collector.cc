@@ -66,7 +66,7 @@ Result<CheckpointManifest> CheckpointCollector::Assemble(const Shares& shares) {
   if (states.size() > 1)
     return Error(Code::kDataLoss,
                  "checkpoint of step {}: the ranks hold different states, {}: a machine is faulty, or not of one kind "
-                 "with the others; take it out and run the same command again",
+                 "with the others; take it out",
                  first.info.step, Groups(states));
   CheckpointManifest manifest{.info = first.info};
   for (std::uint32_t i = 0; i < first.total_parts; ++i) {

@@ -109,7 +109,7 @@ class Run {
                                   .tokens = progress.tokens,
                                   .values = {{"documents", static_cast<double>(progress.documents)}}});
           if (stops == 0) return Ok();
-          return Error(Code::kCancelled, "corpus: interrupted; run the same command again to continue");
+          return Error(Code::kCancelled, "corpus: interrupted");
         });
   }
 

@@ -36,10 +36,8 @@ LaunchDeath ExplainDeath(const LaunchWitnesses& seen) {
   } else {
     death.what = seen.sightings.DeathText({}, std::nullopt);
   }
-  death.why = fmt::format(
-      "{}: the workers died before the stage was done: {}; mpirun ended with {}; see {}; run the same command again to "
-      "resume",
-      seen.stage, death.what, seen.mpirun.ToString(), seen.log_path);
+  death.why = fmt::format("{}: the workers died before the stage was done: {}; mpirun ended with {}; see {}",
+                          seen.stage, death.what, seen.mpirun.ToString(), seen.log_path);
   for (const auto& [rank, said] : seen.gave_up) death.why += "\n  " + said.message();
   if (const std::string places = seen.sightings.PlacesText(); !places.empty()) death.why += "\n  last seen: " + places;
   if (const std::string lines = LastLines(log, kLogLines); !lines.empty()) death.why += "\n  the log ends:" + lines;

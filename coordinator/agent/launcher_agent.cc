@@ -48,8 +48,7 @@ Status LauncherAgent::Run(const std::atomic<int>& stops) {
     }
     LogWarn("{}: {}; launching again in {} ms", job_.stage, ends_.back().what, decision.backoff.count());
     if (!Wait(decision.backoff, stops))
-      return Error(Code::kCancelled, "{}: interrupted after {}; run the same command again to resume", job_.stage,
-                   ends_.back().what);
+      return Error(Code::kCancelled, "{}: interrupted after {}", job_.stage, ends_.back().what);
   }
 }
 

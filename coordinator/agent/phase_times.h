@@ -17,6 +17,7 @@ struct RankNow {
   std::string phase;
   std::uint64_t step = 0;
   double phase_seconds = 0;  // since its last sign of progress
+  std::uint32_t pid = 0;     // on its host
 };
 
 class PhaseTimes {

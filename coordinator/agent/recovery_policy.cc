@@ -61,8 +61,7 @@ Decision Decide(std::span<const GenerationEnd> ends, const RecoveryPolicy& polic
   const std::uint32_t deaths = DeathsInARow(ends);
   if (deaths < policy.same_step_failures) return {.action = NextAction::kRelaunch, .backoff = Backoff(deaths)};
   return Fail(Error(Code::kUnavailable,
-                    "{}: {} deaths in a row got no further than {}; find the cause below, then run the same command "
-                    "again to continue from there{}\n  the last one: {}",
+                    "{}: {} deaths in a row got no further than {}, the evidence is below{}\n  the last one: {}",
                     policy.stage, deaths, last.step, Evidence(Newest(ends, deaths)), last.why));
 }
 

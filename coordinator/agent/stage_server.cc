@@ -73,7 +73,7 @@ void StageServer::Steer(cluster::LaunchedJob& job, int stops) {
   LeaveTheDeadBehind(now);
   const bool out_of_patience = stop_seen_ && now - *stop_seen_ >= options_.drain_patience;
   if (!Ending() && (stops > 1 || out_of_patience)) {
-    NoteFailureHere(Error(Code::kCancelled, "{}: interrupted; run the same command again to resume", options_.stage));
+    NoteFailureHere(Error(Code::kCancelled, "{}: interrupted", options_.stage));
   }
   if (std::exchange(end_asked_, false)) {
     terminated_ = true;
@@ -159,7 +159,8 @@ Status StageServer::AnswerHeartbeat(const std::string& peer, const Envelope& env
                       .host = said.host(),
                       .phase = said.phase(),
                       .step = said.step(),
-                      .phase_seconds = said.phase_seconds()},
+                      .phase_seconds = said.phase_seconds(),
+                      .pid = said.pid()},
                      now);
   if (!ranks_told_ || now - *ranks_told_ >= options_.ranks_interval) {
     ranks_told_ = now;
@@ -376,7 +377,7 @@ GenerationEnd StageServer::Outcome(const cluster::ExitInfo& exit) const {
     if (verdict->code() != Code::kCancelled || terminated_ || !published_step_)
       return EndOf(*verdict, FirstLine(verdict->message()));
     const std::string what = fmt::format("stopped after step {}, published", *published_step_);
-    return EndOf(Error(Code::kCancelled, "{}: {}; run the same command again to continue", options_.stage, what), what);
+    return EndOf(Error(Code::kCancelled, "{}: {}", options_.stage, what), what);
   }
   const LaunchDeath death = ExplainDeath({.stage = options_.stage,
                                           .log_path = options_.log_path,
@@ -393,7 +394,7 @@ GenerationEnd StageServer::Outcome(const cluster::ExitInfo& exit) const {
   end.lost_host = death.lost_host;
   if (stop_seen_) {
     end.code = Code::kCancelled;
-    end.why = fmt::format("{}: interrupted, and {}; run the same command again to resume", options_.stage, death.what);
+    end.why = fmt::format("{}: interrupted, and {}", options_.stage, death.what);
   }
   return end;
 }

@@ -74,6 +74,22 @@ void BlacklistLost(Draft& draft, const std::string& name, const CoreOptions& opt
   draft.NoteHost(name, "coordinator", fmt::format("lost; not used for {} s", pause / 1000));
 }
 
+void NoteRecovery(Draft& draft, std::uint64_t id, std::size_t deaths, Cause cause, const std::string& message) {
+  Job& job = draft.Edit(id);
+  job.set_recoveries(job.recoveries() + static_cast<std::uint32_t>(deaths));
+  job.mutable_last_recovery()->set_at_ms(draft.now());
+  job.mutable_last_recovery()->set_cause(cause);
+  job.mutable_last_recovery()->set_message(message.substr(0, message.find('\n')));
+}
+
+// Of those in a report, which says them until it has been answered, those that were not told yet. Each names the
+// generation that it led to: no two are alike.
+std::vector<std::string> UntoldRecoveries(const Job& job, const AgentReport& report) {
+  const auto& said = report.recoveries();
+  const auto told = std::ranges::find(said, job.last_recovery().message());
+  return {told == said.end() ? said.begin() : told + 1, said.end()};
+}
+
 // Another attempt may help: at once when a step was gained, else after a growing pause, until the budget is used up.
 void NoteDeath(Draft& draft, std::uint64_t id, const Death& death, const CoreOptions& options) {
   if (EndAsAsked(draft, id, death.message)) return;
@@ -82,14 +98,19 @@ void NoteDeath(Draft& draft, std::uint64_t id, const Death& death, const CoreOpt
   job.set_step(std::max(job.step(), death.step));
   job.set_failures(gained ? 1 : job.failures() + 1);
   if (job.failures() > job.spec().retries()) {
-    draft.Move(id, stillhouse::v1::JOB_FAILED,
-               job.spec().retries() > 0 ? stillhouse::v1::CAUSE_RETRIES_EXHAUSTED : death.cause, kAgent, death.message);
+    if (job.spec().retries() == 0) {
+      draft.Move(id, stillhouse::v1::JOB_FAILED, death.cause, kAgent, death.message);
+    } else {
+      draft.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_RETRIES_EXHAUSTED, kAgent,
+                 WithMore(death.message, fmt::format("; `still requeue {}` continues", id)));
+    }
     return;
   }
   const auto waits = job.attached() ? stillhouse::v1::JOB_PENDING : stillhouse::v1::JOB_RECOVERING;
   const std::int64_t pause =
       job.failures() <= 1 ? 0 : Doubled(options.first_backoff_ms, options.longest_backoff_ms, job.failures() - 2);
   draft.Move(id, waits, death.cause, kAgent, death.message).set_eligible_ms(pause == 0 ? 0 : draft.now() + pause);
+  NoteRecovery(draft, id, 1, death.cause, death.message);
 }
 
 void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const AgentOutcome& outcome,
@@ -138,19 +159,21 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   const bool started = report.running() && known.state() == stillhouse::v1::JOB_STARTING;
   // The agent launches again by itself after a death.
   const bool restarting = !report.running() && risen && known.state() == stillhouse::v1::JOB_RUNNING;
-  // What died is often said one report later than that a generation began. Said again, it changes nothing.
-  const std::string recoveries = fmt::format("{}", fmt::join(report.recoveries(), "; "));
-  const bool told = !recoveries.empty() && recoveries != known.message();
-  if (!risen && !started && !restarting && !told && !report.has_outcome()) return {};
+  // What died is often said one report later than that a generation began.
+  const std::vector<std::string> untold = UntoldRecoveries(known, report);
+  if (!risen && !started && !restarting && untold.empty() && !report.has_outcome()) return {};
 
   Draft draft(state, now);
   if (risen) draft.Edit(known.id()).set_generation(report.generation());
+  const std::string recoveries = fmt::format("{}", fmt::join(untold, "; "));
   if (restarting) {
     draft.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
-  } else if (told) {
+  } else if (!untold.empty()) {
     draft.Note(known.id(), stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
     draft.Edit(known.id()).set_message(recoveries);
   }
+  if (!untold.empty())
+    NoteRecovery(draft, known.id(), untold.size(), stillhouse::v1::CAUSE_PROCESS_DEATH, untold.back());
   if (started) {
     draft.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,
                StartText(known, report.generation()));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "coordinator/core/draft.h"
+#include "coordinator/core/fit.h"
 #include "coordinator/core/names.h"
 
 namespace still::coordinator {
@@ -20,16 +21,9 @@ constexpr std::uint32_t kMostRanks = 1'000'000;
 constexpr std::size_t kLongestName = 200;
 constexpr std::string_view kLeft = "no longer in the inventory";
 
-// Ranks that all hosts together could hold, whatever runs and whoever is drained.
-std::uint64_t Capacity(const State& state, std::uint32_t slots_per_rank) {
-  std::uint64_t ranks = 0;
-  for (const auto& [name, host] : state.hosts()) ranks += host.slots() / slots_per_rank;
-  return ranks;
-}
-
-std::uint32_t WidestHost(const State& state) {
-  std::uint32_t slots = 0;
-  for (const auto& [name, host] : state.hosts()) slots = std::max(slots, host.slots());
+std::vector<std::uint32_t> SlotsOfHosts(const State& state) {
+  std::vector<std::uint32_t> slots;
+  for (const auto& [name, host] : state.hosts()) slots.push_back(host.slots());
   return slots;
 }
 
@@ -57,18 +51,7 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
       return refuse(
           fmt::format("it depends on job {} of the submission; only earlier ones can be depended on", dependency));
   }
-  const std::uint64_t capacity = Capacity(state, spec.slots_per_rank());
-  if (!spec.attach() && capacity == 0)
-    return refuse(
-        fmt::format("a rank of {} slots (threads_per_rank) can never run: the widest host has {}; ask for fewer "
-                    "threads, or give the coordinator wider hosts",
-                    spec.slots_per_rank(), WidestHost(state)));
-  if (!spec.attach() && spec.ranks() > capacity)
-    return refuse(
-        fmt::format("{} ranks of {} slots can never run: all hosts together hold {}; ask for fewer ranks, or "
-                    "give the coordinator more hosts",
-                    spec.ranks(), spec.slots_per_rank(), capacity));
-  return Ok();
+  return CheckFit(spec, position, SlotsOfHosts(state));
 }
 
 bool Ends(const Job& job) { return job.state() == stillhouse::v1::JOB_COMPLETING; }

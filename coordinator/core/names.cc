@@ -30,6 +30,11 @@ std::string PlacementText(const stillhouse::v1::Job& job) {
   return text;
 }
 
+std::string WithMore(const std::string& text, std::string_view more) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  return text.substr(0, end) + std::string(more) + text.substr(end);
+}
+
 std::optional<std::uint64_t> JobIdIn(const std::string& text) {
   std::uint64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/proto/coordinator.pb.h"
@@ -17,6 +18,9 @@ std::string CauseName(stillhouse::v1::Cause cause);
 std::string JobText(const stillhouse::v1::Job& job);
 // "a:2, b:1".
 std::string PlacementText(const stillhouse::v1::Job& job);
+
+// `text`, and more at the end of its first line: what evidence there is may stand below.
+std::string WithMore(const std::string& text, std::string_view more);
 
 // The id that `text` is; ids are counted from 1.
 std::optional<std::uint64_t> JobIdIn(const std::string& text);

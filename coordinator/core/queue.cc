@@ -74,8 +74,7 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
                               job.failures(), job.failures() == 1 ? "" : "s")});
   if (job.attached())
     reasons.push_back(
-        {"ATTACH", fmt::format("waits for its mpirun: mpirun -n {} still-worker --coordinator ... --job {}",
-                               job.spec().ranks(), job.id())});
+        {"ATTACH", fmt::format("waits for an mpirun that a person types (`still why {}` shows the line)", job.id())});
   return reasons;
 }
 

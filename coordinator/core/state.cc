@@ -23,6 +23,14 @@ bool HoldsSlots(JobState state) {
          state == stillhouse::v1::JOB_PREEMPTING || state == stillhouse::v1::JOB_COMPLETING;
 }
 
+std::uint32_t RanksOf(const Job& job) {
+  if (!HoldsSlots(job.state()) && !IsTerminal(job.state())) return job.spec().ranks();
+  if (job.attached_ranks() > 0) return job.attached_ranks();
+  std::uint32_t placed = 0;
+  for (const auto& share : job.placement()) placed += share.ranks();
+  return placed > 0 ? placed : job.spec().ranks();
+}
+
 ArtifactKey ArtifactOf(const Job& job) { return {job.spec().artifacts_root(), job.spec().kind(), job.spec().digest()}; }
 
 void LeaveToAgents(Job* job) {

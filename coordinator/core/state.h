@@ -20,6 +20,9 @@ bool IsWaiting(stillhouse::v1::JobState state);
 // Has slots: STARTING, RUNNING, PREEMPTING, COMPLETING.
 bool HoldsSlots(stillhouse::v1::JobState state);
 
+// Ranks of its attempt: as its mpirun, typed by hand, or its slots have them. As asked for while it has none.
+std::uint32_t RanksOf(const stillhouse::v1::Job& job);
+
 // What a job makes: root, kind, digest. Views into the job. Two jobs never make one artifact at once.
 using ArtifactKey = std::tuple<std::string_view, std::string_view, std::string_view>;
 ArtifactKey ArtifactOf(const stillhouse::v1::Job& job);

@@ -57,13 +57,14 @@ function ranksCard(job) {
          el('table', {class: 'plain'},
             el('thead', {},
                el('tr', {},
-                  ['Rank', 'Host', 'Phase', 'Step', 'For'].map(
-                      (text, i) => el('th', {scope: 'col', class: i > 2 || !i ? 'num' : null}, text)))),
+                  ['Rank', 'Host', 'Process', 'Phase', 'Step', 'For'].map(
+                      (text) => el('th', {scope: 'col', class: /Host|Phase/.test(text) ? null : 'num'}, text)))),
             el('tbody', {},
                ranks.map(
                    (rank) =>
                        el('tr', {key: `rank-${rank.rank}`, class: rank.straggling ? 'straggling' : null},
                           el('td', {class: 'num'}, String(rank.rank)), el('td', {}, rank.host),
+                          el('td', {class: 'num'}, rank.pid ? String(rank.pid) : ''),
                           el('td', {}, el('span', {class: `phase phase-${rank.phase}`}, rank.phase),
                              rank.straggling ? el('span', {class: 'flag'}, 'straggles') : null),
                           el('td', {class: 'num'}, count(rank.step)),
@@ -133,6 +134,15 @@ function factsCard(job, now) {
   const rows = [
     ['Attempt', `${job.attempt || 'none yet'}${job.failures ? `, ${plural(job.failures, 'failure')} in a row` : ''}`],
     ['Generation', job.generation || 'none yet'],
+    job.recoveries ?
+        [
+          'Recoveries',
+          [
+            `${job.recoveries}, the last one ${ago(job.last_recovery.at_ms, now)}, ${lower(job.last_recovery.cause)}: `,
+            job.last_recovery.message
+          ]
+        ] :
+        null,
     ['Gang', gangText(job)],
     ['Hosts', job.hosts.join(' ') || 'none yet'],
     ['Priority', job.priority],
@@ -188,6 +198,7 @@ function detail() {
            more ?
                el('ul', {}, job.reasons.map((reason) => el('li', {}, reason.text, ' ', el('code', {}, reason.code)))) :
                el('p', {}, job.reason || job.message),
+           job.attach_command ? el('p', {}, el('code', {}, job.attach_command)) : null,
            waitText(job, now) && live ? el('p', {class: 'sub'}, waitText(job, now)) : null) :
         null,
     progressBar(job, true),

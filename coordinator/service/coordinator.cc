@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/protocol.h"
 #include "coordinator/core/names.h"
+#include "coordinator/service/attach_command.h"
 #include "coordinator/service/metrics_text.h"
 #include "coordinator/service/views.h"
 
@@ -212,7 +213,14 @@ Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
   ClientReply reply;
   const ViewSources sources = {.read_history = [&](std::uint64_t after, std::uint64_t job,
                                                    std::uint32_t limit) { return journal_.Events(after, job, limit); },
-                               .log_path_of = [](const Job& job) { return job.log_path(); }};
+                               .log_path_of = [](const Job& job) { return job.log_path(); },
+                               .attach_command_of =
+                                   [&](const Job& job) {
+                                     return AttachCommand(job, {.mpirun = options_.mpirun,
+                                                                .worker = options_.worker,
+                                                                .coordinator = options_.endpoint,
+                                                                .keys = options_.keys});
+                                   }};
   STILL_ASSIGN_OR_RETURN(*reply.mutable_json(), ViewJson(query, state_, live_, Waits(), sources, Now()));
   return reply;
 }

@@ -33,6 +33,7 @@ struct CoordinatorOptions {
   std::string fresh_identity;  // of the journal, should it have none yet; drawn at random
   std::string worker;          // path of still-worker
   std::string mpirun;
+  std::string keys;                       // directory, absolute: what clients need to be let in; empty: nothing
   stillhouse::v1::HostAccess access;      // to hosts other than this machine
   std::int64_t look_interval_ms = 1000;   // how often an agent that is not heard is looked for
   std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 
@@ -125,6 +126,13 @@ Result<DaemonKeys> KeysOf(const DaemonOptions& options, const StateDirectory& di
   return keys;
 }
 
+Result<std::unique_ptr<RpcServer>> Listen(const std::string& endpoint, const std::optional<RpcServerKeys>& keys) {
+  Result<std::unique_ptr<RpcServer>> rpc = RpcServer::Bind(endpoint, keys);
+  if (rpc.status().code() != Code::kUnavailable) return rpc;
+  return Error(Code::kUnavailable, "{}; end what uses it, or choose another with --listen (port *: any free one)",
+               rpc.status().message());
+}
+
 // On a full disk what the last one wrote has to do, which on fixed ports is the same.
 Status Announce(const std::string& path, const std::string& text, FileAccess access = FileAccess::kShared) {
   const Result<std::string> known = ReadFile(path);
@@ -206,7 +214,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
   STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
   STILL_ASSIGN_OR_RETURN(const DaemonKeys keys, KeysOf(options, directory));
-  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, RpcServer::Bind(options.endpoint, keys.rpc));
+  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, Listen(options.endpoint, keys.rpc));
   std::unique_ptr<Page> page;
   if (options.http) {
     STILL_ASSIGN_OR_RETURN(page, Page::Start(options, keys.http_token));
@@ -217,6 +225,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .fresh_identity = DrawKey(),
                            .worker = options.worker,
                            .mpirun = options.mpirun,
+                           .keys = keys.rpc ? std::filesystem::absolute(directory.Keys()).string() : "",
                            .access = AccessOf(options),
                            .is_made = IsMade,
                            .look_in_threads = true},

@@ -32,6 +32,10 @@ std::string CauseText(stillhouse::v1::Cause cause) {
   return cause == stillhouse::v1::CAUSE_UNSPECIFIED ? "" : CauseName(cause);
 }
 
+json RecoveryRow(const stillhouse::v1::Recovery& recovery) {
+  return {{"at_ms", recovery.at_ms()}, {"cause", CauseText(recovery.cause())}, {"message", recovery.message()}};
+}
+
 // JSON has no NaN and no infinity.
 json Number(std::optional<double> value) {
   return value.has_value() && std::isfinite(*value) ? json(*value) : json(nullptr);
@@ -65,6 +69,7 @@ json RankRows(const RowSources& from, const Job& job) {
   for (const auto& rank : live->ranks) {
     rows.push_back({{"rank", rank.rank()},
                     {"host", one_host ? job.placement(0).host() : rank.host()},
+                    {"pid", rank.pid()},
                     {"phase", rank.phase()},
                     {"step", rank.step()},
                     {"phase_seconds", Number(rank.phase_seconds())},
@@ -116,12 +121,14 @@ json JobRow(const RowSources& from, const Job& job) {
               {"position", waits ? wait->second.position : 0},
               {"predicted_start_ms", waits && wait->second.unlimited == 0 ? wait->second.predicted_start_ms : 0},
               {"priority", spec.priority()},
-              {"ranks", spec.ranks()},
+              {"ranks", RanksOf(job)},
               {"slots_per_rank", spec.slots_per_rank()},
               {"hosts", std::move(hosts)},
               {"attempt", job.attempt()},
               {"generation", std::max(job.generation(), live == nullptr ? 0 : live->generation)},
               {"failures", job.failures()},
+              {"recoveries", job.recoveries()},
+              {"last_recovery", RecoveryRow(job.last_recovery())},
               {"submitted_ms", job.submitted_ms()},
               {"since_ms", job.since_ms()},
               {"started_ms", job.started_ms()},
@@ -138,7 +145,7 @@ json JobRow(const RowSources& from, const Job& job) {
 
 json TopRow(const RowSources& from, const Job& job) {
   json row = JobRow(from, job);
-  row["rank_count"] = job.spec().ranks();
+  row["rank_count"] = RanksOf(job);
   row["ranks"] = RankRows(from, job);
   row["goodput"] = GoodputRow(from.live.GoodputOf(job, from.now_ms));
   return row;

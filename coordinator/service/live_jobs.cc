@@ -205,7 +205,7 @@ std::vector<std::string> LiveJobs::FlagsOf(const Job& job, UnixMs now) const {
 Goodput LiveJobs::GoodputOf(const Job& job, UnixMs now) const {
   Goodput goodput;
   const LiveJob* live = Find(job.id());
-  const double gang = std::max<std::uint32_t>(1, job.spec().ranks());
+  const double gang = std::max<std::uint32_t>(1, RanksOf(job));
   const bool waits = !HoldsSlots(job.state()) && !IsTerminal(job.state());
   double before = 0;  // wall time of the attempts before the last wait
   if (live != nullptr) {

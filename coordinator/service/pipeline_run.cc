@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "common/config.h"
@@ -25,6 +26,11 @@ using stillhouse::v1::Submit;
 
 constexpr milliseconds kRound{20};
 constexpr milliseconds kStoragePatience{2000};  // without an agent at work, for a full disk to get space
+
+// What agents say is of every job; how it goes on depends on who runs them.
+constexpr std::string_view kAgain = "; run the same command again to continue";
+
+bool GoesOn(Code code) { return code == Code::kCancelled || code == Code::kUnavailable || code == Code::kAborted; }
 
 // One submission and the coordinator that carries it out. Job i of the submission makes the artifact of plan[i].
 class Session {
@@ -117,10 +123,10 @@ class Session {
   // What the agent said, in its own words where it did.
   Status OutcomeOf(const Job& job, const StagePlan& stage) const {
     if (job.state() == stillhouse::v1::JOB_SUCCEEDED) return Ok();
-    if (const std::optional<Status> ended = agents_.Ended(job.id()); ended && !ended->ok()) return *ended;
+    if (const std::optional<Status> ended = agents_.Ended(job.id()); ended && !ended->ok())
+      return GoesOn(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kAgain)) : *ended;
     if (job.state() == stillhouse::v1::JOB_CANCELLED)
-      return Error(Code::kCancelled, "interrupted before {}; run the same command again to resume",
-                   StageName(stage.stage));
+      return Error(Code::kCancelled, "interrupted before {}{}", StageName(stage.stage), kAgain);
     return Error(Code::kInternal, "{} is {}: {}", JobText(job), StateName(job.state()), job.message());
   }
 
@@ -133,8 +139,7 @@ class Session {
     }
     if (!stuck_) stuck_ = clock_.Now();
     if (clock_.Now() - *stuck_ < kStoragePatience) return Ok();
-    return Error(Code::kResourceExhausted, "{}; the work so far is kept: run the same command again to continue",
-                 trouble);
+    return Error(Code::kResourceExhausted, "{}; the work so far is kept{}", trouble, kAgain);
   }
 
   const Plan& plan_;

@@ -13,6 +13,20 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+Result<std::string> EndpointOf(const StateDirectory& state) {
+  Result<std::string> text = ReadFile(state.Endpoint());
+  if (text.status().code() == Code::kNotFound)
+    return Error(Code::kUnavailable,
+                 "no coordinator has run with the state directory {}: start one with `still serve`, or name one with "
+                 "--coordinator or STILL_COORDINATOR",
+                 state.path());
+  STILL_RETURN_IF_ERROR(text.status());
+  const std::string endpoint = text->substr(0, text->find_first_of("\r\n"));
+  if (endpoint.empty())
+    return Error(Code::kUnavailable, "{} is empty: start the coordinator again with `still serve`", state.Endpoint());
+  return endpoint;
+}
+
 }  // namespace
 
 std::string StateDirectory::Journal() const { return JoinPath(path_, "journal"); }
@@ -26,20 +40,12 @@ std::string StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) co
   return JoinPath(Jobs(), fmt::format("{}/{}", job, attempt));
 }
 
-Result<std::string> FindCoordinator(const std::string& asked_for, const StateDirectory& state) {
-  if (!asked_for.empty()) return asked_for;
-  if (std::string endpoint = Environment("STILL_COORDINATOR"); !endpoint.empty()) return endpoint;
-  Result<std::string> text = ReadFile(state.Endpoint());
-  if (text.status().code() == Code::kNotFound)
-    return Error(Code::kUnavailable,
-                 "no coordinator has run with the state directory {}: start one with `still serve`, or name one with "
-                 "--coordinator or STILL_COORDINATOR",
-                 state.path());
-  STILL_RETURN_IF_ERROR(text.status());
-  const std::string endpoint = text->substr(0, text->find_first_of("\r\n"));
-  if (endpoint.empty())
-    return Error(Code::kUnavailable, "{} is empty: start the coordinator again with `still serve`", state.Endpoint());
-  return endpoint;
+Result<std::string> FindCoordinator(const std::string& endpoint, const std::string& state) {
+  if (!endpoint.empty()) return endpoint;
+  if (!state.empty()) return EndpointOf(StateDirectory(state));
+  if (std::string usual = Environment("STILL_COORDINATOR"); !usual.empty()) return usual;
+  STILL_ASSIGN_OR_RETURN(const std::string directory, DefaultStateDirectory());
+  return EndpointOf(StateDirectory(directory));
 }
 
 }  // namespace still::coordinator

@@ -32,8 +32,9 @@ class StateDirectory {
   std::string path_;
 };
 
-// The endpoint of the coordinator to talk to: `asked_for` unless empty, else $STILL_COORDINATOR, else what the file in
-// `state` says. UNAVAILABLE, with what to do, when no coordinator has written it.
-Result<std::string> FindCoordinator(const std::string& asked_for, const StateDirectory& state);
+// The endpoint of the coordinator to talk to, by options, or without them, where empty: `endpoint`, else what the file
+// in the directory `state` says; else by the environment, in the same order: $STILL_COORDINATOR, DefaultStateDirectory.
+// UNAVAILABLE, with what to do, when no coordinator has written that file.
+Result<std::string> FindCoordinator(const std::string& endpoint, const std::string& state);
 
 }  // namespace still::coordinator

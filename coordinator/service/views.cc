@@ -112,12 +112,15 @@ Result<json> View(const Query& query, const RowSources& from, const ViewSources&
     STILL_ASSIGN_OR_RETURN(const Job* job, JobAskedFor(query, from.state));
     json detail = JobDetail(from, *job);
     detail["log_path"] = sources.log_path_of(*job);
+    detail["attach_command"] = sources.attach_command_of(*job);
     STILL_ASSIGN_OR_RETURN(detail["events"], EventRows(from, sources, query.after(), job->id(), LimitOf(query)));
     return json{{"now_ms", from.now_ms}, {"job", std::move(detail)}};
   }
   if (view == "why") {
     STILL_ASSIGN_OR_RETURN(const Job* job, JobAskedFor(query, from.state));
-    return json{{"now_ms", from.now_ms}, {"job", JobRow(from, *job)}, {"reasons", ReasonRows(from, *job)}};
+    json row = JobRow(from, *job);
+    row["attach_command"] = sources.attach_command_of(*job);
+    return json{{"now_ms", from.now_ms}, {"job", std::move(row)}, {"reasons", ReasonRows(from, *job)}};
   }
   return Error(Code::kInvalidArgument, "there is no view '{}'; views: queue, top, job, why, nodes, history, events",
                view);

@@ -27,6 +27,8 @@ struct ViewSources {
       read_history;
   // Where the ranks of the job's last attempt log to; empty: nowhere yet.
   std::function<std::string(const stillhouse::v1::Job&)> log_path_of = [](const auto&) { return ""; };
+  // What a person types to give it its ranks; empty where nobody is to.
+  std::function<std::string(const stillhouse::v1::Job&)> attach_command_of = [](const auto&) { return ""; };
 };
 
 // Of the view that is asked for: queue, top, job, why, nodes, history or events. `limit` 0: all live jobs, the newest

@@ -110,6 +110,13 @@ TEST_F(CliTest, CheckPrintsPlanAndEffectiveConfigurationAndMakesNothing) {
   EXPECT_FALSE(Exists(directory_ / "artifacts"));
 }
 
+TEST_F(CliTest, CheckSaysWhenThisMachineHasFewerCoresThanTheRanksWant) {
+  const ProcessResult wide = Still({"run", CompletePipeline(), "--check", "--ranks", "4000"});
+  EXPECT_EQ(wide.exit_code, 0) << "it runs all the same";
+  EXPECT_THAT(wide.err, AllOf(StartsWith("still: warning: 4000 ranks of"), HasSubstr("would refuse them")));
+  EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--ranks", "1"}).err, "");
+}
+
 TEST_F(CliTest, CheckAsJsonIsOneObjectAndRanksDoNotChangeDigests) {
   const std::string pipeline = CompletePipeline();
   const ProcessResult one = Still({"run", pipeline, "--check", "--json"});

@@ -57,12 +57,32 @@ job 4 ablation/full/train is RUNNING
   artifact      /a/student/0123
   log           /s/jobs/4/1/ranks.log
 
-RANK  HOST  PHASE    STEP    FOR
-   0  a     compute   123  0.2 s
-   1  b     reduce    123  0.1 s
+RANK  HOST   PID  PHASE    STEP    FOR
+   0  a     4711  compute   123  0.2 s
+   1  b           reduce    123  0.1 s
 
 2026-11-22 13:01:53 job 4 ablation/full/train STARTING -> RUNNING (STARTED) by agent
 )" + 1);
+}
+
+TEST(JobTextTest, RecoveriesAreShownWithTheLastOne) {
+  View view = Parsed(R"({"now_ms": 1795352700000, "job": {"id": 4, "name": "x/train", "state": "RUNNING",
+"recoveries": 2, "last_recovery": {"at_ms": 1795352520000, "cause": "PROCESS_DEATH", "message": "rank 1 died"}}})");
+  EXPECT_THAT(ShowText(view), HasSubstr("recoveries    2 recoveries, the last one 2026-11-22 13:02:00 UTC, 3 min ago "
+                                        "(PROCESS_DEATH): rank 1 died\n"));
+  view.jobs = {view.job};
+  EXPECT_THAT(QueueText(view), HasSubstr("2 recoveries, the last one 3 min ago (PROCESS_DEATH): rank 1 died\n"));
+  view.jobs[0].reason = "rank 0 straggles";
+  EXPECT_THAT(QueueText(view), AllOf(HasSubstr("rank 0 straggles"), Not(HasSubstr("recoveries"))));
+  view.job.recoveries = 0;
+  EXPECT_THAT(ShowText(view), Not(HasSubstr("recoveries")));
+}
+
+TEST(JobTextTest, TheLineToTypeForAJobStandsAlone) {
+  const View view = Parsed(R"({"job": {"id": 4, "name": "x/train", "state": "PENDING",
+"attach_command": "A=1 mpirun -n 2 still-worker"}, "reasons": [{"code": "ATTACH", "text": "waits"}]})");
+  for (const std::string& text : {WhyText(view), ShowText(view)})
+    EXPECT_THAT(text, HasSubstr("\n\nA=1 mpirun -n 2 still-worker\n"));
 }
 
 TEST(JobTextTest, AJobThatWaitsIsShownWithEveryReasonOnce) {

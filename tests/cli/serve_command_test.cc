@@ -9,6 +9,7 @@
 
 #include "common/files.h"
 #include "common/keys.h"
+#include "tests/cli/complete_pipeline.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -66,6 +67,59 @@ TEST_F(ServeCommandTest, WhoHasTheStateDirectoryOrItsKeysIsLetInAndNobodyElse) {
   told["STILL_KEYS"] = state() + "/keys";
   EXPECT_EQ(Queue(told).exit_code, 0);
   EXPECT_EQ(Queue(stranger, {"--keys", directory_ / "nowhere"}).exit_code, 3);
+}
+
+TEST_F(ServeCommandTest, AStateDirectoryThatIsSaidBeatsTheEnvironment) {
+  Serve();
+  ASSERT_OK(NewKeys(directory_ / "others"));
+  const ProcessResult queue =
+      Queue({{"STILL_COORDINATOR", "tcp://127.0.0.1:1"}, {"STILL_KEYS", directory_ / "others"}}, {"--state", state()});
+  EXPECT_EQ(queue.exit_code, 0) << queue.err;
+}
+
+TEST_F(ServeCommandTest, APortInUseIsRefusedWithTheOptionThatChoosesAnother) {
+  Serve();
+  const auto second = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> command = {STILL_BINARY, "serve", "--state", directory_ / "second"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    return testing::Run(command, {{"STILL_WORKER", "/bin/true"}, {"STILL_MPIRUN", "/bin/true"}});
+  };
+  const ProcessResult listen = second({"--listen", Endpoint(), "--no-http"});
+  EXPECT_EQ(listen.exit_code, 4);
+  EXPECT_THAT(listen.err, AllOf(HasSubstr(Endpoint()), HasSubstr("in use"), HasSubstr("--listen")));
+  const std::string page = ReadFile(state() + "/http").value();
+  const std::size_t port = page.rfind(':') + 1;
+  const ProcessResult http =
+      second({"--listen", "tcp://127.0.0.1:*", "--http-port", page.substr(port, page.find('/', port) - port)});
+  EXPECT_EQ(http.exit_code, 4);
+  EXPECT_THAT(http.err, AllOf(HasSubstr("the port is taken"), HasSubstr("--http-port")));
+}
+
+TEST_F(ServeCommandTest, CheckRefusesWhatNeverFitsInTheWordsOfTheSubmission) {
+  const std::string hosts = directory_ / "hosts";
+  ASSERT_OK(WriteFileAtomically(hosts, "localhost slots=4\n"));
+  Serve({"--hosts", hosts, "--address", "127.0.0.1"});
+  const auto submit = [&](const std::string& more, std::vector<std::string> flags) {
+    const std::string pipeline = testing::CompletePipeline(directory_, more);
+    flags.insert(flags.begin(), {STILL_BINARY, "submit", pipeline, "--state", state()});
+    return testing::Run(flags);
+  };
+  for (const char* more : {"ranks: 5\nthreads_per_rank: 1\n", "ranks: 1\nthreads_per_rank: 5\n"}) {
+    const ProcessResult check = submit(more, {"--check"});
+    const ProcessResult refused = submit(more, {});
+    EXPECT_EQ(check.exit_code, 2);
+    EXPECT_THAT(check.err, HasSubstr("can never run"));
+    EXPECT_EQ(check.err, refused.err);
+    EXPECT_EQ(submit(more, {"--check", "--attach"}).exit_code, more[7] == '5' ? 0 : 2) << "one rank is not typed";
+  }
+  EXPECT_EQ(submit("ranks: 4\nthreads_per_rank: 1\n", {"--check"}).err, "");
+}
+
+TEST_F(ServeCommandTest, CheckWithoutACoordinatorSaysWhatIsNotChecked) {
+  const ProcessResult check = testing::Run(
+      {STILL_BINARY, "submit", testing::CompletePipeline(directory_, "ranks: 4000\n"), "--state", state(), "--check"});
+  EXPECT_EQ(check.exit_code, 0) << check.err;
+  EXPECT_THAT(check.err, AllOf(HasSubstr("is not checked"), HasSubstr("no coordinator has run")));
 }
 
 TEST_F(ServeCommandTest, TheTokenIsInNoOutputThatIsNoTerminal) {

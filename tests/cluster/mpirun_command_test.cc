@@ -27,6 +27,14 @@ TEST(MpirunCommandTest, StartsTheProgramOnUnboundOversubscribedSlots) {
                           "a b.json"));
 }
 
+TEST(MpirunCommandTest, AsTextForAShellItIsQuotedWhereItHasToBe) {
+  LaunchSpec spec = TwoRanks();
+  spec.arguments = {"--task", "a 'b'.json", ""};
+  EXPECT_EQ(ShellText(MpirunCommand("/opt/mpirun", spec)),
+            "MKL_NUM_THREADS=3 OMP_NUM_THREADS=3 /opt/mpirun --oversubscribe --bind-to none -n 2 /bin/worker --task "
+            R"('a '\''b'\''.json' '')");
+}
+
 TEST(MpirunCommandTest, RootIsAllowedOnlyWhenAsked) {
   LaunchSpec spec = TwoRanks();
   EXPECT_THAT(MpirunCommand("mpirun", spec).argv, Not(Contains("--allow-run-as-root")));

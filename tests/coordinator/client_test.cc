@@ -132,31 +132,35 @@ class FindCoordinatorTest : public ::testing::Test {
   const StateDirectory state_{directory_.path()};
 };
 
-TEST_F(FindCoordinatorTest, WhatWasAskedForComesFirstThenTheEnvironmentThenTheFile) {
+TEST_F(FindCoordinatorTest, OptionsBeatTheEnvironmentAndAnEndpointBeatsAState) {
   ASSERT_OK(WriteFileAtomically(state_.Endpoint(), "tcp://127.0.0.1:3\n"));
-  EXPECT_EQ(FindCoordinator("", state_).value(), "tcp://127.0.0.1:3");
+  setenv("STILL_STATE", state_.path().c_str(), 1);
+  EXPECT_EQ(FindCoordinator("", "").value(), "tcp://127.0.0.1:3");
   setenv("STILL_COORDINATOR", "tcp://127.0.0.1:2", 1);
-  EXPECT_EQ(FindCoordinator("", state_).value(), "tcp://127.0.0.1:2");
-  EXPECT_EQ(FindCoordinator("tcp://127.0.0.1:1", state_).value(), "tcp://127.0.0.1:1");
+  EXPECT_EQ(FindCoordinator("", "").value(), "tcp://127.0.0.1:2");
+  EXPECT_EQ(FindCoordinator("", state_.path()).value(), "tcp://127.0.0.1:3") << "said on the command line";
+  EXPECT_EQ(FindCoordinator("tcp://127.0.0.1:1", state_.path()).value(), "tcp://127.0.0.1:1");
 }
 
 TEST_F(FindCoordinatorTest, NoneIsUnavailableAndSaysHowToStartOne) {
-  EXPECT_THAT(FindCoordinator("", state_),
+  EXPECT_THAT(FindCoordinator("", state_.path()),
               StatusIs(Code::kUnavailable, AllOf(HasSubstr(directory_.path()), HasSubstr("`still serve`"))));
   ASSERT_OK(WriteFileAtomically(state_.Endpoint(), "\n"));
-  EXPECT_THAT(FindCoordinator("", state_), StatusIs(Code::kUnavailable, HasSubstr("is empty")));
+  EXPECT_THAT(FindCoordinator("", state_.path()), StatusIs(Code::kUnavailable, HasSubstr("is empty")));
 }
 
-TEST_F(FindCoordinatorTest, KeysAskedForComeFirstThenThoseOfTheEnvironmentThenTheStatesIfAny) {
+TEST_F(FindCoordinatorTest, KeysByOptionBeatThoseByTheEnvironment) {
   const auto key = [](const Result<std::optional<RpcClientKeys>>& keys) { return (*keys)->own.public_key; };
-  for (const char* name : {"asked", "environment", "keys"}) ASSERT_OK(NewKeys(directory_ / name));
+  for (const char* name : {"asked", "environment", "keys", "usual/keys"}) ASSERT_OK(NewKeys(directory_ / name));
   const auto public_key = [&](const char* name) { return LoadClientKeys(directory_ / name)->own.public_key; };
-  EXPECT_EQ(key(FindClientKeys("", state_.Keys())), public_key("keys"));
-  EXPECT_EQ(FindClientKeys("", directory_ / "none").value(), std::nullopt);
+  setenv("STILL_STATE", (directory_ / "usual").c_str(), 1);
+  EXPECT_EQ(key(FindClientKeys("", "")), public_key("usual/keys"));
   setenv("STILL_KEYS", (directory_ / "environment").c_str(), 1);
-  EXPECT_EQ(key(FindClientKeys("", state_.Keys())), public_key("environment"));
-  EXPECT_EQ(key(FindClientKeys(directory_ / "asked", state_.Keys())), public_key("asked"));
-  EXPECT_THAT(FindClientKeys(directory_ / "none", state_.Keys()), StatusIs(Code::kNotFound));
+  EXPECT_EQ(key(FindClientKeys("", "")), public_key("environment"));
+  EXPECT_EQ(key(FindClientKeys("", state_.path())), public_key("keys"));
+  EXPECT_EQ(FindClientKeys("", directory_ / "none").value(), std::nullopt) << "its coordinator has no keys";
+  EXPECT_EQ(key(FindClientKeys(directory_ / "asked", state_.path())), public_key("asked"));
+  EXPECT_THAT(FindClientKeys(directory_ / "none", state_.path()), StatusIs(Code::kNotFound));
 }
 
 TEST_F(FindCoordinatorTest, TheStateIsWhereTheEnvironmentSaysElseInTheHome) {

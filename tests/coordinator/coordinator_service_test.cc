@@ -10,6 +10,8 @@ using CoordinatorServiceTest = ServiceFixture;
 using stillhouse::v1::AgentReport;
 using stillhouse::v1::ClientReply;
 using stillhouse::v1::ClientRequest;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
@@ -166,6 +168,9 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   request.mutable_submit()->mutable_jobs(0)->set_attach(true);
   Send(request);
   EXPECT_TRUE(agents_.started.empty());
+  for (const char* view : {"why", "job"})
+    EXPECT_THAT(View(view, 1), ContainsRegex("_NUM_THREADS=1 /bin/mpirun .*-n 2 /bin/still-worker --coordinator "
+                                             "tcp://127.0.0.1:5600 --job 1 --keys /state/keys\""));
   ClientRequest attach;
   attach.set_protocol(kProtocol);
   attach.mutable_attach()->set_job("pipeline/train");
@@ -173,6 +178,7 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   attach.mutable_attach()->set_ranks(3);
   EXPECT_EQ(Send(attach)->task(), "") << "its agent has only just been started";
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
+  EXPECT_THAT(View("why", 1), AllOf(HasSubstr(R"("attach_command":"")"), HasSubstr(R"("ranks":3)")));
   AgentReport report = Report(1);
   report.set_running(false);
   report.set_task("{...}");

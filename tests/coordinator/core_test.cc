@@ -114,6 +114,9 @@ TEST_F(CoreTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsed
   End(job, Code::kUnavailable);
   EXPECT_EQ(StateOf(job), "FAILED");
   EXPECT_EQ(CauseOf(job), "RETRIES_EXHAUSTED");
+  EXPECT_EQ(Job(job).message(), "as it ended; `still requeue 1` continues");
+  EXPECT_EQ(Job(job).recoveries(), 2U) << "nothing went on after the third";
+  EXPECT_EQ(Job(job).last_recovery().at_ms(), now_ - 1000);
 }
 
 TEST_F(CoreTest, AStepGainedStartsTheBudgetAnew) {
@@ -178,6 +181,24 @@ TEST_F(CoreTest, WhatDiedIsInTheHistoryAlsoWhenItIsSaidAfterTheGenerationThatItB
   EXPECT_EQ(changes.events[0].cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
   Apply(changes);
   EXPECT_TRUE(core_.Heard(state_, in_place, now_).empty()) << "said again";
+  EXPECT_EQ(Job(id).recoveries(), 1U);
+}
+
+TEST_F(CoreTest, RecoveriesAreCountedOnceHoweverOftenTheyAreSaid) {
+  const std::uint64_t id = Submit({Spec("a", 4)});
+  Run(id);
+  auto report = Report(id, 2);
+  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 3 ranks");
+  Hear(report);
+  now_ += 5000;
+  report.set_generation(3);
+  report.add_recoveries("rank 2 hung in reduce of step 20; launched again as generation 3 (0.8 s)");
+  for (int i = 0; i < 3; ++i) Hear(report);
+  EXPECT_EQ(Job(id).recoveries(), 2U);
+  EXPECT_EQ(Job(id).last_recovery().at_ms(), now_);
+  EXPECT_EQ(Job(id).last_recovery().cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
+  EXPECT_THAT(Job(id).last_recovery().message(), HasSubstr("rank 2 hung"));
+  EXPECT_EQ(history_.back().message(), report.recoveries(1)) << "the first one is not told twice";
 }
 
 TEST_F(CoreTest, CancelDrainsThenKills) {
@@ -312,9 +333,11 @@ TEST_F(CoreTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
   EXPECT_THAT(ReasonsOf(job), ElementsAre("ATTACH"));
   const auto attached = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
   ASSERT_OK(attached.status());
+  EXPECT_EQ(RanksOf(Job(job)), 2U);
   Apply(*attached);
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(StateOf(filler), "STARTING");
+  EXPECT_EQ(RanksOf(Job(job)), 3U) << "as it was typed";
   const auto again = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
   ASSERT_OK(again.status());
   EXPECT_TRUE(again->empty()) << "another rank of the same mpirun";
@@ -322,6 +345,7 @@ TEST_F(CoreTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
   Run(job);
   End(job, Code::kUnavailable);
   EXPECT_EQ(StateOf(job), "PENDING") << "waits for an mpirun, not for slots";
+  EXPECT_EQ(RanksOf(Job(job)), 2U);
   EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-1", 3, now_), StatusIs(Code::kInvalidArgument));
   const auto next = core_.AttachLaunch(state_, job, "launch-2", 1, now_);
   ASSERT_OK(next.status());

@@ -23,6 +23,7 @@ using cluster::ExitInfo;
 using cluster::LaunchSpec;
 using stillhouse::v1::Envelope;
 using stillhouse::v1::WorkerTask;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::FakeLauncher;
 using ::testing::HasSubstr;
@@ -213,6 +214,13 @@ TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   EXPECT_THAT(observer_.recoveries,
               ElementsAre(HasSubstr("targets: the workers died; launched again as generation 2")));
   EXPECT_EQ(observer_.finished, 6);
+}
+
+// What agents say is the same under a coordinator, where nobody typed a command.
+TEST_F(PipelineRunTest, HowToGoOnIsSaidOnTheFirstLineAfterWhatHappened) {
+  FakeLauncher dying([](const LaunchSpec&, std::stop_token) { return ExitInfo{.signal = 9}; });
+  EXPECT_THAT(Run(dying), StatusIs(Code::kUnavailable, AllOf(HasSubstr("; run the same command again to continue\n"),
+                                                             HasSubstr("\n  generation 1"))));
 }
 
 TEST_F(PipelineRunTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {

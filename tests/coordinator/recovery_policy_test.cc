@@ -95,12 +95,11 @@ TEST(RecoveryPolicyTest, CancelledSaysOnlyThat) {
   EXPECT_THAT(DecisionAfter({{kDied, 2}, {Code::kCancelled, 2}}).failure, StatusIs(Code::kCancelled, "why 5"));
 }
 
-TEST(RecoveryPolicyTest, FailureOfAStepHoldsItsDeathsAndWhatToDo) {
+TEST(RecoveryPolicyTest, FailureOfAStepHoldsItsDeaths) {
   const Status failure = DecisionAfter({{kDied, 3}, {kDied, 17}, {kDied, 17}, {kDied, 17}}).failure;
   EXPECT_THAT(failure,
               StatusIs(kDied, AllOf(HasSubstr("train: 3 deaths in a row got no further than 17"), HasSubstr("what 5"),
-                                    HasSubstr("what 6"), HasSubstr("what 7"), HasSubstr("the last one: why 7"),
-                                    HasSubstr("run the same command again"))));
+                                    HasSubstr("what 6"), HasSubstr("what 7"), HasSubstr("the last one: why 7"))));
   EXPECT_THAT(failure.message(), Not(HasSubstr("what 4"))) << "it was followed by progress";
 }
 

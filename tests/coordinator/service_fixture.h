@@ -67,8 +67,11 @@ class ServiceFixture : public ::testing::Test {
   void Restart() {
     coordinator_.reset();
     journal_ = std::make_unique<Journal>("journal", std::make_unique<testing::MemoryKvStore>(disk_));
-    coordinator_ = std::make_unique<Coordinator>(CoordinatorOptions{.fresh_identity = "ours",
+    coordinator_ = std::make_unique<Coordinator>(CoordinatorOptions{.endpoint = "tcp://127.0.0.1:5600",
+                                                                    .fresh_identity = "ours",
                                                                     .worker = "/bin/still-worker",
+                                                                    .mpirun = "/bin/mpirun",
+                                                                    .keys = "/state/keys",
                                                                     .is_made = is_made_,
                                                                     .look_in_threads = look_in_threads_},
                                                  *journal_, agents_, clock_);

@@ -235,7 +235,7 @@ TEST_F(StageServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersHearOf
     return ExitInfo{};
   });
   const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.why, "train: stopped after step 10, published; run the same command again to continue");
+  EXPECT_EQ(end.why, "train: stopped after step 10, published");
   EXPECT_EQ(end.code, Code::kCancelled);
 }
 

@@ -44,33 +44,12 @@ class ViewsTest : public ::testing::Test {
 
 TEST_F(ViewsTest, RowsHaveEveryPromisedField) {
   const json row = RowOf(View("queue"), MadeUpCluster::kRunning);
-  for (const char* field : {"id",
-                            "name",
-                            "pipeline",
-                            "owner",
-                            "stage",
-                            "state",
-                            "flags",
-                            "cause",
-                            "message",
-                            "reason",
-                            "position",
-                            "predicted_start_ms",
-                            "priority",
-                            "ranks",
-                            "slots_per_rank",
-                            "hosts",
-                            "attempt",
-                            "generation",
-                            "failures",
-                            "submitted_ms",
-                            "since_ms",
-                            "started_ms",
-                            "ended_ms",
-                            "eligible_ms",
-                            "time_limit_ms",
-                            "progress",
-                            "values"}) {
+  for (const char* field :
+       {"id",       "name",        "pipeline",       "owner",        "stage",    "state",
+        "flags",    "cause",       "message",        "reason",       "position", "predicted_start_ms",
+        "priority", "ranks",       "slots_per_rank", "hosts",        "attempt",  "generation",
+        "failures", "recoveries",  "last_recovery",  "submitted_ms", "since_ms", "started_ms",
+        "ended_ms", "eligible_ms", "time_limit_ms",  "progress",     "values"}) {
     EXPECT_TRUE(row.contains(field)) << field;
   }
   for (const char* field : {"done", "total", "unit", "tokens", "tokens_per_second", "seconds_left"}) {
@@ -82,6 +61,15 @@ TEST_F(ViewsTest, RowsHaveEveryPromisedField) {
   EXPECT_EQ(row["hosts"], (json{"node-a:4", "node-b:4"}));
   EXPECT_EQ(row["progress"]["done"], 9182);
   EXPECT_TRUE(row["values"].contains("loss"));
+  EXPECT_EQ(row["recoveries"], 2);
+  EXPECT_EQ(row["last_recovery"]["at_ms"], MadeUpCluster::kNow - 41 * 60'000);
+  EXPECT_EQ(row["last_recovery"]["cause"], "PROCESS_DEATH");
+}
+
+TEST_F(ViewsTest, RanksAreShownWithTheirProcesses) {
+  const json ranks = View("job", MadeUpCluster::kRunning)["job"]["ranks"];
+  EXPECT_EQ(ranks[7]["host"], "node-b");
+  EXPECT_EQ(ranks[7]["pid"], 41'007);
 }
 
 TEST_F(ViewsTest, QueueShowsRunningJobsThenTheQueueThenTheBlocked) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,17 @@ using ::testing::HasSubstr;
 constexpr char kSlowTraining[] = "*:*:train.compute:delay1000@*";
 constexpr int kUsage = 2, kUnavailable = 4, kCancelled = 5;
 
-using DaemonTest = still::testing::DaemonFixture;
+class DaemonTest : public still::testing::DaemonFixture {
+ protected:
+  // What the process is that `still show` names for a rank of the training, by the kernel.
+  std::string CommandOfRank(const std::string& rank) const {
+    std::smatch row;
+    const std::string shown = Train();
+    if (!std::regex_search(shown, row, std::regex("\n *" + rank + " +\\S+ +(\\d+) "))) return shown;
+    const auto command = still::ReadFile("/proc/" + row[1].str() + "/comm");
+    return command.ok() ? command->substr(0, command->find('\n')) : command.status().ToString();
+  }
+};
 
 TEST_F(DaemonTest, APipelineRunsToTheSameBitsAsStillRun) {
   const ProcessResult submitted = Submit({"--wait"});
@@ -121,34 +132,32 @@ TEST_F(DaemonTest, AnMpirunTypedByHandTakesTheJobAndAnotherOneResumesIt) {
   Until("the training waits for its mpirun", [&] {
     return Still({"why", "train"}).out.find("ATTACH") != std::string::npos;
   });
-  const std::string endpoint = still::ReadFile(state() + "/endpoint").value();
+  const std::string why = Still({"why", "train"}).out;
+  const std::string line = why.substr(why.find("\n\n") + 2);
+  // As a person copies it, and with another number of ranks.
   const auto mpirun = [&](const std::string& ranks) {
-    return std::vector<std::string>{STILL_MPIRUN_BINARY,
-                                    "--allow-run-as-root",
-                                    "--oversubscribe",
-                                    "--bind-to",
-                                    "none",
-                                    "-n",
-                                    ranks,
-                                    STILL_WORKER_BINARY,
-                                    "--coordinator",
-                                    endpoint.substr(0, endpoint.find('\n')),
-                                    "--job",
-                                    "tiny/train"};
+    const std::size_t count = line.find(" -n 2 ");
+    EXPECT_NE(count, std::string::npos) << line;
+    return std::vector<std::string>{"/bin/sh", "-c", std::string(line).replace(count, 6, " -n " + ranks + " ")};
   };
   {
-    Process typed(mpirun("2"), {{"STILL_STATE", state()}, {"STILL_FAULT", "1:3:train.compute:kill"}});
+    Process typed(mpirun("2"), {{"STILL_FAULT", "1:3:train.compute:kill"}});
     typed.Wait();
   }
   UntilTrain("PENDING");
-  EXPECT_THAT(Still({"why", "train"}).out, HasSubstr("mpirun"));
-  Process again(mpirun("3"), {{"STILL_STATE", state()}});
+  EXPECT_THAT(Still({"why", "train"}).out, HasSubstr(line)) << "the same again";
+  EXPECT_THAT(Train(), HasSubstr("recoveries    1 recovery, the last one"));
+  Process again(mpirun("3"), {{"STILL_FAULT", "0:*:train.compute:delay1000"}});
+  Until("the third rank is heard, under its process id", [&] { return CommandOfRank("2") == "still-worker"; });
+  EXPECT_THAT(Train(), HasSubstr("placement     3 ranks"));
   UntilTrain("SUCCEEDED");
   again.Wait();
   ExpectTheUndisturbedStudent();
-  const ProcessResult late = still::testing::Run(mpirun("1"), {{"STILL_STATE", state()}});
+  const ProcessResult late = still::testing::Run(mpirun("1"));
   EXPECT_NE(late.exit_code, 0);
-  const ProcessResult stranger = still::testing::Run(mpirun("1"), {{"STILL_STATE", directory_ / "others"}});
+  const std::size_t keys = line.find(" --keys ");
+  const ProcessResult stranger =
+      still::testing::Run({"/bin/sh", "-c", line.substr(0, keys)}, {{"STILL_STATE", directory_ / "others"}});
   EXPECT_THAT(stranger.err + stranger.out, HasSubstr("it has keys, which we lack"));
 }
 

@@ -199,7 +199,7 @@ def check_job(browser, url):
     browser.wait_for("document.querySelectorAll('svg.chart').length === 2")
     text = browser.evaluate("document.body.innerText")
     for word in ("demo/train", "9,182 of 15,000 steps", "all-reduce", "node-b", "rank 3 died", "4be1c2d09f3a7e56",
-                 "ranks.log"):
+                 "ranks.log", "41007", "2, the last one 41 min ago, process death: rank 3 died"):
         expect(word in text, f"a job's page says '{word}'")
     expect(browser.evaluate("document.querySelectorAll('.ranks tbody tr').length") == 8, "all ranks are listed")
     expect(browser.evaluate("document.querySelector('.callout') === null"), "a job that is well has no callout")

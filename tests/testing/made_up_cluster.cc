@@ -170,6 +170,11 @@ std::vector<Job> MakeJobs() {
   jobs[8 - 1].mutable_spec()->add_depends_on(4);
   jobs[4 - 1].mutable_spec()->add_depends_on(3);
   jobs[4 - 1].mutable_spec()->set_time_limit_ms(8 * 60 * kMinute);
+  jobs[4 - 1].set_recoveries(2);
+  jobs[4 - 1].mutable_last_recovery()->set_at_ms(kNow - 41 * kMinute);
+  jobs[4 - 1].mutable_last_recovery()->set_cause(v1::CAUSE_PROCESS_DEATH);
+  jobs[4 - 1].mutable_last_recovery()->set_message(
+      "rank 3 died in compute of step 4810; generation 7 goes on in place");
   return jobs;
 }
 
@@ -278,6 +283,7 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
     for (std::uint32_t rank = 0; rank < text.ranks; ++rank) {
       auto* at = report.add_ranks();
       at->set_rank(rank);
+      at->set_pid(41'000 + rank);
       at->set_host(text.job == 4 && rank >= 4 ? "node-b" : text.host);
       const bool straggler = text.job == 5 && rank == 2;
       at->set_phase(text.loss == 0                ? "stage"

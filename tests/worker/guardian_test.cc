@@ -231,10 +231,11 @@ TEST_F(GuardianTest, AGuardianTellsWhereItsRankDiedAndEndsWithIt) {
   prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
-TEST_F(GuardianTest, HeartbeatsSayTheHost) {
+TEST_F(GuardianTest, HeartbeatsSayTheHostAndTheProcessOfTheRank) {
   const Process rank({STILL_GUARDED_RANK, server_->endpoint(), "works", "600", "600"}, {{"STILL_HOST", "node7"}});
   ASSERT_TRUE(HearHeartbeat());
   EXPECT_EQ(heard_.back().heartbeat().host(), "node7");
+  EXPECT_EQ(heard_.back().heartbeat().pid(), static_cast<std::uint32_t>(rank.pid()));
 }
 
 }  // namespace

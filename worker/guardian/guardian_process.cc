@@ -118,6 +118,7 @@ class Watch {
     heartbeat.set_microbatch(place_.microbatch);
     heartbeat.set_phase_seconds(quiet_seconds_);
     heartbeat.set_host(host_);
+    heartbeat.set_pid(static_cast<std::uint32_t>(rank_));
     Send(&envelope);
   }
 
@@ -170,7 +171,7 @@ class Watch {
   [[noreturn]] void EndOrphan(double silent_seconds) {
     LogError(
         "no answer from the coordinator at {} for {:.1f} s (limit {:.1f} s): rank {}, in {}, is killed; what it "
-        "published is kept: run the pipeline again",
+        "published is kept",
         options_.endpoint, silent_seconds, options_.orphan_seconds, options_.rank, place_.ToString());
     End("orphaned");
   }

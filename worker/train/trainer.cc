@@ -95,8 +95,7 @@ Status Trainer::Run() {
   progress_.Enter(Phase::kStage);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
   if (state_.step == total) return Ok();
-  return Error(Code::kCancelled, "{}: stopped after step {} of {}; run the same command again to continue", run_.name,
-               state_.step, total);
+  return Error(Code::kCancelled, "{}: stopped after step {} of {}", run_.name, state_.step, total);
 }
 
 Status Trainer::Restore() {
