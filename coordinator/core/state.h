@@ -81,7 +81,6 @@ class State {
  private:
   void Index(const stillhouse::v1::Job& job);
 
-
   std::map<std::uint64_t, stillhouse::v1::Job> jobs_;
   std::map<std::uint64_t, stillhouse::v1::Pipeline> pipelines_;
   std::map<std::string, stillhouse::v1::Host> hosts_;
