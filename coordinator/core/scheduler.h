@@ -64,9 +64,9 @@ struct Reason {
 struct Wait {
   std::uint32_t position = 0;     // in the queue, from 1
   UnixMs predicted_start_ms = 0;  // 0: unknown (never fits, or too far back)
-  bool slots_kept = false;        // for that start: nobody behind it delays it
   std::vector<Reason> reasons;    // all of them, the weightiest first
   std::uint64_t unlimited = 0;    // job behind which it waits and which may last for ever: the prediction is a guess
+  bool slots_kept = false;        // for that start: nobody behind it delays it
 };
 
 struct Start {

@@ -33,7 +33,7 @@ class Teller {
       unlimited_.try_emplace(plan.job->id, unlimited);
       facts.ahead = ahead;
       facts.first_ahead = first_ahead;
-      waits[plan.job->id] = {++position, facts.predicted_start_ms, facts.slots_kept, reasons.Of(facts), unlimited};
+      waits[plan.job->id] = {++position, facts.predicted_start_ms, reasons.Of(facts), unlimited, facts.slots_kept};
       if (facts.fit != WaitFacts::Fit::kSomeday) continue;
       ++ahead;
       if (facts.predicted_start_ms > 0 && (!first_ahead || plan.start_ms < first_ahead->start_ms))

@@ -82,8 +82,7 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   for (const std::uint64_t id : state_.live())
     if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
   live_.Restarted(running, Now());
-  if (const Status written = Write(); !written.ok())
-    return written.code() == Code::kResourceExhausted ? Ok() : written;
+  if (const Status written = Write(); !written.ok()) return written.code() == Code::kResourceExhausted ? Ok() : written;
   for (const std::uint64_t id : running) Recover(*state_.FindJob(id));
   return Ok();
 }
@@ -150,7 +149,8 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   const auto decide = [&]() -> Result<ClientReply> {
     STILL_RETURN_IF_ERROR(CheckProtocol(request.protocol()));
     if (request.has_query()) return View(request.query());
-    if (Degraded()) return Error(Code::kResourceExhausted, "nothing can be changed now: {}", recorded_.trouble().message());
+    if (Degraded())
+      return Error(Code::kResourceExhausted, "nothing can be changed now: {}", recorded_.trouble().message());
     switch (request.body_case()) {
       case ClientRequest::kSubmit: return Submit(request.submit(), request.user());
       case ClientRequest::kChange: return ChangeJobs(request.change(), request.user());

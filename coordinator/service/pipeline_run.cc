@@ -117,6 +117,9 @@ class Session {
   // What the agent said, in its own words where it did.
   Status OutcomeOf(const Job& job, const StagePlan& stage) const {
     if (job.state() == stillhouse::v1::JOB_SUCCEEDED) return Ok();
+    if (job.state() == stillhouse::v1::JOB_TIMEOUT)
+      return Error(Code::kCancelled, "{}: {}; run the same command again to go on", StageName(stage.stage),
+                   job.message());
     if (const std::optional<Status> ended = agents_.Ended(job.id()); ended && !ended->ok()) return *ended;
     if (job.state() == stillhouse::v1::JOB_CANCELLED)
       return Error(Code::kCancelled, "interrupted before {}; run the same command again to resume",
