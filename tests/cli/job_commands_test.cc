@@ -162,8 +162,8 @@ TEST_F(JobCommandsTest, ATimeLimitIsOfThoseStagesThatTheFileGivesNone) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     EXPECT_EQ(Still(server, arguments).exit_code, 0);
     std::vector<std::int64_t> seconds;
-    for (const v1::JobSpec& job : server.requests().back().submit().jobs())
-      seconds.push_back(job.time_limit_ms() / 1000);
+    const v1::Submit submit = server.requests().back().submit();
+    for (const v1::JobSpec& job : submit.jobs()) seconds.push_back(job.time_limit_ms() / 1000);
     return seconds;
   };
   EXPECT_THAT(limits({}), ::testing::ElementsAre(1800, 1800, 1800, 1800, 90, 1800));
