@@ -307,11 +307,10 @@ void PrintTable(std::size_t jobs, std::uint64_t seed) {
 }
 
 // One decision with 300 full hosts, 1,000 jobs that run and 1,000 that wait.
-void PrintLargeDecision(bool preempting) {
+void PrintLargeDecision(const char* what, const SchedulerOptions& options) {
   const std::vector<HostSlots> hosts = MakeHosts(300, 32);
   KeyedRandom random(MixKey({3}));
-  SchedulerInput input{.now_ms = kBegin, .hosts = &hosts};
-  input.options.preemption_gap = preempting ? 100 : 0;
+  SchedulerInput input{.now_ms = kBegin, .hosts = &hosts, .options = options};
   for (std::uint64_t id = 1; id <= 1'000; ++id) {  // a third of a host each, the last of it free
     input.running.push_back({.id = id,
                              .submitted_ms = kBegin - 24 * kHour,
@@ -338,9 +337,8 @@ void PrintLargeDecision(bool preempting) {
     milliseconds.push_back(1e3 * SecondsSince(Clock::System(), started));
   }
   fmt::print("{} {}: {:.2f} ms (median of {}; the fastest {:.2f}); {} start, {} make way\n",
-             "One decision, 300 hosts, 1,000 running, 1,000 queued,", preempting ? "preempting" : "without preemption",
-             Quantile(milliseconds, 0.5), kRepetitions, Quantile(milliseconds, 0), output.starts.size(),
-             output.preemptions.size());
+             "One decision, 300 hosts, 1,000 running, 1,000 queued,", what, Quantile(milliseconds, 0.5), kRepetitions,
+             Quantile(milliseconds, 0), output.starts.size(), output.preemptions.size());
 }
 
 }  // namespace
@@ -355,7 +353,8 @@ int main(int argc, char** argv) {
   }
   still::coordinator::PrintTable(jobs, seed);
   fmt::print("\n");
-  still::coordinator::PrintLargeDecision(false);
-  still::coordinator::PrintLargeDecision(true);
+  still::coordinator::PrintLargeDecision("without preemption", {.preemption_gap = 0});
+  still::coordinator::PrintLargeDecision("preempting", {});
+  still::coordinator::PrintLargeDecision("preempting, 64 foretold", {.foretold = 64});
   return 0;
 }

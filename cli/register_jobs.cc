@@ -25,7 +25,8 @@ void AddSubmit(CLI::App& app, Action& action) {
   submit->add_flag("--attach", flags->attach,
                    "corpus, teacher, targets and train wait for an mpirun that you type (see `still why`)");
   submit->add_option("--ranks", flags->ranks, "worker processes of a job; results do not depend on it")->type_name("N");
-  submit->add_option("--time-limit", flags->time_limit, "of each job: 45s, 90m, 2h, 1d")->type_name("TIME");
+  submit->add_option("--time-limit", flags->time_limit, "of jobs whose stage has none in the file: 45s, 90m, 2h, 1d")
+      ->type_name("TIME");
   submit->add_option("--retries", flags->retries, "attempts of a job that may die without a step gained")
       ->type_name("N")
       ->capture_default_str();

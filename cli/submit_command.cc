@@ -73,15 +73,16 @@ Result<Submission> Prepare(const SubmitFlags& flags) {
                                      .held = flags.hold,
                                      .attach = flags.attach,
                                      .retries = flags.retries};
+  std::optional<double> limit_minutes;
   if (!flags.time_limit.empty()) {
     Result<std::int64_t> limit = ParseDurationMs(flags.time_limit);
     if (!limit.ok()) return limit.status().WithContext("--time-limit");
-    options.time_limit_ms = *limit;
+    limit_minutes = static_cast<double>(*limit) / 60'000;
   }
   STILL_ASSIGN_OR_RETURN(std::vector<PipelineVariant> variants, LoadPipelineSweep(flags.config_path));
   for (PipelineVariant& variant : variants) {
-    if (!flags.ranks) break;
-    variant.config.set_ranks(*flags.ranks);
+    if (flags.ranks) variant.config.set_ranks(*flags.ranks);
+    if (limit_minutes) variant.config.mutable_time_limit_minutes()->set_general(*limit_minutes);
     STILL_RETURN_IF_ERROR(CheckPipelineConfig(variant.config));
   }
   STILL_ASSIGN_OR_RETURN(const auto planned, coordinator::PlanVariants(variants));

@@ -97,6 +97,13 @@ void CheckRecovery(const v1::RecoveryConfig& recovery, Checks* check) {
   check->Within(recovery.host_seconds(), 3.0, 86400.0, "recovery.host_seconds");
 }
 
+void CheckTimeLimits(const v1::TimeLimits& minutes, Checks* check) {
+  const google::protobuf::Descriptor& keys = *v1::TimeLimits::descriptor();
+  for (int i = 0; i < keys.field_count(); ++i)
+    check->Within(minutes.GetReflection()->GetDouble(minutes, keys.field(i)), 0.0, 1e6,
+                  "time_limit_minutes." + keys.field(i)->name());
+}
+
 void CheckCorpus(const v1::CorpusConfig& corpus, Checks* check) {
   check->That(corpus.wikipedia_size() + corpus.books_size() > 0, "corpus",
               "there is no text: list dumps in corpus.wikipedia or files in corpus.books");
@@ -196,7 +203,8 @@ Result<v1::PipelineConfig> LoadPipelineConfig(const std::string& path) {
                  "{} is a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`",
                  path, path);
   STILL_RETURN_IF_ERROR(document->Read(0, &config));
-  STILL_RETURN_IF_ERROR(CompletePipelineConfig(path, &config).WithContext(path));
+  const Status complete = CompletePipelineConfig(path, &config);
+  if (!complete.ok()) return complete.WithContext(document->PlaceOf(0, KeyOf(complete)));
   return config;
 }
 
@@ -207,6 +215,11 @@ Status CompletePipelineConfig(const std::string& path, v1::PipelineConfig* confi
   if (error) return Error(Code::kInvalidArgument, "cannot tell the working directory: {}", error.message());
   ResolvePaths(absolute.parent_path(), config);
   return CheckPipelineConfig(*config);
+}
+
+std::string_view KeyOf(const Status& failed_check) {
+  const std::string_view message = failed_check.message();
+  return message.substr(0, message.find(": "));
 }
 
 Status CheckPipelineConfig(const v1::PipelineConfig& config) {
@@ -229,6 +242,7 @@ Status CheckPipelineConfig(const v1::PipelineConfig& config) {
   CheckTrain(config.train(), "train", config.corpus().max_sequence_tokens(), &check);
   check.Within(config.evaluate().latency_runs(), 1u, 1'000'000u, "evaluate.latency_runs");
   CheckRecovery(config.recovery(), &check);
+  CheckTimeLimits(config.time_limit_minutes(), &check);
   return check.status();
 }
 

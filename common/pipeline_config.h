@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/status.h"
 
@@ -16,8 +17,8 @@ namespace still {
 stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
 // Defaults, overlaid by the file, with paths made absolute against the file's directory and `name` the file's stem
-// unless given; then checked. Every error is INVALID_ARGUMENT and names the file; a sweep is one, too (see
-// common/pipeline_sweep.h).
+// unless given; then checked. Every error is INVALID_ARGUMENT and names the file, with line and column where a value in
+// it is wrong; a sweep is one, too (see common/pipeline_sweep.h).
 Result<stillhouse::v1::PipelineConfig> LoadPipelineConfig(const std::string& path);
 
 // The part of it that comes after the file is read.
@@ -26,5 +27,7 @@ Status CompletePipelineConfig(const std::string& path, stillhouse::v1::PipelineC
 // Ranges and combinations; the message names the key and says what to set. Whether files exist and fit each other is
 // for the stages that read them.
 Status CheckPipelineConfig(const stillhouse::v1::PipelineConfig& config);
+// The key that a check's message names.
+std::string_view KeyOf(const Status& failed_check);
 
 }  // namespace still

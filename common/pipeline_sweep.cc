@@ -16,8 +16,10 @@ Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path) 
   for (std::size_t i = 0; i < document->size(); ++i) {
     PipelineVariant variant{document->name(i), document->settings(i), DefaultPipelineConfig()};
     STILL_RETURN_IF_ERROR(document->Read(i, &variant.config));
-    const std::string place = variant.name.empty() ? path : fmt::format("{}: variant {}", path, variant.name);
-    STILL_RETURN_IF_ERROR(CompletePipelineConfig(path, &variant.config).WithContext(place));
+    if (const Status complete = CompletePipelineConfig(path, &variant.config); !complete.ok()) {
+      const std::string place = document->PlaceOf(i, KeyOf(complete));
+      return complete.WithContext(variant.name.empty() ? place : fmt::format("{}: variant {}", place, variant.name));
+    }
     const auto [same, fresh] = name_of.emplace(ToYaml(variant.config), variant.name);
     if (!fresh)
       return Error(Code::kInvalidArgument, "{}: the variants {} and {} are the same configuration; leave one out", path,

@@ -39,6 +39,23 @@ std::string ValueText(const YAML::Node& node) {
   return out.c_str();
 }
 
+// The value at a dotted path below `node`; not defined: there is none. Not by operator[]: its nodes have no place.
+YAML::Node Below(YAML::Node node, std::string_view path) {
+  while (!path.empty()) {
+    const std::string_view name = path.substr(0, path.find('.'));
+    path.remove_prefix(std::min(path.size(), name.size() + 1));
+    YAML::Node next(YAML::NodeType::Undefined);
+    if (node.IsMap()) {
+      for (const auto& item : node) {
+        if (item.first.IsScalar() && item.first.Scalar() == name) next.reset(item.second);
+      }
+    }
+    if (!next.IsDefined()) return next;
+    node.reset(next);
+  }
+  return node;
+}
+
 std::string LastWord(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
 }  // namespace
@@ -197,6 +214,18 @@ Status SweepDocument::Read(std::size_t variant, google::protobuf::Message* messa
     STILL_RETURN_IF_ERROR(reader.ReadPath(key, value, message));
   }
   return Ok();
+}
+
+std::string SweepDocument::PlaceOf(std::size_t variant, std::string_view key) const {
+  YAML::Node value = Below(nodes_->document, key);
+  for (const std::size_t overlay : variants_[variant].overlays) {
+    const std::string& path = nodes_->overlays[overlay].first.Scalar();
+    if (!key.starts_with(path) || (key.size() > path.size() && key[path.size()] != '.')) continue;
+    const YAML::Node own = Below(nodes_->overlays[overlay].second, key.substr(std::min(key.size(), path.size() + 1)));
+    if (own.IsDefined()) value.reset(own);
+  }
+  if (!value.IsDefined()) return nodes_->origin;
+  return fmt::format("{}:{}:{}", nodes_->origin, value.Mark().line + 1, value.Mark().column + 1);
 }
 
 }  // namespace still

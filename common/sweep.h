@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,9 @@ class SweepDocument {
 
   // Merges what all variants have in common, then what this one sets, into `*message`.
   Status Read(std::size_t variant, google::protobuf::Message* message) const;
+  // "file:line:column" of the value that this variant has for a key, its dotted path; the file alone where it gives
+  // none.
+  std::string PlaceOf(std::size_t variant, std::string_view key) const;
 
  private:
   struct Nodes;  // yaml-cpp's

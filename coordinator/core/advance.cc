@@ -1,4 +1,6 @@
 // What time brings: the start of jobs, their limits, artifacts that exist, dependencies that failed.
+#include <utility>
+
 #include "coordinator/core/core.h"
 #include "coordinator/core/draft.h"
 #include "coordinator/core/names.h"
@@ -10,6 +12,9 @@ namespace {
 using stillhouse::v1::Job;
 
 constexpr std::string_view kScheduler = "scheduler";
+// Waiting jobs beyond the reservations that are told a start: each costs a look through the plan whenever somebody
+// asks.
+constexpr std::uint32_t kForetold = 64;
 
 bool OverLimit(const Job& job, UnixMs now) {
   return (job.state() == stillhouse::v1::JOB_STARTING || job.state() == stillhouse::v1::JOB_RUNNING) &&
@@ -98,12 +103,22 @@ std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now,
                                           const std::map<std::uint64_t, std::int64_t>& left_ms,
                                           const ArtifactSights& sights) const {
   Queue queue = QueueOf(state, sights, now);
-  for (RunningJob& running : queue.running) {
+  const std::map<std::uint64_t, std::vector<Reason>> blocked = std::exchange(queue.blocked, {});
+  Queue estimated = queue;
+  for (RunningJob& running : estimated.running) {
     if (const auto left = left_ms.find(running.id); left != left_ms.end())
       running.duration_ms = std::max<std::int64_t>(1, now - running.started_ms + left->second);
   }
-  const std::map<std::uint64_t, std::vector<Reason>> blocked = std::move(queue.blocked);
-  std::map<std::uint64_t, Wait> waits = Ask(std::move(queue), now, options_.scheduler).waits;
+  SchedulerOptions options = options_.scheduler;
+  options.foretold = kForetold;
+  if (!left_ms.empty()) options.preemption_gap = 0;  // who makes way is decided by the limits
+  std::map<std::uint64_t, Wait> waits = Ask(std::move(estimated), now, options).waits;
+  if (!left_ms.empty()) {
+    // And so is who waits: also whom the estimates would let start.
+    const std::map<std::uint64_t, Wait> limited = Ask(std::move(queue), now, options_.scheduler).waits;
+    std::erase_if(waits, [&](const auto& wait) { return !limited.contains(wait.first); });
+    for (const auto& [id, wait] : limited) waits.try_emplace(id, wait).first->second.position = wait.position;
+  }
   for (const auto& [id, reasons] : blocked) waits[id].reasons = reasons;
   return waits;
 }

@@ -74,7 +74,8 @@ class Core {
   // Call after every event and now and then.
   Changes Advance(const State& state, const ArtifactSights& sights, UnixMs now) const;
   // Why every waiting job waits: all reasons, position and predicted start. `left_ms`: what running jobs will still
-  // need, by their progress; others are expected to use all of their time limit.
+  // need, by their progress; others are expected to use all of their time limit. Estimates move all the time, up as
+  // well as down: they are shown, and decide nothing, or who was let ahead by one would delay who was promised a start.
   std::map<std::uint64_t, Wait> Waits(
       const State& state, UnixMs now, const std::map<std::uint64_t, std::int64_t>& left_ms = {},
       const ArtifactSights& sights = [](const auto&) { return false; }) const;

@@ -7,9 +7,10 @@
 #include <unordered_map>
 
 #include "common/check.h"
+#include "coordinator/core/job_plan.h"
 #include "coordinator/core/preemption.h"
 #include "coordinator/core/slot_profile.h"
-#include "coordinator/core/wait_reasons.h"
+#include "coordinator/core/waits.h"
 
 namespace still::coordinator {
 namespace {
@@ -46,26 +47,6 @@ UnixMs ExpectedEnd(const RunningJob& job, UnixMs now, const SchedulerOptions& op
   return end <= now ? now + kLeavingMs : job.leaving ? std::min(end, now + kLeavingMs) : end;
 }
 
-struct Occupant {
-  const RunningJob* job = nullptr;
-  std::vector<SlotsOnHost> slots;
-  UnixMs end_ms = 0;
-  bool leaving = false;
-};
-
-struct Plan {
-  enum class Fate { kStarts, kReserved, kBehind, kNotOnOpenHosts, kNeverFits };
-
-  const QueuedJob* job = nullptr;
-  std::int64_t duration_ms = 0;
-  Fate fate = Fate::kBehind;
-  UnixMs start_ms = 0;  // of kStarts and kReserved, with `slots`
-  std::vector<SlotsOnHost> slots;
-  std::vector<std::uint64_t> victims;
-
-  UnixMs end_ms() const { return start_ms + duration_ms; }
-};
-
 // One decision. Goes once through the queue; Plans are made in its order.
 class Planner {
  public:
@@ -93,7 +74,9 @@ class Planner {
     std::ranges::sort(order, {}, [&](const QueuedJob* job) { return Key(*job); });
     plans_.reserve(order.size());
     for (const QueuedJob* job : order) plans_.push_back(PlanOf(*job));
-    DescribeWaits();
+    Foretell();
+    output_.waits =
+        WaitsOf({.now = now_, .hosts = hosts_, .occupants = occupants_, .plans = plans_, .options = options_});
     return std::move(output_);
   }
 
@@ -104,8 +87,8 @@ class Planner {
   };
   struct Replan {
     SlotProfile profile;
-    std::vector<Plan> plans;
-    Plan last;
+    std::vector<JobPlan> plans;
+    JobPlan last;
   };
   // Nothing starts before that which needs no less, and for no less time: what is planned only takes.
   struct Found {
@@ -143,13 +126,13 @@ class Planner {
     return entry->second;
   }
 
-  Plan PlanOf(const QueuedJob& job) {
-    Plan plan{.job = &job, .duration_ms = DurationOf(job.duration_ms, options_)};
+  JobPlan PlanOf(const QueuedJob& job) {
+    JobPlan plan{.job = &job, .duration_ms = DurationOf(job.duration_ms, options_)};
     const bool asks = job.gang.ranks > 0 && job.gang.slots_per_rank > 0;
     if (!asks || CapacityFor(job.gang.slots_per_rank).ranks < job.gang.ranks) {
-      plan.fate = Plan::Fate::kNeverFits;
+      plan.fate = JobPlan::Fate::kNeverFits;
     } else if (CapacityFor(job.gang.slots_per_rank).on_open_hosts < job.gang.ranks) {
-      plan.fate = Plan::Fate::kNotOnOpenHosts;
+      plan.fate = JobPlan::Fate::kNotOnOpenHosts;
     } else if (reserved_ >= options_.reservations) {
       if (NotBefore(found_, plan) > now_) return plan;
       if (profile_.FitsNow(job.gang, plan.duration_ms)) {
@@ -169,12 +152,22 @@ class Planner {
     return plan;
   }
 
-  static bool NeedsNoLess(const Plan& plan, const GangShape& gang, std::int64_t duration_ms) {
+  void Foretell() {
+    std::uint32_t left = options_.foretold;
+    for (JobPlan& plan : plans_) {
+      if (plan.fate != JobPlan::Fate::kBehind) continue;
+      if (left-- == 0) return;
+      Reserve(profile_, plan, EarliestStart(profile_, found_, plan));
+      plan.fate = JobPlan::Fate::kForetold;
+    }
+  }
+
+  static bool NeedsNoLess(const JobPlan& plan, const GangShape& gang, std::int64_t duration_ms) {
     return gang.ranks <= plan.job->gang.ranks && gang.slots_per_rank <= plan.job->gang.slots_per_rank &&
            duration_ms <= plan.duration_ms;
   }
 
-  UnixMs NotBefore(const std::vector<Found>& found, const Plan& plan) const {
+  UnixMs NotBefore(const std::vector<Found>& found, const JobPlan& plan) const {
     UnixMs not_before = now_;
     for (const Found& other : found) {
       if (NeedsNoLess(plan, other.gang, other.duration_ms)) not_before = std::max(not_before, other.start_ms);
@@ -182,22 +175,22 @@ class Planner {
     return not_before;
   }
 
-  UnixMs EarliestStart(SlotProfile& profile, std::vector<Found>& found, const Plan& plan) const {
+  UnixMs EarliestStart(SlotProfile& profile, std::vector<Found>& found, const JobPlan& plan) const {
     const auto start = profile.EarliestStart(plan.job->gang, plan.duration_ms, NotBefore(found, plan));
     STILL_CHECK(start.has_value(), "once all that is planned has ended, the open hosts are empty");
     found.push_back({plan.job->gang, plan.duration_ms, *start});
     return *start;
   }
 
-  static void Reserve(SlotProfile& profile, Plan& plan, UnixMs start) {
-    plan.fate = Plan::Fate::kReserved;
+  static void Reserve(SlotProfile& profile, JobPlan& plan, UnixMs start) {
+    plan.fate = JobPlan::Fate::kReserved;
     plan.start_ms = start;
     plan.slots = profile.FirstFit(plan.job->gang, start, plan.end_ms());
     profile.Take(plan.slots, start, plan.end_ms());
   }
 
-  void StartNow(Plan& plan) {
-    plan.fate = Plan::Fate::kStarts;
+  void StartNow(JobPlan& plan) {
+    plan.fate = JobPlan::Fate::kStarts;
     plan.start_ms = now_;
     auto placement = cluster::Place(hosts_, profile_.LeastFree(now_, plan.end_ms()), plan.job->gang);
     STILL_CHECK(placement.has_value(), "the gang fits now");
@@ -207,9 +200,9 @@ class Planner {
   }
 
   // Of a reservation for now.
-  void StartIfDue(Plan& plan) {
-    if (plan.fate != Plan::Fate::kReserved || plan.start_ms > now_) return;
-    plan.fate = Plan::Fate::kStarts;
+  void StartIfDue(JobPlan& plan) {
+    if (plan.fate != JobPlan::Fate::kReserved || plan.start_ms > now_) return;
+    plan.fate = JobPlan::Fate::kStarts;
     --reserved_;
     Start start{.id = plan.job->id, .placement = {}};
     for (const auto& [host, slots] : plan.slots)
@@ -218,7 +211,7 @@ class Planner {
   }
 
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
-  bool MakeWay(Plan& plan) {
+  bool MakeWay(JobPlan& plan) {
     const bool hopeless = std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
       return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
     });
@@ -239,7 +232,7 @@ class Planner {
   }
 
   // Positions in `occupants_` of those who together make room in the plan as it is, the one to be spared first first.
-  std::vector<std::size_t> VictimsFor(const Plan& plan) const {
+  std::vector<std::size_t> VictimsFor(const JobPlan& plan) const {
     std::vector<Candidate> candidates;
     std::vector<std::size_t> occupant_of;
     for (std::size_t i = 0; i < occupants_.size(); ++i) {
@@ -255,7 +248,7 @@ class Planner {
   }
 
   // Those ahead may move out of the way, too: perhaps fewer will do.
-  void SpareVictims(std::vector<std::size_t>& victims, Replan& replan, const Plan& plan) {
+  void SpareVictims(std::vector<std::size_t>& victims, Replan& replan, const JobPlan& plan) {
     for (std::size_t i = 0; victims.size() > 1 && i < victims.size();) {
       std::vector<std::size_t> fewer = victims;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
@@ -268,7 +261,7 @@ class Planner {
     }
   }
 
-  void Adopt(Replan replan, const std::vector<std::size_t>& victims, Plan& plan) {
+  void Adopt(Replan replan, const std::vector<std::size_t>& victims, JobPlan& plan) {
     plan = std::move(replan.last);
     for (const std::size_t i : victims) {
       Occupant& victim = occupants_[i];
@@ -284,7 +277,7 @@ class Planner {
     found_.clear();
     hopeless_.clear();
     // What kept somebody from starting may have moved out of the way.
-    for (Plan& earlier : plans_) StartIfDue(earlier);
+    for (JobPlan& earlier : plans_) StartIfDue(earlier);
     StartIfDue(plan);
   }
 
@@ -302,18 +295,19 @@ class Planner {
 
   // The plan as the next call will make it, with the victims leaving: those ahead of `last` are served first. Nothing
   // when one of them would start later, or `last` not soon.
-  std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const Plan& last) {
-    for (const Plan& plan : plans_) {  // lines that are there are copied, which is faster than to draw them each time
-      if (plan.fate == Plan::Fate::kReserved) occupied_.RanksNow(plan.job->gang.slots_per_rank);
+  std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const JobPlan& last) {
+    for (const JobPlan& plan :
+         plans_) {  // lines that are there are copied, which is faster than to draw them each time
+      if (plan.fate == JobPlan::Fate::kReserved) occupied_.RanksNow(plan.job->gang.slots_per_rank);
     }
     Replan replan{.profile = occupied_, .plans = plans_, .last = last};
     for (const std::size_t i : victims) GiveUpSoon(replan.profile, occupants_[i]);
-    for (const Plan& plan : replan.plans) {
-      if (plan.fate == Plan::Fate::kStarts) replan.profile.Take(plan.slots, now_, plan.end_ms());
+    for (const JobPlan& plan : replan.plans) {
+      if (plan.fate == JobPlan::Fate::kStarts) replan.profile.Take(plan.slots, now_, plan.end_ms());
     }
     std::vector<Found> found;
-    for (Plan& plan : replan.plans) {
-      if (plan.fate != Plan::Fate::kReserved) continue;
+    for (JobPlan& plan : replan.plans) {
+      if (plan.fate != JobPlan::Fate::kReserved) continue;
       const UnixMs start = EarliestStart(replan.profile, found, plan);
       if (start > plan.start_ms) return std::nullopt;
       Reserve(replan.profile, plan, start);
@@ -322,74 +316,6 @@ class Planner {
     if (start > soon_) return std::nullopt;
     Reserve(replan.profile, replan.last, start);
     return replan;
-  }
-
-  void DescribeWaits() {
-    std::vector<std::uint32_t> free;
-    for (const HostSlots& host : hosts_) free.push_back(host.slots);
-    const auto occupy = [&](const std::vector<SlotsOnHost>& slots) {
-      for (const auto& [host, count] : slots) free[host] -= std::min(free[host], count);
-    };
-    for (const Occupant& occupant : occupants_) occupy(occupant.slots);
-    for (const Plan& plan : plans_) {
-      if (plan.fate == Plan::Fate::kStarts) occupy(plan.slots);
-    }
-    const WaitReasons reasons(now_, hosts_, free, options_.reservations);
-
-    std::uint32_t position = 0;
-    std::uint32_t ahead = 0;
-    std::optional<WaitFacts::Other> first_ahead;
-    for (const Plan& plan : plans_) {
-      if (plan.job->duration_ms <= 0) unlimited_[plan.job->id] = plan.job->id;
-      if (plan.fate == Plan::Fate::kStarts) continue;
-      WaitFacts facts = FactsOf(plan);
-      const std::uint64_t unlimited = facts.room_maker ? facts.room_maker->unlimited : 0;
-      unlimited_.try_emplace(plan.job->id, unlimited);
-      facts.ahead = ahead;
-      facts.first_ahead = first_ahead;
-      output_.waits[plan.job->id] = {++position, facts.predicted_start_ms, reasons.Of(facts), unlimited};
-      if (facts.fit != WaitFacts::Fit::kSomeday) continue;
-      ++ahead;
-      if (plan.fate == Plan::Fate::kReserved && (!first_ahead || plan.start_ms < first_ahead->start_ms))
-        first_ahead = {plan.job->id, plan.start_ms, unlimited != 0};
-    }
-  }
-
-  WaitFacts FactsOf(const Plan& plan) {
-    WaitFacts facts{.gang = plan.job->gang, .victims = plan.victims};
-    if (plan.fate == Plan::Fate::kNeverFits) {
-      facts.fit = WaitFacts::Fit::kNever;
-    } else if (plan.fate == Plan::Fate::kNotOnOpenHosts) {
-      facts.fit = WaitFacts::Fit::kNotOnOpenHosts;
-    } else {
-      facts.ranks_now = profile_.RanksNow(plan.job->gang.slots_per_rank);
-      facts.predicted_start_ms = plan.start_ms;
-      if (plan.fate == Plan::Fate::kReserved) facts.room_maker = RoomMakerOf(plan);
-    }
-    return facts;
-  }
-
-  // Whose end the start waits for: one that ends then and there.
-  std::optional<WaitFacts::RoomMaker> RoomMakerOf(const Plan& plan) const {
-    const auto shares_host = [&](const std::vector<SlotsOnHost>& slots) {
-      return std::ranges::find_first_of(slots, plan.slots, {}, &SlotsOnHost::host, &SlotsOnHost::host) != slots.end();
-    };
-    std::optional<WaitFacts::RoomMaker> maker;
-    const auto offer = [&](std::uint64_t id, bool leaving, std::uint64_t unlimited) {
-      if (!maker || id < maker->id) maker = {id, leaving, unlimited};
-    };
-    for (const Occupant& occupant : occupants_) {
-      if (occupant.end_ms != plan.start_ms || !shares_host(occupant.slots)) continue;
-      const bool limited = occupant.job->duration_ms > 0 || occupant.leaving;
-      offer(occupant.job->id, occupant.leaving, limited ? 0 : occupant.job->id);
-    }
-    if (maker) return maker;
-    for (const Plan& other : plans_) {
-      if (other.slots.empty() || other.end_ms() != plan.start_ms || !shares_host(other.slots)) continue;
-      const auto behind = unlimited_.find(other.job->id);
-      offer(other.job->id, false, behind == unlimited_.end() ? 0 : behind->second);
-    }
-    return maker;
   }
 
   const SchedulerOptions& options_;
@@ -403,10 +329,9 @@ class Planner {
   std::map<std::uint32_t, Capacity> capacities_;  // by slots per rank
   std::vector<Found> found_;
   std::vector<Hopeless> hopeless_;
-  std::vector<Plan> plans_;  // in queue order
+  std::vector<JobPlan> plans_;  // in queue order
   std::uint32_t reserved_ = 0;
   std::size_t failed_tries_ = 0;
-  std::unordered_map<std::uint64_t, std::uint64_t> unlimited_;  // job to the one that makes its end a guess, or 0
   SchedulerOutput output_;
 };
 

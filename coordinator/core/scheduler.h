@@ -4,7 +4,8 @@
 // same pace, so the order of two jobs never changes with time. Gangs are admitted whole. A job that does not fit gets a
 // reservation at the earliest time the running jobs' expected ends allow, in queue order; a lower job starts only where
 // it delays no reservation above it (conservative backfill): asked again with that job running, Schedule answers the
-// same predicted starts. Jobs beyond `reservations` deep get none; they start only if they delay nobody's.
+// same predicted starts. Jobs beyond `reservations` deep get none; they start only if they delay nobody's. `foretold`
+// of them are told a start all the same, once everything is decided: nothing is kept for it, so that it may slip.
 //
 // A job with a reservation has others make way when that lets it start as soon as they are gone and delays no
 // reservation above it. They are preemptible, `preemption_gap` below it in own priority, and behind it in the queue
@@ -26,6 +27,7 @@ struct SchedulerOptions {
   std::int64_t ageing_ms_per_point = 3'600'000;   // waiting this long is worth one point of priority; 0: no ageing
   std::int64_t default_duration_ms = 86'400'000;  // expected of a job without a time limit
   std::uint32_t reservations = 16;    // each has wide gangs wait less, and narrow ones more: docs/performance.md
+  std::uint32_t foretold = 0;         // predictions beyond the reservations, for people alone
   std::int32_t preemption_gap = 100;  // a job makes way for one whose own priority is this much higher; < 1: for none
 };
 
@@ -53,16 +55,18 @@ struct RunningJob {
 // Why a job waits, for people and programs.
 struct Reason {
   // Of the scheduler: "NEVER_FITS", "HOSTS_DRAINED", "PREEMPTING" (others make way), "SLOTS", "RESERVED" (its slots are
-  // kept for one ahead), "AHEAD", "DEPTH" (no prediction). Of its callers: "DEPENDENCY", "ARTIFACT_BUSY", "HELD", ...
+  // kept for one ahead), "AHEAD", "DEPTH" (no slots are kept for it). Of its callers: "DEPENDENCY", "ARTIFACT_BUSY",
+  // "HELD", ...
   std::string code;
   std::string text;
 };
 
 struct Wait {
   std::uint32_t position = 0;     // in the queue, from 1
-  UnixMs predicted_start_ms = 0;  // 0: unknown (never fits, or beyond the reservations)
+  UnixMs predicted_start_ms = 0;  // 0: unknown (never fits, or too far back)
   std::vector<Reason> reasons;    // all of them, the weightiest first
   std::uint64_t unlimited = 0;    // job behind which it waits and which may last for ever: the prediction is a guess
+  bool slots_kept = false;        // for that start: nobody behind it delays it
 };
 
 struct Start {

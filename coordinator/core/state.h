@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -46,6 +47,20 @@ struct Changes {
   }
 };
 
+// What changes replaced, as it was before the first of them; nothing where there was nothing.
+struct Replaced {
+  struct Numbers {
+    std::uint64_t job = 1;
+    std::uint64_t pipeline = 1;
+    std::uint64_t sequence = 1;
+  };
+
+  std::map<std::uint64_t, std::optional<stillhouse::v1::Job>> jobs;
+  std::map<std::uint64_t, std::optional<stillhouse::v1::Pipeline>> pipelines;
+  std::map<std::string, std::optional<stillhouse::v1::Host>> hosts;
+  std::optional<Numbers> next;
+};
+
 class State {
  public:
   const std::map<std::uint64_t, stillhouse::v1::Job>& jobs() const { return jobs_; }
@@ -56,21 +71,25 @@ class State {
   // Null when there is none.
   const stillhouse::v1::Job* FindJob(std::uint64_t id) const;
   const stillhouse::v1::Pipeline* FindRequest(const std::string& request) const;
-  std::uint64_t next_job() const { return next_job_; }
-  std::uint64_t next_pipeline() const { return next_pipeline_; }
-  std::uint64_t next_sequence() const { return next_sequence_; }
+  std::uint64_t next_job() const { return next_.job; }
+  std::uint64_t next_pipeline() const { return next_.pipeline; }
+  std::uint64_t next_sequence() const { return next_.sequence; }
 
   void Apply(const Changes& changes);
+  // Adds what they will replace to `replaced`. Before each Apply that is to be taken back.
+  void Keep(const Changes& changes, Replaced* replaced) const;
+  // As if what was applied since had never been.
+  void TakeBack(Replaced replaced);
 
  private:
+  void Index(const stillhouse::v1::Job& job);
+
   std::map<std::uint64_t, stillhouse::v1::Job> jobs_;
   std::map<std::uint64_t, stillhouse::v1::Pipeline> pipelines_;
   std::map<std::string, stillhouse::v1::Host> hosts_;
   std::set<std::uint64_t> live_;
   std::map<std::string, std::uint64_t> by_request_;
-  std::uint64_t next_job_ = 1;
-  std::uint64_t next_pipeline_ = 1;
-  std::uint64_t next_sequence_ = 1;
+  Replaced::Numbers next_;
 };
 
 }  // namespace still::coordinator

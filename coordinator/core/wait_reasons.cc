@@ -42,8 +42,8 @@ std::string PreemptingText(const std::vector<std::uint64_t>& victims) {
 }  // namespace
 
 WaitReasons::WaitReasons(UnixMs now, const std::vector<cluster::HostSlots>& hosts,
-                         const std::vector<std::uint32_t>& free, std::uint32_t reservations)
-    : now_(now), hosts_(hosts), free_(free), reservations_(reservations) {
+                         const std::vector<std::uint32_t>& free, const SchedulerOptions& options)
+    : now_(now), hosts_(hosts), free_(free), options_(options) {
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!hosts[i].open || free[i] == 0) continue;
     free_slots_ += free[i];
@@ -69,9 +69,13 @@ std::vector<Reason> WaitReasons::Of(const WaitFacts& facts) const {
     reasons.push_back({"RESERVED", ReservedText(facts)});
   }
   if (facts.ahead > 0) reasons.push_back({"AHEAD", AheadText(facts)});
-  if (facts.predicted_start_ms == 0) {
-    reasons.push_back({"DEPTH", fmt::format("no start is predicted for it: only the first {} get a prediction",
-                                            Counted(reservations_, "waiting job"))});
+  if (!facts.slots_kept) {
+    reasons.push_back(
+        {"DEPTH", facts.predicted_start_ms == 0
+                      ? fmt::format("no start is predicted for it: only the first {} get a prediction",
+                                    Counted(std::uint64_t{options_.reservations} + options_.foretold, "waiting job"))
+                      : fmt::format("jobs behind it may start first and delay it: slots are kept only for the first {}",
+                                    Counted(options_.reservations, "waiting job"))});
   }
   return reasons;
 }

@@ -28,7 +28,8 @@ struct WaitFacts {
 
   cluster::GangShape gang;
   Fit fit = Fit::kSomeday;
-  UnixMs predicted_start_ms = 0;     // 0: beyond the reservations
+  UnixMs predicted_start_ms = 0;     // 0: not predicted
+  bool slots_kept = false;           // for it, from then on: nobody behind it delays that start
   std::int64_t ranks_now = 0;        // that the free slots would hold
   std::uint32_t ahead = 0;           // waiting jobs that may start before it
   std::optional<Other> first_ahead;  // the next of them to start
@@ -38,9 +39,9 @@ struct WaitFacts {
 
 class WaitReasons {
  public:
-  // `free`: slots of each host that nobody has, closed ones too; not owned, as `hosts`.
+  // `free`: slots of each host that nobody has, closed ones too; not owned, as `hosts` and `options`.
   WaitReasons(UnixMs now, const std::vector<cluster::HostSlots>& hosts, const std::vector<std::uint32_t>& free,
-              std::uint32_t reservations);
+              const SchedulerOptions& options);
 
   // All of them, the weightiest first.
   std::vector<Reason> Of(const WaitFacts& facts) const;
@@ -58,7 +59,7 @@ class WaitReasons {
   const UnixMs now_;
   const std::vector<cluster::HostSlots>& hosts_;
   const std::vector<std::uint32_t>& free_;
-  const std::uint32_t reservations_;
+  const SchedulerOptions& options_;
   std::uint64_t free_slots_ = 0;  // of open hosts
   std::uint32_t free_hosts_ = 0;
 };

@@ -1,6 +1,8 @@
 #include "coordinator/pipeline/expand.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -31,6 +33,22 @@ v1::Artifacts ArtifactsOf(const Plan& plan) {
   return artifacts;
 }
 
+std::int64_t TimeLimitMs(const v1::TimeLimits& minutes, Stage stage) {
+  const double own = [&] {
+    switch (stage) {
+      case Stage::kCorpus: return minutes.corpus();
+      case Stage::kTeacher: return minutes.teacher();
+      case Stage::kTargets: return minutes.targets();
+      case Stage::kTrain: return minutes.train();
+      case Stage::kEvaluate: return minutes.evaluate();
+      case Stage::kExport: return minutes.export_();
+    }
+    return 0.0;
+  }();
+  const double limit = own > 0 ? own : minutes.general();
+  return limit > 0 ? std::max<std::int64_t>(1, std::llround(limit * 60'000)) : 0;
+}
+
 v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const SubmitOptions& options) {
   v1::JobSpec spec;
   spec.set_owner(options.owner);
@@ -41,7 +59,7 @@ v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const 
   spec.set_priority(options.priority);
   spec.set_ranks(RunsOnOneRank(stage.stage) ? 1 : variant.config.ranks());
   spec.set_slots_per_rank(stage.stage == Stage::kCorpus ? 1 : variant.config.threads_per_rank());
-  spec.set_time_limit_ms(options.time_limit_ms);
+  spec.set_time_limit_ms(TimeLimitMs(variant.config.time_limit_minutes(), stage.stage));
   spec.set_retries(options.retries);
   spec.set_preemptible(Trains(stage.stage));
   spec.set_attach(options.attach && !RunsOnOneRank(stage.stage));

@@ -29,9 +29,8 @@ struct SubmitOptions {
   std::string owner;
   std::int32_t priority = 0;
   bool held = false;
-  bool attach = false;             // what runs on several ranks waits for an mpirun that a person types
-  std::int64_t time_limit_ms = 0;  // of one attempt of each job; 0: none
-  std::uint32_t retries = 3;       // of each job, see JobSpec
+  bool attach = false;        // what runs on several ranks waits for an mpirun that a person types
+  std::uint32_t retries = 3;  // of each job, see JobSpec
 };
 
 // Which variant needs which job.

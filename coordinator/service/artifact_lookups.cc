@@ -34,6 +34,8 @@ struct ArtifactLookups::Desk {
   std::map<std::string, Root> roots;
   std::vector<Answer> answers;
   int threads = 0;
+  StartThread start_thread;
+  bool refused = false;  // the last thread that was to be started
 
   static void Serve(const std::shared_ptr<Desk>& desk, const std::string& root);
   static void StartThreads(const std::shared_ptr<Desk>& desk);
@@ -60,19 +62,24 @@ void ArtifactLookups::Desk::StartThreads(const std::shared_ptr<Desk>& desk) {
   for (auto& [name, root] : desk->roots) {
     if (root.served || desk->threads >= kMostThreads) continue;
     try {
-      std::thread([desk, root_name = name] { Serve(desk, root_name); }).detach();
+      desk->start_thread([desk, root_name = name] { Serve(desk, root_name); });
     } catch (const std::system_error& error) {  // no more threads now: tried again in the next round
-      LogWarn("no thread to look for artifacts under {}: {}", name, error.what());
+      if (!std::exchange(desk->refused, true))
+        LogWarn("no thread to look for artifacts under {}, tried again until there is: {}", name, error.what());
       return;
     }
+    if (std::exchange(desk->refused, false)) LogInfo("there are threads to look for artifacts again");
     root.served = true;
     ++desk->threads;
   }
 }
 
-ArtifactLookups::ArtifactLookups(std::function<bool(const JobSpec&)> is_made, Clock& clock)
+void ArtifactLookups::StartDetached(std::function<void()> body) { std::thread(std::move(body)).detach(); }
+
+ArtifactLookups::ArtifactLookups(std::function<bool(const JobSpec&)> is_made, Clock& clock, StartThread start_thread)
     : clock_(clock), desk_(std::make_shared<Desk>()) {
   desk_->is_made = std::move(is_made);
+  desk_->start_thread = std::move(start_thread);
 }
 
 ArtifactLookups::~ArtifactLookups() {

@@ -25,8 +25,12 @@ class ArtifactLookups {
   static constexpr std::chrono::milliseconds kStale{10'000};  // an answer so old says nothing any more
   static constexpr int kMostThreads = 32;
 
+  // Starts a detached thread; std::system_error: not now.
+  using StartThread = std::function<void(std::function<void()>)>;
+
   // `is_made` may block, and is called by several threads.
-  ArtifactLookups(std::function<bool(const stillhouse::v1::JobSpec&)> is_made, Clock& clock);
+  ArtifactLookups(std::function<bool(const stillhouse::v1::JobSpec&)> is_made, Clock& clock,
+                  StartThread start_thread = StartDetached);
   ~ArtifactLookups();
 
   // What is known now. What is not is asked for.
@@ -37,6 +41,8 @@ class ArtifactLookups {
   bool TakeAnswers();
 
  private:
+  static void StartDetached(std::function<void()> body);
+
   struct Desk;  // shared with the threads
   struct Known {
     std::uint64_t question = 0;  // the last one asked

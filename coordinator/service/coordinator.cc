@@ -61,7 +61,9 @@ Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& a
       agents_(agents),
       clock_(clock),
       started_ms_(clock.WallMs()),
-      started_(clock.Now()) {
+      started_(clock.Now()),
+      recorded_(journal, clock, std::chrono::milliseconds(options_.probe_interval_ms)),
+      state_(recorded_.state()) {
   if (options_.look_in_threads) {
     lookups_.emplace([is_made = options_.is_made](const auto& spec) { return is_made(spec).made(); }, clock_);
   }
@@ -74,19 +76,14 @@ UnixMs Coordinator::Now() const {
 
 Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
-  STILL_ASSIGN_OR_RETURN(state_, journal_.Load());
+  STILL_RETURN_IF_ERROR(recorded_.Load());
   inventory_ = hosts;
   TakeUp();
   std::vector<std::uint64_t> running;
   for (const std::uint64_t id : state_.live())
     if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
   live_.Restarted(running, Now());
-  if (const Status written = Write(); written.code() == Code::kResourceExhausted) {
-    NoteWriteFailure(written);
-    return Ok();
-  } else if (!written.ok()) {
-    return written;
-  }
+  if (const Status written = Write(); !written.ok()) return written.code() == Code::kResourceExhausted ? Ok() : written;
   for (const std::uint64_t id : running) Recover(*state_.FindJob(id));
   return Ok();
 }
@@ -145,9 +142,7 @@ AgentOrders Coordinator::Hear(const AgentReport& report) {
 
 ClientReply Coordinator::Ask(const ClientRequest& request) {
   ClientReply reply = Answer(request);
-  const Status written = Write();
-  if (written.ok()) return reply;
-  NoteWriteFailure(written);
+  if (Write().ok()) return reply;
   return Answer(request);  // says why it cannot be done now
 }
 
@@ -155,7 +150,8 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   const auto decide = [&]() -> Result<ClientReply> {
     STILL_RETURN_IF_ERROR(CheckProtocol(request.protocol()));
     if (request.has_query()) return View(request.query());
-    if (Degraded()) return Error(Code::kResourceExhausted, "nothing can be changed now: {}", trouble_.message());
+    if (Degraded())
+      return Error(Code::kResourceExhausted, "nothing can be changed now: {}", recorded_.trouble().message());
     switch (request.body_case()) {
       case ClientRequest::kSubmit: return Submit(request.submit(), request.user());
       case ClientRequest::kChange: return ChangeJobs(request.change(), request.user());
@@ -241,14 +237,13 @@ void Coordinator::Apply(Changes changes) {
       started_agents_.erase(job.id());
     }
   }
-  state_.Apply(changes);
-  unwritten_.push_back(std::move(changes));
+  recorded_.Apply(std::move(changes));
   changed_ = true;
   waits_.reset();
 }
 
 std::vector<OutgoingMessage> Coordinator::Answers() {
-  if (const Status written = Write(); !written.ok()) NoteWriteFailure(written);  // everybody asks again
+  if (!Write().ok()) return {};  // everybody asks again
   return std::exchange(answers_, {});
 }
 
@@ -258,7 +253,7 @@ std::vector<OutgoingMessage> Coordinator::Settle() {
     LookForSilentAgents();
     Advance();
     std::vector<OutgoingMessage> answers = Answers();
-    if (trouble_.ok()) StartAgents();
+    if (recorded_.trouble().ok()) StartAgents();
     return answers;
   }
   return Answers();
@@ -284,47 +279,28 @@ void Coordinator::Advance() {
 }
 
 Status Coordinator::Write() {
-  if (unwritten_.empty()) return Ok();
-  STILL_RETURN_IF_ERROR(journal_.Commit(unwritten_));
-  unwritten_.clear();
-  taken_up_ = true;
-  return Ok();
-}
-
-// What was decided in this round never happened: nobody was told of it.
-void Coordinator::NoteWriteFailure(const Status& failure) {
-  LogError("the journal cannot be written, nothing is granted or changed until it can: {}", failure.message());
-  trouble_ = failure;
-  live_.SetStorageTrouble(failure.message());
-  probed_ = clock_.Now();
-  unwritten_.clear();
+  const Status written = recorded_.Write();
+  if (written.ok()) {
+    taken_up_ |= recorded_.trouble().ok();
+    return written;
+  }
+  live_.SetStorageTrouble(written.message());
   answers_.clear();
   repeats_.Clear();
   attach_tasks_.clear();
   // A start that failed may be among what did not happen: whoever has no agent gets one.
   started_agents_.clear();
-  Result<State> on_disk = journal_.Load();
-  STILL_CHECK(on_disk.ok(), on_disk.status().ToString());  // what cannot be read back is no state to go on with
-  state_ = std::move(on_disk).value();
+  waits_.reset();
+  return written;
 }
 
 bool Coordinator::Degraded() {
-  if (trouble_.ok()) return false;
-  const Clock::TimePoint now = clock_.Now();
-  if (probed_ && now - *probed_ < std::chrono::milliseconds(options_.probe_interval_ms)) return true;
-  probed_ = now;
-  if (!journal_.Probe().ok()) return true;
-  // The write that failed may be found done, whole, now that the database was opened again.
-  Result<State> on_disk = journal_.Load();
-  if (!on_disk.ok()) {
-    LogError("{}", on_disk.status().message());
-    return true;
-  }
-  state_ = std::move(on_disk).value();
+  if (recorded_.trouble().ok()) return false;
+  const bool healed = recorded_.Heal();
+  live_.SetStorageTrouble(recorded_.trouble().message());
+  if (!healed) return true;
   changed_ = true;
-  LogInfo("the journal can be written again");
-  trouble_ = Ok();
-  live_.SetStorageTrouble("");
+  waits_.reset();
   if (!taken_up_) TakeUp();
   return false;
 }

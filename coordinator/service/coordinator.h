@@ -3,7 +3,8 @@
 // synced write. Whoever drives it moves the bytes (daemon.h; pipeline_run.h).
 //
 // A full disk under the journal: nothing is granted or changed, what people ask is answered, agents are heard but their
-// outcomes not acknowledged, so nothing is lost; it goes on by itself once there is space (DEGRADED_STORAGE).
+// outcomes not acknowledged, so nothing is lost; it goes on by itself once there is space (DEGRADED_STORAGE). So it is
+// when the journal can be neither written nor read.
 //
 // Safe to be killed at any instant: the next one continues from the journal, and adopts the agents that run. One
 // thread.
@@ -23,6 +24,7 @@
 #include "coordinator/service/artifact_lookups.h"
 #include "coordinator/service/journal.h"
 #include "coordinator/service/live_jobs.h"
+#include "coordinator/service/recorded_state.h"
 #include "coordinator/service/repeated_requests.h"
 
 namespace still::coordinator {
@@ -89,8 +91,8 @@ class Coordinator {
   void Apply(Changes changes);
   void TakeUp();
   void Advance();
+  // Not Ok: what was decided in this round never happened, and nobody is told of it.
   Status Write();
-  void NoteWriteFailure(const Status& failure);
   bool Degraded();
   void LookForSilentAgents();
   void Recover(const stillhouse::v1::Job& job);
@@ -112,20 +114,18 @@ class Coordinator {
   std::string identity_;  // of the journal
   std::vector<stillhouse::v1::Host> inventory_;
   bool taken_up_ = false;  // the inventory, and a line that says that this process started, are in the journal
-  State state_;
+  RecordedState recorded_;
+  const State& state_;  // recorded_'s
   LiveJobs live_;
   std::optional<ArtifactLookups> lookups_;
   std::map<std::uint64_t, std::string> attach_tasks_;      // of attached jobs, for the ranks that ask
-  std::vector<Changes> unwritten_;                         // applied to state_, not in the journal yet
-  std::vector<OutgoingMessage> answers_;                   // true once those are written
+  std::vector<OutgoingMessage> answers_;                   // true once what was decided is written
   std::map<std::uint64_t, std::uint64_t> started_agents_;  // attempt by job, by this process
   RepeatedRequests repeats_;
   std::optional<std::map<std::uint64_t, Wait>> waits_;  // of this round
   bool changed_ = true;                                 // since the last look at the queue
   std::optional<Clock::TimePoint> advanced_;            // that look
   std::optional<Clock::TimePoint> looked_;
-  std::optional<Clock::TimePoint> probed_;
-  Status trouble_;  // of the last write
   std::uint64_t dropped_ = 0;
 };
 

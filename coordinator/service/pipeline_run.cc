@@ -123,6 +123,8 @@ class Session {
   // What the agent said, in its own words where it did.
   Status OutcomeOf(const Job& job, const StagePlan& stage) const {
     if (job.state() == stillhouse::v1::JOB_SUCCEEDED) return Ok();
+    if (job.state() == stillhouse::v1::JOB_TIMEOUT)
+      return Error(Code::kCancelled, "{}: {}{}", StageName(stage.stage), job.message(), kAgain);
     if (const std::optional<Status> ended = agents_.Ended(job.id()); ended && !ended->ok())
       return GoesOn(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kAgain)) : *ended;
     if (job.state() == stillhouse::v1::JOB_CANCELLED)

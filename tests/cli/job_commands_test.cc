@@ -153,6 +153,23 @@ TEST_F(JobCommandsTest, ASweepIsSubmittedAsOneJobAnArtifact) {
   EXPECT_EQ(json["jobs"][4]["depends_on"], nlohmann::json({11, 12, 14}));
 }
 
+TEST_F(JobCommandsTest, ATimeLimitIsOfThoseStagesThatTheFileGivesNone) {
+  FakeCoordinator server(&Accept);
+  const std::string pipeline =
+      testing::CompletePipeline(directory_, "time_limit_minutes: {general: 30, evaluate: 1.5}\n");
+  const auto limits = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"submit", pipeline};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    EXPECT_EQ(Still(server, arguments).exit_code, 0);
+    std::vector<std::int64_t> seconds;
+    const v1::Submit submit = server.requests().back().submit();
+    for (const v1::JobSpec& job : submit.jobs()) seconds.push_back(job.time_limit_ms() / 1000);
+    return seconds;
+  };
+  EXPECT_THAT(limits({}), ::testing::ElementsAre(1800, 1800, 1800, 1800, 90, 1800));
+  EXPECT_THAT(limits({"--time-limit", "2h"}), ::testing::ElementsAre(7200, 7200, 7200, 7200, 90, 7200));
+}
+
 TEST_F(JobCommandsTest, CheckPrintsTheJobsAndAsksNobody) {
   const std::string pipeline = testing::CompletePipeline(directory_, "matrix: {train.alpha_mlm: [1, 2]}\n");
   const ProcessResult result = testing::Run({STILL_BINARY, "submit", pipeline, "--check"});

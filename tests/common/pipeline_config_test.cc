@@ -182,11 +182,24 @@ TEST(PipelineConfigTest, TopkWithoutCosineAtOneTemperaturePasses) {
   EXPECT_OK(CheckPipelineConfig(config));
 }
 
-TEST(PipelineConfigTest, AFailedCheckNamesTheFile) {
+TEST(PipelineConfigTest, AFailedCheckNamesFileLineAndColumn) {
   const TempDirectory directory;
-  ASSERT_OK(WriteFileAtomically(directory / "p.yaml", "ranks: 0\n"));
-  EXPECT_THAT(LoadPipelineConfig(directory / "p.yaml"),
-              StatusIs(Code::kInvalidArgument, HasSubstr((directory / "p.yaml") + ": ranks: 0")));
+  const std::string path = directory / "p.yaml";
+  const auto error = [&](const std::string& text) {
+    EXPECT_OK(WriteFileAtomically(path, text));
+    return LoadPipelineConfig(path).status();
+  };
+  EXPECT_THAT(error("ranks: 0\n"), StatusIs(Code::kInvalidArgument, HasSubstr(path + ":1:8: ranks: 0")));
+  EXPECT_THAT(error("corpus: {books: [b]}\nteacher: {path: t}\ntime_limit_minutes:\n  general: 20\n  train: -1\n"),
+              StatusIs(Code::kInvalidArgument,
+                       HasSubstr(path + ":5:10: time_limit_minutes.train: -1 is not within 0 to 1000000")));
+  EXPECT_THAT(error("time_limit_minutes:\n  train: soon\n"),
+              StatusIs(Code::kInvalidArgument,
+                       HasSubstr(path + ":2:10: 'time_limit_minutes.train': expected a number, got 'soon'")));
+  EXPECT_THAT(error("time_limit_minutes:\n  traim: 5\n"),
+              StatusIs(Code::kInvalidArgument, HasSubstr(path + ":2:3: unknown key 'time_limit_minutes.traim'")));
+  EXPECT_THAT(error("teacher: {path: t}\n"), StatusIs(Code::kInvalidArgument, HasSubstr(path + ": corpus: there is")))
+      << "what is not in the file has no line";
   EXPECT_THAT(LoadPipelineConfig(directory / "absent.yaml"),
               StatusIs(Code::kInvalidArgument, HasSubstr("absent.yaml")));
 }

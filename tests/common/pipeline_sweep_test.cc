@@ -44,8 +44,17 @@ TEST_F(PipelineSweepTest, AFileWithoutASweepIsOnePipeline) {
 
 TEST_F(PipelineSweepTest, ValuesOutOfRangeNameTheVariant) {
   EXPECT_THAT(LoadPipelineSweep(Write("matrix: {train.temperature: [2, 0]}\n")),
-              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("ablation.yaml: variant temperature=0"),
+              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("ablation.yaml:3:33: variant temperature=0"),
                                                      HasSubstr("train.temperature: 0 is not within"))));
+}
+
+TEST_F(PipelineSweepTest, AWrongValueHasItsPlaceWhereverItIsGiven) {
+  const auto error = [&](const std::string& more) { return LoadPipelineSweep(Write(more)).status().message(); };
+  EXPECT_THAT(error("train:\n  epochs: 0\nmatrix: {seed: [1, 2]}\n"),
+              HasSubstr("ablation.yaml:4:11: variant seed=1: "));
+  EXPECT_THAT(error("variants:\n  - name: a\n    train: {epochs: 0}\n"), HasSubstr("ablation.yaml:5:21: variant a: "));
+  EXPECT_THAT(error("train: {epochs: 0}\nvariants:\n  - name: a\n    train.epochs: 2\n  - name: b\n"),
+              HasSubstr("ablation.yaml:3:17: variant b: "));
 }
 
 TEST_F(PipelineSweepTest, TwoVariantsOfOneConfigurationAreRefused) {

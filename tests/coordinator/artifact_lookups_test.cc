@@ -3,12 +3,17 @@
 
 #include <gmock/gmock.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 
+#include "common/files.h"
+#include "common/log.h"
 #include "tests/coordinator/service_fixture.h"
+#include "tests/testing/temp_directory.h"
 
 namespace still::coordinator {
 namespace {
@@ -123,6 +128,42 @@ TEST_F(ArtifactLookupsTest, RootsThatHangTakeUpSoManyThreadsAndNoMore) {
   EXPECT_FALSE(lookups_->Look(Spec("/alive", "a")).known());
   storage_->Heal();
   EXPECT_FALSE(Known(Spec("/alive", "a")).made());
+}
+
+// Lines that say so, of all that was logged.
+int Warnings(const std::string& log) {
+  const std::string text = ReadFile(log).value();
+  int lines = 0;
+  for (std::size_t at = 0; (at = text.find("no thread to look for artifacts", at)) != std::string::npos; ++at) ++lines;
+  return lines;
+}
+
+TEST_F(ArtifactLookupsTest, ThatThereAreNoThreadsIsSaidOnceEachTime) {
+  const testing::TempDirectory directory;
+  const std::string log = directory / "log";
+  InitLog("lookups", log, /*to_stderr=*/false);
+  bool none = true;
+  lookups_.emplace([storage = storage_](const JobSpec& spec) { return storage->IsMade(spec); }, clock_,
+                   [&none](std::function<void()> body) {
+                     if (none) throw std::system_error(EAGAIN, std::generic_category());
+                     std::thread(std::move(body)).detach();
+                   });
+  const auto look_again_and_again = [&](const JobSpec& spec) {
+    for (int round = 0; round < 5; ++round) {
+      EXPECT_FALSE(lookups_->Look(spec).known());
+      lookups_->TakeAnswers();
+    }
+  };
+  look_again_and_again(Spec("/root", "a"));
+  look_again_and_again(Spec("/other", "a"));
+  EXPECT_EQ(Warnings(log), 1);
+  none = false;
+  EXPECT_FALSE(Known(Spec("/root", "a")).made());
+  EXPECT_FALSE(Known(Spec("/other", "a")).made());
+  none = true;
+  look_again_and_again(Spec("/third", "a"));
+  EXPECT_EQ(Warnings(log), 2);
+  InitLog("test");
 }
 
 TEST_F(ArtifactLookupsTest, TheyEndWhileAQuestionHangs) {

@@ -95,6 +95,80 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   EXPECT_EQ(accepted->jobs(0), 2U) << "the refused one left nothing behind";
 }
 
+// What the records say, and nothing of what this process alone knows.
+std::string Records(const State& state) {
+  std::string text = fmt::format("{} {} {}\n", state.next_job(), state.next_pipeline(), state.next_sequence());
+  for (const auto& [id, job] : state.jobs()) text += fmt::format("{} {}", state.live().contains(id), job.DebugString());
+  for (const auto& [id, pipeline] : state.pipelines()) text += pipeline.DebugString();
+  for (const auto& [name, host] : state.hosts()) text += host.DebugString();
+  return text;
+}
+
+TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedForAsAFullDiskIs) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  const std::string acknowledged = Records(coordinator_->state());
+  disk_->full = true;
+  disk_->unreadable = true;
+
+  ClientRequest cancel;
+  cancel.set_protocol(kProtocol);
+  cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+  cancel.mutable_change()->add_jobs(1);
+  stillhouse::v1::CoordinatorMessage message;
+  *message.mutable_client() = cancel;
+  ClientRequest drain;
+  drain.set_protocol(kProtocol);
+  drain.mutable_change_host()->set_host("localhost");
+  drain.mutable_change_host()->set_drain(true);
+  coordinator_->Take("client", message.SerializeAsString());
+  *message.mutable_client() = drain;
+  coordinator_->Take("client", message.SerializeAsString());
+  EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
+
+  EXPECT_EQ(Records(coordinator_->state()), acknowledged) << "what was decided is taken back";
+  EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
+  EXPECT_THAT(View("why", 1), HasSubstr("no space left on device"));
+  AgentReport ended = Report(1);
+  EXPECT_FALSE(coordinator_->Hear(ended).drain()) << "its cancellation did not happen";
+  ended.mutable_outcome()->set_code(0);
+  EXPECT_FALSE(coordinator_->Hear(ended).acknowledged());
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_THAT(View("why", 1), HasSubstr("input/output error")) << "it takes writes, and cannot be read";
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_EQ(Records(coordinator_->state()), acknowledged);
+
+  disk_->unreadable = false;
+  Later(2000);
+  EXPECT_THAT(View("queue"), ::testing::Not(HasSubstr("DEGRADED_STORAGE")));
+  EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
+  EXPECT_EQ(Send(SubmitRequest("b"))->jobs(0), 2U) << "no number was used up";
+  EXPECT_EQ(agents_.started, (std::vector<std::string>{"1.1", "2.1"}));
+}
+
+TEST_F(CoordinatorServiceTest, AStartThatIsTakenBackIsMadeOnceThereIsSpace) {
+  ClientRequest held = SubmitRequest("a");
+  held.mutable_submit()->set_held(true);
+  Send(held);
+  disk_->full = true;
+  disk_->unreadable = true;
+  ClientRequest release;
+  release.set_protocol(kProtocol);
+  release.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::RELEASE);
+  release.mutable_change()->add_jobs(1);
+  EXPECT_FALSE(Send(release));
+  EXPECT_EQ(StateOf(1), "HELD");
+  EXPECT_TRUE(agents_.started.empty());
+  disk_->full = disk_->unreadable = false;
+  Later(2000);
+  EXPECT_EQ(Send(release)->code(), 0U);
+  EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
+}
+
 TEST_F(CoordinatorServiceTest, AWriteThatFailedAndIsFoundDoneAfterAllCounts) {
   Send(SubmitRequest("a"));
   disk_->full = true;

@@ -290,6 +290,47 @@ TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
   EXPECT_EQ(StateOf(job), "TIMEOUT");
 }
 
+// By the limits job 3 waits behind job 2; were the estimate of job 1 true, it would start at once.
+TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
+  SetHosts({{"a", 2}, {"b", 2}});
+  const auto limited = [](const std::string& name, std::uint32_t ranks, std::uint32_t slots, std::int64_t limit_ms) {
+    auto spec = Spec(name, ranks);
+    spec.set_slots_per_rank(slots);
+    spec.set_time_limit_ms(limit_ms);
+    return spec;
+  };
+  const std::uint64_t whole = Submit({limited("whole", 1, 2, 3'600'000)});
+  const std::uint64_t half = Submit({limited("half", 1, 1, 600'000)});
+  const std::uint64_t wide = Submit({limited("wide", 1, 2, 3'600'000)});
+  const std::uint64_t narrow = Submit({limited("narrow", 1, 1, 1'800'000)});
+  ASSERT_EQ(StateOf(whole), "STARTING");
+  ASSERT_EQ(StateOf(half), "STARTING");
+
+  const auto by_limits = core_.Waits(state_, now_);
+  EXPECT_EQ(by_limits.at(wide).predicted_start_ms, now_ + 600'000);
+  const auto shown = core_.Waits(state_, now_, {{whole, 300'000}});
+  EXPECT_EQ(shown.at(wide).predicted_start_ms, now_ + 300'000);
+  ASSERT_TRUE(shown.contains(narrow)) << "it waits, whatever the estimates say";
+  EXPECT_EQ(shown.at(narrow).position, 2U);
+  EXPECT_FALSE(shown.at(narrow).reasons.empty());
+  EXPECT_EQ(StateOf(narrow), "PENDING");
+}
+
+TEST_F(CoreTest, ThoseBeyondTheReservationsAreToldAStartThatMaySlip) {
+  SetHosts({{"a", 1}});
+  std::vector<stillhouse::v1::JobSpec> specs;
+  for (int i = 0; i < 100; ++i) {
+    specs.push_back(Spec(fmt::format("job-{}", i), 1));
+    specs.back().set_time_limit_ms(60'000);
+  }
+  const std::uint64_t first = Submit(specs);
+  const auto waits = core_.Waits(state_, now_);
+  EXPECT_EQ(waits.at(first + 17).predicted_start_ms, now_ + 17 * 60'000);
+  EXPECT_THAT(waits.at(first + 17).reasons.back().text, ::testing::StartsWith("jobs behind it may start first"));
+  EXPECT_EQ(waits.at(first + 99).predicted_start_ms, 0);
+  EXPECT_THAT(waits.at(first + 99).reasons.back().text, ::testing::StartsWith("no start is predicted for it"));
+}
+
 TEST_F(CoreTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
   const std::uint64_t patient = Submit({Spec("patient", 4)});
   Run(patient);

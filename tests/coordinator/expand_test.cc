@@ -115,8 +115,7 @@ TEST(ExpandTest, VariantsThatDifferInNothingThatCountsShareTheirStudent) {
 }
 
 TEST(ExpandTest, JobsSayWhatTheyMakeAndWhatTheyNeed) {
-  const SubmitOptions options{
-      .key = "k", .owner = "alice", .priority = 7, .held = true, .time_limit_ms = 5000, .retries = 4};
+  const SubmitOptions options{.key = "k", .owner = "alice", .priority = 7, .held = true, .retries = 4};
   ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("demo", {Plain("")}, options));
   const v1::Submit& submit = expansion.submit;
   EXPECT_EQ(submit.key(), "k");
@@ -138,9 +137,25 @@ TEST(ExpandTest, JobsSayWhatTheyMakeAndWhatTheyNeed) {
     EXPECT_EQ(job.config().ranks(), 3u);
     EXPECT_EQ(job.owner(), "alice");
     EXPECT_EQ(job.priority(), 7);
-    EXPECT_EQ(job.time_limit_ms(), 5000);
+    EXPECT_EQ(job.time_limit_ms(), 0) << "unless the configuration says so";
     EXPECT_EQ(job.retries(), 4u);
   }
+}
+
+TEST(ExpandTest, AStageHasItsOwnTimeLimitOrElseTheGeneralOne) {
+  const PlannedVariant limited = Planned("", false, [](v1::PipelineConfig& config) {
+    config.mutable_time_limit_minutes()->set_general(20);
+    config.mutable_time_limit_minutes()->set_train(90);
+    config.mutable_time_limit_minutes()->set_evaluate(0.5);
+    config.mutable_time_limit_minutes()->set_export_(1e-9);
+  });
+  ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("demo", {limited}, {}));
+  std::vector<std::int64_t> limits;
+  for (const v1::JobSpec& job : expansion.submit.jobs()) limits.push_back(job.time_limit_ms());
+  EXPECT_THAT(limits, ElementsAre(1'200'000, 1'200'000, 1'200'000, 5'400'000, 30'000, 1));
+  const PlannedVariant plain = Plain("");
+  for (std::size_t stage = 0; stage < kStages; ++stage)
+    EXPECT_EQ(limited.plan[stage].digest, plain.plan[stage].digest) << "it is no part of what is made";
 }
 
 TEST(ExpandTest, WhatExistsIsSubmittedToo) {

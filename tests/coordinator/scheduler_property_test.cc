@@ -49,17 +49,32 @@ class Oracle {
     });
     std::set<std::uint64_t> starts;
     std::map<std::uint64_t, UnixMs> predicted;
+    std::vector<QueuedJob> behind;
     for (const QueuedJob& job : order) {
       if (FirstFit(job.gang, kNow + 1'000'000 * kHour, 1).empty()) continue;  // not even when all have ended
       const bool may_reserve = predicted.size() < cluster_.options.reservations;
       for (const UnixMs at : Instants()) {
-        if (!may_reserve && at > kNow) break;
+        if (!may_reserve && at > kNow) {
+          behind.push_back(job);
+          break;
+        }
         const Placement placement =
             at > kNow ? FirstFit(job.gang, at, job.duration_ms) : PlaceNow(job.gang, job.duration_ms);
         if (placement.empty()) continue;
         Take(placement, job.gang.slots_per_rank, at, at + job.duration_ms);
         if (at == kNow) starts.insert(job.id);
         if (at > kNow) predicted[job.id] = at;
+        break;
+      }
+    }
+    // Foretold: as if no more came, and nobody behind them went first.
+    behind.resize(std::min<std::size_t>(behind.size(), cluster_.options.foretold));
+    for (const QueuedJob& job : behind) {
+      for (const UnixMs at : Instants()) {
+        const Placement placement = FirstFit(job.gang, at, job.duration_ms);
+        if (placement.empty()) continue;
+        Take(placement, job.gang.slots_per_rank, at, at + job.duration_ms);
+        predicted[job.id] = at;
         break;
       }
     }
@@ -228,7 +243,8 @@ TEST(SchedulerPropertyTest, SlotsAreNeverBookedTwiceGangsAreWholeAndClosedHostsG
 TEST(SchedulerPropertyTest, StartsAndPredictionsAreThoseOfTheOracle) {
   std::size_t starts_seen = 0, predictions_seen = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
-    const Cluster cluster = RandomCluster(seed);
+    Cluster cluster = RandomCluster(seed);
+    cluster.options.foretold = seed % 4;
     const SchedulerOutput output = cluster.Decide();
     const auto [starts, predicted] = Oracle(cluster).Decide();
     const std::vector<std::uint64_t> started = Started(output);
@@ -239,6 +255,31 @@ TEST(SchedulerPropertyTest, StartsAndPredictionsAreThoseOfTheOracle) {
   }
   EXPECT_GT(starts_seen, kSeeds / 2);  // the clusters are neither empty nor full
   EXPECT_GT(predictions_seen, kSeeds);
+}
+
+TEST(SchedulerPropertyTest, WhatIsForetoldDecidesNothing) {
+  std::size_t foretold = 0;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Cluster cluster = RandomCluster(seed);
+    cluster.options.preemption_gap = 100;
+    cluster.options.reservations = static_cast<std::uint32_t>(seed % 4);
+    const SchedulerOutput plain = cluster.Decide();
+    cluster.options.foretold = 100;
+    const SchedulerOutput told = cluster.Decide();
+    ASSERT_EQ(Started(told), Started(plain)) << "seed " << seed;
+    ASSERT_EQ(Preempted(told), Preempted(plain)) << "seed " << seed;
+    const std::map<std::uint64_t, UnixMs> predicted = Predictions(told);
+    for (const auto& [id, start] : Predictions(plain)) ASSERT_EQ(predicted.at(id), start) << "seed " << seed;
+    for (const auto& [id, wait] : told.waits) {
+      const std::string code = wait.reasons.front().code;
+      const bool never = code == "NEVER_FITS" || (code == "HOSTS_DRAINED" && wait.reasons.size() == 1);
+      ASSERT_EQ(wait.predicted_start_ms == 0, never) << "seed " << seed << " job " << id;
+      ASSERT_EQ(wait.position, plain.waits.at(id).position) << "seed " << seed;
+      ASSERT_EQ(wait.slots_kept, plain.waits.at(id).predicted_start_ms != 0) << "seed " << seed;
+    }
+    foretold += predicted.size() - Predictions(plain).size();
+  }
+  EXPECT_GT(foretold, kSeeds);
 }
 
 TEST(SchedulerPropertyTest, WhoStartsMovesNoPredictionOfThoseAhead) {

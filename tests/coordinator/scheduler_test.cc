@@ -101,7 +101,7 @@ TEST(SchedulerBackfillTest, TheSecondReservationIsRespectedToo) {
   EXPECT_THAT(Started(cluster.Decide()), ElementsAre(3));
 }
 
-TEST(SchedulerBackfillTest, JobsBeyondTheReservationsStartIfTheyFitAndHaveNoPrediction) {
+TEST(SchedulerBackfillTest, JobsBeyondTheReservationsStartIfTheyFitAndAreToldAStartThatMaySlip) {
   Cluster cluster;
   cluster.Host("a", 4);
   cluster.Run(9, {{"a", 2}}, kHour);
@@ -109,11 +109,21 @@ TEST(SchedulerBackfillTest, JobsBeyondTheReservationsStartIfTheyFitAndHaveNoPred
   cluster.Queue(1, 4, kHour);
   cluster.Queue(2, 3, kHour);
   cluster.Queue(3, 2, kHour);
-  const SchedulerOutput output = cluster.Decide();
+  cluster.Queue(4, 4, kHour);
+  SchedulerOutput output = cluster.Decide();
   EXPECT_THAT(Started(output), ElementsAre(3));
   EXPECT_EQ(PredictedIn(output, 2), -1);
-  EXPECT_THAT(Reasons(output, 2), Contains("DEPTH: no start is predicted for it: only the first 1 waiting job get a "
-                                           "prediction"));
+  EXPECT_THAT(Reasons(output, 2),
+              Contains("DEPTH: no start is predicted for it: only the first 1 waiting job get a prediction"));
+  cluster.options.foretold = 1;
+  output = cluster.Decide();
+  EXPECT_THAT(Started(output), ElementsAre(3)) << "as before";
+  EXPECT_EQ(PredictedIn(output, 1), kHour);
+  EXPECT_EQ(PredictedIn(output, 2), 2 * kHour);
+  EXPECT_THAT(
+      Reasons(output, 2),
+      Contains("DEPTH: jobs behind it may start first and delay it: slots are kept only for the first 1 waiting job"));
+  EXPECT_EQ(PredictedIn(output, 4), -1);
 }
 
 TEST(SchedulerBackfillTest, JobsWithoutALimitAreExpectedToRunTheDefaultAndThenAsLongAgain) {

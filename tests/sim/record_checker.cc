@@ -250,8 +250,8 @@ double RecordChecker::RankOf(const Job& job, UnixMs now) const {
 
 void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   std::vector<std::size_t> starts;
-  for (std::size_t i = 0; i < changes.jobs.size(); ++i)
-    if (changes.jobs[i].state() == stillhouse::v1::JOB_STARTING) starts.push_back(i);
+  for (std::size_t i = 0; i < changes.jobs.size(); ++i)  // an mpirun typed by hand asks nobody, and takes no slots
+    if (changes.jobs[i].state() == stillhouse::v1::JOB_STARTING && !changes.jobs[i].attached()) starts.push_back(i);
   if (starts.empty()) return;
   // The last one in queue order has the most above it to delay.
   const std::size_t last =
@@ -272,7 +272,7 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
     if (otherwise == waits_without.end()) {
       Broken(started, fmt::format("takes the slots of job {} above it, which could start", id));
     } else if (const UnixMs predicted = otherwise->second.predicted_start_ms;
-               predicted != 0 && (then.predicted_start_ms == 0 || then.predicted_start_ms > predicted)) {
+               otherwise->second.slots_kept && (then.predicted_start_ms == 0 || then.predicted_start_ms > predicted)) {
       Broken(started, fmt::format("delays job {} above it from {} to {}", id, predicted, then.predicted_start_ms));
     }
   }

@@ -100,6 +100,7 @@ SimDaemon::~SimDaemon() = default;
 SimStore::Around SimDaemon::Store() {
   return {.disk = &disk_,
           .full = around_.disk_full,
+          .closes = [this] { return dice_.Chance(0.5); },
           .dies =
               [this] {
                 if (!dead_ && dice_.Chance(around_.weather->torn_commit)) {
@@ -172,9 +173,12 @@ void SimDaemon::RoundSoon() {
   process_->agents.refused = false;
   const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Settle();
   if (dead_) return Crash();
-  // On a full disk it is taken once there is space.
-  if (process_->coordinator.live().storage_trouble().empty())
+  // On a full disk it is taken once there is space; until then nothing is known but what is on record.
+  if (process_->coordinator.live().storage_trouble().empty()) {
     around_.checker->HasInventory(std::exchange(process_->not_on_record, {}));
+  } else {
+    around_.checker->Recovered(process_->coordinator.state());
+  }
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (commits_ != before && !process_->agents.refused) {
     // All that was decided is written, and nothing is left to decide.

@@ -10,6 +10,8 @@ namespace {
 
 using coordinator::Changes;
 
+Status Closed() { return Error(Code::kResourceExhausted, "the database is closed"); }
+
 template <typename Record>
 void Parse(std::string_view bytes, std::vector<Record>* records) {
   const bool readable = records->emplace_back().ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
@@ -47,6 +49,7 @@ std::vector<Changes> ChangesOf(const KvBatch& batch) {
 }
 
 Status SimStore::Commit(const KvBatch& batch) {
+  if (*around_.full || closed_) closed_ = around_.closes();
   if (*around_.full) return Error(Code::kResourceExhausted, "no space left on device");
   if (around_.dies()) {
     if (around_.whole()) Write(batch);
@@ -67,6 +70,7 @@ void SimStore::Write(const KvBatch& batch) {
 }
 
 Result<std::string> SimStore::Get(std::string_view key) const {
+  if (closed_) return Closed();
   const auto found = around_.disk->records.find(std::string(key));
   if (found == around_.disk->records.end()) return Error(Code::kNotFound, "no record '{}'", key);
   return found->second;
@@ -74,6 +78,7 @@ Result<std::string> SimStore::Get(std::string_view key) const {
 
 Status SimStore::ForEach(std::string_view prefix,
                          const std::function<Status(std::string_view, std::string_view)>& visit) const {
+  if (closed_) return Closed();
   const auto& records = around_.disk->records;
   for (auto at = records.lower_bound(std::string(prefix)); at != records.end() && at->first.starts_with(prefix); ++at)
     STILL_RETURN_IF_ERROR(visit(at->first, at->second));

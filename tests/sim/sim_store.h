@@ -1,5 +1,5 @@
-// The disk under the real journal: batches that are whole or have not happened, a disk that fills up, a writer that
-// dies while it writes. Tells the checker what was committed.
+// The disk under the real journal: batches that are whole or have not happened, a disk that fills up and perhaps cannot
+// be read then, a writer that dies while it writes. Tells the checker what was committed.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,9 @@ class SimStore : public KvStore {
   struct Around {
     SimDisk* disk = nullptr;
     const bool* full = nullptr;
+    // Asked at every commit that finds it full, and at every one after that: whether it cannot be read from here on, as
+    // a database that does not open again.
+    std::function<bool()> closes;
     // Asked at every commit: whether the writer dies in it, and then whether the batch is whole.
     std::function<bool()> dies;
     std::function<bool()> whole;
@@ -41,6 +44,7 @@ class SimStore : public KvStore {
   void Write(const KvBatch& batch);
 
   const Around around_;
+  bool closed_ = false;
 };
 
 // The changes that a batch of the journal was made of, as far as their order tells.

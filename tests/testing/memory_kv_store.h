@@ -1,4 +1,4 @@
-// A key-value store in memory, on a disk that a test fills and frees.
+// A key-value store in memory, on a disk that a test fills and frees, breaks and mends.
 #pragma once
 
 #include <atomic>
@@ -12,9 +12,10 @@
 
 namespace still::testing {
 
-// What is stored, and whether there is space: outlives the store, as a disk does.
+// What is stored, and whether there is space and it can be read: outlives the store, as a disk does.
 struct MemoryDisk {
   std::atomic<bool> full = false;
+  std::atomic<bool> unreadable = false;
   std::atomic<int> refusals = 0;
   std::mutex mutex;
   std::map<std::string, std::string> records;
@@ -35,6 +36,7 @@ class MemoryKvStore : public KvStore {
     return Ok();
   }
   Result<std::string> Get(std::string_view key) const override {
+    if (disk_->unreadable) return Unreadable();
     const std::scoped_lock lock(disk_->mutex);
     const auto found = disk_->records.find(std::string(key));
     if (found == disk_->records.end()) return Error(Code::kNotFound, "no record '{}'", key);
@@ -42,6 +44,7 @@ class MemoryKvStore : public KvStore {
   }
   Status ForEach(std::string_view prefix,
                  const std::function<Status(std::string_view, std::string_view)>& visit) const override {
+    if (disk_->unreadable) return Unreadable();
     std::map<std::string, std::string> records;
     {
       const std::scoped_lock lock(disk_->mutex);
@@ -54,6 +57,8 @@ class MemoryKvStore : public KvStore {
   }
 
  private:
+  static Status Unreadable() { return Error(Code::kDataLoss, "input/output error"); }
+
   const std::shared_ptr<MemoryDisk> disk_;
 };
 
