@@ -45,9 +45,10 @@ class RpcControlLink final : public ControlLink {
   void ReportProgress(const StageProgress& progress) override {
     ++signs_;
     const Clock::TimePoint now = options_.clock->Now();
-    const bool last = progress.total > 0 && progress.done == progress.total;
+    const bool last = progress.total > 0 && progress.done == progress.total && last_done_ != progress.done;
     if (!last && last_progress_ && now - *last_progress_ < options_.progress_interval) return;
     last_progress_ = now;
+    last_done_ = progress.done;
 
     v1::Envelope envelope;
     v1::Progress& message = *envelope.mutable_progress();
@@ -65,6 +66,7 @@ class RpcControlLink final : public ControlLink {
   Result<ShardLease> NextShard() override {
     lease_ = 0;
     signs_ = 0;
+    last_done_.reset();
     while (true) {
       STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant grant, AskForLease());
       switch (grant.answer()) {
@@ -233,7 +235,8 @@ class RpcControlLink final : public ControlLink {
   const std::uint32_t rank_;
   const ControlLinkOptions options_;
   const std::uint64_t incarnation_ = DrawIncarnation();
-  std::optional<Clock::TimePoint> last_progress_;
+  std::optional<Clock::TimePoint> last_progress_;  // when it was sent,
+  std::optional<std::uint64_t> last_done_;         // and what of this shard
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
   std::uint64_t lease_ = 0;  // of the shard in hand

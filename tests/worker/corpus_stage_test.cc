@@ -46,7 +46,8 @@ TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
   task.corpus = identity.Digest();
   task.identity = identity.text();
   IdleLink link;
-  const auto run = [&] { return RunCorpusStage(task, link); };
+  ProgressWriter words;
+  const auto run = [&] { return RunCorpusStage(task, link, words); };
   ASSERT_OK(run());
   EXPECT_EQ(link.asked, 1);
   ASSERT_OK(WriteFileAtomically(book, "one two one one")) << "of the same size";
