@@ -100,9 +100,9 @@ class Run {
   // A request to stop ends it: what is made of it stands, and the next run goes on from there.
   Status BuildCorpusHere(const std::atomic<int>& stops) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options, spec_.digest()));
+    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
     return shards::BuildCorpus(
-        options, identity, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+        options, inputs, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
           callbacks_.on_progress({.done = progress.input_bytes,
                                   .total = input_bytes,
                                   .unit = "bytes",
@@ -161,8 +161,8 @@ class Run {
   // A round a pass.
   Status DivideCorpus(AgentJob* job) const {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options, spec_.digest()));
-    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, identity, artifacts_));
+    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
+    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, inputs, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
     STILL_ASSIGN_OR_RETURN(const std::uint32_t pieces, build->Tasks(shards::CorpusPass::kTokenise));
     job->rounds = {{.shard = "piece", .shards = pieces}, {.shard = "deal", .shards = 1}, {.shard = "shard"}};

@@ -106,7 +106,7 @@ class PipelineRunTest : public ::testing::Test {
     config_.mutable_corpus()->set_heldout_percent(0);
     const TeacherFacts teacher = {.layers = 6, .max_positions = 512};
     ASSERT_OK(ResolveConfig(teacher, false, &config_));
-    plan_ = MakePlan(config_, teacher, shards::CorpusIdentity(shards::CorpusOptionsOf(config_.corpus())).value());
+    plan_ = MakePlan(config_, teacher, shards::ReadCorpusInputs(shards::CorpusOptionsOf(config_.corpus()))->identity);
   }
 
   Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {

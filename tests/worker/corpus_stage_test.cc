@@ -42,7 +42,7 @@ TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
   task.artifacts_root = directory.path() + "/artifacts";
   task.corpus_options.books = {book};
   task.corpus_options.vocab = vocab;
-  const IdentityBuilder identity = shards::CorpusIdentity(task.corpus_options).value();
+  const IdentityBuilder identity = shards::ReadCorpusInputs(task.corpus_options)->identity;
   task.corpus = identity.Digest();
   task.identity = identity.text();
   IdleLink link;
