@@ -35,6 +35,18 @@ std::uint32_t RanksOf(const AgentTask& task) {
   return ranks;
 }
 
+std::string JobDirectory(const JobSpec& spec) {
+  return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
+}
+
+// Of ranks that were killed after they had renamed the artifact. For who has the lock.
+void RemoveRemains(const JobSpec& spec) {
+  if (spec.kind() != ArtifactKind(Stage::kCorpus)) return;
+  const ArtifactStore artifacts(spec.artifacts_root());
+  if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts, spec.digest()); !removed.ok())
+    LogWarn("corpus: leftovers were not removed: {}", removed.message());
+}
+
 class Run {
  public:
   Run(const AgentTask& task, cluster::Launcher& launcher, Clock& clock, const AgentCallbacks& callbacks)
@@ -43,8 +55,7 @@ class Run {
         stage_(StageOfWire(spec_.stage())),
         name_(StageName(stage_)),
         artifacts_(spec_.artifacts_root()),
-        job_directory_(
-            JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", spec_.kind(), spec_.digest()))),
+        job_directory_(JobDirectory(spec_)),
         launcher_(launcher),
         clock_(clock),
         callbacks_(callbacks) {}
@@ -68,7 +79,7 @@ class Run {
       lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
     }
     if (IsMade()) {
-      if (lock.ok()) RemoveRemains();
+      if (lock.ok()) RemoveRemains(spec_);
       return Ok();
     }
     if (lock.status().code() == Code::kUnavailable)
@@ -86,15 +97,8 @@ class Run {
     // A host that was lost on the way removes nothing.
     if (const Status removed = RemoveTemporariesOf(path); !removed.ok())
       LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
-    RemoveRemains();
+    RemoveRemains(spec_);
     return Ok();
-  }
-
-  // Of a rank that was killed after it had renamed the artifact.
-  void RemoveRemains() const {
-    if (stage_ != Stage::kCorpus) return;
-    if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts_, spec_.digest()); !removed.ok())
-      LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
   }
 
   // A request to stop ends it: what is made of it stands, and the next run goes on from there.
@@ -227,6 +231,12 @@ class Run {
 }  // namespace
 
 bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest()); }
+
+bool IsMadeToReuse(const JobSpec& spec) {
+  if (!IsMade(spec)) return false;
+  if (FileLock::TryAcquire(JoinPath(JobDirectory(spec), "lock")).ok()) RemoveRemains(spec);
+  return true;
+}
 
 bool MadeInAgent(const AgentTask& task) {
   return task.spec().stage() == stillhouse::v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;

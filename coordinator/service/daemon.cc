@@ -218,7 +218,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .worker = options.worker,
                            .mpirun = options.mpirun,
                            .access = AccessOf(options),
-                           .is_made = IsMade,
+                           .is_made = IsMadeToReuse,
                            .look_in_threads = true},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
