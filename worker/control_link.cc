@@ -69,9 +69,9 @@ class RpcControlLink final : public ControlLink {
     last_done_.reset();
     while (true) {
       STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant grant, AskForLease());
+      lease_ = grant.lease();
       switch (grant.answer()) {
         case v1::LEASE_ANSWER_SHARD:
-          lease_ = grant.lease();
           return ShardLease{.kind = ShardLease::Kind::kShard, .round = grant.round(), .shard = grant.shard()};
         case v1::LEASE_ANSWER_COMMIT: return ShardLease{.kind = ShardLease::Kind::kCommit, .tokens = grant.tokens()};
         case v1::LEASE_ANSWER_DONE: return ShardLease{.kind = ShardLease::Kind::kDone};
@@ -239,7 +239,7 @@ class RpcControlLink final : public ControlLink {
   std::optional<std::uint64_t> last_done_;         // and what of this shard
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
-  std::uint64_t lease_ = 0;  // of the shard in hand
+  std::uint64_t lease_ = 0;  // of the shard in hand, or of the commit
   std::uint64_t signs_ = 0;  // of progress in it
   Status fenced_;            // not Ok from the moment that this rank is
   std::optional<std::uint64_t> published_step_;

@@ -78,7 +78,11 @@ class LeasedWork {
     WorkMeasures measures{.seconds = SecondsSince(clock_, start_)};
     measures.tokens_per_second = static_cast<double>(tokens) / measures.seconds;
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
-    STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
+    {
+      progress_.done = 0;  // of the commit
+      const BeatListener renewal([this] { control_.ReportProgress(progress_); });
+      STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
+    }
     control_.ReportResult(Ok());
     return Ok();
   }
@@ -94,8 +98,8 @@ class LeasedWork {
 
 }  // namespace
 
-Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control,
-                     ProgressWriter& words, const Clock& clock) {
+Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+                     const Clock& clock) {
   return LeasedWork(stage, artifact, control, words, clock).Run();
 }
 

@@ -46,7 +46,8 @@ struct MadeFor;
 
 class CorpusBuild {
  public:
-  // Of the inputs nothing is looked at any more but sizes. Removes what killed processes of this host left half made, and what is left of the pieces when the artifact stands.
+  // Of the inputs nothing is looked at any more but sizes. Removes what killed processes of this host left half made,
+  // and what is left of the pieces when the artifact stands.
   // `piece_bytes`: the same for all who build one corpus; others than the usual ones are for tests.
   static Result<CorpusBuild> Open(const CorpusOptions& options, const CorpusInputs& inputs,
                                   const ArtifactStore& artifacts, const PieceBytes& piece_bytes = {});

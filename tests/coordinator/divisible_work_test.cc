@@ -177,6 +177,24 @@ TEST_F(DivisibleWorkTest, ADeathInTheCommitLeavesItToAnother) {
   EXPECT_EQ(Ask(1).answer(), kCommit);
 }
 
+TEST_F(DivisibleWorkTest, ASlowCommitIsItsRanksAsLongAsThatGoesOn) {
+  for (std::uint32_t round = 0; round < 2; ++round) DoRound(round);
+  ASSERT_OK(Done(0, Ask(0)));
+  ASSERT_OK(Done(0, Ask(0)));
+  const LeaseGrant commit = Ask(0);
+  ASSERT_EQ(commit.answer(), kCommit);
+  stillhouse::v1::Progress progress;
+  progress.set_lease(commit.lease());
+  for (std::uint64_t minute = 1; minute < 4; ++minute) {
+    Pass(seconds(50));
+    progress.set_signs(minute);
+    work_.NoteProgress(0, progress, now_);
+    EXPECT_EQ(Ask(1).answer(), kWait);
+  }
+  Pass(seconds(61));
+  EXPECT_EQ(Ask(1).answer(), kCommit);
+}
+
 TEST_F(DivisibleWorkTest, SignsOfProgressRenewWhereNothingIsCounted) {
   DoRound(0);
   work_.NoteDeath(0);

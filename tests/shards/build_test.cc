@@ -31,12 +31,11 @@ class BuildCorpusTest : public TextFixture {
     if (!inputs.ok()) return inputs.status();
     const ArtifactStore artifacts(directory_ + "/" + root);
     corpus_ = artifacts.PathOf("corpus", inputs->identity.Digest());
-    return BuildCorpus(options_, *inputs, artifacts,
-                       [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
-                         progress_ = progress;
-                         input_bytes_ = input_bytes;
-                         return stop_ ? Error(Code::kCancelled, "enough") : Ok();
-                       });
+    return BuildCorpus(options_, *inputs, artifacts, [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
+      progress_ = progress;
+      input_bytes_ = input_bytes;
+      return stop_ ? Error(Code::kCancelled, "enough") : Ok();
+    });
   }
 
   std::vector<std::vector<TokenId>> Sequences(Split split) {

@@ -65,7 +65,9 @@ class CorpusBuildFixture : public TextFixture {
   }
 
   ArtifactStore Artifacts(const std::string& root) const { return ArtifactStore(directory_ + "/" + root); }
-  std::string CorpusPath(const std::string& root) const { return Artifacts(root).PathOf("corpus", inputs_.identity.Digest()); }
+  std::string CorpusPath(const std::string& root) const {
+    return Artifacts(root).PathOf("corpus", inputs_.identity.Digest());
+  }
   std::string PiecePath(const std::string& root, const std::string& name) const {
     return CorpusPath(root) + ".pieces/" + name;
   }

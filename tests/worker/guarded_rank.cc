@@ -32,10 +32,10 @@ int main(int argc, char** argv) {
     progress.Enter(Phase::kCompute);
     progress.Enter(Phase::kReduce);
   }
-  progress.Enter(behaviour == "reduces"                           ? Phase::kReduce
-                 : behaviour == "stage"                           ? Phase::kStage
+  progress.Enter(behaviour == "reduces"                          ? Phase::kReduce
+                 : behaviour == "stage"                          ? Phase::kStage
                  : behaviour == "commit" || behaviour == "beats" ? Phase::kCommit
-                                                                  : Phase::kCompute);
+                                                                 : Phase::kCompute);
   std::printf("guardian %d\n", (*guardian)->pid());
   std::fflush(stdout);
   if (behaviour == "beats") {

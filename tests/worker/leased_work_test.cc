@@ -169,8 +169,8 @@ TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
   link.on_request = note;
   artifact.on_make = note;
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
-  EXPECT_THAT(phases, ElementsAre(Phase::kStage, Phase::kPiece, Phase::kStage, Phase::kCopy, Phase::kStage,
-                                  Phase::kCommit));
+  EXPECT_THAT(phases,
+              ElementsAre(Phase::kStage, Phase::kPiece, Phase::kStage, Phase::kCopy, Phase::kStage, Phase::kCommit));
 }
 
 TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {

@@ -72,8 +72,7 @@ Status RunCorpusStage(const Task& task, ControlLink& control, ProgressWriter& wo
   if (artifacts.Has("corpus", task.corpus)) return Ok();  // while this rank was starting, perhaps
 
   // This host may have other files under the names of the inputs.
-  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs,
-                         shards::ReadCorpusInputs(task.corpus_options, task.corpus));
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(task.corpus_options, task.corpus));
   STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(task.corpus_options, inputs, artifacts));
   Corpus corpus(std::move(build));
   return RunLeasedWork("corpus", corpus, control, words);
