@@ -78,7 +78,7 @@ TEST_F(DivisibleWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThrough
   EXPECT_THAT(given, ElementsAre("0/0", "0/1", "0/2", "1/0", "2/0", "2/1"));
   EXPECT_EQ(grant.answer(), kCommit);
   EXPECT_EQ(grant.tokens(), 300u);
-  EXPECT_EQ(grant.lease(), 0u);
+  EXPECT_EQ(grant.lease(), 7u);
   EXPECT_EQ(work_.units(), 30u) << "the rounds after the first count nothing,";
   EXPECT_EQ(work_.reached(), 33u) << "but are something gained";
 }
