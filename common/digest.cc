@@ -9,10 +9,16 @@
 #include <cerrno>
 #include <vector>
 
+#include "common/beat.h"
 #include "common/bytes.h"
 #include "common/files.h"
 
 namespace still {
+namespace {
+
+constexpr std::size_t kBytesAtOnce = std::size_t{1} << 20;
+
+}  // namespace
 
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
@@ -28,7 +34,13 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::Update(std::span<const std::byte> bytes) {
-  STILL_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1, "Update after Finish");
+  while (true) {
+    const auto part = bytes.first(std::min(bytes.size(), kBytesAtOnce));
+    STILL_CHECK(EVP_DigestUpdate(context_->evp, part.data(), part.size()) == 1, "Update after Finish");
+    bytes = bytes.subspan(part.size());
+    if (bytes.empty()) return;
+    Beat();
+  }
 }
 
 void Sha256::Update(std::string_view bytes) { Update(AsBytes(bytes)); }
@@ -40,6 +52,11 @@ Sha256Digest Sha256::Finish() {
 }
 
 Sha256Digest Sha256Of(std::span<const std::byte> bytes) {
+  if (bytes.size() > kBytesAtOnce) {
+    Sha256 sha;
+    sha.Update(bytes);
+    return sha.Finish();
+  }
   Sha256Digest digest;
   STILL_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1,
               "OpenSSL offers no SHA-256");
@@ -59,12 +76,13 @@ Result<Sha256Digest> Sha256OfFile(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, "cannot open", path);
   Sha256 sha;
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  std::vector<std::byte> buffer(kBytesAtOnce);
   ssize_t got = 0;
   while ((got = read(fd, buffer.data(), buffer.size())) != 0) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) break;
     sha.Update(std::span(buffer).first(static_cast<std::size_t>(got)));
+    Beat();
   }
   const int error = errno;
   close(fd);

@@ -1,7 +1,6 @@
 #include "common/files.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/beat.h"
 #include "common/bytes.h"
 #include "common/fault_point.h"
 #include "common/host_name.h"
@@ -78,6 +78,7 @@ Status SyncPath(const std::string& path, int flags) {
   if (fsync(fd.get()) != 0 && !(errno == EINVAL && (flags & O_DIRECTORY) != 0)) {
     return ErrnoStatus(errno, "cannot sync", path);
   }
+  Beat();
   return Ok();
 }
 
@@ -92,9 +93,10 @@ int RenameToNew(const std::string& from, const std::string& to, bool directory) 
 
 Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    const ssize_t written = write(fd, bytes.data(), std::min(bytes.size(), kBufferBytes));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return ErrnoStatus(errno, "cannot write", path);
+    Beat();
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return Ok();
@@ -175,9 +177,10 @@ Result<std::string> ReadFile(const std::string& path) {
   std::size_t used = 0;
   while (true) {  // until the end, not to the size: special files have none
     contents.resize(std::max(used + 4096, static_cast<std::size_t>(info.st_size) + 1));
-    const ssize_t got = read(fd.get(), contents.data() + used, contents.size() - used);
+    const ssize_t got = read(fd.get(), contents.data() + used, std::min(contents.size() - used, kBufferBytes));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(errno, "cannot read", path);
+    Beat();
     if (got == 0) break;
     used += static_cast<std::size_t>(got);
   }
@@ -232,6 +235,13 @@ Result<std::vector<std::string>> ListFilesRecursively(const std::string& path) {
 
 Status RemoveAll(const std::string& path) {
   std::error_code error;
+  if (fs::is_directory(fs::symlink_status(path, error))) {  // of many files, perhaps
+    for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+      std::error_code again;  // is tried below, and said there
+      fs::remove_all(at->path(), again);
+      Beat();
+    }
+  }
   fs::remove_all(path, error);
   return error ? ErrnoStatus(error.value(), "cannot remove", path) : Ok();
 }
@@ -256,6 +266,7 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   if (S_ISDIR(info.st_mode)) return ErrnoStatus(EISDIR, "cannot map", path);
   MappedFile file;
   file.path_ = path;
+  Beat();
   if (info.st_size == 0) return file;
   void* data = mmap(nullptr, static_cast<std::size_t>(info.st_size), PROT_READ, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return ErrnoStatus(errno, "cannot map", path);
@@ -330,6 +341,7 @@ Status AtomicFile::Commit() {
   STILL_RETURN_IF_ERROR(Flush());
   STILL_RETURN_IF_ERROR(FaultPoint("fsync").WithContext(path_));
   if (SyncWanted() && fsync(fd_) != 0) return failure_ = ErrnoStatus(errno, "cannot sync", path_);
+  Beat();
   STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(path_));
   const int failed = replaces_ ? rename(temporary_.c_str(), path_.c_str()) : RenameToNew(temporary_, path_, false);
   if (failed != 0) return failure_ = ErrnoStatus(errno, "cannot create", path_);
@@ -395,26 +407,6 @@ Status RemoveStaleTemporaries(const std::string& directory, std::string_view pre
     STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(JoinPath(directory, name))));  // another process may be at it, too
   }
   return Ok();
-}
-
-Result<FileLock> FileLock::TryAcquire(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0) return ErrnoStatus(errno, "cannot open lock", path);
-  FileLock lock(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
-  if (errno != EWOULDBLOCK) return ErrnoStatus(errno, "cannot lock", path);
-  return Error(Code::kUnavailable, "{} is locked by another process: wait for it to end, or stop it", path);
-}
-
-FileLock::~FileLock() {
-  if (fd_ >= 0) close(fd_);
-}
-
-FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-FileLock& FileLock::operator=(FileLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
 }
 
 }  // namespace still

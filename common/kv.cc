@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "common/beat.h"
 #include "common/bytes.h"
 #include "common/digest.h"
 #include "common/fault_point.h"
@@ -78,8 +79,10 @@ class Writer final : public SealedKvWriter {
   Status Seal(std::string_view properties) override {
     STILL_RETURN_IF_ERROR(Append(kProperties, "", properties));
     rocksdb::Status status = table_.Finish();
+    Beat();
     if (status.ok()) status = Ingest();
     if (!status.ok()) return WriteFailed(status, path_);
+    Beat();
     STILL_RETURN_IF_ERROR(FaultPoint("kv.seal"));
     return staged_->Commit();
   }
@@ -90,6 +93,7 @@ class Writer final : public SealedKvWriter {
     stored_.assign(value);
     AppendLittleEndian(stored_, RecordCrc(stored_key_, value));
     const rocksdb::Status status = table_.Put(stored_key_, stored_);
+    Beat();
     return status.ok() ? Ok() : WriteFailed(status, path_);
   }
 
@@ -181,6 +185,7 @@ Result<std::unique_ptr<SealedKv>> SealedKv::Open(const std::string& path) {
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(DatabaseOptions(), path, &opened);
   if (!status.ok()) return ReadFailed(status, path);
+  Beat();
   auto reader = std::make_unique<Reader>(path, std::unique_ptr<rocksdb::DB>(opened));
   STILL_RETURN_IF_ERROR(reader->ReadProperties());
   return std::unique_ptr<SealedKv>(std::move(reader));

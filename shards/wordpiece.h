@@ -28,6 +28,8 @@ class Tokenizer {
   // Appends the ids of `utf8`'s pieces; adds no [CLS] or [SEP]. Bytes that are not UTF-8 are skipped.
   void Encode(std::string_view utf8, std::vector<TokenId>* out) const;
 
+  // The bytes of the file.
+  const std::string& vocabulary() const { return *vocabulary_; }
   std::string_view Piece(TokenId id) const { return pieces_[id]; }
   std::uint32_t vocabulary_size() const { return static_cast<std::uint32_t>(pieces_.size()); }
   const SpecialTokens& special_tokens() const { return special_; }

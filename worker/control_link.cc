@@ -45,9 +45,10 @@ class RpcControlLink final : public ControlLink {
   void ReportProgress(const StageProgress& progress) override {
     ++signs_;
     const Clock::TimePoint now = options_.clock->Now();
-    const bool last = progress.total > 0 && progress.done == progress.total;
+    const bool last = progress.total > 0 && progress.done == progress.total && last_done_ != progress.done;
     if (!last && last_progress_ && now - *last_progress_ < options_.progress_interval) return;
     last_progress_ = now;
+    last_done_ = progress.done;
 
     v1::Envelope envelope;
     v1::Progress& message = *envelope.mutable_progress();
@@ -65,11 +66,12 @@ class RpcControlLink final : public ControlLink {
   Result<ShardLease> NextShard() override {
     lease_ = 0;
     signs_ = 0;
+    last_done_.reset();
     while (true) {
       STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant grant, AskForLease());
+      lease_ = grant.lease();
       switch (grant.answer()) {
         case v1::LEASE_ANSWER_SHARD:
-          lease_ = grant.lease();
           return ShardLease{.kind = ShardLease::Kind::kShard, .round = grant.round(), .shard = grant.shard()};
         case v1::LEASE_ANSWER_COMMIT: return ShardLease{.kind = ShardLease::Kind::kCommit, .tokens = grant.tokens()};
         case v1::LEASE_ANSWER_DONE: return ShardLease{.kind = ShardLease::Kind::kDone};
@@ -233,10 +235,11 @@ class RpcControlLink final : public ControlLink {
   const std::uint32_t rank_;
   const ControlLinkOptions options_;
   const std::uint64_t incarnation_ = DrawIncarnation();
-  std::optional<Clock::TimePoint> last_progress_;
+  std::optional<Clock::TimePoint> last_progress_;  // when it was sent,
+  std::optional<std::uint64_t> last_done_;         // and what of this shard
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
-  std::uint64_t lease_ = 0;  // of the shard in hand
+  std::uint64_t lease_ = 0;  // of the shard in hand, or of the commit
   std::uint64_t signs_ = 0;  // of progress in it
   Status fenced_;            // not Ok from the moment that this rank is
   std::optional<std::uint64_t> published_step_;

@@ -56,7 +56,7 @@ class ControlLink {
  public:
   virtual ~ControlLink() = default;
   // Never blocks; within a lease every call is a sign of progress, which renews it. At most one report a
-  // `progress_interval` is sent, the others are dropped; done == total always goes.
+  // `progress_interval` is sent, the others are dropped; the first with done == total goes.
   virtual void ReportProgress(const StageProgress& progress) = 0;
   // What to do next. Waits, for ever if it must, while others hold all that is left: one of them may die. Gives up the
   // shard in hand, which ReportProgress and ShardDone speak of. ABORTED when this generation is over.

@@ -1,5 +1,6 @@
 #include "worker/leased_work.h"
 
+#include "common/beat.h"
 #include "common/log.h"
 
 namespace still::worker {
@@ -7,16 +8,19 @@ namespace {
 
 class LeasedWork {
  public:
-  LeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, const Clock& clock)
+  LeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+             const Clock& clock)
       : stage_(stage),
         artifact_(artifact),
         control_(control),
+        words_(words),
         clock_(clock),
         progress_{.total = artifact.TotalUnits(), .unit = artifact.Unit()} {}
 
   Status Run() {
     control_.ReportProgress(progress_);
     while (true) {
+      words_.Enter(Phase::kStage);
       STILL_ASSIGN_OR_RETURN(const ShardLease lease, control_.NextShard());
       switch (lease.kind) {
         case ShardLease::Kind::kShard: STILL_RETURN_IF_ERROR(Do({.round = lease.round, .shard = lease.shard})); break;
@@ -28,6 +32,7 @@ class LeasedWork {
 
  private:
   Status Do(ShardId id) {
+    words_.Enter(artifact_.PhaseOf(id));
     const std::uint64_t tokens_before = progress_.tokens;
     FinishedShard finished{.round = id.round, .shard = id.shard};
     STILL_ASSIGN_OR_RETURN(finished.units, artifact_.UnitsOf(id));
@@ -53,6 +58,7 @@ class LeasedWork {
   Result<std::string> Make(ShardId id, std::string* computed) {
     const StageProgress before = progress_;
     progress_.done = 0;
+    const BeatListener renewal([this] { control_.ReportProgress(progress_); });
     return artifact_.Make(
         id,
         [&](const ShardProgress& made) {
@@ -62,16 +68,21 @@ class LeasedWork {
             const auto known = before.values.find(name);
             progress_.values[name] = value + (known == before.values.end() ? 0 : known->second);
           }
-          control_.ReportProgress(progress_);
+          Beat();
         },
         computed);
   }
 
   Status Commit(std::uint64_t tokens) {
+    words_.Enter(Phase::kCommit);
     WorkMeasures measures{.seconds = SecondsSince(clock_, start_)};
     measures.tokens_per_second = static_cast<double>(tokens) / measures.seconds;
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
-    STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
+    {
+      progress_.done = 0;  // of the commit
+      const BeatListener renewal([this] { control_.ReportProgress(progress_); });
+      STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
+    }
     control_.ReportResult(Ok());
     return Ok();
   }
@@ -79,6 +90,7 @@ class LeasedWork {
   const std::string& stage_;
   DivisibleArtifact& artifact_;
   ControlLink& control_;
+  ProgressWriter& words_;
   const Clock& clock_;
   const Clock::TimePoint start_ = clock_.Now();
   StageProgress progress_;  // `done` of the shard in hand, the rest of all that this rank made
@@ -86,8 +98,9 @@ class LeasedWork {
 
 }  // namespace
 
-Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, const Clock& clock) {
-  return LeasedWork(stage, artifact, control, clock).Run();
+Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+                     const Clock& clock) {
+  return LeasedWork(stage, artifact, control, words, clock).Run();
 }
 
 }  // namespace still::worker

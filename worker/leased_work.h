@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/status.h"
 #include "worker/control_link.h"
+#include "worker/guardian/progress_words.h"
 
 namespace still::worker {
 
@@ -43,6 +44,8 @@ class DivisibleArtifact {
   // What a shard counts of it. INTERNAL when there is no such shard.
   virtual Result<std::uint64_t> UnitsOf(ShardId id) const = 0;
 
+  // Where a rank is that makes it.
+  virtual Phase PhaseOf(ShardId id) const = 0;
   // The digest of a shard that is made, by an earlier launch or by a rank that died since. NOT_FOUND when it is not.
   virtual Result<std::string> MadeDigest(ShardId id) const = 0;
   // Makes it and returns its digest. DATA_LOSS, with the digest of this rank's result in `*computed`, when another
@@ -59,8 +62,9 @@ class DivisibleArtifact {
 };
 
 // Until there is nothing left to do, for anybody. The rank that puts the artifact together reports the result at once:
-// the others wait for it.
-Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control,
+// the others wait for it. A beat (common/beat.h) renews the lease of the shard that
+// is made, or of the commit.
+Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
                      const Clock& clock = Clock::System());
 
 }  // namespace still::worker

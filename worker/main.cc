@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "common/beat.h"
 #include "common/fault_point.h"
 #include "common/log.h"
 #include "common/scratch_directory.h"
@@ -32,7 +33,7 @@ namespace {
 
 Status RunStage(const StageContext& context) {
   switch (context.task.stage) {
-    case Stage::kCorpus: return RunCorpusStage(context.task, context.control);
+    case Stage::kCorpus: return RunCorpusStage(context.task, context.control, context.progress);
     case Stage::kTeacher: return RunTeacherStage(context);
     case Stage::kTargets: return RunTargetsStage(context);
     case Stage::kTrain: return RunTrainStage(context);
@@ -108,6 +109,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());
+  const BeatListener beats([&progress] { progress.Beat(); });
   progress.Enter(Phase::kStart);
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);
@@ -118,7 +120,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
       ConnectControlLink(task->endpoint, task->generation, rank, {.keys = task->keys});
   if (!control.ok()) Die(nullptr, control.status());
 
-  progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? Phase::kStart : Phase::kStage);
+  progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? Phase::kStart : Phase::kLoad);
   const Status status = RunStageCatching({*task, (*mpi)->world(), **control, progress});
   if (!status.ok() && status.code() != Code::kCancelled) Die(control->get(), status);
   ShutDown(std::move(*mpi), **control, progress, status);

@@ -18,7 +18,7 @@ struct StageContext {
 };
 
 // Leased pieces of the input -> shards of token sequences.
-Status RunCorpusStage(const Task& task, ControlLink& control);
+Status RunCorpusStage(const Task& task, ControlLink& control, ProgressWriter& words);
 Status RunTeacherStage(const StageContext& context);   // import; fit a head by masked LM when there is none
 Status RunTargetsStage(const StageContext& context);   // leased shards -> teacher forward -> target cache
 Status RunTrainStage(const StageContext& context);     // exact steps -> student

@@ -29,6 +29,7 @@ stillhouse::v1::LeaseGrant DivisibleWork::Answer(std::uint32_t rank, std::uint64
   if (request < ask.request || ask.round < round) return grant;
   const std::optional<Lease> lease = tables_.back().Grant(rank, request, now);
   if (!lease) return grant;
+  grant.set_lease(lease->id);
   if (InCommit()) {
     grant.set_answer(stillhouse::v1::LEASE_ANSWER_COMMIT);
     grant.set_tokens(tokens());
@@ -40,7 +41,6 @@ stillhouse::v1::LeaseGrant DivisibleWork::Answer(std::uint32_t rank, std::uint64
   grant.set_answer(stillhouse::v1::LEASE_ANSWER_SHARD);
   grant.set_round(static_cast<std::uint32_t>(round));
   grant.set_shard(lease->shard);
-  grant.set_lease(lease->id);
   return grant;
 }
 

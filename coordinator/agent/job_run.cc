@@ -35,6 +35,18 @@ std::uint32_t RanksOf(const AgentTask& task) {
   return ranks;
 }
 
+std::string JobDirectory(const JobSpec& spec) {
+  return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
+}
+
+// Of ranks that were killed after they had renamed the artifact. For who has the lock.
+void RemoveRemains(const JobSpec& spec) {
+  if (spec.kind() != ArtifactKind(Stage::kCorpus)) return;
+  const ArtifactStore artifacts(spec.artifacts_root());
+  if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts, spec.digest()); !removed.ok())
+    LogWarn("corpus: leftovers were not removed: {}", removed.message());
+}
+
 class Run {
  public:
   Run(const AgentTask& task, cluster::Launcher& launcher, Clock& clock, const AgentCallbacks& callbacks)
@@ -43,8 +55,7 @@ class Run {
         stage_(StageOfWire(spec_.stage())),
         name_(StageName(stage_)),
         artifacts_(spec_.artifacts_root()),
-        job_directory_(
-            JoinPath(JoinPath(artifacts_.root(), "jobs"), fmt::format("{}-{}", spec_.kind(), spec_.digest()))),
+        job_directory_(JobDirectory(spec_)),
         launcher_(launcher),
         clock_(clock),
         callbacks_(callbacks) {}
@@ -68,7 +79,7 @@ class Run {
       lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
     }
     if (IsMade()) {
-      if (lock.ok()) RemoveRemains();
+      if (lock.ok()) RemoveRemains(spec_);
       return Ok();
     }
     if (lock.status().code() == Code::kUnavailable)
@@ -86,23 +97,16 @@ class Run {
     // A host that was lost on the way removes nothing.
     if (const Status removed = RemoveTemporariesOf(path); !removed.ok())
       LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
-    RemoveRemains();
+    RemoveRemains(spec_);
     return Ok();
-  }
-
-  // Of a rank that was killed after it had renamed the artifact.
-  void RemoveRemains() const {
-    if (stage_ != Stage::kCorpus) return;
-    if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts_, spec_.digest()); !removed.ok())
-      LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
   }
 
   // A request to stop ends it: what is made of it stands, and the next run goes on from there.
   Status BuildCorpusHere(const std::atomic<int>& stops) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options, spec_.digest()));
+    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
     return shards::BuildCorpus(
-        options, identity, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+        options, inputs, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
           callbacks_.on_progress({.done = progress.input_bytes,
                                   .total = input_bytes,
                                   .unit = "bytes",
@@ -161,8 +165,8 @@ class Run {
   // A round a pass.
   Status DivideCorpus(AgentJob* job) const {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(options, spec_.digest()));
-    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, identity, artifacts_));
+    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
+    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, inputs, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
     STILL_ASSIGN_OR_RETURN(const std::uint32_t pieces, build->Tasks(shards::CorpusPass::kTokenise));
     job->rounds = {{.shard = "piece", .shards = pieces}, {.shard = "deal", .shards = 1}, {.shard = "shard"}};
@@ -227,6 +231,12 @@ class Run {
 }  // namespace
 
 bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest()); }
+
+bool IsMadeToReuse(const JobSpec& spec) {
+  if (!IsMade(spec)) return false;
+  if (FileLock::TryAcquire(JoinPath(JobDirectory(spec), "lock")).ok()) RemoveRemains(spec);
+  return true;
+}
 
 bool MadeInAgent(const AgentTask& task) {
   return task.spec().stage() == stillhouse::v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;

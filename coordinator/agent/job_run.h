@@ -17,6 +17,8 @@ namespace still::coordinator {
 
 // Whether the artifact of a job stands. Asks its file system, which may take its time.
 bool IsMade(const stillhouse::v1::JobSpec& spec);
+// The same, for who would reuse it: what killed processes left of its making goes, unless somebody is at it.
+bool IsMadeToReuse(const stillhouse::v1::JobSpec& spec);
 
 struct JobRunOptions {
   // Another run may be at the same artifact under the same root: wait for it, or fail with UNAVAILABLE.

@@ -102,9 +102,9 @@ Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVaria
     const std::string key = ToYaml(next.config.corpus());
     auto corpus = corpora.find(key);
     if (corpus == corpora.end()) {
-      Result<IdentityBuilder> identity = shards::CorpusIdentity(shards::CorpusOptionsOf(next.config.corpus()));
-      if (!identity.ok()) return failed(identity.status());
-      corpus = corpora.emplace(key, std::move(*identity)).first;
+      const auto inputs = shards::ReadCorpusInputs(shards::CorpusOptionsOf(next.config.corpus()));
+      if (!inputs.ok()) return failed(inputs.status());
+      corpus = corpora.emplace(key, inputs->identity).first;
     }
     next.plan = MakePlan(next.config, teacher->second, corpus->second);
     LookUpArtifacts(next.config.artifacts(), &next.plan);

@@ -244,9 +244,9 @@ void LookUpArtifacts(const std::string& root, Plan* plan) {
 Result<Plan> PlanPipeline(PipelineConfig* config) {
   STILL_ASSIGN_OR_RETURN(const TeacherFacts teacher, InspectTeacher(config->teacher().path()));
   STILL_RETURN_IF_ERROR(ResolveConfig(teacher, ThisCpuHasBf16(), config));
-  STILL_ASSIGN_OR_RETURN(const IdentityBuilder corpus,
-                         shards::CorpusIdentity(shards::CorpusOptionsOf(config->corpus())));
-  Plan plan = MakePlan(*config, teacher, corpus);
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs corpus,
+                         shards::ReadCorpusInputs(shards::CorpusOptionsOf(config->corpus())));
+  Plan plan = MakePlan(*config, teacher, corpus.identity);
   LookUpArtifacts(config->artifacts(), &plan);
   return plan;
 }

@@ -21,21 +21,26 @@ constexpr double kStraggleFactor = 4.0;
 constexpr std::int64_t kBurstMs = 250;  // first reports so close together waited in a queue and arrived at once
 
 bool WaitsForOthers(std::string_view phase) { return phase == "reduce" || phase == "vote"; }
+// What stages without steps do.
+bool MakesParts(std::string_view phase) {
+  static constexpr std::array<std::string_view, 6> kParts = {"piece", "deal", "copy", "inference", "seal", "commit"};
+  return std::ranges::find(kParts, phase) != kParts.end();
+}
 // Where ranks work one by one, so that the slowest can be told. In start, restore, recover and shutdown all wait for
-// all.
+// all, in stage for work.
 bool WorksAlone(std::string_view phase) {
-  static constexpr std::array<std::string_view, 7> kAlone = {"compute",    "data",      "optimizer", "snapshot",
-                                                             "checkpoint", "inference", "stage"};
-  return std::find(kAlone.begin(), kAlone.end(), phase) != kAlone.end();
+  static constexpr std::array<std::string_view, 6> kAlone = {"compute",  "data",       "optimizer",
+                                                             "snapshot", "checkpoint", "load"};
+  return MakesParts(phase) || std::ranges::find(kAlone, phase) != kAlone.end();
 }
 
 double Goodput::*KindOf(std::string_view phase) {
-  if (phase == "compute" || phase == "optimizer" || phase == "inference" || phase == "stage") return &Goodput::compute;
+  if (phase == "compute" || phase == "optimizer" || MakesParts(phase)) return &Goodput::compute;
   if (phase == "data") return &Goodput::data;
   if (phase == "reduce") return &Goodput::reduce;
   if (phase == "vote") return &Goodput::vote;
   if (phase == "checkpoint" || phase == "snapshot") return &Goodput::checkpoint;
-  if (phase == "start" || phase == "restore" || phase == "recover") return &Goodput::recovery;
+  if (phase == "start" || phase == "load" || phase == "restore" || phase == "recover") return &Goodput::recovery;
   return &Goodput::other;
 }
 

@@ -198,7 +198,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
                  .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
            }},
       launcher_, clock_);
-  Coordinator coordinator({.worker = worker_program_, .is_made = IsMade}, *journal, agents, clock_);
+  Coordinator coordinator({.worker = worker_program_, .is_made = IsMadeToReuse}, *journal, agents, clock_);
   stillhouse::v1::Host here;
   here.set_name("localhost");
   // Nobody else shares it: as much as the largest job asks for, whatever the machine has.

@@ -10,7 +10,6 @@
 #include "common/check.h"
 #include "common/fault_point.h"
 #include "common/files.h"
-#include "common/host_name.h"
 #include "shards/corpus/deal.h"
 #include "shards/corpus/piece_file.h"
 #include "shards/corpus/tokenise.h"
@@ -55,6 +54,16 @@ Status WriteNew(AtomicFile& file, std::string_view bytes) {
   return file.Commit();
 }
 
+// Of a task, as it is called in messages, and of the file that those of the first two passes make.
+std::string NameOf(CorpusPass pass, std::uint32_t task) {
+  switch (pass) {
+    case CorpusPass::kTokenise: return fmt::format("piece-{:05}", task);
+    case CorpusPass::kDeal: return "deal";
+    case CorpusPass::kCopy: break;
+  }
+  return fmt::format("shard {}", task);
+}
+
 ShardInfo InfoOf(const Deal& deal, std::uint32_t task, const std::string& corpus, const Tokenizer& tokenizer) {
   const bool train = task < deal.train_shards();
   return {.corpus_fingerprint = corpus,
@@ -67,22 +76,16 @@ ShardInfo InfoOf(const Deal& deal, std::uint32_t task, const std::string& corpus
 
 }  // namespace
 
-Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const IdentityBuilder& identity,
+Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const CorpusInputs& inputs,
                                       const ArtifactStore& artifacts, const PieceBytes& piece_bytes) {
   STILL_RETURN_IF_ERROR(CheckCorpusOptions(options));
   CorpusBuild build;
   build.options_ = options;
-  build.identity_ = identity.text();
-  build.digest_ = identity.Digest();
+  build.identity_ = inputs.identity.text();
+  build.digest_ = inputs.identity.Digest();
+  build.tokenizer_ = inputs.tokenizer;
   build.final_path_ = artifacts.PathOf("corpus", build.digest_);
   build.pieces_path_ = build.final_path_ + ".pieces";
-  STILL_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(options.vocab, options.lowercase));
-  // Another host may have another file under this name.
-  if (build.identity_.find("\ntokenizer=" + tokenizer.fingerprint() + "\n") == std::string::npos) {
-    return Error(Code::kInvalidArgument, "corpus {}: {} on host {} is not the vocabulary that it is made with",
-                 build.final_path_, options.vocab, HostName());
-  }
-  build.tokenizer_ = std::make_shared<const Tokenizer>(std::move(tokenizer));
   STILL_ASSIGN_OR_RETURN(build.input_, CutInput(options, piece_bytes));
   for (const InputPiece& piece : build.input_) build.input_bytes_ += piece.input_bytes;
   if (!build.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(build.pieces_path_));
@@ -127,19 +130,17 @@ std::uint64_t CorpusBuild::InputBytes(CorpusPass pass, std::uint32_t task) const
   return pass == CorpusPass::kTokenise ? input_.at(task).input_bytes : 0;
 }
 
-Result<std::string> CorpusBuild::NameOf(CorpusPass pass, std::uint32_t task) const {
-  if (pass == CorpusPass::kDeal) return std::string("deal");
-  if (pass == CorpusPass::kTokenise) return fmt::format("piece-{:05}", task);
+Result<CorpusBuild::ShardPlace> CorpusBuild::FindShard(std::uint32_t task) const {
   const auto deal = OpenDeal();
   if (deal.ok()) {
     STILL_CHECK(task < (*deal)->shards().size(), fmt::format("shard {} of {}", task, (*deal)->shards().size()));
     const ShardInfo info = InfoOf(**deal, task, digest_, *tokenizer_);
-    return ShardName(info.split, info.shard);
+    return ShardPlace{*deal, ShardName(info.split, info.shard)};
   }
   if (deal.status().code() != Code::kNotFound) return deal.status();
   STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(final_path_));
   STILL_CHECK(task < manifest.shards.size(), fmt::format("shard {} of {}", task, manifest.shards.size()));
-  return manifest.shards[task].name;
+  return ShardPlace{nullptr, manifest.shards[task].name};
 }
 
 // Who copies by an old deal copies to where nobody looks.
@@ -150,16 +151,18 @@ std::string CorpusBuild::BuildingPath(const Deal& deal) const {
 std::string CorpusBuild::StagedAs(const std::string& name) const { return fmt::format("{}.{}", final_path_, name); }
 
 Result<std::string> CorpusBuild::MadeDigest(CorpusPass pass, std::uint32_t task) const {
-  STILL_ASSIGN_OR_RETURN(const std::string name, NameOf(pass, task));
   if (pass != CorpusPass::kCopy) {
-    return DigestInFooter(JoinPath(pieces_path_, name),
-                          pass == CorpusPass::kDeal ? deal_format::kEndMagic : piece_format::kEndMagic);
+    const SealedFormat& format = pass == CorpusPass::kDeal ? deal_format::kFormat : piece_format::kFormat;
+    STILL_ASSIGN_OR_RETURN(const SealedFile file,
+                           SealedFile::Open(JoinPath(pieces_path_, NameOf(pass, task)), format, /*header_bytes=*/0));
+    return Hex(file.sha256());
   }
-  const auto deal = OpenDeal();
-  if (!deal.ok() && deal.status().code() != Code::kNotFound) return deal.status();
+  STILL_ASSIGN_OR_RETURN(const ShardPlace place, FindShard(task));
   // In this order, which is that of the move.
-  auto shard = deal.ok() ? ShardReader::Open(JoinPath(BuildingPath(**deal), name)) : deal.status();
-  if (shard.status().code() == Code::kNotFound) shard = ShardReader::Open(JoinPath(final_path_, name));
+  auto shard = ShardReader::Open(JoinPath(place.deal ? BuildingPath(*place.deal) : final_path_, place.name));
+  if (place.deal && shard.status().code() == Code::kNotFound) {
+    shard = ShardReader::Open(JoinPath(final_path_, place.name));
+  }
   STILL_RETURN_IF_ERROR(shard.status());
   return Hex((*shard)->sha256());
 }
@@ -168,7 +171,6 @@ Result<std::string> CorpusBuild::Make(CorpusPass pass, std::uint32_t task, const
                                       std::string* computed) {
   computed->clear();
   if (!Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(pieces_path_));  // an artifact in quarantine has none
-  const auto name = NameOf(pass, task);                                    // which nobody may know afterwards
   Status made;
   switch (pass) {
     case CorpusPass::kTokenise: made = MakePiece(task, on_progress, computed); break;
@@ -187,7 +189,7 @@ Result<std::string> CorpusBuild::Make(CorpusPass pass, std::uint32_t task, const
         Code::kDataLoss,
         "corpus {}: {} was made by another process with digest {}, computed here as {}; the same work gave two "
         "results: suspect memory or disk of one of the hosts, then run again",
-        final_path_, name.ok() ? *name : fmt::format("shard {}", task), *other, *computed);
+        final_path_, NameOf(pass, task), *other, *computed);
   }
   if (other.status().code() != Code::kNotFound) return other.status();
   if (made.code() == Code::kNotFound && Committed()) {
@@ -202,7 +204,7 @@ MadeFor CorpusBuild::MadeForOf(std::uint32_t piece) const {
 }
 
 Status CorpusBuild::MakePiece(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const {
-  STILL_ASSIGN_OR_RETURN(const std::string name, NameOf(CorpusPass::kTokenise, task));
+  const std::string name = NameOf(CorpusPass::kTokenise, task);
   STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::CreateNew(JoinPath(pieces_path_, name), StagedAs(name)));
   PieceBuilder piece;
   STILL_RETURN_IF_ERROR(TokenisePiece(input_.at(task), *tokenizer_, on_progress, &piece));
@@ -263,8 +265,7 @@ Status CorpusBuild::CopySequences(const Deal& deal, std::uint32_t task, const On
 }
 
 Result<std::unique_ptr<PieceFile>> CorpusBuild::OpenPiece(std::uint32_t piece) const {
-  STILL_ASSIGN_OR_RETURN(const std::string name, NameOf(CorpusPass::kTokenise, piece));
-  return PieceFile::Open(JoinPath(pieces_path_, name), MadeForOf(piece));
+  return PieceFile::Open(JoinPath(pieces_path_, NameOf(CorpusPass::kTokenise, piece)), MadeForOf(piece));
 }
 
 // One shard after the other is copied from one piece, which is checked once.
@@ -290,23 +291,26 @@ Result<std::shared_ptr<const Deal>> CorpusBuild::OpenDeal() const {
 // Two processes may do this at once, too: whose rename finds nothing has nothing left to do. A commit may be under way:
 // an artifact is looked for also when the result is out of its reach.
 Status CorpusBuild::Quarantine(CorpusPass pass, std::uint32_t task) const {
-  const auto name = NameOf(pass, task);
-  if (name.status().code() == Code::kNotFound) return Ok();  // no deal: no shards
-  STILL_RETURN_IF_ERROR(name.status());
-  STILL_RETURN_IF_ERROR(TakeApart(*name));
-  const std::string bad = StagedAs(*name + ".bad");
+  ShardPlace shard;
   if (pass == CorpusPass::kCopy) {
-    const auto deal = OpenDeal();
-    if (deal.ok()) STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(BuildingPath(**deal), *name), bad)));
-    STILL_RETURN_IF_ERROR(UnlessMissing(deal.status()));
+    auto found = FindShard(task);
+    if (found.status().code() == Code::kNotFound) return Ok();  // no deal: no shards
+    STILL_RETURN_IF_ERROR(found.status());
+    shard = *std::move(found);
+  }
+  const std::string name = pass == CorpusPass::kCopy ? shard.name : NameOf(pass, task);
+  STILL_RETURN_IF_ERROR(TakeApart(name));
+  const std::string bad = StagedAs(name + ".bad");
+  if (pass == CorpusPass::kCopy) {
+    if (shard.deal) STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(BuildingPath(*shard.deal), name), bad)));
   } else {
     if (pass == CorpusPass::kTokenise) {
       STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(JoinPath(pieces_path_, "deal"))));
     }
-    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(pieces_path_, *name), bad)));
+    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(pieces_path_, name), bad)));
     STILL_RETURN_IF_ERROR(RemoveBuildings(final_path_));
   }
-  return TakeApart(*name);
+  return TakeApart(name);
 }
 
 // The rest of it is made anew: it does not say of which deal it is.
@@ -349,9 +353,8 @@ Status CorpusBuild::CommitBuilding(Summary summary) const {
   }
   for (const auto& [count, value] : CorpusSummary(deal->counts())) summary[count] = value;
   summary["duplicates"] = static_cast<double>(deal->duplicates());
-  STILL_ASSIGN_OR_RETURN(const std::string vocabulary, ReadFile(options_.vocab));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "identity.txt"), identity_));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "vocab.txt"), vocabulary));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "vocab.txt"), tokenizer_->vocabulary()));
   STILL_RETURN_IF_ERROR(WriteCorpusManifest(building, manifest));
   STILL_RETURN_IF_ERROR(WriteSummary(building, summary));
   STILL_RETURN_IF_ERROR(FaultPoint("corpus.commit"));

@@ -46,10 +46,10 @@ struct MadeFor;
 
 class CorpusBuild {
  public:
-  // INVALID_ARGUMENT when the vocabulary is not that of `identity`; of the other inputs nothing is looked at but sizes.
-  // Removes what killed processes of this host left half made, and what is left of the pieces when the artifact stands.
+  // Of the inputs nothing is looked at any more but sizes. Removes what killed processes of this host left half made,
+  // and what is left of the pieces when the artifact stands.
   // `piece_bytes`: the same for all who build one corpus; others than the usual ones are for tests.
-  static Result<CorpusBuild> Open(const CorpusOptions& options, const IdentityBuilder& identity,
+  static Result<CorpusBuild> Open(const CorpusOptions& options, const CorpusInputs& inputs,
                                   const ArtifactStore& artifacts, const PieceBytes& piece_bytes = {});
 
   // When the artifact stands: removes what else is there of its making.
@@ -91,8 +91,12 @@ class CorpusBuild {
   Status TakeApart(const std::string& name) const;
   Status RemoveLeftovers() const;
 
-  // "piece-00012", "deal", "train-00003".
-  Result<std::string> NameOf(CorpusPass pass, std::uint32_t task) const;
+  // Where a shard is: of a deal, or of the artifact, which outlives it.
+  struct ShardPlace {
+    std::shared_ptr<const Deal> deal;  // null: of the artifact
+    std::string name;                  // "train-00003"
+  };
+  Result<ShardPlace> FindShard(std::uint32_t task) const;
   std::string BuildingPath(const Deal& deal) const;
   std::string StagedAs(const std::string& name) const;
   MadeFor MadeForOf(std::uint32_t piece) const;

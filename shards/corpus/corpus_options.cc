@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "common/host_name.h"
 #include "shards/corpus/books.h"
@@ -31,9 +32,10 @@ Status CheckCorpusOptions(const CorpusOptions& options) {
   return Ok();
 }
 
-Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options) {
+Result<CorpusInputs> ReadCorpusInputs(const CorpusOptions& options) {
   STILL_RETURN_IF_ERROR(CheckCorpusOptions(options));
-  IdentityBuilder identity("corpus");
+  CorpusInputs inputs;
+  IdentityBuilder& identity = inputs.identity;
   identity.Add("text_path_version", kTextPathVersion);
   const auto add_file = [&identity](std::string_view kind, const std::string& name, const std::string& path) {
     auto digest = Sha256OfFile(path);
@@ -46,18 +48,19 @@ Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options) {
   }
   STILL_ASSIGN_OR_RETURN(const std::vector<BookFile> books, ListBooks(options.books));
   for (const BookFile& book : books) STILL_RETURN_IF_ERROR(add_file("book", book.source, book.path));
-  STILL_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Load(options.vocab, options.lowercase));
+  STILL_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(options.vocab, options.lowercase));
   identity.Add("tokenizer", tokenizer.fingerprint());
   identity.Add("max_sequence_tokens", std::uint64_t{options.max_sequence_tokens});
   identity.Add("min_sequence_tokens", std::uint64_t{options.min_sequence_tokens});
   identity.Add("sequences_per_shard", std::uint64_t{options.sequences_per_shard});
   identity.Add("heldout_percent", options.heldout_percent);
-  return identity;
+  inputs.tokenizer = std::make_shared<const Tokenizer>(std::move(tokenizer));
+  return inputs;
 }
 
-Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options, const std::string& digest) {
-  STILL_ASSIGN_OR_RETURN(IdentityBuilder identity, CorpusIdentity(options));
-  if (identity.Digest() == digest) return identity;
+Result<CorpusInputs> ReadCorpusInputs(const CorpusOptions& options, const std::string& digest) {
+  STILL_ASSIGN_OR_RETURN(CorpusInputs inputs, ReadCorpusInputs(options));
+  if (inputs.identity.Digest() == digest) return inputs;
   return Error(Code::kInvalidArgument,
                "an input of the corpus changed since the plan was made, or is another file on host {}: see that all "
                "hosts have the same inputs, then run again",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,17 @@ struct CorpusOptions {
 // INVALID_ARGUMENT says which option is wrong.
 Status CheckCorpusOptions(const CorpusOptions& options);
 
-// Every byte of the corpus follows from these lines: options, SHA-256 of each input, version of the text path.
-Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options);
-// The same of the corpus with this digest: INVALID_ARGUMENT when the inputs, as this host reads them now, make another.
-Result<IdentityBuilder> CorpusIdentity(const CorpusOptions& options, const std::string& digest);
+class Tokenizer;
+
+// What this host reads of them.
+struct CorpusInputs {
+  // Every byte of the corpus follows from these lines: options, SHA-256 of each input, version of the text path.
+  IdentityBuilder identity{"corpus"};
+  std::shared_ptr<const Tokenizer> tokenizer;
+};
+// Reads all of them.
+Result<CorpusInputs> ReadCorpusInputs(const CorpusOptions& options);
+// Those of the corpus with this digest: INVALID_ARGUMENT when they make another.
+Result<CorpusInputs> ReadCorpusInputs(const CorpusOptions& options, const std::string& digest);
 
 }  // namespace still::shards

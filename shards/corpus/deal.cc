@@ -113,8 +113,8 @@ class Dealer {
     STILL_RETURN_IF_ERROR(CheckCounts());
     for (Shard& shard : heldout_.shards) shard.first_extent += train_.extents.size();
     Header header{};
-    header.magic = deal_format::kMagic;
-    header.version = deal_format::kVersion;
+    header.magic = deal_format::kFormat.magic;
+    header.version = deal_format::kFormat.version;
     header.pieces = static_cast<std::uint32_t>(pieces_.size());
     STILL_CHECK(corpus.size() == header.corpus.size(), corpus);
     std::copy(corpus.begin(), corpus.end(), header.corpus.begin());
@@ -130,7 +130,7 @@ class Dealer {
     append(heldout_.shards);
     append(train_.extents);
     append(heldout_.extents);
-    const piece_format::Footer footer{.sha256 = Sha256Of(image), .end_magic = deal_format::kEndMagic};
+    const SealedFooter footer{.sha256 = Sha256Of(image), .end_magic = deal_format::kFormat.end_magic};
     *digest = Hex(footer.sha256);
     image += AsText(AsBytes(footer));
     return image;
@@ -222,31 +222,18 @@ Result<std::string> MakeDeal(const CorpusOptions& options, const std::string& co
 }
 
 Result<std::unique_ptr<const Deal>> Deal::Open(const std::string& path, const std::string& corpus) {
-  STILL_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  STILL_ASSIGN_OR_RETURN(SealedFile file, SealedFile::Open(path, deal_format::kFormat, sizeof(Header)));
   std::unique_ptr<Deal> deal(new Deal(std::move(file)));
   STILL_RETURN_IF_ERROR(deal->Read(corpus));
   return std::unique_ptr<const Deal>(std::move(deal));
 }
 
-Status Deal::Damaged(std::string_view what) const {
-  return Error(Code::kDataLoss, "deal of a corpus {}: {}; remove it and run again", file_.path(), what);
-}
-
 Status Deal::Read(const std::string& corpus) {
   const auto bytes = file_.bytes();
-  if (bytes.size() < sizeof(Header) + sizeof(piece_format::Footer)) return Damaged("truncated");
-  const std::uint64_t footer_at = bytes.size() - sizeof(piece_format::Footer);
-  header_ = LoadLittleEndian<Header>(bytes.data());
-  const auto footer = LoadLittleEndian<piece_format::Footer>(bytes.data() + footer_at);
-  if (header_.magic != deal_format::kMagic || footer.end_magic != deal_format::kEndMagic) {
-    return Damaged("truncated, or no deal at all");
+  if (Sha256Of(bytes) != file_.sha256()) return file_.Damaged("it fails its checksum");
+  if (std::string_view(header_.corpus.data(), header_.corpus.size()) != corpus) {
+    return file_.Damaged("of another corpus");
   }
-  if (header_.version != deal_format::kVersion) {
-    return Damaged(fmt::format("format version {}, this program reads {}", header_.version, deal_format::kVersion));
-  }
-  sha256_ = Sha256Of(bytes.first(footer_at));
-  if (sha256_ != footer.sha256) return Damaged("it fails its checksum");
-  if (std::string_view(header_.corpus.data(), header_.corpus.size()) != corpus) return Damaged("of another corpus");
   std::uint64_t at = sizeof(Header);
   const auto take = [&]<typename T>(std::uint64_t count, std::span<const T>* out) {
     *out = {reinterpret_cast<const T*>(bytes.data() + at), count};
@@ -255,7 +242,7 @@ Status Deal::Read(const std::string& corpus) {
   take(header_.pieces, &pieces_);
   take(std::uint64_t{header_.train_shards} + header_.heldout_shards, &shards_);
   take(header_.extents, &extents_);
-  return at == footer_at ? Ok() : Damaged("its size is not what its header says");
+  return at == bytes.size() ? Ok() : file_.Damaged("its size is not what its header says");
 }
 
 }  // namespace still::shards

@@ -14,20 +14,21 @@
 #include <vector>
 
 #include "common/digest.h"
-#include "common/files.h"
 #include "common/status.h"
 #include "shards/corpus/corpus_options.h"
 #include "shards/corpus/input_pieces.h"
 #include "shards/corpus/piece_file.h"
+#include "shards/corpus/sealed_file.h"
 #include "shards/corpus_view.h"
 
 namespace still::shards {
 
 namespace deal_format {
 
-inline constexpr std::array<char, 8> kMagic = {'S', 'T', 'I', 'L', 'D', 'E', 'A', 'L'};
-inline constexpr std::array<char, 8> kEndMagic = {'D', 'E', 'A', 'L', '.', 'E', 'N', 'D'};
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr SealedFormat kFormat = {.noun = "deal",
+                                         .magic = {'S', 'T', 'I', 'L', 'D', 'E', 'A', 'L'},
+                                         .end_magic = {'D', 'E', 'A', 'L', '.', 'E', 'N', 'D'},
+                                         .version = 1};
 
 struct Header {
   std::array<char, 8> magic;
@@ -92,7 +93,7 @@ class Deal {
   // DATA_LOSS when the file is damaged or was made for another corpus. Reads all of it.
   static Result<std::unique_ptr<const Deal>> Open(const std::string& path, const std::string& corpus);
 
-  std::string digest() const { return Hex(sha256_); }
+  std::string digest() const { return Hex(file_.sha256()); }
   const CorpusCounts& counts() const { return header_.counts; }
   std::uint64_t duplicates() const { return header_.duplicates; }
   std::uint32_t train_shards() const { return header_.train_shards; }
@@ -103,13 +104,11 @@ class Deal {
   }
 
  private:
-  explicit Deal(MappedFile file) : file_(std::move(file)) {}
+  explicit Deal(SealedFile file) : file_(std::move(file)), header_(file_.header<deal_format::Header>()) {}
   Status Read(const std::string& corpus);
-  Status Damaged(std::string_view what) const;
 
-  MappedFile file_;
-  deal_format::Header header_{};
-  Sha256Digest sha256_{};
+  SealedFile file_;
+  deal_format::Header header_;
   std::span<const deal_format::Piece> pieces_;
   std::span<const deal_format::Shard> shards_;
   std::span<const deal_format::Extent> extents_;

@@ -10,7 +10,6 @@
 namespace still::shards {
 
 using piece_format::Document;
-using piece_format::Footer;
 using piece_format::Header;
 
 void PieceBuilder::AddDocument(const DocumentInfo& document, std::string_view text, std::span<const TokenId> tokens) {
@@ -42,8 +41,8 @@ void PieceBuilder::SetDump(const WikipediaPiece& piece) {
 std::string PieceBuilder::Image(const MadeFor& made_for, std::string* digest) {
   STILL_CHECK(made_for.corpus.size() == header_.corpus.size(), made_for.corpus);
   const auto tokens = std::as_bytes(std::span(tokens_));
-  header_.magic = piece_format::kMagic;
-  header_.version = piece_format::kVersion;
+  header_.magic = piece_format::kFormat.magic;
+  header_.version = piece_format::kFormat.version;
   header_.piece = made_for.piece;
   std::copy(made_for.corpus.begin(), made_for.corpus.end(), header_.corpus.begin());
   header_.input_begin = made_for.input_begin;
@@ -56,7 +55,7 @@ std::string PieceBuilder::Image(const MadeFor& made_for, std::string* digest) {
   std::string image(AsText(AsBytes(header_)));
   image += AsText(std::as_bytes(std::span(documents_)));
   image += sources_;
-  const Footer footer{.sha256 = Sha256Of(image), .end_magic = piece_format::kEndMagic};
+  const SealedFooter footer{.sha256 = Sha256Of(image), .end_magic = piece_format::kFormat.end_magic};
   *digest = Hex(footer.sha256);
   image += AsText(tokens);
   image += AsText(AsBytes(footer));
@@ -64,29 +63,16 @@ std::string PieceBuilder::Image(const MadeFor& made_for, std::string* digest) {
 }
 
 Result<std::unique_ptr<PieceFile>> PieceFile::Open(const std::string& path, const MadeFor& made_for) {
-  STILL_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  STILL_ASSIGN_OR_RETURN(SealedFile file, SealedFile::Open(path, piece_format::kFormat, sizeof(Header)));
   std::unique_ptr<PieceFile> piece(new PieceFile(std::move(file)));
   STILL_RETURN_IF_ERROR(piece->Read(made_for));
   return piece;
 }
 
-Status PieceFile::Damaged(std::string_view what) const {
-  return Error(Code::kDataLoss, "piece of a corpus {}: {}; remove it and run again", file_.path(), what);
-}
-
 Status PieceFile::Read(const MadeFor& made_for) {
   const auto bytes = file_.bytes();
-  if (bytes.size() < sizeof(Header) + sizeof(Footer)) return Damaged("truncated");
-  header_ = LoadLittleEndian<Header>(bytes.data());
-  footer_ = LoadLittleEndian<Footer>(bytes.data() + bytes.size() - sizeof(Footer));
-  if (header_.magic != piece_format::kMagic || footer_.end_magic != piece_format::kEndMagic) {
-    return Damaged("truncated, or no piece at all");
-  }
-  if (header_.version != piece_format::kVersion) {
-    return Damaged(fmt::format("format version {}, this program reads {}", header_.version, piece_format::kVersion));
-  }
   // The counts are believed when they add up to the size, each of them below what could wrap around.
-  std::uint64_t left = bytes.size() - sizeof(Header) - sizeof(Footer);
+  std::uint64_t left = bytes.size() - sizeof(Header);
   const auto take = [&left](std::uint64_t count, std::uint64_t bytes_each) {
     if (count > left / bytes_each) return false;
     left -= count * bytes_each;
@@ -94,11 +80,11 @@ Status PieceFile::Read(const MadeFor& made_for) {
   };
   if (!take(header_.documents, sizeof(Document)) || !take(header_.source_bytes, 1) ||
       !take(header_.tokens, sizeof(TokenId)) || left != 0) {
-    return Damaged("its size is not what its header says");
+    return file_.Damaged("its size is not what its header says");
   }
   const std::uint64_t sources_at = sizeof(Header) + header_.documents * sizeof(Document);
   const std::uint64_t tokens_at = sources_at + header_.source_bytes;
-  if (Sha256Of(bytes.first(tokens_at)) != footer_.sha256) return Damaged("its documents fail their checksum");
+  if (Sha256Of(bytes.first(tokens_at)) != sha256()) return file_.Damaged("its documents fail their checksum");
   documents_ = {reinterpret_cast<const Document*>(bytes.data() + sizeof(Header)), header_.documents};
   sources_ = AsText(bytes.subspan(sources_at, header_.source_bytes));
   tokens_ = {reinterpret_cast<const TokenId*>(bytes.data() + tokens_at), header_.tokens};
@@ -106,25 +92,15 @@ Status PieceFile::Read(const MadeFor& made_for) {
                          .piece = header_.piece,
                          .input_begin = header_.input_begin,
                          .input_bytes = header_.input_bytes};
-  return found == made_for ? Ok() : Damaged("not the piece of the input that it should be");
+  return found == made_for ? Ok() : file_.Damaged("not the piece of the input that it should be");
 }
 
 Result<TokenSpan> PieceFile::Tokens() {
   if (!tokens_checked_ && Sha256Of(std::as_bytes(tokens_)) != header_.tokens_sha256) {
-    return Damaged("its tokens fail their checksum");
+    return file_.Damaged("its tokens fail their checksum");
   }
   tokens_checked_ = true;
   return tokens_;
-}
-
-Result<std::string> DigestInFooter(const std::string& path, const std::array<char, 8>& end_magic) {
-  STILL_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
-  const auto bytes = file.bytes();
-  if (bytes.size() >= sizeof(Footer)) {
-    const auto footer = LoadLittleEndian<Footer>(bytes.data() + bytes.size() - sizeof(Footer));
-    if (footer.end_magic == end_magic) return Hex(footer.sha256);
-  }
-  return Error(Code::kDataLoss, "{}: truncated; remove it and run again", path);
 }
 
 }  // namespace still::shards

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "common/digest.h"
-#include "common/files.h"
 #include "common/status.h"
+#include "shards/corpus/sealed_file.h"
 #include "shards/corpus/wikipedia.h"
 #include "shards/shard_format.h"
 #include "shards/tokens.h"
@@ -34,9 +34,10 @@ struct MadeFor {
 
 namespace piece_format {
 
-inline constexpr std::array<char, 8> kMagic = {'S', 'T', 'I', 'L', 'P', 'I', 'E', 'C'};
-inline constexpr std::array<char, 8> kEndMagic = {'P', 'I', 'E', 'C', '.', 'E', 'N', 'D'};
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr SealedFormat kFormat = {.noun = "piece",
+                                         .magic = {'S', 'T', 'I', 'L', 'P', 'I', 'E', 'C'},
+                                         .end_magic = {'P', 'I', 'E', 'C', '.', 'E', 'N', 'D'},
+                                         .version = 1};
 
 struct Header {
   std::array<char, 8> magic;
@@ -69,12 +70,6 @@ struct Document {
 };
 static_assert(sizeof(Document) == 104);
 
-struct Footer {
-  Sha256Digest sha256;
-  std::array<char, 8> end_magic;
-};
-static_assert(sizeof(Footer) == 40);
-
 }  // namespace piece_format
 
 // Collects a piece. In memory: some megabytes.
@@ -105,7 +100,7 @@ class PieceFile {
   // DATA_LOSS when the file is damaged (its tokens aside) or was made for something else.
   static Result<std::unique_ptr<PieceFile>> Open(const std::string& path, const MadeFor& made_for);
 
-  const Sha256Digest& sha256() const { return footer_.sha256; }
+  const Sha256Digest& sha256() const { return file_.sha256(); }
   const piece_format::Header& header() const { return header_; }
   std::span<const piece_format::Document> documents() const { return documents_; }
   std::string_view SourceOf(const piece_format::Document& document) const {
@@ -115,21 +110,15 @@ class PieceFile {
   Result<TokenSpan> Tokens();
 
  private:
-  explicit PieceFile(MappedFile file) : file_(std::move(file)) {}
+  explicit PieceFile(SealedFile file) : file_(std::move(file)), header_(file_.header<piece_format::Header>()) {}
   Status Read(const MadeFor& made_for);
-  Status Damaged(std::string_view what) const;
 
-  MappedFile file_;
-  piece_format::Header header_{};
-  piece_format::Footer footer_{};
+  SealedFile file_;
+  piece_format::Header header_;
   std::span<const piece_format::Document> documents_;
   std::string_view sources_;
   TokenSpan tokens_;
   bool tokens_checked_ = false;
 };
-
-// The SHA-256 that stands in the last bytes of a file of pieces or of a deal, hex; NOT_FOUND, or DATA_LOSS when it does
-// not end in `end_magic`.
-Result<std::string> DigestInFooter(const std::string& path, const std::array<char, 8>& end_magic);
 
 }  // namespace still::shards

@@ -14,6 +14,8 @@
 namespace still::shards {
 namespace {
 
+constexpr std::size_t kTextAtOnce = std::size_t{1} << 20;
+
 class Tokenisation {
  public:
   Tokenisation(const Tokenizer& tokenizer, const std::function<Status(const CorpusProgress&)>& on_progress,
@@ -26,9 +28,8 @@ class Tokenisation {
       // The last page may end beyond the piece.
       STILL_RETURN_IF_ERROR(Report(std::clamp(compressed_bytes, input.begin, input.end) - input.begin));
       if (!page.IsArticle()) return Ok();
-      AddDocument({.source = source, .byte_offset = page.byte_offset, .page_id = page.id, .sha1 = page.sha1},
-                  page.title + "\n" + PlainText(page.text));
-      return Ok();
+      return AddDocument({.source = source, .byte_offset = page.byte_offset, .page_id = page.id, .sha1 = page.sha1},
+                         page.title + "\n" + PlainText(page.text), /*input_bytes=*/0);
     };
     STILL_ASSIGN_OR_RETURN(const WikipediaPiece read, ReadWikipediaPiece(input.dump, input.begin, input.end, add_page));
     piece_->SetDump(read);
@@ -38,18 +39,29 @@ class Tokenisation {
   Status ReadBook(const BookFile& book) {
     STILL_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(book.path));
     STILL_ASSIGN_OR_RETURN(const std::string text, BookText(book.path, bytes));
+    const std::uint64_t end = progress_.input_bytes + bytes.size();
     if (!text.empty()) {
       piece_->AddBook();
-      AddDocument({.source = book.source, .sha1 = Sha1Of(bytes)}, text);
+      STILL_RETURN_IF_ERROR(AddDocument({.source = book.source, .sha1 = Sha1Of(bytes)}, text, bytes.size()));
     }
-    return Report(progress_.input_bytes + bytes.size());
+    return Report(end);
   }
 
  private:
-  void AddDocument(const DocumentInfo& document, std::string_view text) {
+  // A book may be hundreds of megabytes. `input_bytes` have been read for it and not been reported yet.
+  Status AddDocument(const DocumentInfo& document, std::string_view text, std::uint64_t input_bytes) {
     tokens_.clear();
-    tokenizer_.Encode(text, &tokens_);
+    const std::uint64_t begin = progress_.input_bytes;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t space = text.find_first_of(" \n", at + kTextAtOnce);  // no word is cut
+      const std::size_t end = space == text.npos ? text.size() : space + 1;
+      tokenizer_.Encode(text.substr(at, end - at), &tokens_);
+      at = end;
+      const double part = static_cast<double>(at) / static_cast<double>(text.size());
+      STILL_RETURN_IF_ERROR(Report(begin + static_cast<std::uint64_t>(part * static_cast<double>(input_bytes))));
+    }
     piece_->AddDocument(document, text, tokens_);
+    return Ok();
   }
 
   Status Report(std::uint64_t input_bytes) {

@@ -9,8 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "common/artifact.h"
+#include "common/beat.h"
 #include "common/proto/control.pb.h"
+#include "shards/corpus/corpus_build.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
 
 namespace still::coordinator {
 namespace {
@@ -74,7 +78,7 @@ TEST_F(DivisibleWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThrough
   EXPECT_THAT(given, ElementsAre("0/0", "0/1", "0/2", "1/0", "2/0", "2/1"));
   EXPECT_EQ(grant.answer(), kCommit);
   EXPECT_EQ(grant.tokens(), 300u);
-  EXPECT_EQ(grant.lease(), 0u);
+  EXPECT_EQ(grant.lease(), 7u);
   EXPECT_EQ(work_.units(), 30u) << "the rounds after the first count nothing,";
   EXPECT_EQ(work_.reached(), 33u) << "but are something gained";
 }
@@ -173,6 +177,24 @@ TEST_F(DivisibleWorkTest, ADeathInTheCommitLeavesItToAnother) {
   EXPECT_EQ(Ask(1).answer(), kCommit);
 }
 
+TEST_F(DivisibleWorkTest, ASlowCommitIsItsRanksAsLongAsThatGoesOn) {
+  for (std::uint32_t round = 0; round < 2; ++round) DoRound(round);
+  ASSERT_OK(Done(0, Ask(0)));
+  ASSERT_OK(Done(0, Ask(0)));
+  const LeaseGrant commit = Ask(0);
+  ASSERT_EQ(commit.answer(), kCommit);
+  stillhouse::v1::Progress progress;
+  progress.set_lease(commit.lease());
+  for (std::uint64_t minute = 1; minute < 4; ++minute) {
+    Pass(seconds(50));
+    progress.set_signs(minute);
+    work_.NoteProgress(0, progress, now_);
+    EXPECT_EQ(Ask(1).answer(), kWait);
+  }
+  Pass(seconds(61));
+  EXPECT_EQ(Ask(1).answer(), kCommit);
+}
+
 TEST_F(DivisibleWorkTest, SignsOfProgressRenewWhereNothingIsCounted) {
   DoRound(0);
   work_.NoteDeath(0);
@@ -189,6 +211,45 @@ TEST_F(DivisibleWorkTest, SignsOfProgressRenewWhereNothingIsCounted) {
   Pass(seconds(61));
   work_.NoteProgress(1, progress, now_);  // no more than before
   EXPECT_EQ(Ask(2).round(), 1u);
+}
+
+// Of which each mebibyte takes 50 s.
+TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoesOn) {
+  const testing::TempDirectory directory;
+  std::string text;
+  while (text.size() < std::size_t{4} << 20) text += "one two ";
+  ASSERT_OK(WriteFileAtomically(directory / "book.txt", text));
+  ASSERT_OK(WriteFileAtomically(directory / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\n"));
+  const shards::CorpusOptions options = {.books = {directory / "book.txt"}, .vocab = directory / "vocab.txt"};
+  ASSERT_OK_AND_ASSIGN(const auto inputs, shards::ReadCorpusInputs(options));
+  ASSERT_OK_AND_ASSIGN(auto build, shards::CorpusBuild::Open(options, inputs, ArtifactStore(directory / "artifacts")));
+
+  DivisibleWork work("corpus", {{.shard = "piece", .shards = 1}}, {.patience = seconds(60)});
+  const LeaseGrant piece = work.Answer(0, 1, false, now_);
+  stillhouse::v1::Progress said;
+  said.set_lease(piece.lease());
+  std::vector<std::uint64_t> done;
+  const BeatListener renewal([&] {  // as a rank's
+    Pass(seconds(50));
+    said.set_signs(said.signs() + 1);
+    work.NoteProgress(0, said, now_);
+    EXPECT_EQ(work.Answer(1, said.signs(), false, now_).answer(), kWait) << "at beat " << said.signs();
+  });
+  std::string computed;
+  ASSERT_OK(build.Make(
+      shards::CorpusPass::kTokenise, 0,
+      [&](const shards::CorpusProgress& progress) {
+        if (done.empty() || done.back() < progress.input_bytes) done.push_back(progress.input_bytes);
+        said.set_done(progress.input_bytes);
+        Beat();
+        return Ok();
+      },
+      &computed));
+  EXPECT_GT(said.signs(), 8u) << "to read it, to tokenise it";
+  EXPECT_GE(done.size(), 4u) << "what is done of it is told meanwhile";
+  EXPECT_EQ(done.back(), text.size());
+  Pass(seconds(60));
+  EXPECT_EQ(work.Answer(1, said.signs() + 1, false, now_).answer(), kShard) << "no sign of life";
 }
 
 TEST_F(DivisibleWorkTest, AStageWithoutShardsHasNothingToDo) {

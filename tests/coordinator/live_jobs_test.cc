@@ -241,7 +241,9 @@ TEST(StragglersTest, RankTwoStepsBehind) {
 }
 
 TEST(StragglersTest, RankWithoutASignOfProgressWhileOthersWork) {
-  EXPECT_THAT(Stragglers({Rank(0, "stage", 0, 0.5), Rank(1, "stage", 0, 9), Rank(2, "stage", 0, 0.7)}), ElementsAre(1));
+  EXPECT_THAT(Stragglers({Rank(0, "piece", 0, 0.5), Rank(1, "piece", 0, 9), Rank(2, "piece", 0, 0.7)}), ElementsAre(1));
+  EXPECT_THAT(Stragglers({Rank(0, "piece", 0, 0.5), Rank(1, "stage", 0, 9), Rank(2, "piece", 0, 0.7)}), IsEmpty())
+      << "it waits for work";
 }
 
 TEST(StragglersTest, RankThatTheOthersWaitFor) {

@@ -69,9 +69,9 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   const WorkerTask task = TaskOf(spec);
   const Stage stage = static_cast<Stage>(task.stage() - stillhouse::v1::STAGE_CORPUS);
   if (stage == Stage::kCorpus) {
-    EXPECT_OK(shards::BuildCorpus(shards::CorpusOptionsOf(task.config().corpus()),
-                                  IdentityBuilder::FromText(task.identity()), ArtifactStore(task.config().artifacts()),
-                                  [](const auto&, auto) { return Ok(); }));
+    const shards::CorpusOptions options = shards::CorpusOptionsOf(task.config().corpus());
+    EXPECT_OK(shards::BuildCorpus(options, shards::ReadCorpusInputs(options).value(),
+                                  ArtifactStore(task.config().artifacts()), [](const auto&, auto) { return Ok(); }));
     SayResult(task, Ok());
     return {};
   }
@@ -107,7 +107,7 @@ class PipelineRunTest : public ::testing::Test {
     config_.mutable_corpus()->set_heldout_percent(0);
     const TeacherFacts teacher = {.layers = 6, .max_positions = 512};
     ASSERT_OK(ResolveConfig(teacher, false, &config_));
-    plan_ = MakePlan(config_, teacher, shards::CorpusIdentity(shards::CorpusOptionsOf(config_.corpus())).value());
+    plan_ = MakePlan(config_, teacher, shards::ReadCorpusInputs(shards::CorpusOptionsOf(config_.corpus()))->identity);
   }
 
   Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {
@@ -141,6 +141,31 @@ TEST_F(PipelineRunTest, TheCorpusOfOneRankIsMadeWithoutAnMpirun) {
   ASSERT_OK(Run(launcher));
   EXPECT_EQ(launcher.launches.size(), 5u);
   EXPECT_GT(observer_.progress, 0) << "of the corpus";
+}
+
+TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
+  config_.set_ranks(1);
+  FakeLauncher launcher(MakeArtifact);
+  ASSERT_OK(Run(launcher));
+  const std::string corpora = directory_ / "artifacts/corpus";
+  const std::string digest = plan_[0].digest;
+  const auto leave = [&] {
+    for (const std::string& remains : {digest + ".pieces", digest + ".0123456789abcdef.building"}) {
+      ASSERT_OK(MakeDirectories(JoinPath(corpora, remains)));
+      ASSERT_OK(WriteFileAtomically(JoinPath(JoinPath(corpora, remains), "piece-00000"), "of one that was killed"));
+    }
+    ASSERT_OK(MakeDirectories(JoinPath(corpora, "another.pieces")));
+  };
+  leave();
+  {
+    const auto lock = FileLock::TryAcquire(directory_ / ("artifacts/jobs/corpus-" + digest + "/lock"));
+    ASSERT_OK(lock);
+    ASSERT_OK(Run(launcher));
+    EXPECT_EQ(ListDirectory(corpora)->size(), 4u) << "somebody is at it";
+  }
+  ASSERT_OK(Run(launcher));
+  EXPECT_THAT(*ListDirectory(corpora), ::testing::UnorderedElementsAre(digest, "another.pieces"));
+  EXPECT_EQ(launcher.launches.size(), 5u) << "all was reused";
 }
 
 TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {

@@ -232,6 +232,34 @@ TEST_F(CorpusSurvivalTest, OneRankIsInterruptedAndKilledAndGoesOn) {
   ExpectTheSameFiles(Run({"*:*:corpus.piece:error"}));
 }
 
+TEST_F(CorpusSurvivalTest, ARankThatHangsOverAPieceIsKilledByItsGuardianAndDoneWithout) {
+  pipeline_->Set("recovery.hang_seconds", "1");
+  const ProcessResult result = Run({"1:1:corpus.piece:delay600000", "*:*:corpus.piece:delay2500"});
+  ExpectTheSameFiles(result);
+  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in piece; generation 2 goes on in place with 2 ranks"));
+  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
+  const std::string log = still::ReadFile(pipeline_->artifacts() + "/runs/tiny/corpus.log").value();
+  EXPECT_THAT(log, HasSubstr("stack of rank 1"));
+  EXPECT_THAT(log, HasSubstr("rank 1 hangs in piece, for"));
+}
+
+TEST_F(CorpusSurvivalTest, SoIsEachThatHangsInTheCommit) {
+  pipeline_->Set("ranks", "2");
+  pipeline_->Set("recovery.hang_seconds", "1");
+  const ProcessResult result = Run({"*:1:corpus.commit:delay600000"});
+  ExpectTheSameFiles(result);
+  EXPECT_THAT(result.err, HasSubstr("hung in commit; generation 2 goes on in place with 1 rank"));
+  EXPECT_THAT(result.err, HasSubstr(kAgain));
+}
+
+// Each file takes a third of what a rank may be silent for; what is written of an artifact more than all of it.
+TEST_F(CorpusSurvivalTest, ASlowDiskKillsNobody) {
+  pipeline_->Set("recovery.hang_seconds", "1");
+  const ProcessResult result = Run({"0:*:fsync:delay2000", "1:*:fsync:delay2000", "2:*:fsync:delay2000"});
+  ExpectTheSameFiles(result);
+  EXPECT_THAT(result.err, Not(HasSubstr("generation")));
+}
+
 TEST_F(CorpusSurvivalTest, AStragglersPieceIsDoneByAnotherAsWell) {
   const ProcessResult result = Run({"1:1:corpus.piece:delay4000", "*:*:corpus.piece:delay100"});
   ExpectTheSameFiles(result);

@@ -145,6 +145,16 @@ TEST_F(TargetsSurvivalTest, ARankThatHangsOverAShardIsKilledByItsGuardianAndDone
   EXPECT_THAT(log, HasSubstr("rank 1 hangs in inference, batch 0, for"));
 }
 
+TEST_F(TargetsSurvivalTest, SoIsOneThatHangsWhenItSealsIt) {
+  pipeline_->Set("recovery.mode", "inplace");
+  pipeline_->Set("recovery.hang_seconds", "1");
+  const ProcessResult result = Run({"1:1:targets.seal:delay600000", "*:*:targets.record:delay1000"});
+  ExpectSameShards(result);
+  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in seal"));
+  EXPECT_THAT(result.err, HasSubstr(kInPlace));
+  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
+}
+
 TEST_F(TargetsSurvivalTest, AStragglersShardIsDoneByAnotherAsWell) {
   const ProcessResult result = Run({"1:1:targets.record:delay4000", "*:*:targets.record:delay100"});
   ExpectSameShards(result);

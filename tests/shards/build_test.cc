@@ -27,16 +27,15 @@ class BuildCorpusTest : public TextFixture {
   }
 
   Status Build(const std::string& root = "artifacts") {
-    auto identity = CorpusIdentity(options_);
-    if (!identity.ok()) return identity.status();
+    const auto inputs = ReadCorpusInputs(options_);
+    if (!inputs.ok()) return inputs.status();
     const ArtifactStore artifacts(directory_ + "/" + root);
-    corpus_ = artifacts.PathOf("corpus", identity->Digest());
-    return BuildCorpus(options_, *identity, artifacts,
-                       [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
-                         progress_ = progress;
-                         input_bytes_ = input_bytes;
-                         return stop_ ? Error(Code::kCancelled, "enough") : Ok();
-                       });
+    corpus_ = artifacts.PathOf("corpus", inputs->identity.Digest());
+    return BuildCorpus(options_, *inputs, artifacts, [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
+      progress_ = progress;
+      input_bytes_ = input_bytes;
+      return stop_ ? Error(Code::kCancelled, "enough") : Ok();
+    });
   }
 
   std::vector<std::vector<TokenId>> Sequences(Split split) {
@@ -129,14 +128,14 @@ TEST_F(BuildCorpusTest, DocumentsAreSplitWholeAndBytesRepeat) {
 
 TEST_F(BuildCorpusTest, IdentityFollowsContentAndOptionsNotPlace) {
   options_.books = {Write("books/a.txt", "one")};
-  const std::string digest = CorpusIdentity(options_)->Digest();
+  const std::string digest = ReadCorpusInputs(options_)->identity.Digest();
   options_.books = {Write("elsewhere/a.txt", "one")};
-  EXPECT_EQ(CorpusIdentity(options_)->Digest(), digest);
+  EXPECT_EQ(ReadCorpusInputs(options_)->identity.Digest(), digest);
   Write("elsewhere/a.txt", "two");
-  EXPECT_NE(CorpusIdentity(options_)->Digest(), digest);
+  EXPECT_NE(ReadCorpusInputs(options_)->identity.Digest(), digest);
   Write("elsewhere/a.txt", "one");
   options_.max_sequence_tokens = 9;
-  EXPECT_NE(CorpusIdentity(options_)->Digest(), digest);
+  EXPECT_NE(ReadCorpusInputs(options_)->identity.Digest(), digest);
 }
 
 TEST_F(BuildCorpusTest, FailuresNameTheirCauseAndLeaveNothing) {

@@ -35,11 +35,11 @@ class CorpusBuildFixture : public TextFixture {
       for (int word = 0; word < i % 9 * 5; ++word) text += word % (i + 2) == 0 ? "three " : "four one ";
       options_.books.push_back(Write("books/" + std::to_string(100 + i) + ".txt", text));
     }
-    identity_ = CorpusIdentity(options_).value();
+    inputs_ = ReadCorpusInputs(options_).value();
   }
 
   CorpusBuild Open(const std::string& root, const PieceBytes& piece_bytes = kSmall) {
-    return CorpusBuild::Open(options_, identity_, Artifacts(root), piece_bytes).value();
+    return CorpusBuild::Open(options_, inputs_, Artifacts(root), piece_bytes).value();
   }
   static Result<std::string> Make(CorpusBuild& build, CorpusPass pass, std::uint32_t task) {
     std::string computed;
@@ -65,7 +65,9 @@ class CorpusBuildFixture : public TextFixture {
   }
 
   ArtifactStore Artifacts(const std::string& root) const { return ArtifactStore(directory_ + "/" + root); }
-  std::string CorpusPath(const std::string& root) const { return Artifacts(root).PathOf("corpus", identity_.Digest()); }
+  std::string CorpusPath(const std::string& root) const {
+    return Artifacts(root).PathOf("corpus", inputs_.identity.Digest());
+  }
   std::string PiecePath(const std::string& root, const std::string& name) const {
     return CorpusPath(root) + ".pieces/" + name;
   }
@@ -80,7 +82,7 @@ class CorpusBuildFixture : public TextFixture {
   // As one process makes it, in pieces of the usual size: one a dump, one for the books.
   const std::map<std::string, std::string>& Expected() {
     if (expected_.empty()) {
-      EXPECT_OK(BuildCorpus(options_, identity_, Artifacts("expected"),
+      EXPECT_OK(BuildCorpus(options_, inputs_, Artifacts("expected"),
                             [](const CorpusProgress&, std::uint64_t) { return Ok(); }));
       expected_ = Bytes("expected");
     }
@@ -93,7 +95,7 @@ class CorpusBuildFixture : public TextFixture {
   }
 
   CorpusOptions options_;
-  IdentityBuilder identity_{"corpus"};
+  CorpusInputs inputs_;
 
  private:
   std::map<std::string, std::string> expected_;

@@ -46,7 +46,7 @@ class CorpusBuildRaceTest : public CorpusBuildFixture {
     }
     return building;
   }
-  std::string digest() const { return identity_.Digest(); }
+  std::string digest() const { return inputs_.identity.Digest(); }
 
   // Books of the same sizes with other words: what a process with broken memory might have read.
   void SpoilBook(int number) {

@@ -286,7 +286,7 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
       at->set_pid(41'000 + rank);
       at->set_host(text.job == 4 && rank >= 4 ? "node-b" : text.host);
       const bool straggler = text.job == 5 && rank == 2;
-      at->set_phase(text.loss == 0                ? "stage"
+      at->set_phase(text.loss == 0                ? "inference"
                     : text.job == 5 && !straggler ? "reduce"
                     : rank == 5                   ? "reduce"
                                                   : "compute");

@@ -42,11 +42,12 @@ TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
   task.artifacts_root = directory.path() + "/artifacts";
   task.corpus_options.books = {book};
   task.corpus_options.vocab = vocab;
-  const IdentityBuilder identity = shards::CorpusIdentity(task.corpus_options).value();
+  const IdentityBuilder identity = shards::ReadCorpusInputs(task.corpus_options)->identity;
   task.corpus = identity.Digest();
   task.identity = identity.text();
   IdleLink link;
-  const auto run = [&] { return RunCorpusStage(task, link); };
+  ProgressWriter words;
+  const auto run = [&] { return RunCorpusStage(task, link, words); };
   ASSERT_OK(run());
   EXPECT_EQ(link.asked, 1);
   ASSERT_OK(WriteFileAtomically(book, "one two one one")) << "of the same size";

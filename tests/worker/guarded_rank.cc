@@ -1,7 +1,8 @@
 // A rank for guardian_test: `guarded_rank ENDPOINT BEHAVIOUR FLOOR_SECONDS ORPHAN_SECONDS`, rank 2 of generation 5.
 // Says its guardian's pid, then behaves:
 //   works    makes progress in compute until it is asked to drain; 0
-//   computes, reduces, stage   enters that phase in step 17, microbatch 3, and makes no progress for ever
+//   computes, reduces, stage, commit   enters that phase in step 17, microbatch 3, and makes no progress for ever
+//   beats      is in commit, beats until five of its limits have passed, then waits for a disk for as long; 0
 #include <unistd.h>
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "common/beat.h"
 #include "worker/guardian/guardian.h"
 
 int main(int argc, char** argv) {
@@ -30,9 +32,26 @@ int main(int argc, char** argv) {
     progress.Enter(Phase::kCompute);
     progress.Enter(Phase::kReduce);
   }
-  progress.Enter(behaviour == "reduces" ? Phase::kReduce : behaviour == "stage" ? Phase::kStage : Phase::kCompute);
+  progress.Enter(behaviour == "reduces"                          ? Phase::kReduce
+                 : behaviour == "stage"                          ? Phase::kStage
+                 : behaviour == "commit" || behaviour == "beats" ? Phase::kCommit
+                                                                 : Phase::kCompute);
   std::printf("guardian %d\n", (*guardian)->pid());
   std::fflush(stdout);
+  if (behaviour == "beats") {
+    const still::BeatListener listener([&progress] { progress.Beat(); });
+    const auto long_time = std::chrono::duration<double>(5 * 6 * std::atof(argv[3]));
+    const auto until = std::chrono::steady_clock::now() + long_time;
+    while (std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      still::Beat();
+    }
+    if (vfork() == 0) {  // the kernel counts a parent that waits for this among those that wait for a disk
+      usleep(static_cast<useconds_t>(1e6 * long_time.count()));
+      _exit(0);
+    }
+    return 0;
+  }
   while (behaviour != "works") pause();
   while (!progress.drain_requested()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -111,6 +111,21 @@ TEST_F(GuardianTest, ARankThatHangsIsNamedShowsItsStackAndIsKilled) {
   EXPECT_GE(killed.phase_seconds(), 0.3);
 }
 
+TEST_F(GuardianTest, ARankThatShouldBeatAndDoesNotIsKilled) {
+  Process rank = Rank("commit", 0.2);
+  const ProcessResult end = End(rank);
+  EXPECT_EQ(end.signal, SIGKILL);
+  EXPECT_THAT(end.err, HasSubstr("rank 2 hangs in commit, for "));
+  EXPECT_THAT(end.err, HasSubstr("(limit 1.2 s)"));
+  EXPECT_EQ(Killed().phase(), "commit");
+}
+
+TEST_F(GuardianTest, ASlowRankThatBeatsOrWaitsForADiskIsNotKilled) {
+  Process rank = Rank("beats", 0.1);
+  const ProcessResult end = End(rank);
+  EXPECT_EQ(end.exit_code, 0) << end.err;
+}
+
 TEST_F(GuardianTest, AStoppedRankIsKilledThoughItWaitsForOthers) {
   Process rank = Rank("reduces", 1);
   ASSERT_TRUE(HearUntil([this] { return !heard_.empty() && heard_.back().heartbeat().phase() == "reduce"; }));

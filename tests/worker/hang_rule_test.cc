@@ -50,7 +50,15 @@ TEST(HangRuleTest, StartMayLoadModels) {
   }
 }
 
-TEST(HangRuleTest, StagesWithoutStepsAreNotJudgedBetweenTheirBatches) {
+TEST(HangRuleTest, APhaseThatBeatsIsJudgedByTheFloorAlone) {
+  for (const Phase phase : {Phase::kLoad, Phase::kPiece, Phase::kDeal, Phase::kCopy, Phase::kSeal, Phase::kCommit}) {
+    EXPECT_EQ(JudgeQuiet(phase, 60, 3600), HangVerdict::kFine) << PhaseName(phase);
+    EXPECT_EQ(JudgeQuiet(phase, 60.1, 3600), HangVerdict::kHung) << PhaseName(phase) << ", however long one takes";
+    EXPECT_EQ(JudgeQuiet(phase, 10.1, 3600, true), HangVerdict::kStopped) << PhaseName(phase);
+  }
+}
+
+TEST(HangRuleTest, WaitingForWorkIsNotJudged) {
   EXPECT_EQ(JudgeQuiet(Phase::kStage, 1e9), HangVerdict::kFine);
   EXPECT_EQ(HangLimitSeconds({.phase = Phase::kStage}, kLimits), std::numeric_limits<double>::infinity());
 }

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/beat.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::worker {
@@ -30,6 +32,7 @@ class ScriptedLink final : public ControlLink {
 
   void ReportProgress(const StageProgress& progress) override { reports.push_back(progress); }
   Result<ShardLease> NextShard() override {
+    on_request();
     if (leases_.empty()) return Error(Code::kAborted, "fenced");
     const ShardLease lease = leases_.front();
     leases_.pop_front();
@@ -49,6 +52,7 @@ class ScriptedLink final : public ControlLink {
   std::vector<StageProgress> reports;
   std::vector<FinishedShard> finished;
   std::vector<Status> results;
+  std::function<void()> on_request = [] {};
 
  private:
   std::deque<ShardLease> leases_;
@@ -63,6 +67,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
     if (id.round > 1) return Error(Code::kInternal, "no such round");
     return id.round == 0 ? 4U : 0U;
   }
+  Phase PhaseOf(ShardId id) const override { return id.round == 0 ? Phase::kPiece : Phase::kCopy; }
   Result<std::string> MadeDigest(ShardId id) const override {
     const auto found = made.find(Text(id));
     if (found == made.end()) return Error(Code::kNotFound, "not made");
@@ -70,7 +75,9 @@ class ArtifactInMemory final : public DivisibleArtifact {
   }
   Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                            std::string* computed) override {
+    on_make();
     on_progress({.units = 2, .tokens = 10, .values = {{"documents", 1}}});
+    for (int i = 0; i < beats; ++i) Beat();
     on_progress({.units = 4, .tokens = 20, .values = {{"documents", 3}}});
     if (!failure.ok()) return failure;
     *computed = "digest of " + Text(id);
@@ -84,11 +91,14 @@ class ArtifactInMemory final : public DivisibleArtifact {
     return Ok();
   }
   Status Commit(const WorkMeasures& measures) const override {
+    on_make();
     commits.push_back(measures);
     return Ok();
   }
 
   std::map<std::string, std::string> made;
+  int beats = 0;  // of a shard
+  std::function<void()> on_make = [] {};
   Status failure;
   bool another_differs = false;
   bool overtaken = false;
@@ -103,7 +113,8 @@ ShardLease Shard(std::uint32_t round, std::uint32_t shard) {
 TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
   ScriptedLink link({Shard(0, 0), Shard(0, 1), {.kind = Kind::kCommit, .tokens = 700}});
   ArtifactInMemory artifact;
-  ASSERT_OK(RunLeasedWork("corpus", artifact, link));
+  ProgressWriter words;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   ASSERT_EQ(link.finished.size(), 2u);
   EXPECT_EQ(link.finished[0].digest, "digest of 0/0");
   EXPECT_FALSE(link.finished[0].found);
@@ -120,7 +131,8 @@ TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
 TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRankDid) {
   ScriptedLink link({Shard(0, 0), Shard(0, 1), {.kind = Kind::kDone}});
   ArtifactInMemory artifact;
-  ASSERT_OK(RunLeasedWork("corpus", artifact, link));
+  ProgressWriter words;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   std::vector<std::string> reports;
   for (const StageProgress& said : link.reports) {
     const auto documents = said.values.find("documents");
@@ -133,11 +145,40 @@ TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRa
   EXPECT_THAT(link.results, IsEmpty()) << "that is the matter of who puts it together";
 }
 
+TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
+  ScriptedLink link({Shard(0, 0), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  artifact.beats = 2;
+  ProgressWords shared;
+  ProgressWriter words(&shared);
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  std::vector<std::uint64_t> done;
+  for (const StageProgress& said : link.reports) done.push_back(said.done);
+  EXPECT_THAT(done, ElementsAre(0, 2, 2, 2, 4));
+  Beat();
+  EXPECT_EQ(link.reports.size(), 5u) << "outside of a shard nobody listens";
+}
+
+TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
+  ScriptedLink link({Shard(0, 0), Shard(1, 0), {.kind = Kind::kCommit}});
+  ArtifactInMemory artifact;
+  ProgressWords shared;
+  ProgressWriter words(&shared);
+  std::vector<Phase> phases;
+  const auto note = [&] { phases.push_back(static_cast<Phase>(shared.phase.load())); };
+  link.on_request = note;
+  artifact.on_make = note;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  EXPECT_THAT(phases,
+              ElementsAre(Phase::kStage, Phase::kPiece, Phase::kStage, Phase::kCopy, Phase::kStage, Phase::kCommit));
+}
+
 TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {
   ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
   ArtifactInMemory artifact;
+  ProgressWriter words;
   artifact.made["0/1"] = "of an earlier launch";
-  ASSERT_OK(RunLeasedWork("corpus", artifact, link));
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   ASSERT_EQ(link.finished.size(), 1u);
   EXPECT_TRUE(link.finished[0].found);
   EXPECT_EQ(link.finished[0].digest, "of an earlier launch");
@@ -149,8 +190,9 @@ TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {
 TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
   ScriptedLink link({Shard(1, 3), {.kind = Kind::kDone}});
   ArtifactInMemory artifact;
+  ProgressWriter words;
   artifact.another_differs = true;
-  EXPECT_THAT(RunLeasedWork("corpus", artifact, link), StatusIs(Code::kDataLoss, "another one's stands there"));
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kDataLoss, "another one's stands there"));
   EXPECT_THAT(artifact.set_aside, ElementsAre("1/3"));
   ASSERT_EQ(link.finished.size(), 1u);
   EXPECT_EQ(link.finished[0].round, 1u);
@@ -160,23 +202,25 @@ TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
 TEST(LeasedWorkTest, AResultThatComesWhenTheArtifactStandsIsSaidAllTheSame) {
   ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
   ArtifactInMemory artifact;
+  ProgressWriter words;
   artifact.overtaken = true;
-  ASSERT_OK(RunLeasedWork("corpus", artifact, link));
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   ASSERT_EQ(link.finished.size(), 1u);
   EXPECT_EQ(link.finished[0].digest, "digest of 0/1") << "for comparing";
   EXPECT_EQ(link.finished[0].next_shards, 0u);
 
   ScriptedLink other({Shard(0, 1), {.kind = Kind::kDone}});
   artifact.failure = Error(Code::kAlreadyExists, "the artifact stands, and what it is made from has gone");
-  ASSERT_OK(RunLeasedWork("corpus", artifact, other));
+  ASSERT_OK(RunLeasedWork("corpus", artifact, other, words));
   EXPECT_THAT(other.finished, IsEmpty()) << "there is nothing to say";
 }
 
 TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
   ScriptedLink link({Shard(0, 0), {.kind = Kind::kDone}});
   ArtifactInMemory artifact;
+  ProgressWriter words;
   artifact.failure = Error(Code::kDataLoss, "the dump is torn");
-  EXPECT_THAT(RunLeasedWork("corpus", artifact, link), StatusIs(Code::kDataLoss, "the dump is torn"));
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kDataLoss, "the dump is torn"));
   EXPECT_THAT(artifact.set_aside, IsEmpty());
   EXPECT_THAT(link.finished, IsEmpty());
 }
@@ -184,8 +228,9 @@ TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
 TEST(LeasedWorkTest, AShardThatDoesNotExistAndAFenceEndIt) {
   ScriptedLink link({Shard(2, 0)});
   ArtifactInMemory artifact;
-  EXPECT_THAT(RunLeasedWork("corpus", artifact, link), StatusIs(Code::kInternal, "no such round"));
-  EXPECT_THAT(RunLeasedWork("corpus", artifact, link), StatusIs(Code::kAborted, "fenced"));
+  ProgressWriter words;
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kInternal, "no such round"));
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kAborted, "fenced"));
 }
 
 }  // namespace

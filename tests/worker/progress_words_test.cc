@@ -58,6 +58,17 @@ TEST(ProgressWordsTest, TheWriterSaysWhereItIsAndSince) {
   EXPECT_EQ(words.progressed_ns.load(), 1'002'000'000'000);
 }
 
+TEST(ProgressWordsTest, ABeatIsASignOfProgressAndNoMeasure) {
+  HandClock clock;
+  ProgressWords words;
+  ProgressWriter writer(&words, &clock);
+  writer.Enter(Phase::kSeal);
+  clock.Advance(seconds(1));
+  writer.Beat();
+  EXPECT_EQ(words.progressed_ns.load(), 1'001'000'000'000);
+  EXPECT_EQ(Samples(words, Phase::kSeal), 0u);
+}
+
 TEST(ProgressWordsTest, APhaseIsMeasuredWhenItEnds) {
   HandClock clock;
   ProgressWords words;

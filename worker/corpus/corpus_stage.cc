@@ -16,6 +16,8 @@ using shards::CorpusProgress;
 
 CorpusPass PassOf(ShardId id) { return static_cast<CorpusPass>(id.round); }
 
+constexpr Phase kPhaseOfPass[shards::kCorpusPasses] = {Phase::kPiece, Phase::kDeal, Phase::kCopy};
+
 class Corpus final : public DivisibleArtifact {
  public:
   explicit Corpus(CorpusBuild build) : build_(std::move(build)) {}
@@ -33,6 +35,9 @@ class Corpus final : public DivisibleArtifact {
     return build_.InputBytes(PassOf(id), id.shard);
   }
 
+  Phase PhaseOf(ShardId id) const override {
+    return id.round < shards::kCorpusPasses ? kPhaseOfPass[id.round] : Phase::kLoad;
+  }
   Result<std::string> MadeDigest(ShardId id) const override { return build_.MadeDigest(PassOf(id), id.shard); }
   // Only the first pass counts: the others go over the same documents.
   Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
@@ -62,15 +67,15 @@ class Corpus final : public DivisibleArtifact {
 
 }  // namespace
 
-Status RunCorpusStage(const Task& task, ControlLink& control) {
+Status RunCorpusStage(const Task& task, ControlLink& control, ProgressWriter& words) {
   const ArtifactStore artifacts(task.artifacts_root);
   if (artifacts.Has("corpus", task.corpus)) return Ok();  // while this rank was starting, perhaps
 
   // This host may have other files under the names of the inputs.
-  STILL_ASSIGN_OR_RETURN(const IdentityBuilder identity, shards::CorpusIdentity(task.corpus_options, task.corpus));
-  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(task.corpus_options, identity, artifacts));
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(task.corpus_options, task.corpus));
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(task.corpus_options, inputs, artifacts));
   Corpus corpus(std::move(build));
-  return RunLeasedWork("corpus", corpus, control);
+  return RunLeasedWork("corpus", corpus, control, words);
 }
 
 }  // namespace still::worker

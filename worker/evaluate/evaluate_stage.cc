@@ -132,7 +132,7 @@ Status Score(const Models& models, const HeldoutText& text, const StageContext& 
     progress.done += batch.sequences.size();
     context.control.ReportProgress(progress);
   }
-  context.progress.Enter(Phase::kStage);
+  context.progress.Enter(Phase::kCommit);
   if (report->masked_positions == 0)
     return Error(Code::kInvalidArgument, "no position of the held-out text is masked; raise targets.mask.rate");
   report->sequences = text.sequences();

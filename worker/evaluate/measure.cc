@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/beat.h"
 #include "worker/model/encoder.h"
 #include "worker/padded_batch.h"
 
@@ -106,6 +107,7 @@ std::vector<double> MeasureLatency(std::span<const ParameterSet* const> models, 
       const Clock::TimePoint start = clock.Now();
       HeadLogits(*models[i], TransformedRows(*models[i], batch, masked.rows), kFp32);
       if (run >= kWarmUpRuns) seconds[i].push_back(SecondsSince(clock, start));
+      Beat();
     }
   }
   std::vector<double> medians;

@@ -22,7 +22,7 @@ Status WriteProvenance(const Task& task, const std::string& directory) {
   return WriteFileAtomically(JoinPath(directory, "provenance.json"), provenance.dump(2) + "\n");
 }
 
-Status Export(const Task& task, ControlLink& control) {
+Status Export(const Task& task, ControlLink& control, ProgressWriter& progress) {
   const ArtifactStore artifacts(task.artifacts_root);
   if (artifacts.Has("export", task.exported)) return Ok();
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
@@ -31,6 +31,7 @@ Status Export(const Task& task, ControlLink& control) {
                                   .lowercase = task.lowercase};
   STILL_RETURN_IF_ERROR(
       LoadModel(artifacts.PathOf("student", task.student), false).status());  // checks the weights' digest
+  progress.Enter(Phase::kCommit);
   STILL_RETURN_IF_ERROR(WriteDistilBert(artifacts.PathOf("student", task.student), options, staged->path()));
   STILL_RETURN_IF_ERROR(WriteProvenance(task, staged->path()));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t bytes, FileSize(JoinPath(staged->path(), "model.safetensors")));
@@ -45,7 +46,7 @@ Status Export(const Task& task, ControlLink& control) {
 }  // namespace
 
 Status RunExportStage(const StageContext& context) {
-  return context.world.rank() == 0 ? Export(context.task, context.control) : Ok();
+  return context.world.rank() == 0 ? Export(context.task, context.control, context.progress) : Ok();
 }
 
 }  // namespace still::worker

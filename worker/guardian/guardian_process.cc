@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
+#include "common/files.h"
 #include "common/host_name.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
@@ -39,10 +41,19 @@ std::string ReadProc(pid_t pid, const char* name) {
   return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
 }
 
-bool IsStopped(pid_t pid) {
-  const std::string stat = ReadProc(pid, "stat");  // "17 (name) T ...": the name may hold anything
+// 'T' of a process or thread that is stopped, 'D' of one that waits for a disk; '?' when it is gone.
+char StateOf(pid_t pid, const char* stat_file) {
+  const std::string stat = ReadProc(pid, stat_file);  // "17 (name) T ...": the name may hold anything
   const std::size_t name_end = stat.rfind(')');
-  return name_end != stat.npos && name_end + 2 < stat.size() && stat[name_end + 2] == 'T';
+  return name_end != stat.npos && name_end + 2 < stat.size() ? stat[name_end + 2] : '?';
+}
+
+// Any of its threads: others may read and write for the one that works.
+bool WaitsForDisk(pid_t pid) {
+  const Result<std::vector<std::string>> threads = ListDirectory(fmt::format("/proc/{}/task", pid));
+  return threads.ok() && std::ranges::any_of(*threads, [pid](const std::string& thread) {
+           return StateOf(pid, fmt::format("task/{}/stat", thread).c_str()) == 'D';
+         });
 }
 
 struct Place {
@@ -55,6 +66,12 @@ struct Place {
     switch (phase) {
       case Phase::kStart:
       case Phase::kRestore:
+      case Phase::kLoad:
+      case Phase::kPiece:
+      case Phase::kDeal:
+      case Phase::kCopy:
+      case Phase::kSeal:
+      case Phase::kCommit:
       case Phase::kStage:
       case Phase::kShutdown: return std::string(PhaseName(phase));
       case Phase::kInference: return fmt::format("{}, batch {}", PhaseName(phase), microbatch);
@@ -97,11 +114,15 @@ class Watch {
 
     RankSighting sighting{.phase = place_.phase,
                           .p99_seconds = P99Seconds(words_->histograms[static_cast<std::size_t>(place_.phase)]),
-                          .stopped = IsStopped(rank_)};
+                          .stopped = StateOf(rank_, "stat") == 'T'};
     if (!sighting.stopped) stopped_since_.reset();
     if (sighting.stopped && !stopped_since_) stopped_since_ = now;
+    // A disk may be slow for minutes, or a server of files away, and the work is as healthy as ever.
+    const bool overdue = quiet_seconds_ > options_.hang.floor_seconds;
+    if (overdue && Beats(place_.phase) && WaitsForDisk(rank_)) on_disk_ = now;
     // A stop counts from when it was seen: a rank that waited long before may be stopped for a moment.
-    const Clock::TimePoint quiet_since = std::max({progressed, present_since_, stopped_since_.value_or(progressed)});
+    const Clock::TimePoint quiet_since =
+        std::max({progressed, present_since_, on_disk_, stopped_since_.value_or(progressed)});
     sighting.quiet_seconds = std::chrono::duration<double>(now - quiet_since).count();
 
     const HangVerdict verdict = Judge(sighting, options_.hang);
@@ -217,6 +238,7 @@ class Watch {
   Place place_;               // as last seen
   double quiet_seconds_ = 0;  // as last seen
   bool suspected_ = false;    // by the last look
+  Clock::TimePoint on_disk_;  // when it was last seen waiting for a disk, in a phase that beats
   std::optional<Clock::TimePoint> stopped_since_;
 };
 

@@ -7,15 +7,18 @@ namespace still::worker {
 namespace {
 
 constexpr double kStartLimits = 12;   // models and states are loaded
+constexpr double kBeatLimits = 6;     // a thousandfold of what a mebibyte takes
 constexpr double kWaitingLimits = 6;  // time for the guardian of whoever is at fault
 constexpr double kUnknownLimits = 6;  // nothing to compare with yet
 
 }  // namespace
 
 double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits) {
-  const double limit = std::max(limits.floor_seconds, limits.factor * sighting.p99_seconds);
+  const bool beats = Beats(sighting.phase);
+  const double limit = std::max(limits.floor_seconds, beats ? 0 : limits.factor * sighting.p99_seconds);
   if (sighting.stopped) return limit;
   if (sighting.phase == Phase::kStage) return std::numeric_limits<double>::infinity();
+  if (beats) return kBeatLimits * limit;
   if (sighting.phase == Phase::kStart || sighting.phase == Phase::kRestore) return kStartLimits * limit;
   if (WaitsForOthers(sighting.phase)) return kWaitingLimits * limit;
   return sighting.p99_seconds > 0 ? limit : kUnknownLimits * limit;

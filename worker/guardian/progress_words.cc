@@ -37,6 +37,12 @@ std::string_view PhaseName(Phase phase) {
     case Phase::kCheckpoint: return "checkpoint";
     case Phase::kRecover: return "recover";
     case Phase::kInference: return "inference";
+    case Phase::kLoad: return "load";
+    case Phase::kPiece: return "piece";
+    case Phase::kDeal: return "deal";
+    case Phase::kCopy: return "copy";
+    case Phase::kSeal: return "seal";
+    case Phase::kCommit: return "commit";
     case Phase::kStage: return "stage";
     case Phase::kShutdown: return "shutdown";
   }
@@ -54,6 +60,8 @@ bool WaitsForOthers(Phase phase) {
   }
 }
 
+bool Beats(Phase phase) { return phase >= Phase::kLoad && phase <= Phase::kCommit; }
+
 void ProgressWriter::Enter(Phase phase) {
   if (words_ == nullptr) return;
   const std::int64_t now = Nanoseconds(*clock_);
@@ -70,13 +78,17 @@ void ProgressWriter::Enter(Phase phase) {
 void ProgressWriter::SetStep(std::uint64_t step) {
   if (words_ == nullptr) return;
   words_->step.store(step, std::memory_order_relaxed);
-  words_->progressed_ns.store(Nanoseconds(*clock_), std::memory_order_relaxed);
+  Beat();
 }
 
 void ProgressWriter::SetMicrobatch(std::uint64_t index) {
   if (words_ == nullptr) return;
   words_->microbatch.store(index, std::memory_order_relaxed);
-  words_->progressed_ns.store(Nanoseconds(*clock_), std::memory_order_relaxed);
+  Beat();
+}
+
+void ProgressWriter::Beat() {
+  if (words_ != nullptr) words_->progressed_ns.store(Nanoseconds(*clock_), std::memory_order_relaxed);
 }
 
 bool ProgressWriter::drain_requested() const {

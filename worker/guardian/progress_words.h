@@ -24,13 +24,21 @@ enum class Phase : std::uint32_t {
   kCheckpoint,  // copy for the background writer, or waiting for it to end
   kRecover,     // going on without a dead rank
   kInference,   // a batch of a stage that has no steps (targets, evaluate)
-  kStage,       // the rest of a stage without steps, all of corpus and export: not judged
+  kLoad,        // of a stage without steps: inputs digested, models loaded, what is made looked at
+  kPiece,       // a piece of a corpus
+  kDeal,        // its deal
+  kCopy,        // one of its shards
+  kSeal,        // a shard of targets is written, synced, renamed
+  kCommit,      // so is the artifact of any stage
+  kStage,       // waiting: for a lease, for who commits: not judged
   kShutdown,    // the last barrier and MPI_Finalize
 };
-inline constexpr std::size_t kPhases = 12;
+inline constexpr std::size_t kPhases = 18;
 std::string_view PhaseName(Phase phase);
 // Whether the time in this phase depends on other ranks, so that no progress is not this rank's fault.
 bool WaitsForOthers(Phase phase);
+// Whether a rank beats (common/beat.h) all the while it is in this phase, unless a disk keeps it waiting.
+bool Beats(Phase phase);
 
 // Durations of one phase, in buckets of a factor of two: bucket i counts those below 2^i microseconds.
 struct PhaseHistogram {
@@ -59,6 +67,7 @@ class ProgressWriter {
   void Enter(Phase phase);  // also records the duration of the phase that ends
   void SetStep(std::uint64_t step);
   void SetMicrobatch(std::uint64_t index);
+  void Beat();
   bool drain_requested() const;
 
  private:

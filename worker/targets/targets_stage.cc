@@ -38,6 +38,7 @@ class TargetCache final : public DivisibleArtifact {
     return (corpus_.ShardEnd(id.shard) - corpus_.ShardBegin(id.shard)) * task_.mask.variants;
   }
 
+  Phase PhaseOf(ShardId) const override { return Phase::kLoad; }  // then Make says more
   Result<std::string> MadeDigest(ShardId id) const override { return store_.SealedDigest(id.shard); }
   Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                            std::string* computed) override {
@@ -46,19 +47,17 @@ class TargetCache final : public DivisibleArtifact {
     std::uint64_t batch = 0;
     words_.Enter(Phase::kInference);
     words_.SetMicrobatch(batch);
-    Result<std::string> digest = BuildShardTargets(
+    return BuildShardTargets(
         corpus_, id.shard, masker_, task_.mask.variants, teacher_, store_.PlaceOf(id.shard), store_.identity(),
         [&](std::uint64_t records, std::uint64_t tokens) {
           progress.units += records;
           progress.tokens += tokens;
           on_progress(progress);
           // What a batch takes is known by the last ones; what sealing takes, a disk that others use decides.
-          words_.Enter(progress.units < records_in_all ? Phase::kInference : Phase::kStage);
+          words_.Enter(progress.units < records_in_all ? Phase::kInference : Phase::kSeal);
           words_.SetMicrobatch(++batch);
         },
         computed);
-    words_.Enter(Phase::kStage);  // also after a failure
-    return digest;
   }
   Status Quarantine(ShardId id) const override {
     return shards::QuarantineTargetShard(artifacts_, task_.targets, id.shard);
@@ -95,7 +94,7 @@ Status RunTargetsStage(const StageContext& context) {
                                                                     teacher->spec(), corpus->shards()));
   STILL_RETURN_IF_ERROR(store.RemoveLeftovers());
   TargetCache cache(context, artifacts, store, *corpus, *teacher);
-  return RunLeasedWork("targets", cache, context.control);
+  return RunLeasedWork("targets", cache, context.control, context.progress);
 }
 
 }  // namespace still::worker

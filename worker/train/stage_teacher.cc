@@ -43,6 +43,7 @@ Status CheckUnchanged(const Task& task) {
 
 Status CommitTeacher(const StageContext& context, const ImportedTeacher& teacher, const ArtifactStore& artifacts) {
   const Task& task = context.task;
+  context.progress.Enter(Phase::kCommit);
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
                          artifacts.Begin("teacher", IdentityBuilder::FromText(task.identity)));
   STILL_RETURN_IF_ERROR(WriteModelArtifact(context, teacher.parameters, task.teacher,

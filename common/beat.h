@@ -1,0 +1,27 @@
+// Signs of life of work that takes long: Beat() after each bounded part of it (a mebibyte read, written or digested, a
+// file synced, a record, a document), so that whoever watches the thread can tell slow from hung. Whatever goes through
+// common/files.h, common/digest.h and common/kv.h beats by itself. Nobody listening, one costs a branch.
+#pragma once
+
+#include <functional>
+
+namespace still {
+
+void Beat();
+
+// Hears every Beat of the thread that made it, while it exists, beside those made before it. They end in reverse order.
+class BeatListener {
+ public:
+  explicit BeatListener(std::function<void()> on_beat);
+  ~BeatListener();
+  BeatListener(const BeatListener&) = delete;
+  BeatListener& operator=(const BeatListener&) = delete;
+
+ private:
+  friend void Beat();
+
+  const std::function<void()> on_beat_;
+  BeatListener* const outer_;
+};
+
+}  // namespace still
