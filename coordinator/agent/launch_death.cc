@@ -33,6 +33,8 @@ LaunchDeath ExplainDeath(const LaunchWitnesses& seen) {
   } else if (!seen.gave_up.empty()) {
     const std::string& said = seen.gave_up.begin()->second.message();
     death.what = said.substr(0, said.find('\n'));
+  } else if (seen.sightings.PlacesText().empty()) {
+    death.what = fmt::format("mpirun ended with {} before any rank was heard", seen.mpirun.ToString());
   } else {
     death.what = seen.sightings.DeathText({}, std::nullopt);
   }

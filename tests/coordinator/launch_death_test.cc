@@ -199,7 +199,13 @@ TEST_F(LaunchDeathTest, OneKilledByItsGuardianIsTheCulprit) {
   EXPECT_EQ(Explain(kNoticed).what, "rank 0 hung in compute of step 4");
 }
 
+TEST_F(LaunchDeathTest, AnMpirunThatEndedAtItsStartIsNotCalledADeathOfRanks) {
+  EXPECT_EQ(Explain("The listener thread failed to start.\n").what,
+            "mpirun ended with exit code 137 before any rank was heard");
+}
+
 TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
+  sightings_.Seen(0, {"vote", 4});
   const LaunchDeath death = Explain(kNoticed, {0});
   EXPECT_EQ(death.rank, std::nullopt);
   EXPECT_EQ(death.what, "the workers died");
