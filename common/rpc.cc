@@ -3,6 +3,8 @@
 #include <zmq.hpp>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -123,9 +125,47 @@ class Server final : public RpcServer {
   std::unique_ptr<internal::Admission> admission_;  // in the context of router_; null: everybody is admitted
 };
 
+// What became of a socket's connections once they were made. Look now and then: what is not looked at is kept.
+class Handshakes {
+ public:
+  explicit Handshakes(Endpoint& endpoint) : monitor_(endpoint.context, zmq::socket_type::pair) {
+    const int rc = zmq_socket_monitor(endpoint.socket.handle(), kAddress, kEnded | ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
+    if (rc != 0) throw zmq::error_t();
+    monitor_.set(zmq::sockopt::linger, 0);
+    monitor_.connect(kAddress);
+  }
+
+  // A server that ends during a handshake looks like one that resets it for its keys' sake, so once is not enough.
+  bool Refused() {
+    Look();
+    return said_no_ || resets_ > 1;
+  }
+  void Look() {
+    zmq::message_t event, address;
+    while (monitor_.recv(event, zmq::recv_flags::dontwait)) {
+      if (!monitor_.recv(address)) return;
+      std::uint16_t number = 0;
+      std::memcpy(&number, event.data(), sizeof number);
+      if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) said_no_ = false, resets_ = 0;
+      if (number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) ++resets_;
+      if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL || number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) said_no_ = true;
+    }
+  }
+
+ private:
+  static constexpr const char* kAddress = "inproc://handshakes";
+  static constexpr int kEnded =
+      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+  zmq::socket_t monitor_;
+  bool said_no_ = false;
+  std::uint64_t resets_ = 0;
+};
+
 class Client final : public RpcClient {
  public:
-  Client(const std::string& endpoint, const std::string& identity) : dealer_(zmq::socket_type::dealer, endpoint) {
+  Client(const std::string& endpoint, const std::string& identity)
+      : dealer_(zmq::socket_type::dealer, endpoint), handshakes_(dealer_) {
     dealer_.socket.set(zmq::sockopt::routing_id, identity);
   }
 
@@ -135,7 +175,10 @@ class Client final : public RpcClient {
     return Ok();
   }
 
-  Status Send(std::string_view payload) override { return dealer_.Send(payload, zmq::send_flags::none); }
+  Status Send(std::string_view payload) override {
+    handshakes_.Look();
+    return dealer_.Send(payload, zmq::send_flags::none);
+  }
 
   Result<std::optional<std::string>> Receive(std::chrono::milliseconds timeout) override {
     STILL_ASSIGN_OR_RETURN(auto frames, dealer_.Receive(timeout, nullptr));
@@ -143,8 +186,11 @@ class Client final : public RpcClient {
     return std::optional<std::string>(std::move(frames[0]));
   }
 
+  bool Refused() override { return handshakes_.Refused(); }
+
  private:
   Endpoint dealer_;
+  Handshakes handshakes_;
 };
 
 }  // namespace

@@ -68,6 +68,9 @@ class RpcClient {
 
   virtual Status Send(std::string_view payload) = 0;
   virtual Result<std::optional<std::string>> Receive(std::chrono::milliseconds timeout) = 0;
+  // Whether somebody listens there who ended our connections before they stood: a server that has keys, other keys, or
+  // none, or does not admit ours. Known some time after the first Send.
+  virtual bool Refused() = 0;
 };
 
 }  // namespace still

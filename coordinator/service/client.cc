@@ -33,16 +33,15 @@ Result<v1::ClientReply> CoordinatorClient::Call(v1::ClientRequest request) {
   const std::string payload = message.SerializeAsString();
   const Clock::TimePoint deadline = clock_.Now() + options_.deadline;
   while (clock_.Now() < deadline) {
-    if (const Status sent = rpc_->Send(payload); sent.code() == Code::kUnavailable) {
-      // No connection takes it: a server with keys ends those of whoever has none, or others.
+    const Status sent = rpc_->Send(payload);
+    if (rpc_->Refused()) {
       return Error(Code::kUnavailable,
                    "the coordinator at {} refuses us: {}; name the state directory that has its keys (--state, "
                    "STILL_STATE), or where its client keys are (--keys, STILL_KEYS)",
                    options_.endpoint,
                    options_.keys ? "it has no keys, or others than ours" : "it has keys, which we lack");
-    } else if (!sent.ok()) {
-      return sent;
     }
+    STILL_RETURN_IF_ERROR(sent);
     STILL_ASSIGN_OR_RETURN(auto reply, Await(last_request_, std::min(deadline, clock_.Now() + options_.resend)));
     if (!reply) continue;
     if (reply->code() == static_cast<std::uint32_t>(Code::kOk)) return std::move(*reply);

@@ -89,6 +89,35 @@ TEST_F(RpcSecurityTest, AClientWithKeysDoesNotTalkToAServerWithout) {
   ExpectUnheard(*server, admitted, *RpcClient::Connect(server->endpoint(), "careful", ClientKeys()).value());
 }
 
+// A server that wants keys resets the connection, which may be seen before its reason: the client tries again.
+TEST_F(RpcSecurityTest, AClientLearnsThatItIsRefusedHoweverOftenItsConnectionWasReset) {
+  const RpcKeyPair other = NewRpcKeyPair().value();
+  ASSERT_OK_AND_ASSIGN(const auto with_keys, RpcServer::Bind(kAnyPort, ServerKeys()));
+  ASSERT_OK_AND_ASSIGN(const auto without, RpcServer::Bind(kAnyPort));
+  const auto expect_refused = [](RpcServer& server, const std::optional<RpcClientKeys>& keys) {
+    ASSERT_OK_AND_ASSIGN(const auto client, RpcClient::Connect(server.endpoint(), "stranger", keys));
+    EXPECT_FALSE(client->Refused());
+    ASSERT_OK(client->Send("let me in"));
+    while (!client->Refused()) EXPECT_FALSE(server.Receive(milliseconds(5))->has_value());
+  };
+  for (int round = 0; round < 20; ++round) expect_refused(*with_keys, std::nullopt);
+  expect_refused(*with_keys, RpcClientKeys{.server = other.public_key, .own = client_});
+  expect_refused(*with_keys, RpcClientKeys{.server = server_.public_key, .own = other});
+  expect_refused(*without, ClientKeys());
+}
+
+TEST_F(RpcSecurityTest, WhoIsAdmittedOrAloneIsNotRefused) {
+  ASSERT_OK_AND_ASSIGN(auto server, RpcServer::Bind(kAnyPort, ServerKeys()));
+  ASSERT_OK_AND_ASSIGN(const auto client, RpcClient::Connect(server->endpoint(), "rank-0", ClientKeys()));
+  ASSERT_OK(client->Send("hello"));
+  ASSERT_OK_AND_ASSIGN(const auto message, server->Receive(kEver));
+  ASSERT_TRUE(message.has_value());
+  EXPECT_FALSE(client->Refused());
+  server.reset();
+  EXPECT_FALSE(client->Receive(milliseconds(300))->has_value());  // it connects in vain
+  EXPECT_FALSE(client->Refused());
+}
+
 TEST_F(RpcSecurityTest, AServerThatAdmitsNobodyHearsNobody) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind(kAnyPort, RpcServerKeys{.own = server_}));
   ASSERT_OK_AND_ASSIGN(const auto client, RpcClient::Connect(server->endpoint(), "rank-0", ClientKeys()));
