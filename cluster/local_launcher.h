@@ -1,7 +1,7 @@
 // Launches from this machine: one mpirun, a child of this process, in a process group of its own. Ranks on other hosts
-// get our STILL_* variables, but for STILL_HOST. What Open MPI keeps in memory and on disk for a launch stands in a
-// directory of the launch's own in /dev/shm, on every host, and goes with the launch; what a killed one leaves on a
-// host goes with the next launch there.
+// get our STILL_* variables, but for STILL_HOST. What Open MPI keeps for a launch stands in a directory of the launch's
+// own in /dev/shm, on every host. Here it goes with the launch; what is left on other hosts (empty, but of a launch
+// that was killed), or here by a maker that was killed, goes with a later launch there.
 #pragma once
 
 #include <memory>

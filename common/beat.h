@@ -3,11 +3,27 @@
 // common/files.h, common/digest.h and common/kv.h beats by itself. Nobody listening, one costs a branch.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 
 namespace still {
 
 void Beat();
+
+// Beats for every mebibyte of work that it is told of.
+class ByteBeats {
+ public:
+  void Add(std::size_t bytes) {
+    bytes_ += bytes;
+    if (bytes_ < kBytesABeat) return;
+    bytes_ = 0;
+    Beat();
+  }
+
+ private:
+  static constexpr std::size_t kBytesABeat = std::size_t{1} << 20;
+  std::size_t bytes_ = 0;
+};
 
 // Hears every Beat of the thread that made it, while it exists, beside those made before it. They end in reverse order.
 class BeatListener {

@@ -18,6 +18,17 @@ namespace {
 
 constexpr std::size_t kBytesAtOnce = std::size_t{1} << 20;
 
+// Beats between the parts.
+void UpdateInParts(EVP_MD_CTX* context, std::span<const std::byte> bytes) {
+  while (true) {
+    const auto part = bytes.first(std::min(bytes.size(), kBytesAtOnce));
+    STILL_CHECK(EVP_DigestUpdate(context, part.data(), part.size()) == 1, "Update after Finish");
+    bytes = bytes.subspan(part.size());
+    if (bytes.empty()) return;
+    Beat();
+  }
+}
+
 }  // namespace
 
 struct Sha256::Context {
@@ -33,15 +44,7 @@ Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::Update(std::span<const std::byte> bytes) {
-  while (true) {
-    const auto part = bytes.first(std::min(bytes.size(), kBytesAtOnce));
-    STILL_CHECK(EVP_DigestUpdate(context_->evp, part.data(), part.size()) == 1, "Update after Finish");
-    bytes = bytes.subspan(part.size());
-    if (bytes.empty()) return;
-    Beat();
-  }
-}
+void Sha256::Update(std::span<const std::byte> bytes) { UpdateInParts(context_->evp, bytes); }
 
 void Sha256::Update(std::string_view bytes) { Update(AsBytes(bytes)); }
 
@@ -66,9 +69,12 @@ Sha256Digest Sha256Of(std::span<const std::byte> bytes) {
 Sha256Digest Sha256Of(std::string_view bytes) { return Sha256Of(AsBytes(bytes)); }
 
 Sha1Digest Sha1Of(std::string_view bytes) {
-  Sha1Digest digest;
-  STILL_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1,
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  STILL_CHECK(context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha1(), nullptr) == 1,
               "OpenSSL offers no SHA-1");
+  UpdateInParts(context.get(), AsBytes(bytes));
+  Sha1Digest digest;
+  STILL_CHECK(EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1, "Finish called twice");
   return digest;
 }
 

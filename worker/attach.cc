@@ -21,7 +21,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAskAgain{300};
 constexpr milliseconds kAnswer{2000};
-constexpr int kMostUnanswered = 100;  // in one connection: one that is full of unsent messages looks like a refusal
 
 std::uint32_t NumberFromMpirun(const char* name, std::uint32_t otherwise) {
   const char* const text = std::getenv(name);
@@ -62,12 +61,10 @@ Result<std::string> Keep(const std::string& task) {
 Result<std::string> FetchTask(const AttachOptions& options) {
   STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(options.keys, /*state=*/""));
   const stillhouse::v1::Attach attach = Introduction(options.job);
-  const auto connect = [&] {
-    return RpcClient::Connect(options.coordinator,
-                              fmt::format("attach-{}-{}-{}", attach.launch(), attach.rank(), getpid()), keys);
-  };
-  STILL_ASSIGN_OR_RETURN(std::unique_ptr<RpcClient> client, connect());
-  int unanswered = 0;
+  STILL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcClient> client,
+      RpcClient::Connect(options.coordinator, fmt::format("attach-{}-{}-{}", attach.launch(), attach.rank(), getpid()),
+                         keys));
   std::string said;
   const auto say = [&](const std::string& why) {
     if (why == said || attach.rank() != 0) return;
@@ -79,21 +76,19 @@ Result<std::string> FetchTask(const AttachOptions& options) {
     message.mutable_client()->set_protocol(kProtocol);
     message.mutable_client()->set_request(number);
     *message.mutable_client()->mutable_attach() = attach;
-    if (const Status sent = client->Send(message.SerializeAsString()); sent.code() == Code::kUnavailable) {
+    const Status sent = client->Send(message.SerializeAsString());
+    if (client->Refused()) {
       return Error(Code::kUnavailable,
                    "the coordinator at {} refuses us: {}; name its client keys (--keys, STILL_KEYS), or its state "
                    "directory (STILL_STATE)",
                    options.coordinator, keys ? "it has no keys, or others than ours" : "it has keys, which we lack");
-    } else if (!sent.ok()) {
-      return sent;
     }
+    // Full of what nobody took for half an hour: it is taken when somebody listens again.
+    if (!sent.ok() && sent.code() != Code::kUnavailable) return sent;
     STILL_ASSIGN_OR_RETURN(const std::optional<std::string> answer, client->Receive(kAnswer));
     stillhouse::v1::ClientReply reply;
     if (!answer) {
       say(fmt::format("the coordinator at {} does not answer", options.coordinator));
-      if (++unanswered % kMostUnanswered == 0) {
-        STILL_ASSIGN_OR_RETURN(client, connect());
-      }
       continue;
     }
     if (!reply.ParseFromString(*answer) || reply.request() != number) continue;

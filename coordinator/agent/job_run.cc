@@ -39,9 +39,11 @@ std::string JobDirectory(const JobSpec& spec) {
   return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
 }
 
+bool MayHaveRemains(const JobSpec& spec) { return spec.kind() == ArtifactKind(Stage::kCorpus); }
+
 // Of ranks that were killed after they had renamed the artifact. For who has the lock.
 void RemoveRemains(const JobSpec& spec) {
-  if (spec.kind() != ArtifactKind(Stage::kCorpus)) return;
+  if (!MayHaveRemains(spec)) return;
   const ArtifactStore artifacts(spec.artifacts_root());
   if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts, spec.digest()); !removed.ok())
     LogWarn("corpus: leftovers were not removed: {}", removed.message());
@@ -234,7 +236,9 @@ bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).H
 
 bool IsMadeToReuse(const JobSpec& spec) {
   if (!IsMade(spec)) return false;
-  if (FileLock::TryAcquire(JoinPath(JobDirectory(spec), "lock")).ok()) RemoveRemains(spec);
+  if (!MayHaveRemains(spec)) return true;
+  const Result<FileLock> lock = FileLock::TryAcquire(JoinPath(JobDirectory(spec), "lock"));
+  if (lock.ok()) RemoveRemains(spec);
   return true;
 }
 

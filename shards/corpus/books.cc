@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/beat.h"
 #include "common/files.h"
 #include "shards/corpus/html_entities.h"
 
@@ -14,10 +15,13 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool IsUtf8(std::string_view bytes) {
+  ByteBeats beats;
   for (std::size_t i = 0; i < bytes.size();) {
+    const std::size_t begin = i;
     UChar32 code_point;
     U8_NEXT(bytes.data(), i, bytes.size(), code_point);
     if (code_point < 0) return false;
+    beats.Add(i - begin);
   }
   return true;
 }
@@ -30,7 +34,9 @@ std::string FromWindows1252(std::string_view bytes) {
                                          0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
   std::string out;
   out.reserve(bytes.size() + bytes.size() / 8);
+  ByteBeats beats;
   for (const char c : bytes) {
+    beats.Add(1);
     const auto byte = static_cast<unsigned char>(c);
     const char32_t code_point = byte >= 0x80 && byte < 0xA0 ? kHigh[byte - 0x80] : byte;
     if (code_point != 0) AppendUtf8(code_point, &out);
@@ -85,9 +91,12 @@ Result<std::string> BookText(const std::string& path, std::string_view bytes) {
   const std::string decoded = IsUtf8(bytes) ? std::string() : FromWindows1252(bytes);
   std::string_view rest = decoded.empty() ? bytes : decoded;
   std::string text;
+  text.reserve(rest.size());
   bool in_paragraph = false;
+  ByteBeats beats;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
+    beats.Add(end);
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(rest.size(), end + (rest.substr(end).starts_with("\r\n") ? 2 : 1)));
     const std::size_t first = std::min(line.find_first_not_of(" \t\f\v"), line.size());

@@ -134,6 +134,7 @@ TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
 TEST_F(LocalLauncherTest, AnMpirunStartsWhoseNumberAKilledOneHad) {
   const auto mpirun = FindMpirun();
   if (!mpirun.ok()) GTEST_SKIP() << mpirun.status().message();
+  if (MpirunKindInUse() == MpirunKind::kOpenMpi4) GTEST_SKIP() << "Open MPI 4 starts all the same";
   constexpr pid_t kNumbers = 5000;  // that processes get until mpirun is started, others' too
   for (pid_t number = ::getpid(); number < ::getpid() + kNumbers; ++number) {
     const std::string left = directory_ / fmt::format("ompi.{}", number);

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "common/beat.h"
+#include "common/digest.h"
 #include "tests/shards/text_fixture.h"
 
 namespace still::shards {
@@ -21,6 +23,22 @@ TEST(BookTextTest, AnyLineEndGivesTheSameParagraphs) {
   EXPECT_EQ(Text("\xEF\xBB\xBFone\rtwo\r\rthree\r"), expected);
   EXPECT_EQ(Text("\n \n"), "");
   EXPECT_EQ(Text(""), "");
+}
+
+// Whoever watches a rank must see that a book of any size is being read.
+TEST(BookTextTest, EveryMebibyteOfEveryPassBeats) {
+  std::string book;
+  while (book.size() < std::size_t{8} << 20) book += "It was the best of times, it was the worst of times.\n";
+  int beats = 0;
+  const BeatListener listener([&] { ++beats; });
+  ASSERT_TRUE(BookText("book.txt", book).ok());
+  EXPECT_GE(beats, 2 * 7) << "it is checked to be UTF-8, and cut into lines";
+  beats = 0;
+  ASSERT_TRUE(BookText("book.txt", book + "caf\xE9").ok());
+  EXPECT_GE(beats, 3 * 7) << "and made UTF-8";
+  beats = 0;
+  Sha1Of(book);
+  EXPECT_GE(beats, 7);
 }
 
 TEST(BookTextTest, WhatIsNotUtf8IsWindows1252) {

@@ -7,7 +7,7 @@ namespace still::worker {
 namespace {
 
 constexpr double kStartLimits = 12;   // models and states are loaded
-constexpr double kBeatLimits = 6;     // a thousandfold of what a mebibyte takes
+constexpr double kBeatLimits = 6;     // far more than a mebibyte takes, or a copy of a book in memory
 constexpr double kWaitingLimits = 6;  // time for the guardian of whoever is at fault
 constexpr double kUnknownLimits = 6;  // nothing to compare with yet
 

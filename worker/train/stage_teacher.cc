@@ -68,6 +68,7 @@ Status RunTeacherStage(const StageContext& context) {
   Result<ImportedTeacher> teacher = ImportHuggingFaceBert(task.teacher_path, /*trainable=*/true);
   STILL_RETURN_IF_ERROR(Agree(world, teacher.status()));
   if (!teacher->has_head) STILL_RETURN_IF_ERROR(FitHead(context, teacher->parameters));
+  context.progress.Enter(Phase::kStage);  // the others wait, for as long as the disk takes
   const Status committed = Agree(world, world.rank() == 0 ? CommitTeacher(context, *teacher, artifacts) : Ok());
   if (artifacts.Has("teacher", task.teacher)) RemoveSnapshots(context, task.teacher);
   return committed;
