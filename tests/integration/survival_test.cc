@@ -204,6 +204,7 @@ TEST_F(SurvivalTest, AnInterruptLeavesACheckpointAndTheNextRunContinues) {
   const ProcessResult stopped = Disturb([](Process& run) { run.SignalSelf(SIGTERM); });
   EXPECT_EQ(stopped.exit_code, 5) << stopped.err;
   EXPECT_NE(stopped.err.find("stopped after step"), std::string::npos) << stopped.err;
+  EXPECT_FALSE(Snapshot()) << "what is published needs no memory";
   ExpectSameBits(Train());
 }
 

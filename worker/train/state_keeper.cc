@@ -97,17 +97,19 @@ Status StateKeeper::Finish(const CheckpointInfo& info, const LiveState& live, co
     if (!WaitUntil([&] { return !writer_.busy(); }, &fenced)) return fenced;
     BeginCheckpoint(info, live, log);
   }
-  const auto published = [&] {
-    const auto step = control_.PublishedStep();
-    return step && *step >= info.step;
-  };
+  const auto published = [&] { return CheckPublished(info.step).ok(); };
   // The others wait for the leading rank in whatever comes next.
-  const bool leads = world_.rank() == 0;
-  if (!WaitUntil([&] { return !writer_.busy() && (!leads || last_failed_ || published()); }, &fenced)) return fenced;
-  if (leads && !published())
+  if (!WaitUntil([&] { return !writer_.busy() && (last_failed_ || published()); }, &fenced)) return fenced;
+  if (!published())
     LogWarn("the checkpoint of step {} was not published; a run that is started again continues from an older one",
             info.step);
   return Ok();
+}
+
+Status StateKeeper::CheckPublished(std::uint64_t step) const {
+  const auto published = control_.PublishedStep();
+  if (world_.rank() != 0 || (published && *published >= step)) return Ok();
+  return Error(Code::kUnavailable, "the checkpoint of step {} is not published", step);
 }
 
 // False when fenced; true when done or out of patience.

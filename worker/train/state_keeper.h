@@ -55,6 +55,9 @@ class StateKeeper {
   // on the leading rank, until all is published, or cannot be.
   // ABORTED: fenced.
   Status Finish(const CheckpointInfo& info, const LiveState& live, const std::string& log);
+  // UNAVAILABLE when no checkpoint of this step is on the coordinator's record. Ok on all ranks but the leading one,
+  // which alone knows.
+  Status CheckPublished(std::uint64_t step) const;
 
  private:
   void NoteTrouble(const Status& trouble);

@@ -95,6 +95,8 @@ Status Trainer::Run() {
   progress_.Enter(Phase::kStage);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
   if (state_.step == total) return Ok();
+  // Whoever goes on from here finds the same on disk; nobody may ever go on.
+  if (Agree(world_, keeper_.CheckPublished(state_.step)).ok()) keeper_.RemoveSnapshots();
   return Error(Code::kCancelled, "{}: stopped after step {} of {}", run_.name, state_.step, total);
 }
 
