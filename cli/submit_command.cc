@@ -81,8 +81,12 @@ Result<Submission> Prepare(const SubmitFlags& flags) {
   }
   STILL_ASSIGN_OR_RETURN(std::vector<PipelineVariant> variants, LoadPipelineSweep(flags.config_path));
   for (PipelineVariant& variant : variants) {
+    if (limit_minutes) {
+      variant.config.mutable_time_limit_minutes()->set_general(*limit_minutes);
+      if (Status checked = CheckPipelineConfig(variant.config); !checked.ok())
+        return checked.WithContext("--time-limit " + flags.time_limit);
+    }
     if (flags.ranks) variant.config.set_ranks(*flags.ranks);
-    if (limit_minutes) variant.config.mutable_time_limit_minutes()->set_general(*limit_minutes);
     STILL_RETURN_IF_ERROR(CheckPipelineConfig(variant.config));
   }
   STILL_ASSIGN_OR_RETURN(const auto planned, coordinator::PlanVariants(variants));

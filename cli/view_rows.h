@@ -63,7 +63,7 @@ struct JobRow {
   std::uint32_t slots_per_rank = 0;
   std::vector<std::string> hosts;  // "a:2"
   std::uint64_t attempt = 0, generation = 0, failures = 0;
-  std::uint64_t recoveries = 0;  // deaths that it went on after
+  std::uint64_t recoveries = 0;  // deaths of ranks or launches that did not end it
   RecoveryRow last_recovery;
   UnixMs submitted_ms = 0, since_ms = 0, started_ms = 0, ended_ms = 0, eligible_ms = 0;
   std::int64_t time_limit_ms = 0;

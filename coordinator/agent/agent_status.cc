@@ -112,10 +112,11 @@ stillhouse::v1::AgentReport AgentStatus::Report() {
   return report;
 }
 
-void AgentStatus::Heard(std::uint64_t sequence) {
+void AgentStatus::Answered(const stillhouse::v1::AgentOrders& orders) {
+  if (orders.not_recorded()) return;
   const std::scoped_lock lock(mutex_);
   std::erase_if(recoveries_, [&](const Recovery& recovery) {
-    return recovery.first_sequence != 0 && recovery.first_sequence <= sequence;
+    return recovery.first_sequence != 0 && recovery.first_sequence <= orders.sequence();
   });
 }
 

@@ -33,8 +33,8 @@ class AgentStatus {
 
   // The next report: a higher sequence than any before.
   stillhouse::v1::AgentReport Report();
-  // The coordinator has heard the report of this sequence: what was said once need not be said again.
-  void Heard(std::uint64_t sequence);
+  // The coordinator's answer to a report: what is on record need not be said again.
+  void Answered(const stillhouse::v1::AgentOrders& orders);
   // Until something worth a report of its own has changed since the last Report, or `timeout`.
   void WaitForChange(std::chrono::milliseconds timeout);
 

@@ -170,7 +170,9 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
     draft.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
   } else if (!untold.empty()) {
     draft.Note(known.id(), stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
-    draft.Edit(known.id()).set_message(recoveries);
+    // The message of one whose end was asked for is the reason that it ends with.
+    if (known.state() == stillhouse::v1::JOB_STARTING || known.state() == stillhouse::v1::JOB_RUNNING)
+      draft.Edit(known.id()).set_message(recoveries);
   }
   if (!untold.empty())
     NoteRecovery(draft, known.id(), untold.size(), stillhouse::v1::CAUSE_PROCESS_DEATH, untold.back());

@@ -69,6 +69,11 @@ v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const 
   return spec;
 }
 
+// Of two variants that share a job: the longer one, that of neither when one has none.
+std::int64_t LongerLimit(std::int64_t one_ms, std::int64_t other_ms) {
+  return one_ms == 0 || other_ms == 0 ? 0 : std::max(one_ms, other_ms);
+}
+
 Status CheckNames(const std::vector<PlannedVariant>& variants) {
   std::set<std::string> names;
   for (const PlannedVariant& variant : variants) {
@@ -132,7 +137,12 @@ Result<Expansion> ExpandPipelines(const std::string& pipeline, const std::vector
       const StagePlan& plan = variant.plan[stage];
       const auto [at, fresh] = made.emplace(std::pair(stage, plan.digest), submit.jobs_size());
       jobs.push_back(at->second);
-      if (!fresh) continue;
+      if (!fresh) {
+        v1::JobSpec& shared = *submit.mutable_jobs(static_cast<int>(at->second));
+        shared.set_time_limit_ms(
+            LongerLimit(shared.time_limit_ms(), TimeLimitMs(variant.config.time_limit_minutes(), plan.stage)));
+        continue;
+      }
       v1::JobSpec& spec = *submit.add_jobs();
       spec = SpecOf(variant, plan, options);
       const std::string sharers = digests[stage].size() == 1 ? "" : variant.name + "/";

@@ -88,7 +88,7 @@ class Reporter {
   }
 
   void Follow(const AgentOrders& orders) {
-    status_.Heard(orders.sequence());
+    status_.Answered(orders);
     const int wanted = orders.kill() ? 2 : orders.drain() ? 1 : 0;
     RaiseStops(wanted);
     if (orders.acknowledged()) acknowledged_ = true;

@@ -124,6 +124,7 @@ void Coordinator::TakeAgent(const std::string& peer, const AgentReport& report) 
 AgentOrders Coordinator::Hear(const AgentReport& report) {
   AgentOrders nothing;
   nothing.set_sequence(report.sequence());
+  nothing.set_not_recorded(true);
   if (!CheckProtocol(report.protocol()).ok()) return nothing;
   // Its job is one of another journal, which is not here any more: it is left alone, and not mistaken for one of ours.
   if (!report.journal().empty() && report.journal() != identity_) return nothing;
@@ -134,6 +135,7 @@ AgentOrders Coordinator::Hear(const AgentReport& report) {
   if (Degraded()) {
     // What it says cannot be kept: it says it again.
     if (current) nothing = Core::OrdersFor(job, report);
+    nothing.set_not_recorded(true);
     return nothing;
   }
   Apply(core_.Heard(state_, report, Now()));

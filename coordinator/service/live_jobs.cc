@@ -52,6 +52,16 @@ std::string CauseOfRecovery(const std::string& text) {
   return "other";
 }
 
+// Each is said until it is recorded; no two are alike.
+void NoteRecoveries(const AgentReport& report, LiveJob* live) {
+  const auto& said = report.recoveries();
+  const auto told = std::ranges::find(said, live->last_recovery);
+  for (auto text = told == said.end() ? said.begin() : told + 1; text != said.end(); ++text) {
+    ++live->recoveries[CauseOfRecovery(*text)];
+    live->last_recovery = *text;
+  }
+}
+
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -130,7 +140,7 @@ void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
   live.storage_trouble = report.storage_trouble();
   live.ranks.assign(report.ranks().begin(), report.ranks().end());
   live.phase_seconds = {report.phase_seconds().begin(), report.phase_seconds().end()};
-  for (const std::string& text : report.recoveries()) ++live.recoveries[CauseOfRecovery(text)];
+  NoteRecoveries(report, &live);
   if (!report.has_progress()) return;
   const bool further = !live.progress.has_value() || live.progress->done() != report.progress().done();
   live.progress = report.progress();

@@ -76,6 +76,7 @@ struct LiveJob {
   };
   std::deque<Sample> samples;
   std::uint64_t sequence = 0;
+  std::string last_recovery;
 };
 
 class LiveJobs {

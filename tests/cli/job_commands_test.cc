@@ -189,6 +189,9 @@ TEST_F(JobCommandsTest, BadInputOfASubmissionIsAUsageError) {
   }
   const std::string good = testing::CompletePipeline(directory_, "");
   EXPECT_EQ(Still(server, {"submit", good, "--time-limit", "soon"}).exit_code, 2);
+  const ProcessResult too_long = Still(server, {"submit", good, "--time-limit", "800d"});
+  EXPECT_EQ(too_long.exit_code, 2);
+  EXPECT_THAT(too_long.err, HasSubstr("--time-limit 800d"));
   EXPECT_EQ(Still(server, {"submit", good, "--ranks", "0"}).exit_code, 2);
   EXPECT_TRUE(server.requests().empty());
 }

@@ -1,6 +1,7 @@
 // The coordinator around its core: what is written before what is said, and what a restart finds.
 #include <gmock/gmock.h>
 
+#include "coordinator/agent/agent_status.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace still::coordinator {
@@ -93,6 +94,38 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   ASSERT_TRUE(accepted);
   EXPECT_EQ(accepted->code(), 0U);
   EXPECT_EQ(accepted->jobs(0), 2U) << "the refused one left nothing behind";
+}
+
+TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecorded) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  stillhouse::v1::AgentTask task;
+  task.set_job(1);
+  task.set_attempt(1);
+  AgentStatus agent(task, clock_);
+  const AgentCallbacks callbacks = agent.Callbacks();
+  callbacks.on_generation(1);
+  const auto say = [&] {
+    const AgentReport report = agent.Report();
+    agent.Answered(coordinator_->Hear(report));
+    coordinator_->Settle();
+    return report.recoveries_size();
+  };
+  say();
+  disk_->full = true;
+  EXPECT_FALSE(Send(SubmitRequest("b")));
+  callbacks.on_in_place(2);
+  callbacks.on_recovery("rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank");
+  EXPECT_EQ(say(), 1);
+  EXPECT_EQ(say(), 1) << "it was heard, but not kept";
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_EQ(say(), 1);
+  EXPECT_EQ(say(), 0);
+  EXPECT_EQ(coordinator_->state().FindJob(1)->recoveries(), 1U);
+  EXPECT_THAT(View("events"), HasSubstr("rank 1 died in compute of step 17"));
 }
 
 // What the records say, and nothing of what this process alone knows.

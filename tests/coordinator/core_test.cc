@@ -290,6 +290,23 @@ TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
   EXPECT_EQ(StateOf(job), "TIMEOUT");
 }
 
+TEST_F(CoreTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
+  auto spec = Spec("one");
+  spec.set_time_limit_ms(60'000);
+  const std::uint64_t job = Submit({spec});
+  Run(job);
+  Later(60'000);
+  ASSERT_EQ(StateOf(job), "COMPLETING");
+  stillhouse::v1::AgentReport report = Report(job, 2);
+  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank");
+  Hear(report);
+  EXPECT_EQ(history_.back().message(), report.recoveries(0));
+  EXPECT_EQ(Job(job).recoveries(), 1U);
+  End(job, Code::kCancelled);
+  EXPECT_EQ(StateOf(job), "TIMEOUT");
+  EXPECT_EQ(Job(job).message(), "its time limit of 1 min 0 s is over");
+}
+
 // By the limits job 3 waits behind job 2; were the estimate of job 1 true, it would start at once.
 TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
   SetHosts({{"a", 2}, {"b", 2}});

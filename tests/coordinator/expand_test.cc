@@ -158,6 +158,25 @@ TEST(ExpandTest, AStageHasItsOwnTimeLimitOrElseTheGeneralOne) {
     EXPECT_EQ(limited.plan[stage].digest, plain.plan[stage].digest) << "it is no part of what is made";
 }
 
+TEST(ExpandTest, AJobThatVariantsShareHasTheLongestOfTheirTimeLimits) {
+  const auto limited = [](const std::string& name, double general, double train) {
+    return Planned(name, false, [&](v1::PipelineConfig& config) {
+      config.mutable_time_limit_minutes()->set_general(general);
+      config.mutable_time_limit_minutes()->set_train(train);
+    });
+  };
+  const auto limits = [](const std::vector<PlannedVariant>& variants) {
+    const Result<Expansion> expansion = ExpandPipelines("s", variants, {});
+    EXPECT_OK(expansion.status());
+    EXPECT_EQ(expansion->submit.jobs_size(), 6);
+    return std::pair(Job(expansion->submit, "s/corpus").time_limit_ms(),
+                     Job(expansion->submit, "s/train").time_limit_ms());
+  };
+  EXPECT_EQ(limits({limited("a", 1, 5), limited("b", 2, 3), limited("c", 1, 4)}), std::pair(120'000L, 300'000L));
+  EXPECT_EQ(limits({limited("a", 1, 5), Plain("b"), limited("c", 3, 4)}), std::pair(0L, 0L)) << "none is the longest";
+  EXPECT_EQ(limits({Plain("a"), limited("b", 1, 5)}), std::pair(0L, 0L));
+}
+
 TEST(ExpandTest, WhatExistsIsSubmittedToo) {
   PlannedVariant variant = Plain("");
   variant.plan[0].exists = true;

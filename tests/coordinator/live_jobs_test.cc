@@ -91,6 +91,17 @@ TEST(LiveJobsTest, RepeatedReportCountsOnceAndProvesLife) {
   EXPECT_EQ(live.SilenceMs(RunningJob(), kStart + 10'000), 1000);
 }
 
+TEST(LiveJobsTest, RecoveriesThatAreSaidUntilTheyAreRecordedCountOnce) {
+  LiveJobs live;
+  AgentReport report = ReportOf(1, 10);
+  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 2 ranks");
+  live.Heard(report, kStart);
+  report.set_sequence(2);
+  report.add_recoveries("rank 0 died in compute of step 18; generation 3 goes on in place with 1 rank");
+  live.Heard(report, kStart + 1000);
+  EXPECT_EQ(live.Find(3)->recoveries.at("died"), 2u);
+}
+
 TEST(LiveJobsTest, ReportOfAnOlderAttemptChangesNothing) {
   LiveJobs live;
   live.Heard(ReportOf(1, 10, 2), kStart);

@@ -249,6 +249,18 @@ TEST_F(PipelineRunTest, HowToGoOnIsSaidOnTheFirstLineAfterWhatHappened) {
                                                              HasSubstr("\n  generation 1"))));
 }
 
+TEST_F(PipelineRunTest, ATimeLimitThatIsOverIsSaidAndTheSameCommandGoesOn) {
+  config_.mutable_time_limit_minutes()->set_targets(0.005);
+  FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token killed) {
+    if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TARGETS) return MakeArtifact(spec, std::move(killed));
+    testing::WaitUntilKilled(killed);
+    return ExitInfo{.signal = 15};
+  });
+  EXPECT_THAT(Run(launcher),
+              StatusIs(Code::kCancelled, AllOf(HasSubstr("targets: its time limit of "), HasSubstr(" is over"),
+                                               HasSubstr("; run the same command again to continue"))));
+}
+
 TEST_F(PipelineRunTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
   const std::string job = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest);
   ASSERT_OK(MakeDirectories(job));
