@@ -45,6 +45,7 @@ AgentCallbacks AgentStatus::Callbacks() {
           report.set_generation(generation);
           report.clear_ranks();
           report.set_running(false);
+          earlier_phase_seconds_ = {report.phase_seconds().begin(), report.phase_seconds().end()};
           generation_since_ = clock_.Now();
         },
         /*urgent=*/true);
@@ -72,8 +73,9 @@ AgentCallbacks AgentStatus::Callbacks() {
             message.set_phase_seconds(rank.phase_seconds);
             message.set_pid(rank.pid);
           }
-          report.clear_phase_seconds();
-          for (const auto& [phase, seconds] : times.seconds()) (*report.mutable_phase_seconds())[phase] = seconds;
+          auto& sums = *report.mutable_phase_seconds();
+          sums = {earlier_phase_seconds_.begin(), earlier_phase_seconds_.end()};
+          for (const auto& [phase, seconds] : times.seconds()) sums[phase] += seconds;
           report.set_running(report.running() || !ranks.empty());
         },
         /*urgent=*/false);
