@@ -241,8 +241,9 @@ std::string RunText(const JobRow& job) {
 
 std::string AttemptsText(const JobRow& job) {
   if (job.attempt == 0) return "";
-  return fmt::format("{}, generation {}, {} in a row without a step gained", job.attempt, job.generation,
-                     Named(job.failures, "failure"));
+  const std::string text = fmt::format("{}, generation {}", job.attempt, job.generation);
+  if (job.failures == 0) return text;
+  return fmt::format("{}; deaths in a row: {} (one that gained a step counts as the first)", text, job.failures);
 }
 
 std::string RanksText(const JobRow& job) {
