@@ -72,7 +72,10 @@ std::string ProgressText(const JobRow& job) {
 std::string ReasonText(const JobRow& job) {
   if (!job.reason.empty()) return job.reason;
   if (job.state == "HELD") return "held: `still release` lets it go on";
-  const bool waits = job.state == "PENDING" || job.state == "RECOVERING" || job.state == "STARTING";
+  if (job.state == "STARTING")
+    return fmt::format("its ranks are being launched{}{}{}", job.cause == "PROCESS_DEATH" ? " again" : "",
+                       job.message.empty() ? "" : ": ", job.message);
+  const bool waits = job.state == "PENDING" || job.state == "RECOVERING";
   if (!waits && job.flags.empty()) return "";
   if (!job.message.empty()) return job.message;
   return waits ? "the coordinator gave no reason" : "";

@@ -123,6 +123,11 @@ TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
     job.state = state;
     EXPECT_NE(ReasonText(job), "") << state;
   }
+  job.state = "STARTING";
+  EXPECT_EQ(ReasonText(job), "its ranks are being launched");
+  job.cause = "PROCESS_DEATH";
+  job.message = "rank 1 died in compute of step 17";
+  EXPECT_EQ(ReasonText(job), "its ranks are being launched again: rank 1 died in compute of step 17");
   job.state = "RUNNING";
   EXPECT_EQ(ReasonText(job), "");
   job.flags = {"UNREACHABLE"};

@@ -1,5 +1,6 @@
 #include "coordinator/agent/agent_status.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -9,6 +10,9 @@
 
 namespace still::coordinator {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};
 
@@ -29,25 +33,35 @@ class AgentStatusTest : public ::testing::Test {
 };
 
 TEST_F(AgentStatusTest, SecondsOfThePhasesAreOfAllLaunchesOfTheAttempt) {
-  callbacks_.on_generation(1);
+  callbacks_.on_generation({.generation = 1});
   callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
   callbacks_.on_ranks(Computed(std::chrono::seconds(3)));
   EXPECT_DOUBLE_EQ(ComputeSeconds(), 3);
-  callbacks_.on_generation(2);
+  callbacks_.on_generation({.generation = 2});
   EXPECT_DOUBLE_EQ(ComputeSeconds(), 3);
   callbacks_.on_ranks(Computed(std::chrono::seconds(2)));
   EXPECT_DOUBLE_EQ(ComputeSeconds(), 5);
-  callbacks_.on_generation(3);
+  callbacks_.on_generation({.generation = 3});
   callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
   EXPECT_DOUBLE_EQ(ComputeSeconds(), 6);
 }
 
 TEST_F(AgentStatusTest, SurvivorsThatGoOnInPlaceAreNotCountedTwice) {
-  callbacks_.on_generation(1);
+  callbacks_.on_generation({.generation = 1});
   callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
-  callbacks_.on_in_place(2);
+  callbacks_.on_generation({.generation = 2, .in_place = true, .recovery = "rank 1 died"});
   callbacks_.on_ranks(Computed(std::chrono::seconds(3)));
   EXPECT_DOUBLE_EQ(ComputeSeconds(), 3);
+}
+
+TEST_F(AgentStatusTest, AGenerationIsNeverReportedWithoutWhatItRecoversFrom) {
+  callbacks_.on_generation({.generation = 1});
+  EXPECT_THAT(status_.Report().recoveries(), IsEmpty());
+  callbacks_.on_generation({.generation = 2, .recovery = "rank 1 died in compute of step 17; launched again"});
+  const stillhouse::v1::AgentReport report = status_.Report();
+  EXPECT_EQ(report.generation(), 2u);
+  EXPECT_FALSE(report.running());
+  EXPECT_THAT(report.recoveries(), ElementsAre("rank 1 died in compute of step 17; launched again"));
 }
 
 }  // namespace
