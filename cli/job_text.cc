@@ -185,7 +185,9 @@ std::string NodesText(const View& view, std::size_t columns) {
 std::string EventsText(const std::vector<EventRow>& events) {
   std::string text;
   for (const EventRow& event : events) {
-    const std::string subject = event.job != 0 ? fmt::format("job {} {}", event.job, event.name) : "host " + event.host;
+    const std::string subject = event.job != 0       ? fmt::format("job {} {}", event.job, event.name)
+                                : event.host.empty() ? "coordinator"
+                                                     : "host " + event.host;
     const std::string change = event.to.empty()     ? ""
                                : event.from.empty() ? " " + event.to
                                                     : fmt::format(" {} -> {}", event.from, event.to);

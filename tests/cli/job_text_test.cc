@@ -147,6 +147,8 @@ TEST(JobTextTest, HistoryAndHostsAndEvents) {
             "b     DRAINED      2     1  4     new disk\n");
   EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .host = "b", .actor = "alice", .message = "drained: new disk"}}),
             "2026-11-22 13:05:00 host b by alice: drained: new disk\n");
+  EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .cause = "COORDINATOR_RESTART", .message = "started"}}),
+            "2026-11-22 13:05:00 coordinator (COORDINATOR_RESTART): started\n");
 }
 
 TEST(TopTextTest, OnePictureOfJobsRanksAndHosts) {
