@@ -72,7 +72,10 @@ std::string ProgressText(const JobRow& job) {
 std::string ReasonText(const JobRow& job) {
   if (!job.reason.empty()) return job.reason;
   if (job.state == "HELD") return "held: `still release` lets it go on";
-  const bool waits = job.state == "PENDING" || job.state == "RECOVERING" || job.state == "STARTING";
+  if (job.state == "STARTING")
+    return fmt::format("its ranks are being launched{}{}{}", job.cause == "PROCESS_DEATH" ? " again" : "",
+                       job.message.empty() ? "" : ": ", job.message);
+  const bool waits = job.state == "PENDING" || job.state == "RECOVERING";
   if (!waits && job.flags.empty()) return "";
   if (!job.message.empty()) return job.message;
   return waits ? "the coordinator gave no reason" : "";
@@ -182,7 +185,9 @@ std::string NodesText(const View& view, std::size_t columns) {
 std::string EventsText(const std::vector<EventRow>& events) {
   std::string text;
   for (const EventRow& event : events) {
-    const std::string subject = event.job != 0 ? fmt::format("job {} {}", event.job, event.name) : "host " + event.host;
+    const std::string subject = event.job != 0       ? fmt::format("job {} {}", event.job, event.name)
+                                : event.host.empty() ? "coordinator"
+                                                     : "host " + event.host;
     const std::string change = event.to.empty()     ? ""
                                : event.from.empty() ? " " + event.to
                                                     : fmt::format(" {} -> {}", event.from, event.to);
@@ -241,8 +246,9 @@ std::string RunText(const JobRow& job) {
 
 std::string AttemptsText(const JobRow& job) {
   if (job.attempt == 0) return "";
-  return fmt::format("{}, generation {}, {} in a row without a step gained", job.attempt, job.generation,
-                     Named(job.failures, "failure"));
+  const std::string text = fmt::format("{}, generation {}", job.attempt, job.generation);
+  if (job.failures == 0) return text;
+  return fmt::format("{}; deaths in a row: {} (one that gained a step counts as the first)", text, job.failures);
 }
 
 std::string RanksText(const JobRow& job) {

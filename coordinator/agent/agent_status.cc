@@ -39,21 +39,19 @@ AgentCallbacks AgentStatus::Callbacks() {
         },
         /*urgent=*/progress.total > 0 && progress.done == progress.total);
   };
-  callbacks.on_generation = [this](std::uint64_t generation) {
+  callbacks.on_generation = [this](const GenerationStart& start) {
     Set(
         [&](stillhouse::v1::AgentReport& report) {
-          report.set_generation(generation);
+          // In one report: the coordinator records with a generation what it recovers from.
+          report.set_generation(start.generation);
+          if (!start.recovery.empty()) recoveries_.push_back({.text = start.recovery});
+          if (start.in_place) return;
           report.clear_ranks();
           report.set_running(false);
+          earlier_phase_seconds_ = {report.phase_seconds().begin(), report.phase_seconds().end()};
           generation_since_ = clock_.Now();
         },
         /*urgent=*/true);
-  };
-  callbacks.on_recovery = [this](const std::string& text) {
-    Set([&](stillhouse::v1::AgentReport&) { recoveries_.push_back({.text = text}); }, /*urgent=*/true);
-  };
-  callbacks.on_in_place = [this](std::uint64_t generation) {
-    Set([&](stillhouse::v1::AgentReport& report) { report.set_generation(generation); }, /*urgent=*/true);
   };
   callbacks.on_storage_trouble = [this](const std::string& text) {
     Set([&](stillhouse::v1::AgentReport& report) { report.set_storage_trouble(text); }, /*urgent=*/true);
@@ -72,8 +70,9 @@ AgentCallbacks AgentStatus::Callbacks() {
             message.set_phase_seconds(rank.phase_seconds);
             message.set_pid(rank.pid);
           }
-          report.clear_phase_seconds();
-          for (const auto& [phase, seconds] : times.seconds()) (*report.mutable_phase_seconds())[phase] = seconds;
+          auto& sums = *report.mutable_phase_seconds();
+          sums = {earlier_phase_seconds_.begin(), earlier_phase_seconds_.end()};
+          for (const auto& [phase, seconds] : times.seconds()) sums[phase] += seconds;
           report.set_running(report.running() || !ranks.empty());
         },
         /*urgent=*/false);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -52,6 +53,7 @@ class AgentStatus {
   bool urgent_ = false;
   stillhouse::v1::AgentReport report_;
   std::vector<Recovery> recoveries_;
+  std::map<std::string, double> earlier_phase_seconds_;  // of the launches before: PhaseTimes is of one
   Clock::TimePoint generation_since_;
 };
 

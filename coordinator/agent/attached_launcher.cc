@@ -67,8 +67,8 @@ Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const clu
     Clock& clock_;
     bool killed_ = false;
   };
-  if (std::exchange(launched_, true))
-    return Error(Code::kUnavailable, "the mpirun that was typed has ended; type it again to go on");
+  // What happened, for the record: what to do is said while the job waits for the next mpirun, and only then.
+  if (std::exchange(launched_, true)) return Error(Code::kUnavailable, "the mpirun that was typed has ended");
   STILL_CHECK(spec.arguments.size() == 2 && spec.arguments[0] == "--task", "a worker is started with its task");
   STILL_ASSIGN_OR_RETURN(std::string task, ReadFile(spec.arguments[1]));
   auto launched = std::make_unique<Attached>(hearing_, is_made_, clock_);

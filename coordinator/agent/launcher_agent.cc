@@ -67,7 +67,6 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   const Result<std::uint64_t> next = journal_->NextGeneration();
   if (!next.ok()) return next.status().WithContext(fmt::format("{}: no generation can be started", job_.stage));
   const std::uint64_t generation = *next;
-  callbacks_.on_generation(generation);
   StageServerOptions options{.stage = job_.stage,
                              .generation = generation,
                              .ranks = job_.launch.ranks,
@@ -93,9 +92,11 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   spec.environment["STILL_LAUNCH"] = std::to_string(++launches_);
   spec.survive_deaths = job_.in_place;
   STILL_ASSIGN_OR_RETURN(const auto launched, launcher_.Launch(spec));
+  GenerationStart start{.generation = generation};
   if (launches_ > 1)
-    callbacks_.on_recovery(fmt::format("{}; launched again as generation {} ({:.1f} s)", ends_.back().what, generation,
-                                       SecondsSince(clock_, ended_)));
+    start.recovery = fmt::format("{}; launched again as generation {} ({:.1f} s)", ends_.back().what, generation,
+                                 SecondsSince(clock_, ended_));
+  callbacks_.on_generation(start);
   return server->Run(*launched, stops);
 }
 
@@ -126,9 +127,10 @@ Result<std::uint64_t> LauncherAgent::Shrink(const GenerationEnd& end, std::size_
   if (decision.action == NextAction::kFail) return decision.failure;
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, journal_->NextGeneration(end));
   ends_ = std::move(with_this);
-  callbacks_.on_in_place(generation);
-  callbacks_.on_recovery(fmt::format("{}; generation {} goes on in place with {} rank{}", end.what, generation,
-                                     survivors, survivors == 1 ? "" : "s"));
+  callbacks_.on_generation({.generation = generation,
+                            .in_place = true,
+                            .recovery = fmt::format("{}; generation {} goes on in place with {} rank{}", end.what,
+                                                    generation, survivors, survivors == 1 ? "" : "s")});
   return generation;
 }
 

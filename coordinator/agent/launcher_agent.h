@@ -28,17 +28,20 @@ class WorkerTask;
 
 namespace still::coordinator {
 
+struct GenerationStart {
+  std::uint64_t generation = 0;
+  bool in_place = false;  // survivors go on as it; else a launch did start
+  // "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks"; empty: the first of this agent.
+  std::string recovery;
+};
+
 // Called from the thread that runs the agent.
 struct AgentCallbacks {
   std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
-  // A launch starts as this generation, which is journaled.
-  std::function<void(std::uint64_t)> on_generation = [](std::uint64_t) {};
-  // Survivors go on as this generation, which is journaled.
-  std::function<void(std::uint64_t)> on_in_place = [](std::uint64_t) {};
+  // It is journaled.
+  std::function<void(const GenerationStart&)> on_generation = [](const GenerationStart&) {};
   // Where the ranks are and where their time went, a few times a second.
   std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
-  // "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks".
-  std::function<void(const std::string&)> on_recovery = [](const std::string&) {};
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 };
 

@@ -132,7 +132,7 @@ function verbsFor(job) {
 
 function factsCard(job, now) {
   const rows = [
-    ['Attempt', `${job.attempt || 'none yet'}${job.failures ? `, ${plural(job.failures, 'failure')} in a row` : ''}`],
+    ['Attempt', `${job.attempt || 'none yet'}${job.failures ? `, deaths in a row: ${job.failures}` : ''}`],
     ['Generation', job.generation || 'none yet'],
     job.recoveries ?
         [

@@ -118,7 +118,8 @@ void WriteSurvival(const std::vector<JobFacts>& jobs, Exposition* out) {
   }
   out->Family("stillhouse_job_attempts", "gauge", "How many times the job got slots.");
   for (const JobFacts& facts : jobs) out->Sample(facts.labels, static_cast<double>(facts.job->attempt()));
-  out->Family("stillhouse_job_failures", "gauge", "Attempts in a row that died without a step gained.");
+  out->Family("stillhouse_job_failures", "gauge",
+              "Attempts in a row that died; one that gained a step counts as the first.");
   for (const JobFacts& facts : jobs) out->Sample(facts.labels, facts.job->failures());
   out->Family("stillhouse_job_recoveries_total", "counter", "Recoveries within attempts by cause, since heard.");
   for (const JobFacts& facts : jobs) {

@@ -194,7 +194,10 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
              const StagePlan& stage = stage_of(job);
              return AgentCallbacks{
                  .on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); },
-                 .on_recovery = [&](const std::string& text) { observer_.OnRecovery(stage, text); },
+                 .on_generation =
+                     [&](const GenerationStart& start) {
+                       if (!start.recovery.empty()) observer_.OnRecovery(stage, start.recovery);
+                     },
                  .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
            }},
       launcher_, clock_);

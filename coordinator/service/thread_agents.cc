@@ -88,7 +88,7 @@ AgentCallbacks ThreadAgents::HandedOver(std::uint64_t job, AgentStatus& status) 
     };
   };
   callbacks.on_progress = both(std::move(callbacks.on_progress), watching.on_progress);
-  callbacks.on_recovery = both(std::move(callbacks.on_recovery), watching.on_recovery);
+  callbacks.on_generation = both(std::move(callbacks.on_generation), watching.on_generation);
   callbacks.on_storage_trouble = both(std::move(callbacks.on_storage_trouble), watching.on_storage_trouble);
   return callbacks;
 }

@@ -47,7 +47,7 @@ job 4 ablation/full/train is RUNNING
   progress      123/400 steps, 31 %, 12,345 tokens/s, 3:07 min left, loss 2.346
   goodput       compute 90.0 %, reduce 9.0 %, vote 1.0 %
   placement     2 ranks of 1 slot on a:1 b:1
-  attempt       1, generation 2, 0 failures in a row without a step gained
+  attempt       1, generation 2
   pipeline      2
   depends on    1, 3
   owner         alice
@@ -63,6 +63,14 @@ RANK  HOST   PID  PHASE    STEP    FOR
 
 2026-11-22 13:01:53 job 4 ablation/full/train STARTING -> RUNNING (STARTED) by agent
 )" + 1);
+}
+
+TEST(JobTextTest, DeathsInARowSayHowTheyAreCounted) {
+  View view = Parsed(kJobJson);
+  view.job.failures = 1;
+  EXPECT_THAT(ShowText(view),
+              HasSubstr("attempt       1, generation 2; deaths in a row: 1 (one that gained a step counts "
+                        "as the first)\n"));
 }
 
 TEST(JobTextTest, RecoveriesAreShownWithTheLastOne) {
@@ -115,6 +123,11 @@ TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
     job.state = state;
     EXPECT_NE(ReasonText(job), "") << state;
   }
+  job.state = "STARTING";
+  EXPECT_EQ(ReasonText(job), "its ranks are being launched");
+  job.cause = "PROCESS_DEATH";
+  job.message = "rank 1 died in compute of step 17";
+  EXPECT_EQ(ReasonText(job), "its ranks are being launched again: rank 1 died in compute of step 17");
   job.state = "RUNNING";
   EXPECT_EQ(ReasonText(job), "");
   job.flags = {"UNREACHABLE"};
@@ -134,6 +147,8 @@ TEST(JobTextTest, HistoryAndHostsAndEvents) {
             "b     DRAINED      2     1  4     new disk\n");
   EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .host = "b", .actor = "alice", .message = "drained: new disk"}}),
             "2026-11-22 13:05:00 host b by alice: drained: new disk\n");
+  EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .cause = "COORDINATOR_RESTART", .message = "started"}}),
+            "2026-11-22 13:05:00 coordinator (COORDINATOR_RESTART): started\n");
 }
 
 TEST(TopTextTest, OnePictureOfJobsRanksAndHosts) {

@@ -80,7 +80,10 @@ class LauncherAgentTest : public ::testing::Test {
       return scripts[std::min(launch, scripts.size()) - 1](spec, TaskOf(spec));
     });
     LauncherAgent agent(job, task_, launcher, clock_,
-                        {.on_recovery = [&](const std::string& text) { recoveries_.push_back(text); },
+                        {.on_generation =
+                             [&](const GenerationStart& start) {
+                               if (!start.recovery.empty()) recoveries_.push_back(start.recovery);
+                             },
                          .on_storage_trouble = [&](const std::string& text) { troubles_.push_back(text); }});
     const Status outcome = agent.Run(stops_);
     launches_ = launcher.launches;

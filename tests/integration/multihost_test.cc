@@ -92,7 +92,10 @@ class MultihostTest : public ::testing::Test {
                                disturb();
                                disturbed_at_ = still::Clock::System().Now();
                              },
-                         .on_recovery = [this](const std::string& text) { recoveries_ += text + "\n"; }});
+                         .on_generation =
+                             [this](const still::coordinator::GenerationStart& start) {
+                               if (!start.recovery.empty()) recoveries_ += start.recovery + "\n";
+                             }});
     const Status status = agent.Run(stops_);
     EXPECT_TRUE(disturbed) << "the training ended before anything happened to it";
     lost_host_ = agent.lost_host();

@@ -1,0 +1,68 @@
+#include "coordinator/agent/agent_status.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <utility>
+
+#include "common/clock.h"
+
+namespace still::coordinator {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};
+
+// Of a rank that spent so long in compute.
+PhaseTimes Computed(std::chrono::milliseconds time) {
+  PhaseTimes times;
+  times.Heard({.rank = 0, .phase = "compute"}, kStart);
+  times.Heard({.rank = 0, .phase = "compute"}, kStart + time);
+  return times;
+}
+
+class AgentStatusTest : public ::testing::Test {
+ protected:
+  double ComputeSeconds() { return status_.Report().phase_seconds().at("compute"); }
+
+  AgentStatus status_{{}, Clock::System()};
+  AgentCallbacks callbacks_ = status_.Callbacks();
+};
+
+TEST_F(AgentStatusTest, SecondsOfThePhasesAreOfAllLaunchesOfTheAttempt) {
+  callbacks_.on_generation({.generation = 1});
+  callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
+  callbacks_.on_ranks(Computed(std::chrono::seconds(3)));
+  EXPECT_DOUBLE_EQ(ComputeSeconds(), 3);
+  callbacks_.on_generation({.generation = 2});
+  EXPECT_DOUBLE_EQ(ComputeSeconds(), 3);
+  callbacks_.on_ranks(Computed(std::chrono::seconds(2)));
+  EXPECT_DOUBLE_EQ(ComputeSeconds(), 5);
+  callbacks_.on_generation({.generation = 3});
+  callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
+  EXPECT_DOUBLE_EQ(ComputeSeconds(), 6);
+}
+
+TEST_F(AgentStatusTest, SurvivorsThatGoOnInPlaceAreNotCountedTwice) {
+  callbacks_.on_generation({.generation = 1});
+  callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
+  callbacks_.on_generation({.generation = 2, .in_place = true, .recovery = "rank 1 died"});
+  callbacks_.on_ranks(Computed(std::chrono::seconds(3)));
+  EXPECT_DOUBLE_EQ(ComputeSeconds(), 3);
+}
+
+TEST_F(AgentStatusTest, AGenerationIsNeverReportedWithoutWhatItRecoversFrom) {
+  callbacks_.on_generation({.generation = 1});
+  EXPECT_THAT(status_.Report().recoveries(), IsEmpty());
+  callbacks_.on_generation({.generation = 2, .recovery = "rank 1 died in compute of step 17; launched again"});
+  const stillhouse::v1::AgentReport report = status_.Report();
+  EXPECT_EQ(report.generation(), 2u);
+  EXPECT_FALSE(report.running());
+  EXPECT_THAT(report.recoveries(), ElementsAre("rank 1 died in compute of step 17; launched again"));
+}
+
+}  // namespace
+}  // namespace still::coordinator
