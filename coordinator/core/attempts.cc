@@ -159,7 +159,7 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   const bool started = report.running() && known.state() == stillhouse::v1::JOB_STARTING;
   // The agent launches again by itself after a death.
   const bool restarting = !report.running() && risen && known.state() == stillhouse::v1::JOB_RUNNING;
-  // What died is often said one report later than that a generation began.
+  // Recoveries that a report told of while nothing could be kept are told again.
   const std::vector<std::string> untold = UntoldRecoveries(known, report);
   if (!risen && !started && !restarting && untold.empty() && !report.has_outcome()) return {};
 

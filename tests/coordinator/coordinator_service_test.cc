@@ -105,7 +105,7 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   task.set_attempt(1);
   AgentStatus agent(task, clock_);
   const AgentCallbacks callbacks = agent.Callbacks();
-  callbacks.on_generation(1);
+  callbacks.on_generation({.generation = 1});
   const auto say = [&] {
     const AgentReport report = agent.Report();
     agent.Answered(coordinator_->Hear(report));
@@ -115,8 +115,9 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   say();
   disk_->full = true;
   EXPECT_FALSE(Send(SubmitRequest("b")));
-  callbacks.on_in_place(2);
-  callbacks.on_recovery("rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank");
+  callbacks.on_generation({.generation = 2,
+                           .in_place = true,
+                           .recovery = "rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank"});
   EXPECT_EQ(say(), 1);
   EXPECT_EQ(say(), 1) << "it was heard, but not kept";
 
