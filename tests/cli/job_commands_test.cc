@@ -189,6 +189,7 @@ TEST_F(JobCommandsTest, BadInputOfASubmissionIsAUsageError) {
   }
   const std::string good = testing::CompletePipeline(directory_, "");
   EXPECT_EQ(Still(server, {"submit", good, "--time-limit", "soon"}).exit_code, 2);
+  EXPECT_EQ(Still(server, {"submit", good, "--time-limit", "5"}).exit_code, 2);
   EXPECT_EQ(Still(server, {"submit", good, "--ranks", "0"}).exit_code, 2);
   EXPECT_TRUE(server.requests().empty());
 }
