@@ -48,6 +48,19 @@ Status PrintWhole(const ViewFlags& flags, const std::string& view, std::string (
   return PrintView(*client, {.view = view, .limit = flags.limit}, flags.json, text_of);
 }
 
+// A reason says where the line to type is shown; here, right below it.
+template <std::string (*kText)(const View&)>
+std::string WithItsLine(const View& view) {
+  View shown = view;
+  for (auto* reasons : {&shown.reasons, &shown.job.reasons}) {
+    for (ReasonRow& reason : *reasons) {
+      if (reason.code == "ATTACH" && !view.job.attach_command.empty())
+        reason.text.resize(std::min(reason.text.size(), reason.text.find(" (`still why ")));
+    }
+  }
+  return kText(shown);
+}
+
 Status PrintOfJob(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t job, FindJob(*client, flags.job));
@@ -67,8 +80,8 @@ Status PrintEventsAsJson(const std::string& answer) {
 Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &ToFit<QueueText>); }
 Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &ToFit<HistoryText>); }
 Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &ToFit<NodesText>); }
-Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WhyText); }
-Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, "job", &ShowText); }
+Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WithItsLine<WhyText>); }
+Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, "job", &WithItsLine<ShowText>); }
 
 Status EventsCommand(const ViewFlags& flags) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));

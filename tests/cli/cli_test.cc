@@ -72,6 +72,7 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
     EXPECT_THAT(Still({"corpus", "cat", "x", option, "-1"}).err, HasSubstr("'-1' is not a whole number")) << option;
   EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--until", "frob"}).exit_code, 2);
   EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "it is at the end of still --help";
+  EXPECT_THAT(Still({"run", "--help"}).out, HasSubstr("evaluate, export")) << "every stage";
   EXPECT_EQ(Still({}).exit_code, 2);
 }
 

@@ -68,6 +68,16 @@ TEST_F(JobCommandsTest, AJobIsFoundByItsIdOrTheEndOfItsName) {
   EXPECT_EQ(Still(server, {"why", "nothing"}).exit_code, 3);
 }
 
+TEST_F(JobCommandsTest, TheLineToTypeIsShownWithoutAWordOnWhereItIsShown) {
+  FakeCoordinator server([](const v1::ClientRequest&) {
+    return ViewReply(R"json({"job": {"id": 4, "name": "t", "state": "PENDING", "attach_command": "mpirun -n 2 w",
+"reasons": [{"code": "ATTACH", "text": "waits for an mpirun that is typed (`still why 4` shows the line)"}]}})json");
+  });
+  for (const char* command : {"why", "show"})
+    EXPECT_THAT(Still(server, {command, "4"}).out,
+                AllOf(HasSubstr("waits for an mpirun that is typed\n"), HasSubstr("\nmpirun -n 2 w\n")));
+}
+
 TEST_F(JobCommandsTest, ChangesNameTheJobsAndSayWhichChanged) {
   FakeCoordinator server([](const v1::ClientRequest& request) -> std::optional<v1::ClientReply> {
     if (!request.has_change()) return Views(request);
