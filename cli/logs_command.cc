@@ -2,12 +2,14 @@
 
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include "cli/job_text.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/files.h"
+#include "coordinator/service/detached_agents.h"
 
 namespace still::cli {
 namespace {
@@ -45,16 +47,36 @@ Result<std::string> ReadFrom(const std::string& path, std::uint64_t* from) {
   return std::string(reinterpret_cast<const char*>(fresh.data()), fresh.size());
 }
 
+// A log that is not there, or not where we are.
 Status NoLog(const JobRow& job) {
-  return Error(Code::kNotFound, "job {} {} has no log yet: it is {}{}", job.id, Escaped(job.name), StateText(job),
-               ReasonText(job).empty() ? "" : ": " + Escaped(ReasonText(job)));
+  const std::string name = fmt::format("job {} {}", job.id, Escaped(job.name));
+  const std::string state = StateText(job) + (ReasonText(job).empty() ? "" : ": " + Escaped(ReasonText(job)));
+  if (!HasEnded(job)) return Error(Code::kNotFound, "{} has no log yet: it is {}", name, state);
+  if (job.log_path.empty()) return Error(Code::kNotFound, "{} has no log: it is {}", name, state);
+  const std::string attempt = std::filesystem::path(job.log_path).parent_path();
+  if (!Exists(attempt))
+    return Error(Code::kNotFound, "the log of {} is not here: {} was removed, or is on another machine", name, attempt);
+  return Error(Code::kNotFound, "no rank of {} ever wrote: it is {}; see {} and `still show {}`", name, state,
+               coordinator::AttemptLogPath(attempt), job.id);
+}
+
+// Of a rank that has written nothing: whether it is one at all.
+Status CheckRank(const JobRow& job, std::uint32_t rank) {
+  if (job.ranks == 0 || rank < job.ranks) return Ok();
+  return Error(Code::kInvalidArgument, "job {} {} has no rank {}: it has {}", job.id, Escaped(job.name), rank,
+               job.ranks == 1 ? "rank 0 only" : fmt::format("{} ranks, 0 to {}", job.ranks, job.ranks - 1));
 }
 
 }  // namespace
 
 bool LogLines::IsShown(std::string_view line) {
   if (!rank_) return true;
-  if (const auto signer = Signer(line)) shown_ = signer == rank_;
+  if (const auto signer = Signer(line)) {
+    shown_ = signer == rank_;
+    (shown_ ? found_ : others_) = true;
+  } else if (!found_ && !others_) {
+    preface_ = true;
+  }
   return shown_;
 }
 
@@ -96,12 +118,14 @@ Status LogsCommand(const LogsFlags& flags) {
     const bool ended = HasEnded(view.job);  // asked before the log is read: what it wrote last is in it
     const Result<std::string> fresh =
         view.job.log_path.empty() ? Result<std::string>(NoLog(view.job)) : ReadFrom(view.job.log_path, &read);
-    const bool not_yet = fresh.status().code() == Code::kNotFound && !ended && flags.follow;
+    const bool missing = fresh.status().code() == Code::kNotFound;
+    const bool not_yet = missing && !ended && flags.follow;
     if (not_yet && !told_waiting) fmt::print(stderr, "still: {}; waiting\n", NoLog(view.job).message());
     told_waiting = told_waiting || not_yet;
     if (!not_yet) {
-      STILL_RETURN_IF_ERROR(fresh.status());
+      STILL_RETURN_IF_ERROR(missing ? NoLog(view.job) : fresh.status());
       std::string shown = lines.Take(*fresh);
+      if (!begun && lines.MissesItsRank()) STILL_RETURN_IF_ERROR(CheckRank(view.job, *flags.rank));
       if (!begun) shown.erase(0, TailBegin(shown, flags.tail));
       Print(shown);
       begun = true;
@@ -118,6 +142,9 @@ Status LogsCommand(const LogsFlags& flags) {
     }
   }
   Print(lines.Rest());
+  if (lines.MissesItsRank())
+    fmt::print(stderr, "still: rank {} of job {} {} has written nothing{}\n", *flags.rank, id, Escaped(view.job.name),
+               HasEnded(view.job) ? "" : " yet");
   if (flags.follow) fmt::print(stderr, "still: job {} {} is {}\n", id, Escaped(view.job.name), StateText(view.job));
   return Ok();
 }

@@ -30,14 +30,18 @@ class LogLines {
   std::string Take(std::string_view bytes);
   // The line without an end.
   std::string Rest();
+  // One was asked for, and nothing is of it; of a log that no rank has signed, all is of all of them.
+  bool MissesItsRank() const { return rank_ && !found_ && (others_ || !preface_); }
 
  private:
-  // A rank signs its lines "<time> <level> <stage>/rank-<n>: "; unsigned ones belong to the line before.
+  // A rank signs its lines "<time> <level> <stage>/rank-<n>: "; unsigned ones belong to the line before, the first ones
+  // to every rank: where its ranks write instead, what mpirun has to say.
   bool IsShown(std::string_view line);
 
   const std::optional<std::uint32_t> rank_;
   std::string unfinished_;
-  bool shown_ = false;  // the last signed line
+  bool shown_ = true;                                      // the last signed line
+  bool preface_ = false, found_ = false, others_ = false;  // there were lines of nobody, of the rank, of other ones
 };
 
 // Where the last `lines` lines of `text` begin; the whole of it for 0.

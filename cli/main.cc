@@ -34,7 +34,7 @@ which coordinator
 
 exit codes
   0 done, 2 usage or configuration, 3 input, artifact or storage missing, bad or full, 4 unavailable, 5 cancelled,
-  70 a bug)";
+  or a time limit is over, 70 a bug)";
 
 // "still run": the command whose options were being read.
 std::string CommandOf(const CLI::App& app) {

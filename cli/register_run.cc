@@ -24,7 +24,7 @@ void RegisterRun(CLI::App& app, Action& action) {
       ->required()
       ->type_name("PIPELINE.yaml");
   run->add_option("--ranks", flags->ranks, "worker processes; results do not depend on it")->type_name("N");
-  run->add_option("--until", flags->until, "end after this stage: corpus, teacher, targets, train, evaluate")
+  run->add_option("--until", flags->until, "end after this stage: corpus, teacher, targets, train, evaluate, export")
       ->type_name("STAGE");
   run->add_flag("--json", flags->json, "one JSON object on stdout instead of text");
   run->add_flag("--check", flags->check,

@@ -94,11 +94,14 @@ Result<std::int64_t> ParseDurationMs(const std::string& text) {
   double amount = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), amount);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  const double seconds = unit.empty() || unit == "s"    ? 1
+  const double seconds = unit == "s"                    ? 1
                          : unit == "m" || unit == "min" ? 60
                          : unit == "h"                  ? 3600
                          : unit == "d"                  ? 86400
                                                         : 0;
+  if (error == std::errc() && std::isfinite(amount) &&
+      unit.empty())  // in minutes, as in files, or in seconds? nobody could tell
+    return Error(Code::kInvalidArgument, "'{}' has no unit; expected one like 45s, 90m, 2h or 1d", text);
   constexpr double kMostMs = 1e15;  // 30,000 years
   if (error != std::errc() || seconds == 0 || !(amount > 0) || amount * seconds * 1000 > kMostMs)
     return Error(Code::kInvalidArgument, "'{}' is no duration; expected one like 45s, 90m, 2h or 1d", text);

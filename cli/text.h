@@ -22,7 +22,8 @@ std::string DateText(UnixMs at);
 // For a terminal: control characters are shown ("\\x1b", "\\n"), and so are bytes that are no UTF-8.
 std::string Escaped(std::string_view text);
 
-// "2h", "90m", "1.5h", "45s", "1d", or seconds, in milliseconds. INVALID_ARGUMENT says what was expected.
+// "2h", "90m", "1.5h", "45s", "1d", in milliseconds. INVALID_ARGUMENT says what was expected; a number alone is one,
+// too.
 Result<std::int64_t> ParseDurationMs(const std::string& text);
 
 // Fills `pattern` from `numbers`; empty when a number it names is missing. Fields:

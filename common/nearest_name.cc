@@ -20,12 +20,20 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// The right letters in a wrong order are one.
+std::size_t Slips(std::string_view typed, std::string_view meant) {
+  const std::size_t distance = EditDistance(typed, meant);
+  return std::ranges::is_permutation(typed, meant) ? std::min<std::size_t>(1, distance) : distance;
+}
+
 }  // namespace
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& known) {
-  const auto nearest = std::ranges::min_element(
-      known, [&](const auto& a, const auto& b) { return EditDistance(name, a) < EditDistance(name, b); });
-  const bool near = nearest != known.end() && EditDistance(name, *nearest) <= std::max<std::size_t>(2, name.size() / 3);
+  const auto begun = std::ranges::find_if(known, [&](const auto& a) { return name.size() > 1 && a.starts_with(name); });
+  if (begun != known.end()) return *begun;
+  const auto nearest =
+      std::ranges::min_element(known, [&](const auto& a, const auto& b) { return Slips(name, a) < Slips(name, b); });
+  const bool near = nearest != known.end() && Slips(name, *nearest) <= std::max<std::size_t>(1, name.size() / 3);
   return near ? *nearest : "";
 }
 

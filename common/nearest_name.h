@@ -7,7 +7,8 @@
 
 namespace still {
 
-// The one of `known` that is typed most nearly like `name`; empty when none is near.
+// The first of `known` that begins with `name`, else the one that is typed most nearly like it; empty when none is
+// near.
 std::string NearestName(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace still

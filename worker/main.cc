@@ -146,7 +146,8 @@ int main(int argc, char** argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);    // a launcher that was killed leaves no ranks behind
   prctl(PR_SET_NAME, "still-worker");  // an attached one was executed by way of /proc/self/exe, and is called exe
 
-  CLI::App app("One rank of a Stillhouse stage; started by mpirun, by way of `still run`.", "still-worker");
+  CLI::App app("One rank of a Stillhouse stage. mpirun starts it: of `still run`, of a coordinator's job, or your own.",
+               "still-worker");
   std::string task_path;
   still::worker::AttachOptions attach;
   CLI::Option* task = app.add_option("--task", task_path, "task file written by an agent (WorkerTask as JSON)");

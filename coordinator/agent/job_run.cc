@@ -85,8 +85,8 @@ class Run {
       return Ok();
     }
     if (lock.status().code() == Code::kUnavailable)
-      return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable,
-                   "another run is making {} {}; wait for it, then run again", spec_.kind(), spec_.digest());
+      return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable, "another run is making {} {}: wait for its end",
+                   spec_.kind(), spec_.digest());
     STILL_RETURN_IF_ERROR(lock.status());
     const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
     const std::string path = JoinPath(kinds, spec_.digest());

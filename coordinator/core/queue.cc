@@ -72,9 +72,7 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
     reasons.push_back(
         {"PAUSE", fmt::format("pause of {} more after {} death{} in a row", DurationText(job.eligible_ms() - now),
                               job.failures(), job.failures() == 1 ? "" : "s")});
-  if (job.attached())
-    reasons.push_back(
-        {"ATTACH", fmt::format("waits for an mpirun that a person types (`still why {}` shows the line)", job.id())});
+  if (job.attached()) reasons.push_back({"ATTACH", "waits for an mpirun that a person types"});
   return reasons;
 }
 

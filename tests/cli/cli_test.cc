@@ -62,7 +62,9 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
     EXPECT_EQ(result.out, "");
   }
   EXPECT_THAT(Still({"frobnicate"}).err, HasSubstr("no command 'still frobnicate'; still --help lists"));
-  EXPECT_THAT(Still({"quue"}).err, HasSubstr("did you mean 'still queue'?"));
+  EXPECT_THAT(Still({"bogus"}).err, HasSubstr("no command 'still bogus'; still --help lists"));
+  for (const char* typed : {"quue", "que"})
+    EXPECT_THAT(Still({typed}).err, HasSubstr("did you mean 'still queue'?")) << typed;
   EXPECT_THAT(Still({"checkpoint", "lst"}).err, HasSubstr("did you mean 'still checkpoint list'?"));
   EXPECT_THAT(Still({"run", "a.yaml", "--ranks", "two"}).err,
               HasSubstr("--ranks: 'two' is not a number that it takes (still run --help shows the usage)"));
@@ -70,6 +72,7 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
     EXPECT_THAT(Still({"corpus", "cat", "x", option, "-1"}).err, HasSubstr("'-1' is not a whole number")) << option;
   EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--until", "frob"}).exit_code, 2);
   EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "it is at the end of still --help";
+  EXPECT_THAT(Still({"run", "--help"}).out, HasSubstr("evaluate, export")) << "every stage";
   EXPECT_EQ(Still({}).exit_code, 2);
 }
 

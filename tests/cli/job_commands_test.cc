@@ -68,6 +68,16 @@ TEST_F(JobCommandsTest, AJobIsFoundByItsIdOrTheEndOfItsName) {
   EXPECT_EQ(Still(server, {"why", "nothing"}).exit_code, 3);
 }
 
+TEST_F(JobCommandsTest, TheLineToTypeStandsBelowItsReason) {
+  FakeCoordinator server([](const v1::ClientRequest&) {
+    return ViewReply(R"json({"job": {"id": 4, "name": "t", "state": "PENDING", "attach_command": "mpirun -n 2 w",
+"reasons": [{"code": "ATTACH", "text": "waits for an mpirun that is typed"}]}})json");
+  });
+  for (const char* command : {"why", "show"})
+    EXPECT_THAT(Still(server, {command, "4"}).out,
+                AllOf(HasSubstr("waits for an mpirun that is typed\n"), HasSubstr("\nmpirun -n 2 w\n")));
+}
+
 TEST_F(JobCommandsTest, ChangesNameTheJobsAndSayWhichChanged) {
   FakeCoordinator server([](const v1::ClientRequest& request) -> std::optional<v1::ClientReply> {
     if (!request.has_change()) return Views(request);
@@ -119,6 +129,37 @@ TEST_F(JobCommandsTest, AJobWithoutALogSaysWhy) {
   const ProcessResult result = Still(server, {"logs", "4"});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.err, HasSubstr("job 4 t has no log yet: it is PENDING: no slots"));
+}
+
+TEST_F(JobCommandsTest, AnEndedJobWithoutALogSaysWhereItsReasonIs) {
+  std::string log;
+  FakeCoordinator server([&](const v1::ClientRequest&) {
+    return ViewReply(fmt::format(
+        R"({{"job": {{"id": 4, "name": "t", "state": "FAILED", "reason": "no mpirun", "log_path": "{}"}}}})", log));
+  });
+  EXPECT_THAT(Still(server, {"logs", "4"}).err, HasSubstr("job 4 t has no log: it is FAILED: no mpirun"));
+  log = directory_ / "ranks.log";
+  const ProcessResult silent = Still(server, {"logs", "4"});
+  EXPECT_EQ(silent.exit_code, 3);
+  EXPECT_THAT(silent.err, HasSubstr("no rank of job 4 t ever wrote: it is FAILED: no mpirun; see " +
+                                    directory_ / "agent.log" + " and `still show 4`"));
+  log = directory_ / "gone/ranks.log";
+  EXPECT_THAT(Still(server, {"logs", "4"}).err, HasSubstr(directory_ / "gone" + " was removed, or is on another"));
+}
+
+TEST_F(JobCommandsTest, ARankWithoutALineIsNoneOrIsSaidToBeSilent) {
+  const std::string log = directory_ / "ranks.log";
+  ASSERT_OK(WriteFileAtomically(log, "x info train/rank-0: zero\n"));
+  FakeCoordinator server([&](const v1::ClientRequest&) {
+    return ViewReply(
+        fmt::format(R"({{"job": {{"id": 4, "name": "t", "state": "RUNNING", "ranks": 2, "log_path": "{}"}}}})", log));
+  });
+  const ProcessResult none = Still(server, {"logs", "4", "-f", "--rank", "9"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("job 4 t has no rank 9: it has 2 ranks, 0 to 1"));
+  const ProcessResult silent = Still(server, {"logs", "4", "--rank", "1"});
+  EXPECT_EQ(silent.exit_code, 0);
+  EXPECT_THAT(silent.err, HasSubstr("rank 1 of job 4 t has written nothing yet"));
 }
 
 TEST_F(JobCommandsTest, NoCoordinatorIsExitCodeFourWithWhatToDo) {
@@ -192,6 +233,7 @@ TEST_F(JobCommandsTest, BadInputOfASubmissionIsAUsageError) {
   const ProcessResult too_long = Still(server, {"submit", good, "--time-limit", "800d"});
   EXPECT_EQ(too_long.exit_code, 2);
   EXPECT_THAT(too_long.err, HasSubstr("--time-limit 800d"));
+  EXPECT_EQ(Still(server, {"submit", good, "--time-limit", "5"}).exit_code, 2);
   EXPECT_EQ(Still(server, {"submit", good, "--ranks", "0"}).exit_code, 2);
   EXPECT_TRUE(server.requests().empty());
 }

@@ -20,8 +20,21 @@ TEST(LogLinesTest, ARankIsWhatItSignedAndWhatFollowsIt) {
             "2026-11-24T13:40:13.430Z info train/rank-1: one\n"
             "  of two lines\n"
             "2026-11-24T13:40:15.000Z info train/rank-1: again\n");
+  EXPECT_FALSE(one.MissesItsRank());
   LogLines none(2);
   EXPECT_EQ(none.Take(kLog), "");
+  EXPECT_TRUE(none.MissesItsRank());
+  EXPECT_FALSE(all.MissesItsRank());
+}
+
+TEST(LogLinesTest, WhatIsSaidBeforeAnyRankSignsIsOfEveryRank) {
+  LogLines elsewhere(1);
+  EXPECT_TRUE(elsewhere.MissesItsRank());
+  EXPECT_EQ(elsewhere.Take("its ranks write where their mpirun was typed\n"),
+            "its ranks write where their mpirun was typed\n");
+  EXPECT_FALSE(elsewhere.MissesItsRank());
+  EXPECT_EQ(elsewhere.Take("x info train/rank-0: zero\nmore\n"), "");
+  EXPECT_TRUE(elsewhere.MissesItsRank());
 }
 
 TEST(LogLinesTest, ALineIsShownOnceItIsWholeAndTheLastOneAtTheEnd) {

@@ -267,7 +267,9 @@ TEST_F(PipelineRunTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
   const auto lock = FileLock::TryAcquire(JoinPath(job, "lock"));
   ASSERT_OK(lock);
   FakeLauncher launcher(MakeArtifact);
-  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable, HasSubstr("another run is making teacher")));
+  EXPECT_THAT(Run(launcher),
+              StatusIs(Code::kUnavailable, "another run is making teacher " + plan_[1].digest +
+                                               ": wait for its end; run the same command again to continue"));
 }
 
 TEST_F(PipelineRunTest, DamagedJournalIsNamedAndNothingIsLaunched) {
