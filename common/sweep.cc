@@ -24,13 +24,12 @@ bool IsPlainWord(std::string_view text) {
          std::ranges::all_of(text, plain);
 }
 
-// One of them is the other or a section that holds it.
-bool Overlap(std::string_view a, std::string_view b) {
-  const auto holds = [](std::string_view outer, std::string_view inner) {
-    return inner.starts_with(outer) && (inner.size() == outer.size() || inner[outer.size()] == '.');
-  };
-  return holds(a, b) || holds(b, a);
+// Whether the key is this one or in the section that it names.
+bool Holds(std::string_view outer, std::string_view key) {
+  return key.starts_with(outer) && (key.size() == outer.size() || key[outer.size()] == '.');
 }
+
+bool Overlap(std::string_view a, std::string_view b) { return Holds(a, b) || Holds(b, a); }
 
 std::string ValueText(const YAML::Node& node) {
   if (node.IsScalar()) return node.Scalar();
@@ -220,7 +219,7 @@ std::string SweepDocument::PlaceOf(std::size_t variant, std::string_view key) co
   YAML::Node value = Below(nodes_->document, key);
   for (const std::size_t overlay : variants_[variant].overlays) {
     const std::string& path = nodes_->overlays[overlay].first.Scalar();
-    if (!key.starts_with(path) || (key.size() > path.size() && key[path.size()] != '.')) continue;
+    if (!Holds(path, key)) continue;
     const YAML::Node own = Below(nodes_->overlays[overlay].second, key.substr(std::min(key.size(), path.size() + 1)));
     if (own.IsDefined()) value.reset(own);
   }

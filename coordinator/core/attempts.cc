@@ -82,14 +82,6 @@ void NoteRecovery(Draft& draft, std::uint64_t id, std::size_t deaths, Cause caus
   job.mutable_last_recovery()->set_message(message.substr(0, message.find('\n')));
 }
 
-// Of those in a report, which says them until it has been answered, those that were not told yet. Each names the
-// generation that it led to: no two are alike.
-std::vector<std::string> UntoldRecoveries(const Job& job, const AgentReport& report) {
-  const auto& said = report.recoveries();
-  const auto told = std::ranges::find(said, job.last_recovery().message());
-  return {told == said.end() ? said.begin() : told + 1, said.end()};
-}
-
 // Another attempt may help: at once when a step was gained, else after a growing pause, until the budget is used up.
 void NoteDeath(Draft& draft, std::uint64_t id, const Death& death, const CoreOptions& options) {
   if (EndAsAsked(draft, id, death.message)) return;
@@ -150,6 +142,12 @@ std::string StartText(const Job& job, std::uint64_t generation) {
 
 }  // namespace
 
+std::vector<std::string> UntoldRecoveries(const AgentReport& report, const std::string& last_told) {
+  const auto& said = report.recoveries();
+  const auto told = std::ranges::find(said, last_told);
+  return {told == said.end() ? said.begin() : told + 1, said.end()};
+}
+
 Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) const {
   if (!OfThisAttempt(state, report.job(), report.attempt())) return {};
   const Job& known = *state.FindJob(report.job());
@@ -160,7 +158,7 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   // The agent launches again by itself after a death.
   const bool restarting = !report.running() && risen && known.state() == stillhouse::v1::JOB_RUNNING;
   // Recoveries that a report told of while nothing could be kept are told again.
-  const std::vector<std::string> untold = UntoldRecoveries(known, report);
+  const std::vector<std::string> untold = UntoldRecoveries(report, known.last_recovery().message());
   if (!risen && !started && !restarting && untold.empty() && !report.has_outcome()) return {};
 
   Draft draft(state, now);

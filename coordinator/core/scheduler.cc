@@ -296,8 +296,8 @@ class Planner {
   // The plan as the next call will make it, with the victims leaving: those ahead of `last` are served first. Nothing
   // when one of them would start later, or `last` not soon.
   std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const JobPlan& last) {
-    for (const JobPlan& plan :
-         plans_) {  // lines that are there are copied, which is faster than to draw them each time
+    // Lines that are there are copied, which is faster than to draw them each time.
+    for (const JobPlan& plan : plans_) {
       if (plan.fate == JobPlan::Fate::kReserved) occupied_.RanksNow(plan.job->gang.slots_per_rank);
     }
     Replan replan{.profile = occupied_, .plans = plans_, .last = last};

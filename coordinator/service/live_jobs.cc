@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "coordinator/core/core.h"
 #include "coordinator/core/state.h"
 
 namespace still::coordinator {
@@ -50,16 +51,6 @@ std::string CauseOfRecovery(const std::string& text) {
     if (text.find(fmt::format(" {}", cause)) != std::string::npos) return cause;
   }
   return "other";
-}
-
-// Each is said until it is recorded; no two are alike.
-void NoteRecoveries(const AgentReport& report, LiveJob* live) {
-  const auto& said = report.recoveries();
-  const auto told = std::ranges::find(said, live->last_recovery);
-  for (auto text = told == said.end() ? said.begin() : told + 1; text != said.end(); ++text) {
-    ++live->recoveries[CauseOfRecovery(*text)];
-    live->last_recovery = *text;
-  }
 }
 
 double Median(std::vector<double> values) {
@@ -140,7 +131,10 @@ void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
   live.storage_trouble = report.storage_trouble();
   live.ranks.assign(report.ranks().begin(), report.ranks().end());
   live.phase_seconds = {report.phase_seconds().begin(), report.phase_seconds().end()};
-  NoteRecoveries(report, &live);
+  for (const std::string& text : UntoldRecoveries(report, live.last_recovery)) {
+    ++live.recoveries[CauseOfRecovery(text)];
+    live.last_recovery = text;
+  }
   if (!report.has_progress()) return;
   const bool further = !live.progress.has_value() || live.progress->done() != report.progress().done();
   live.progress = report.progress();

@@ -146,12 +146,8 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   disk_->full = true;
   disk_->unreadable = true;
 
-  ClientRequest cancel;
-  cancel.set_protocol(kProtocol);
-  cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
-  cancel.mutable_change()->add_jobs(1);
   stillhouse::v1::CoordinatorMessage message;
-  *message.mutable_client() = cancel;
+  *message.mutable_client() = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
   ClientRequest drain;
   drain.set_protocol(kProtocol);
   drain.mutable_change_host()->set_host("localhost");
@@ -190,10 +186,7 @@ TEST_F(CoordinatorServiceTest, AStartThatIsTakenBackIsMadeOnceThereIsSpace) {
   Send(held);
   disk_->full = true;
   disk_->unreadable = true;
-  ClientRequest release;
-  release.set_protocol(kProtocol);
-  release.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::RELEASE);
-  release.mutable_change()->add_jobs(1);
+  const ClientRequest release = ChangeRequest(stillhouse::v1::ChangeJobs::RELEASE, 1);
   EXPECT_FALSE(Send(release));
   EXPECT_EQ(StateOf(1), "HELD");
   EXPECT_TRUE(agents_.started.empty());
@@ -243,11 +236,8 @@ TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
   coordinator_->Settle();
-  ClientRequest cancel;
-  cancel.set_protocol(kProtocol);
+  ClientRequest cancel = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
   cancel.set_request(++last_request_);
-  cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
-  cancel.mutable_change()->add_jobs(1);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";
   EXPECT_FALSE(coordinator_->Hear(Report(1)).kill()) << "as a second wish to cancel would";

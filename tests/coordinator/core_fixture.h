@@ -83,6 +83,13 @@ class CoreFixture : public ::testing::Test {
     Advance();
   }
   void Run(std::uint64_t id) { Hear(Report(id)); }
+  std::uint64_t RunWithALimitOfAMinute() {
+    stillhouse::v1::JobSpec spec = Spec("one");
+    spec.set_time_limit_ms(60'000);
+    const std::uint64_t job = Submit({spec});
+    Run(job);
+    return job;
+  }
   void End(std::uint64_t id, Code code, std::uint64_t step = 0, const std::string& lost_host = "") {
     stillhouse::v1::AgentReport report = Report(id, Job(id).generation());
     report.mutable_outcome()->set_code(static_cast<std::uint32_t>(code));

@@ -277,10 +277,7 @@ TEST_F(CoreTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
 }
 
 TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
-  auto spec = Spec("one");
-  spec.set_time_limit_ms(60'000);
-  const std::uint64_t job = Submit({spec});
-  Run(job);
+  const std::uint64_t job = RunWithALimitOfAMinute();
   Later(59'999);
   EXPECT_EQ(StateOf(job), "RUNNING");
   Later(1);
@@ -291,10 +288,7 @@ TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
 }
 
 TEST_F(CoreTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
-  auto spec = Spec("one");
-  spec.set_time_limit_ms(60'000);
-  const std::uint64_t job = Submit({spec});
-  Run(job);
+  const std::uint64_t job = RunWithALimitOfAMinute();
   Later(60'000);
   ASSERT_EQ(StateOf(job), "COMPLETING");
   stillhouse::v1::AgentReport report = Report(job, 2);

@@ -81,6 +81,13 @@ class ServiceFixture : public ::testing::Test {
     ASSERT_OK(coordinator_->Open({host}));
   }
 
+  static stillhouse::v1::ClientRequest ChangeRequest(stillhouse::v1::ChangeJobs::Verb verb, std::uint64_t job) {
+    stillhouse::v1::ClientRequest request;
+    request.set_protocol(kProtocol);
+    request.mutable_change()->set_verb(verb);
+    request.mutable_change()->add_jobs(job);
+    return request;
+  }
   stillhouse::v1::ClientRequest SubmitRequest(const std::string& key) {
     stillhouse::v1::ClientRequest request;
     request.set_protocol(kProtocol);
