@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/files.h"
-#include "common/pipeline_config.h"
-#include "common/protocol.h"
-#include "coordinator/core/draft.h"
-#include "coordinator/service/coordinator.h"
+#include "common/config/pipeline_config.h"
+#include "common/rpc/protocol.h"
+#include "common/storage/files.h"
+#include "coordinator/daemon/coordinator.h"
+#include "coordinator/jobs/transaction.h"
 
 namespace still::coordinator {
 namespace {

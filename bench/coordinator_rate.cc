@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/files.h"
-#include "common/protocol.h"
-#include "coordinator/service/coordinator.h"
+#include "common/rpc/protocol.h"
+#include "common/storage/files.h"
+#include "coordinator/daemon/coordinator.h"
 
 namespace still::coordinator {
 namespace {

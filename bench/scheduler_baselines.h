@@ -1,7 +1,7 @@
 // The policies that ours is measured beside. They ask for no predictions and give no reasons.
 #pragma once
 
-#include "coordinator/core/scheduler.h"
+#include "coordinator/scheduler/scheduler.h"
 
 namespace still::coordinator {
 

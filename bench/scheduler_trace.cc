@@ -21,7 +21,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/random.h"
-#include "coordinator/core/scheduler.h"
+#include "coordinator/scheduler/scheduler.h"
 
 namespace still::coordinator {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "cli/text.h"
-#include "common/checkpoint.h"
-#include "common/files.h"
+#include "common/storage/checkpoint.h"
+#include "common/storage/files.h"
 
 namespace still::cli {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "cli/text.h"
 #include "common/clock.h"
-#include "common/keys.h"
-#include "coordinator/core/names.h"
-#include "coordinator/service/state_directory.h"
+#include "common/rpc/keys.h"
+#include "coordinator/client/state_directory.h"
+#include "coordinator/jobs/names.h"
 
 namespace still::cli {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "cli/view_rows.h"
 #include "common/status.h"
-#include "coordinator/service/client.h"
+#include "coordinator/client/client.h"
 
 namespace still::cli {
 

@@ -7,12 +7,12 @@
 
 #include "cli/report.h"
 #include "cli/text.h"
-#include "common/artifact.h"
-#include "common/files.h"
-#include "shards/corpus_manifest.h"
-#include "shards/corpus_view.h"
+#include "common/storage/artifact.h"
+#include "common/storage/files.h"
+#include "shards/corpus/corpus_manifest.h"
+#include "shards/corpus/corpus_view.h"
 #include "shards/targets/target_store.h"
-#include "shards/wordpiece.h"
+#include "shards/text/wordpiece.h"
 
 namespace still::cli {
 namespace {

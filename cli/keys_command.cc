@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "common/keys.h"
+#include "common/rpc/keys.h"
 
 namespace still::cli {
 Status NewKeysCommand(const std::string& directory) {

@@ -8,8 +8,8 @@
 #include "cli/job_text.h"
 #include "cli/text.h"
 #include "common/clock.h"
-#include "common/files.h"
-#include "coordinator/service/detached_agents.h"
+#include "common/storage/files.h"
+#include "coordinator/agent/attempt_directory.h"
 
 namespace still::cli {
 namespace {

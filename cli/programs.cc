@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::cli {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/clock.h"
-#include "coordinator/service/pipeline_run.h"
+#include "coordinator/daemon/pipeline_run.h"
 
 namespace still::cli {
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/pipeline/plan.h"
-#include "coordinator/pipeline/run_summary.h"
-#include "coordinator/service/pipeline_run.h"
+#include "coordinator/daemon/pipeline_run.h"
+#include "coordinator/plan/plan.h"
+#include "coordinator/plan/run_summary.h"
 
 namespace still::cli {
 

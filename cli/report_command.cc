@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "cli/text.h"
-#include "common/files.h"
-#include "common/pipeline_sweep.h"
-#include "coordinator/pipeline/expand.h"
+#include "common/config/pipeline_sweep.h"
+#include "common/storage/files.h"
+#include "coordinator/plan/expand.h"
 
 namespace still::cli {
 namespace {

@@ -10,13 +10,13 @@
 #include "cli/report.h"
 #include "cluster/inventory.h"
 #include "cluster/local_launcher.h"
-#include "common/config.h"
-#include "common/fault_watch.h"
-#include "common/files.h"
+#include "common/config/config.h"
+#include "common/config/pipeline_config.h"
+#include "common/faults/fault_watch.h"
 #include "common/log.h"
-#include "common/pipeline_config.h"
 #include "common/proto/config.pb.h"
 #include "common/stop_signals.h"
+#include "common/storage/files.h"
 
 namespace still::cli {
 namespace {

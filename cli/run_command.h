@@ -15,7 +15,7 @@ struct RunFlags {
   std::string until;  // name of the last stage to run; empty: all
   bool json = false;
   bool check = false;
-  std::vector<std::string> faults;  // see common/fault_point.h
+  std::vector<std::string> faults;  // see common/faults/fault_point.h
 };
 
 Status RunPipelineCommand(const RunFlags& flags);

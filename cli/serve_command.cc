@@ -6,11 +6,11 @@
 
 #include "cli/programs.h"
 #include "cluster/mpirun_command.h"
-#include "common/keys.h"
 #include "common/log.h"
+#include "common/rpc/keys.h"
 #include "common/stop_signals.h"
-#include "coordinator/service/agent_process.h"
-#include "coordinator/service/daemon.h"
+#include "coordinator/agent/agent_process.h"
+#include "coordinator/daemon/daemon.h"
 
 namespace still::cli {
 namespace {

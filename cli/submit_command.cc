@@ -8,10 +8,10 @@
 #include "cli/pipeline_wait.h"
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/pipeline_config.h"
-#include "common/pipeline_sweep.h"
-#include "coordinator/core/fit.h"
-#include "coordinator/pipeline/expand.h"
+#include "common/config/pipeline_config.h"
+#include "common/config/pipeline_sweep.h"
+#include "coordinator/plan/expand.h"
+#include "coordinator/scheduler/fit.h"
 
 namespace still::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/pipeline/sweep_results.h"
+#include "coordinator/plan/sweep_results.h"
 
 namespace still::cli {
 

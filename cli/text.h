@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/artifact.h"
 #include "common/status.h"
+#include "common/storage/artifact.h"
 #include "common/unix_time.h"
 
 namespace still::cli {

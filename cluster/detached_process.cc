@@ -9,7 +9,7 @@
 
 #include "cluster/environment.h"
 #include "common/check.h"
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::cluster {
 namespace {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <thread>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::cluster {
 namespace {

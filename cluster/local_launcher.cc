@@ -13,8 +13,8 @@
 #include <fmt/format.h>
 
 #include "cluster/environment.h"
-#include "common/files.h"
 #include "common/log.h"
+#include "common/storage/files.h"
 
 namespace still::cluster {
 namespace {

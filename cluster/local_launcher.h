@@ -9,7 +9,7 @@
 #include <string>
 
 #include "cluster/launcher.h"
-#include "common/scratch_directory.h"
+#include "common/storage/scratch_directory.h"
 
 namespace still::cluster {
 

@@ -10,8 +10,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "common/files.h"
-#include "common/scratch_directory.h"
+#include "common/storage/files.h"
+#include "common/storage/scratch_directory.h"
 
 namespace still::cluster {
 namespace {

@@ -1,6 +1,7 @@
 // Signs of life of work that takes long: Beat() after each bounded part of it (a mebibyte read, written or digested, a
 // file synced, a record, a document), so that whoever watches the thread can tell slow from hung. Whatever goes through
-// common/files.h, common/digest.h and common/kv.h beats by itself. Nobody listening, one costs a branch.
+// common/storage/files.h, common/digest.h and common/storage/kv.h beats by itself. Nobody listening, one costs a
+// branch.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,7 @@
 
 #include "common/beat.h"
 #include "common/bytes.h"
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still {
 namespace {

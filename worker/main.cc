@@ -15,18 +15,18 @@
 #include <string>
 
 #include "common/beat.h"
-#include "common/fault_point.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
-#include "common/scratch_directory.h"
 #include "common/status.h"
-#include "worker/attach.h"
+#include "common/storage/scratch_directory.h"
 #include "worker/collective/mpi_communicator.h"
-#include "worker/control_link.h"
-#include "worker/exception_status.h"
+#include "worker/control/attach.h"
+#include "worker/control/control_link.h"
+#include "worker/control/stages.h"
+#include "worker/control/task.h"
 #include "worker/guardian/guardian.h"
-#include "worker/stages.h"
-#include "worker/task.h"
-#include "worker/torch_runtime.h"
+#include "worker/model/exception_status.h"
+#include "worker/model/torch_runtime.h"
 
 namespace still::worker {
 namespace {

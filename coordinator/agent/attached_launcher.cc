@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/check.h"
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::coordinator {
 

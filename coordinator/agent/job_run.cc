@@ -4,17 +4,17 @@
 #include <cmath>
 #include <memory>
 
-#include "common/artifact.h"
-#include "common/config.h"
-#include "common/files.h"
+#include "common/config/config.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
+#include "common/storage/artifact.h"
+#include "common/storage/files.h"
 #include "coordinator/agent/launcher_agent.h"
-#include "coordinator/pipeline/stage_facts.h"
+#include "coordinator/plan/stage_facts.h"
 #include "shards/corpus/build.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/corpus_config.h"
-#include "shards/corpus_view.h"
+#include "shards/corpus/corpus_view.h"
 #include "shards/targets/target_store.h"
 
 namespace still::coordinator {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "common/config.h"
-#include "common/files.h"
+#include "common/config/config.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
+#include "common/storage/files.h"
 
 namespace still::coordinator {
 namespace {

@@ -16,11 +16,11 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/status.h"
-#include "coordinator/agent/checkpoint_publisher.h"
-#include "coordinator/agent/job_journal.h"
-#include "coordinator/agent/phase_times.h"
-#include "coordinator/agent/recovery_policy.h"
-#include "coordinator/agent/stage_server.h"
+#include "coordinator/launch/checkpoint_publisher.h"
+#include "coordinator/launch/job_journal.h"
+#include "coordinator/launch/phase_times.h"
+#include "coordinator/launch/recovery_policy.h"
+#include "coordinator/launch/stage_server.h"
 
 namespace stillhouse::v1 {
 class WorkerTask;

@@ -18,7 +18,7 @@
 #include "coordinator/http/access.h"
 #include "coordinator/http/page_files.h"
 #include "coordinator/http/routes.h"
-#include "coordinator/service/metrics_text.h"
+#include "coordinator/views/metrics_text.h"
 
 namespace still::coordinator {
 namespace {

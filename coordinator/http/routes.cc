@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/protocol.h"
+#include "common/rpc/protocol.h"
 
 namespace still::coordinator {
 namespace {

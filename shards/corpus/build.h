@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <functional>
 
-#include "common/artifact.h"
 #include "common/status.h"
+#include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/corpus_options.h"
-#include "shards/corpus_view.h"
+#include "shards/corpus/corpus_view.h"
 
 namespace still::shards {
 

@@ -8,15 +8,15 @@
 #include <utility>
 
 #include "common/check.h"
-#include "common/fault_point.h"
-#include "common/files.h"
+#include "common/faults/fault_point.h"
+#include "common/storage/files.h"
+#include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/deal.h"
 #include "shards/corpus/piece_file.h"
+#include "shards/corpus/shard_reader.h"
+#include "shards/corpus/shard_writer.h"
 #include "shards/corpus/tokenise.h"
-#include "shards/corpus_manifest.h"
-#include "shards/shard_reader.h"
-#include "shards/shard_writer.h"
-#include "shards/wordpiece.h"
+#include "shards/text/wordpiece.h"
 
 namespace still::shards {
 namespace {

@@ -21,11 +21,11 @@
 #include <string>
 #include <vector>
 
-#include "common/artifact.h"
 #include "common/digest.h"
 #include "common/status.h"
+#include "common/storage/artifact.h"
 #include "shards/corpus/corpus_options.h"
-#include "shards/corpus/input_pieces.h"
+#include "shards/corpus/input_splits.h"
 
 namespace still::shards {
 

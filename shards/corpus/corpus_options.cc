@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "common/host_name.h"
-#include "shards/corpus/books.h"
-#include "shards/wordpiece.h"
+#include "shards/text/books.h"
+#include "shards/text/wordpiece.h"
 
 namespace still::shards {
 namespace {

@@ -16,10 +16,10 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "shards/corpus/corpus_options.h"
-#include "shards/corpus/input_pieces.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/input_splits.h"
 #include "shards/corpus/piece_file.h"
 #include "shards/corpus/sealed_file.h"
-#include "shards/corpus_view.h"
 
 namespace still::shards {
 

@@ -16,9 +16,9 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "shards/corpus/sealed_file.h"
-#include "shards/corpus/wikipedia.h"
-#include "shards/shard_format.h"
-#include "shards/tokens.h"
+#include "shards/corpus/shard_format.h"
+#include "shards/dump/wikipedia.h"
+#include "shards/text/tokens.h"
 
 namespace still::shards {
 

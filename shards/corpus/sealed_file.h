@@ -12,8 +12,8 @@
 
 #include "common/bytes.h"
 #include "common/digest.h"
-#include "common/files.h"
 #include "common/status.h"
+#include "common/storage/files.h"
 
 namespace still::shards {
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "common/digest.h"
-#include "common/files.h"
-#include "shards/corpus/books.h"
-#include "shards/corpus/wikipedia.h"
-#include "shards/corpus/wikitext.h"
+#include "common/storage/files.h"
+#include "shards/dump/wikipedia.h"
+#include "shards/text/books.h"
+#include "shards/text/wikitext.h"
 
 namespace still::shards {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "common/status.h"
 #include "shards/corpus/corpus_build.h"
-#include "shards/corpus/input_pieces.h"
+#include "shards/corpus/input_splits.h"
 #include "shards/corpus/piece_file.h"
-#include "shards/wordpiece.h"
+#include "shards/text/wordpiece.h"
 
 namespace still::shards {
 

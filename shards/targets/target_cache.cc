@@ -7,7 +7,7 @@
 
 #include "common/bytes.h"
 #include "common/check.h"
-#include "common/fault_point.h"
+#include "common/faults/fault_point.h"
 
 namespace still::shards {
 namespace {

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "common/digest.h"
-#include "common/kv.h"
 #include "common/status.h"
-#include "shards/tokens.h"
+#include "common/storage/kv.h"
+#include "shards/text/tokens.h"
 
 namespace still::shards {
 

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "common/check.h"
-#include "common/fault_point.h"
-#include "common/files.h"
+#include "common/faults/fault_point.h"
+#include "common/storage/files.h"
 
 namespace still::shards {
 namespace {

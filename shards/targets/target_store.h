@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "common/artifact.h"
 #include "common/digest.h"
 #include "common/status.h"
+#include "common/storage/artifact.h"
 #include "shards/targets/target_cache.h"
 
 namespace still::shards {

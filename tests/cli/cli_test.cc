@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "common/checkpoint.h"
 #include "common/digest.h"
-#include "common/files.h"
-#include "common/safetensors.h"
+#include "common/storage/checkpoint.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 #include "tests/cli/complete_pipeline.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"

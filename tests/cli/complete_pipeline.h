@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 
-#include "common/files.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 

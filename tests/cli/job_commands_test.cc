@@ -5,7 +5,7 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/cli/complete_pipeline.h"
 #include "tests/cli/views_fixture.h"
 #include "tests/testing/fake_coordinator.h"

@@ -7,8 +7,8 @@
 #include <memory>
 #include <thread>
 
-#include "common/files.h"
-#include "common/keys.h"
+#include "common/rpc/keys.h"
+#include "common/storage/files.h"
 #include "tests/cli/complete_pipeline.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"

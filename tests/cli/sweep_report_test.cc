@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/svg_plot.h"
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 

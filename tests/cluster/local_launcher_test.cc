@@ -10,8 +10,8 @@
 #include <fstream>
 #include <thread>
 
-#include "common/files.h"
 #include "common/host_name.h"
+#include "common/storage/files.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still::cluster {

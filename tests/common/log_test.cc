@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 

@@ -11,7 +11,7 @@
 
 #include <bzlib.h>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/testing/temp_directory.h"
 #include "tests/testing/tiny_pipeline.h"
 

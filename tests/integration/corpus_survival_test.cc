@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/integration/undisturbed_run.h"
 
 namespace {

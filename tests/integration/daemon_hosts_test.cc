@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/integration/daemon_fixture.h"
 #include "tests/testing/namespace_hosts.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/integration/daemon_fixture.h"
 
 namespace {

@@ -10,9 +10,9 @@
 #include <string>
 
 #include "cluster/local_launcher.h"
-#include "common/config.h"
-#include "common/files.h"
+#include "common/config/config.h"
 #include "common/proto/control.pb.h"
+#include "common/storage/files.h"
 #include "coordinator/agent/launcher_agent.h"
 #include "tests/integration/undisturbed_run.h"
 #include "tests/testing/namespace_hosts.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "tests/integration/undisturbed_run.h"
 #include "tests/testing/small_disk.h"
 #include "tests/testing/temp_directory.h"

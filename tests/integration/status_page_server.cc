@@ -8,7 +8,7 @@
 
 #include "coordinator/http/http_server.h"
 #include "coordinator/http/question.h"
-#include "coordinator/service/metrics_text.h"
+#include "coordinator/views/metrics_text.h"
 #include "tests/testing/made_up_cluster.h"
 
 namespace {

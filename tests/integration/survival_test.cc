@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "common/checkpoint.h"
-#include "common/files.h"
+#include "common/storage/checkpoint.h"
+#include "common/storage/files.h"
 #include "tests/integration/undisturbed_run.h"
 #include "tests/testing/process_tree.h"
 #include "tests/testing/small_disk.h"

@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "common/files.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 #include "worker/model/encoder.h"

@@ -4,8 +4,8 @@
 
 #include <fstream>
 
-#include "common/files.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 #include "tests/numerics/small_model.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"

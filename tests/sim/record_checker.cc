@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "coordinator/core/names.h"
+#include "coordinator/jobs/names.h"
 
 namespace still::sim {
 

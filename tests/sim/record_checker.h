@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/core/core.h"
+#include "coordinator/jobs/decisions.h"
 #include "tests/sim/machines.h"
 #include "tests/sim/verdict.h"
 

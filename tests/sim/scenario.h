@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/core/core.h"
+#include "coordinator/jobs/decisions.h"
 
 namespace still::sim {
 

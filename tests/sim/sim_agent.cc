@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/protocol.h"
+#include "common/rpc/protocol.h"
 
 namespace still::sim {
 

@@ -5,8 +5,8 @@
 
 #include "common/bytes.h"
 #include "common/digest.h"
-#include "common/protocol.h"
-#include "coordinator/core/names.h"
+#include "common/rpc/protocol.h"
+#include "coordinator/jobs/names.h"
 #include "tests/sim/sim_daemon.h"
 
 namespace still::sim {

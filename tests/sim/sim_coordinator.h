@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/core/core.h"
+#include "coordinator/jobs/decisions.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/sim_journal.h"
 #include "tests/sim/sim_shell.h"

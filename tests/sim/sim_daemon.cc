@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/core/names.h"
+#include "coordinator/jobs/names.h"
 
 namespace still::sim {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "coordinator/service/coordinator.h"
+#include "coordinator/daemon/coordinator.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/sim_shell.h"
 #include "tests/sim/sim_store.h"

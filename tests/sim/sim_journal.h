@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "coordinator/core/state.h"
+#include "coordinator/jobs/state.h"
 
 namespace still::sim {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "common/kv_store.h"
-#include "coordinator/core/state.h"
+#include "common/storage/kv_store.h"
+#include "coordinator/jobs/state.h"
 
 namespace still::sim {
 

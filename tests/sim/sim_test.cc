@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/log.h"
-#include "coordinator/core/names.h"
+#include "coordinator/jobs/names.h"
 #include "tests/sim/sim_cluster.h"
 
 namespace still::sim {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "common/proto/coordinator.pb.h"
-#include "common/rpc.h"
+#include "common/rpc/rpc.h"
 
 namespace still::testing {
 

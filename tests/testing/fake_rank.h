@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "common/checkpoint.h"
 #include "common/proto/control.pb.h"
-#include "common/rpc.h"
+#include "common/rpc/rpc.h"
+#include "common/storage/checkpoint.h"
 
 namespace still::testing {
 

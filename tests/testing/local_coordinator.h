@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "common/checkpoint.h"
-#include "worker/control_link.h"
+#include "common/storage/checkpoint.h"
+#include "worker/control/control_link.h"
 
 namespace still::testing {
 

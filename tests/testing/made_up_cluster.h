@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/core/scheduler.h"
-#include "coordinator/core/state.h"
-#include "coordinator/service/live_jobs.h"
-#include "coordinator/service/views.h"
+#include "coordinator/jobs/state.h"
+#include "coordinator/scheduler/scheduler.h"
+#include "coordinator/views/live_jobs.h"
+#include "coordinator/views/views.h"
 
 namespace still::testing {
 

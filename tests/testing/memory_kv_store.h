@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "common/kv_store.h"
+#include "common/storage/kv_store.h"
 
 namespace still::testing {
 

@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "common/check.h"
-#include "common/files.h"
 #include "common/random.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 
 namespace still::testing {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "common/clock.h"
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::worker {
 namespace {

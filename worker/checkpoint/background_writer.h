@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "common/checkpoint.h"
 #include "common/status.h"
+#include "common/storage/checkpoint.h"
 #include "worker/checkpoint/training_state.h"
 
 namespace still::worker {

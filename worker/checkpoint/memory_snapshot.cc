@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "common/digest.h"
-#include "common/fault_point.h"
-#include "common/files.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/files.h"
 
 namespace still::worker {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "common/fault_point.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "worker/collective/agree.h"
 

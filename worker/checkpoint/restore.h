@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "common/checkpoint.h"
 #include "common/status.h"
+#include "common/storage/checkpoint.h"
 #include "worker/checkpoint/memory_snapshot.h"
 #include "worker/checkpoint/training_state.h"
 #include "worker/collective/communicator.h"

@@ -9,10 +9,10 @@
 #include <string_view>
 
 #include "common/digest.h"
-#include "common/fault_point.h"
-#include "common/files.h"
+#include "common/faults/fault_point.h"
 #include "common/random.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 
 namespace still::worker {
 namespace {

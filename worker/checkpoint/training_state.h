@@ -1,5 +1,5 @@
 // The state of a training run: everything that the next step depends on and the seed alone does not give. How it is
-// cut into the part files of a checkpoint (common/checkpoint.h), and read back.
+// cut into the part files of a checkpoint (common/storage/checkpoint.h), and read back.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "common/checkpoint.h"
 #include "common/status.h"
+#include "common/storage/checkpoint.h"
 #include "worker/model/layout.h"
 
 namespace still::worker {

@@ -2,10 +2,10 @@
 #include <string>
 #include <utility>
 
-#include "common/artifact.h"
+#include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
-#include "worker/leased_work.h"
-#include "worker/stages.h"
+#include "worker/control/leased_work.h"
+#include "worker/control/stages.h"
 
 namespace still::worker {
 namespace {

@@ -6,17 +6,17 @@
 #include <utility>
 #include <vector>
 
-#include "common/artifact.h"
 #include "common/clock.h"
-#include "common/fault_point.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/random.h"
-#include "shards/corpus_view.h"
-#include "shards/order.h"
+#include "common/storage/artifact.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/order.h"
+#include "worker/control/stages.h"
 #include "worker/evaluate/measure.h"
 #include "worker/evaluate/report.h"
 #include "worker/model/model_files.h"
-#include "worker/stages.h"
 
 namespace still::worker {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "common/beat.h"
 #include "worker/model/encoder.h"
-#include "worker/padded_batch.h"
+#include "worker/model/padded_batch.h"
 
 namespace still::worker {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/status.h"
-#include "shards/masking.h"
+#include "shards/corpus/masking.h"
 #include "worker/model/parameters.h"
 
 namespace still::worker {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::worker {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "common/artifact.h"
 #include "common/status.h"
+#include "common/storage/artifact.h"
 
 namespace still::worker {
 

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/files.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 #include "worker/model/shape.h"
 
 namespace still::worker {

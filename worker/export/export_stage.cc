@@ -2,12 +2,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "common/artifact.h"
-#include "common/fault_point.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/artifact.h"
+#include "worker/control/stages.h"
 #include "worker/export/distilbert.h"
 #include "worker/model/model_files.h"
-#include "worker/stages.h"
 
 namespace still::worker {
 namespace {

@@ -15,7 +15,7 @@
 #include <optional>
 #include <string>
 
-#include "common/rpc.h"
+#include "common/rpc/rpc.h"
 #include "common/status.h"
 #include "worker/guardian/hang_rule.h"
 #include "worker/guardian/progress_words.h"

@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/files.h"
 #include "common/host_name.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
-#include "common/rpc.h"
-#include "worker/incarnation.h"
+#include "common/rpc/rpc.h"
+#include "common/storage/files.h"
+#include "worker/guardian/incarnation.h"
 
 namespace still::worker {
 namespace {

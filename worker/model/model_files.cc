@@ -8,9 +8,9 @@
 #include <numbers>
 
 #include "common/beat.h"
-#include "common/files.h"
 #include "common/random.h"
-#include "common/safetensors.h"
+#include "common/storage/files.h"
+#include "common/storage/safetensors.h"
 
 namespace still::worker {
 namespace {

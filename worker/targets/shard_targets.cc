@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/fault_point.h"
-#include "shards/order.h"
+#include "common/faults/fault_point.h"
+#include "shards/corpus/order.h"
 #include "shards/targets/target_cache.h"
 
 namespace still::worker {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "common/status.h"
-#include "shards/corpus_view.h"
-#include "shards/masking.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/masking.h"
 #include "shards/targets/target_cache.h"
 #include "worker/targets/target_teacher.h"
 

@@ -9,7 +9,7 @@
 
 #include "worker/model/encoder.h"
 #include "worker/model/model_files.h"
-#include "worker/padded_batch.h"
+#include "worker/model/padded_batch.h"
 
 namespace still::worker {
 namespace {

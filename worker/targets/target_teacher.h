@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "shards/masking.h"
+#include "shards/corpus/masking.h"
 #include "shards/targets/target_cache.h"
 
 namespace still::worker {

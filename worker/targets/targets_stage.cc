@@ -2,12 +2,12 @@
 #include <memory>
 #include <string>
 
-#include "common/artifact.h"
-#include "shards/corpus_view.h"
-#include "shards/masking.h"
+#include "common/storage/artifact.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/masking.h"
 #include "shards/targets/target_store.h"
-#include "worker/leased_work.h"
-#include "worker/stages.h"
+#include "worker/control/leased_work.h"
+#include "worker/control/stages.h"
 #include "worker/targets/shard_targets.h"
 #include "worker/targets/target_teacher.h"
 

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "worker/padded_batch.h"
+#include "worker/model/padded_batch.h"
 
 namespace still::worker {
 namespace {

@@ -4,9 +4,9 @@
 #include <cstdint>
 
 #include "common/status.h"
-#include "shards/corpus_view.h"
-#include "shards/masking.h"
-#include "shards/order.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/masking.h"
+#include "shards/corpus/order.h"
 #include "shards/targets/target_store.h"
 #include "worker/model/encoder.h"
 #include "worker/train/loss.h"

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 
 namespace still::worker {
 namespace {

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "common/artifact.h"
 #include "common/status.h"
+#include "common/storage/artifact.h"
 
 namespace still::worker {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/files.h"
+#include "common/storage/files.h"
 #include "worker/model/model_files.h"
 #include "worker/train/trainer.h"
 

@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "common/artifact.h"
 #include "common/status.h"
-#include "shards/corpus_view.h"
-#include "shards/masking.h"
+#include "common/storage/artifact.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/masking.h"
 #include "shards/targets/target_store.h"
+#include "worker/control/stages.h"
 #include "worker/model/parameters.h"
-#include "worker/stages.h"
 
 namespace still::worker {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "common/fault_point.h"
-#include "common/files.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/files.h"
 #include "worker/checkpoint/restore.h"
 
 namespace still::worker {

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "common/checkpoint.h"
 #include "common/clock.h"
 #include "common/status.h"
+#include "common/storage/checkpoint.h"
 #include "worker/checkpoint/background_writer.h"
 #include "worker/checkpoint/memory_snapshot.h"
 #include "worker/checkpoint/schedule.h"
 #include "worker/collective/communicator.h"
-#include "worker/control_link.h"
+#include "worker/control/control_link.h"
 #include "worker/guardian/progress_words.h"
 
 namespace still::worker {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "common/status.h"
-#include "shards/corpus_view.h"
-#include "shards/masking.h"
-#include "shards/order.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/corpus/masking.h"
+#include "shards/corpus/order.h"
 #include "worker/train/loss_weights.h"
 
 namespace still::worker {

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "common/fault_point.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
 
 namespace still::worker {

@@ -6,7 +6,7 @@
 
 #include "common/status.h"
 #include "worker/collective/communicator.h"
-#include "worker/control_link.h"
+#include "worker/control/control_link.h"
 
 namespace still::worker {
 

@@ -9,12 +9,12 @@
 #include <utility>
 
 #include "common/digest.h"
-#include "common/fault_point.h"
-#include "common/files.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "common/storage/files.h"
 #include "worker/collective/agree.h"
-#include "worker/exception_status.h"
+#include "worker/model/exception_status.h"
 #include "worker/train/audit.h"
 #include "worker/train/exact_sum.h"
 

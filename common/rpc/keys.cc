@@ -1,0 +1,129 @@
+#include "common/rpc/keys.h"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+#include "common/entropy.h"
+#include "common/storage/files.h"
+
+namespace still {
+namespace {
+
+constexpr const char* kServerPublic = "server.public";
+constexpr const char* kServerSecret = "server.secret";
+constexpr const char* kClientPublic = "client.public";
+constexpr const char* kClientSecret = "client.secret";
+constexpr const char* kHttpToken = "http.token";
+constexpr std::size_t kKeyText = 40;  // Z85
+constexpr std::size_t kTokenBytes = 32;
+
+std::string RandomHex() {
+  std::array<std::uint8_t, kTokenBytes> bytes;
+  FillWithEntropy(std::as_writable_bytes(std::span(bytes)));
+  std::string hex;
+  for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// What one file holds, without the line break at its end.
+Result<std::string> Load(const std::string& directory, const char* name, std::size_t size) {
+  const std::string path = JoinPath(directory, name);
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0)
+    return ErrnoStatus(errno, "cannot read the key", path)
+        .WithContext(fmt::format("{} has no such key (copy it from keys/ of the coordinator's state directory, or make "
+                                 "new ones for both: `still keys new`)",
+                                 directory));
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): make it yours alone: chmod 600 {}",
+                 path, info.st_mode & 0777U, path);
+  STILL_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  if (text.size() != size)
+    return Error(Code::kInvalidArgument,
+                 "{} holds no key: {} characters instead of {}; copy it again from where `still "
+                 "keys new` made it",
+                 path, text.size(), size);
+  return text;
+}
+
+}  // namespace
+
+Status NewKeys(const std::string& directory) {
+  if (Exists(directory))
+    return Error(
+        Code::kAlreadyExists,
+        "{} is there: keys in use are not replaced; remove it first (whoever has its keys is then locked out), "
+        "or choose another --directory",
+        directory);
+  STILL_ASSIGN_OR_RETURN(const RpcKeyPair server, NewRpcKeyPair());
+  STILL_ASSIGN_OR_RETURN(const RpcKeyPair client, NewRpcKeyPair());
+  STILL_ASSIGN_OR_RETURN(const auto staged, StagedDirectory::Create(directory));
+  if (chmod(staged->path().c_str(), S_IRWXU) != 0) return ErrnoStatus(errno, "cannot close to others", staged->path());
+  const std::pair<const char*, std::string> files[] = {{kServerPublic, server.public_key},
+                                                       {kServerSecret, server.secret_key},
+                                                       {kClientPublic, client.public_key},
+                                                       {kClientSecret, client.secret_key},
+                                                       {kHttpToken, RandomHex()}};
+  for (const auto& [name, text] : files)
+    STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(staged->path(), name), text + "\n", FileAccess::kPrivate));
+  return staged->Commit();
+}
+
+Result<RpcServerKeys> LoadServerKeys(const std::string& directory) {
+  RpcServerKeys keys;
+  STILL_ASSIGN_OR_RETURN(keys.own.public_key, Load(directory, kServerPublic, kKeyText));
+  STILL_ASSIGN_OR_RETURN(keys.own.secret_key, Load(directory, kServerSecret, kKeyText));
+  STILL_ASSIGN_OR_RETURN(std::string client, Load(directory, kClientPublic, kKeyText));
+  keys.clients.push_back(std::move(client));
+  return keys;
+}
+
+Result<RpcClientKeys> LoadClientKeys(const std::string& directory) {
+  RpcClientKeys keys;
+  STILL_ASSIGN_OR_RETURN(keys.server, Load(directory, kServerPublic, kKeyText));
+  STILL_ASSIGN_OR_RETURN(keys.own.public_key, Load(directory, kClientPublic, kKeyText));
+  STILL_ASSIGN_OR_RETURN(keys.own.secret_key, Load(directory, kClientSecret, kKeyText));
+  return keys;
+}
+
+Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory) {
+  if (!Exists(directory)) return std::optional<RpcClientKeys>();
+  STILL_ASSIGN_OR_RETURN(RpcClientKeys keys, LoadClientKeys(directory));
+  return std::optional<RpcClientKeys>(std::move(keys));
+}
+
+Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state) {
+  const std::string named = keys.empty() && state.empty() ? Environment("STILL_KEYS") : keys;
+  if (!named.empty()) {
+    STILL_ASSIGN_OR_RETURN(RpcClientKeys found, LoadClientKeys(named));
+    return std::optional<RpcClientKeys>(std::move(found));
+  }
+  if (!state.empty()) return ClientKeysIfAny(KeysOfState(state));
+  const Result<std::string> usual = DefaultStateDirectory();
+  return usual.ok() ? ClientKeysIfAny(KeysOfState(*usual)) : std::optional<RpcClientKeys>();
+}
+
+Result<std::string> DefaultStateDirectory() {
+  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
+  const std::string home = Environment("HOME");
+  if (home.empty())
+    return Error(Code::kInvalidArgument,
+                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
+  return JoinPath(home, ".local/state/stillhouse");
+}
+
+std::string KeysOfState(const std::string& state_directory) { return JoinPath(state_directory, "keys"); }
+
+Result<std::string> LoadHttpToken(const std::string& directory) { return Load(directory, kHttpToken, 2 * kTokenBytes); }
+
+}  // namespace still

@@ -1,0 +1,62 @@
+#include "coordinator/daemon/detached_agents.h"
+
+#include <sys/wait.h>
+
+#include "cluster/detached_process.h"
+#include "common/config/config.h"
+#include "common/storage/files.h"
+#include "coordinator/agent/attempt_directory.h"
+
+namespace still::coordinator {
+
+using stillhouse::v1::AgentReport;
+using stillhouse::v1::AgentTask;
+
+Status DetachedAgents::Start(AgentTask task) {
+  Reap();
+  const std::string attempt = directory_.Attempt(task.job(), task.attempt());
+  STILL_RETURN_IF_ERROR(MakeDirectories(attempt));
+  task.set_directory(attempt);
+  task.set_log_path(LogPath(task.job(), task.attempt()));
+  task.set_state_directory(directory_.path());
+  STILL_ASSIGN_OR_RETURN(const FileLock lock, FileLock::TryAcquire(AttemptLockPath(attempt)));
+  STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(AttemptTaskPath(attempt), json));
+  STILL_ASSIGN_OR_RETURN(
+      const pid_t pid,
+      cluster::StartDetached({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}, .environment = {}},
+                             AttemptLogPath(attempt), lock.descriptor()));
+  started_.insert(pid);
+  return Ok();
+}
+
+AgentTrace DetachedAgents::Look(std::uint64_t job, std::uint64_t attempt) {
+  Reap();
+  const std::string path = directory_.Attempt(job, attempt);
+  if (!Exists(AttemptTaskPath(path))) return AgentTrace::kNeverStarted;
+  if (Exists(AttemptOutcomePath(path))) return AgentTrace::kEnded;
+  const Result<FileLock> lock = FileLock::TryAcquire(AttemptLockPath(path));
+  if (!lock.ok()) return AgentTrace::kAlive;
+  // The log is there from the start of the process on: without it the coordinator died just before.
+  if (!Exists(AttemptLogPath(path))) return AgentTrace::kNeverStarted;
+  // It may have left its outcome between the two looks.
+  return Exists(AttemptOutcomePath(path)) ? AgentTrace::kEnded : AgentTrace::kGone;
+}
+
+Result<AgentReport> DetachedAgents::Outcome(std::uint64_t job, std::uint64_t attempt) {
+  const std::string path = AttemptOutcomePath(directory_.Attempt(job, attempt));
+  STILL_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
+  AgentReport report;
+  STILL_RETURN_IF_ERROR(FromJson(json, path, &report));
+  return report;
+}
+
+std::string DetachedAgents::LogPath(std::uint64_t job, std::uint64_t attempt) const {
+  return JoinPath(directory_.Attempt(job, attempt), "ranks.log");
+}
+
+void DetachedAgents::Reap() {
+  std::erase_if(started_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,51 @@
+#include "coordinator/daemon/recorded_state.h"
+
+#include <utility>
+
+#include "common/check.h"
+#include "common/log.h"
+
+namespace still::coordinator {
+
+Status RecordedState::Load() {
+  STILL_ASSIGN_OR_RETURN(state_, journal_.Load());
+  return Ok();
+}
+
+void RecordedState::Apply(Changes changes) {
+  STILL_CHECK(trouble_.ok(), "nothing is decided that cannot be recorded");
+  state_.Keep(changes, &replaced_);
+  state_.Apply(changes);
+  unwritten_.push_back(std::move(changes));
+}
+
+Status RecordedState::Write() {
+  if (unwritten_.empty()) return Ok();
+  const Status written = journal_.Commit(unwritten_);
+  unwritten_.clear();
+  Replaced replaced = std::exchange(replaced_, {});
+  if (written.ok()) return Ok();
+  LogError("the journal cannot be written, nothing is granted or changed until it can: {}", written.message());
+  state_.TakeBack(std::move(replaced));
+  trouble_ = written;
+  probed_ = clock_.Now();
+  return written;
+}
+
+bool RecordedState::Heal() {
+  if (trouble_.ok() || clock_.Now() - probed_ < probe_interval_) return false;
+  probed_ = clock_.Now();
+  const Status healed = Reread();
+  if (!healed.ok() && healed.message() != trouble_.message()) LogError("{}", healed.message());
+  if (healed.ok()) LogInfo("the journal can be written again");
+  trouble_ = healed;
+  return healed.ok();
+}
+
+// The write that failed may be found done, whole, now that the database was opened again.
+Status RecordedState::Reread() {
+  STILL_RETURN_IF_ERROR(journal_.Probe());
+  return Load();
+}
+
+}  // namespace still::coordinator

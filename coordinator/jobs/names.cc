@@ -1,0 +1,54 @@
+#include "coordinator/jobs/names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace still::coordinator {
+
+std::string StateName(stillhouse::v1::JobState state) {
+  if (state == stillhouse::v1::JOB_STATE_UNSPECIFIED) return "";
+  constexpr std::string_view kPrefix = "JOB_";
+  const std::string& name = stillhouse::v1::JobState_Name(state);
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+std::string CauseName(stillhouse::v1::Cause cause) {
+  if (cause == stillhouse::v1::CAUSE_UNSPECIFIED) return "";
+  constexpr std::string_view kPrefix = "CAUSE_";
+  const std::string& name = stillhouse::v1::Cause_Name(cause);
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+std::string JobText(const stillhouse::v1::Job& job) { return fmt::format("job {} ({})", job.id(), job.spec().name()); }
+
+std::string PlacementText(const stillhouse::v1::Job& job) {
+  std::string text;
+  for (const auto& share : job.placement())
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", share.host(), share.ranks());
+  return text;
+}
+
+std::string WithMore(const std::string& text, std::string_view more) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  return text.substr(0, end) + std::string(more) + text.substr(end);
+}
+
+std::optional<std::uint64_t> JobIdIn(const std::string& text) {
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id == 0) return std::nullopt;
+  return id;
+}
+
+std::vector<std::string> NamesMeant(const std::string& text, const std::vector<std::string>& names) {
+  std::vector<std::string> meant;
+  for (const std::string& name : names) {
+    if (name == text) return {text};
+    if (name.ends_with("/" + text) && std::ranges::find(meant, name) == meant.end()) meant.push_back(name);
+  }
+  return meant;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,146 @@
+#include "coordinator/jobs/queue.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/duration_text.h"
+#include "coordinator/jobs/names.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::Host;
+using stillhouse::v1::Job;
+
+cluster::HostSlots SlotsOf(const Host& host, UnixMs now) {
+  cluster::HostSlots slots{.name = host.name(), .slots = host.slots()};
+  if (host.drained()) {
+    slots.open = false;
+    slots.closed_because = host.drain_reason();
+  } else if (host.blacklisted_until_ms() > now) {
+    slots.open = false;
+    slots.closed_because = fmt::format("lost {}; tried again in {}",
+                                       host.failures() == 1 ? "once" : fmt::format("{} times", host.failures()),
+                                       DurationText(host.blacklisted_until_ms() - now));
+  }
+  return slots;
+}
+
+Reason LooksForIt(const Job& job, std::int64_t unanswered_ms) {
+  std::string text = fmt::format("looks whether {} exists", ArtifactPath(job.spec()));
+  if (unanswered_ms >= 1000)
+    text += fmt::format("; the file system has not answered for {}", DurationText(unanswered_ms));
+  return {"ARTIFACT_UNKNOWN", std::move(text)};
+}
+
+// Of the jobs that make one artifact, who goes first: the one that has begun, else the one that waits for nothing but
+// slots and came first.
+class Makers {
+ public:
+  void Offer(const Job& job, bool begun) {
+    auto [place, added] = makers_.try_emplace(ArtifactOf(job), &job, begun);
+    if (!added && begun && !place->second.second) place->second = {&job, begun};
+  }
+  const Job* MakerOf(const Job& job) const {
+    const auto maker = makers_.find(ArtifactOf(job));
+    return maker == makers_.end() ? nullptr : maker->second.first;
+  }
+
+ private:
+  std::map<ArtifactKey, std::pair<const Job*, bool>> makers_;
+};
+
+}  // namespace
+
+std::string ArtifactPath(const stillhouse::v1::JobSpec& spec) {
+  return fmt::format("{}/{}/{}", spec.artifacts_root(), spec.kind(), spec.digest());
+}
+
+std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, UnixMs now) {
+  std::vector<Reason> reasons;
+  if (job.state() == stillhouse::v1::JOB_HELD)
+    reasons.push_back(
+        {"HELD", fmt::format("{} (still release {})",
+                             job.cause() == stillhouse::v1::CAUSE_SUBMITTED ? "submitted on hold" : "held", job.id())});
+  for (const std::uint64_t id : job.spec().depends_on()) {
+    const Job* const dependency = state.FindJob(id);
+    if (dependency == nullptr || dependency->state() == stillhouse::v1::JOB_SUCCEEDED) continue;
+    reasons.push_back(
+        {"DEPENDENCY", fmt::format("waits for {}, which is {}", JobText(*dependency), StateName(dependency->state()))});
+  }
+  if (job.eligible_ms() > now)
+    reasons.push_back(
+        {"PAUSE", fmt::format("pause of {} more after {} death{} in a row", DurationText(job.eligible_ms() - now),
+                              job.failures(), job.failures() == 1 ? "" : "s")});
+  if (job.attached()) reasons.push_back({"ATTACH", "waits for an mpirun that a person types"});
+  return reasons;
+}
+
+cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
+  cluster::GangShape gang{.ranks = job.spec().ranks(), .slots_per_rank = job.spec().slots_per_rank()};
+  if (job.state() != stillhouse::v1::JOB_RECOVERING || job.cause() != stillhouse::v1::CAUSE_HOST_LOST) return gang;
+  std::uint64_t fitting = 0;
+  for (const cluster::HostSlots& host : hosts)
+    if (host.open) fitting += host.slots / gang.slots_per_rank;
+  const std::uint32_t least = std::max(1U, job.spec().min_ranks());
+  if (fitting >= least && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
+  return gang;
+}
+
+Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now) {
+  Queue queue;
+  for (const auto& [name, host] : state.hosts()) queue.hosts.push_back(SlotsOf(host, now));
+
+  Makers makers;
+  std::vector<const Job*> unblocked;
+  for (const std::uint64_t id : state.live()) {
+    const Job& job = *state.FindJob(id);
+    if (HoldsSlots(job.state())) {
+      makers.Offer(job, true);
+      if (job.placement().empty()) continue;  // attached: no slots of ours
+      RunningJob running{
+          .id = id,
+          .priority = job.spec().priority(),
+          .submitted_ms = job.submitted_ms(),
+          .started_ms = job.started_ms(),
+          .duration_ms = job.spec().time_limit_ms(),
+          .gang = {.ranks = 0, .slots_per_rank = job.spec().slots_per_rank()},
+          .preemptible = job.spec().preemptible(),
+          .leaving = job.state() == stillhouse::v1::JOB_PREEMPTING || job.state() == stillhouse::v1::JOB_COMPLETING};
+      for (const auto& share : job.placement()) {
+        running.gang.ranks += share.ranks();
+        running.placement.push_back({.host = share.host(), .ranks = share.ranks()});
+      }
+      queue.running.push_back(std::move(running));
+      continue;
+    }
+    std::vector<Reason> reasons = ReasonsOtherThanSlots(state, job, now);
+    if (reasons.empty()) {
+      makers.Offer(job, false);
+      unblocked.push_back(&job);
+    } else {
+      queue.blocked[id] = std::move(reasons);
+    }
+  }
+  for (const Job* job : unblocked) {
+    const Job* const maker = makers.MakerOf(*job);
+    if (maker != job) {
+      queue.blocked[job->id()].push_back(
+          {"ARTIFACT_BUSY", fmt::format("its artifact {} is being made by {}", job->spec().digest(), JobText(*maker))});
+      continue;
+    }
+    if (const ArtifactSight sight = sights(job->spec()); !sight.known()) {
+      queue.blocked[job->id()].push_back(LooksForIt(*job, sight.unanswered_ms()));
+      continue;
+    }
+    queue.ready.push_back({.id = job->id(),
+                           .priority = job->spec().priority(),
+                           .submitted_ms = job->submitted_ms(),
+                           .gang = GangOf(*job, queue.hosts),
+                           .duration_ms = job->spec().time_limit_ms()});
+  }
+  return queue;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,82 @@
+#include "coordinator/launch/checkpoint_collector.h"
+
+#include <fmt/ranges.h>
+
+#include "common/proto/control.pb.h"
+
+namespace still::coordinator {
+namespace {
+
+constexpr std::uint32_t kMostParts = 1'000'000;
+
+// "3f00aa11 on ranks 0, 2; 77bc0012 on rank 1".
+std::string Groups(const std::map<std::string, std::vector<std::uint32_t>>& ranks_of) {
+  std::vector<std::string> groups;
+  for (const auto& [value, ranks] : ranks_of)
+    groups.push_back(fmt::format("{} on rank{} {}", value, ranks.size() > 1 ? "s" : "", fmt::join(ranks, ", ")));
+  return fmt::format("{}", fmt::join(groups, "; "));
+}
+
+}  // namespace
+
+Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWritten& message) {
+  WrittenShare share{.rank = rank,
+                     .total_parts = message.total_parts(),
+                     .ranks = message.ranks(),
+                     .state_digest = message.state_digest()};
+  Result<CheckpointInfo> info = ParseInfo(message.info());
+  if (!info.ok()) return Error(Code::kInternal, "rank {}: {}", rank, info.status().message());
+  share.info = std::move(info).value();
+  if (share.total_parts == 0 || share.total_parts > kMostParts || share.ranks == 0)
+    return Error(Code::kInternal, "rank {}: a checkpoint of {} parts on {} ranks", rank, share.total_parts,
+                 share.ranks);
+  for (const auto& part : message.parts()) share.parts.push_back({part.file(), part.size(), part.sha256()});
+  return share;
+}
+
+Result<std::optional<CheckpointManifest>> CheckpointCollector::Add(const WrittenShare& share) {
+  const Key key(share.info.step, share.info.generation);
+  Shares& shares = pending_[key];
+  shares.insert_or_assign(share.rank, share);
+  if (shares.size() == share.ranks) {
+    const Shares complete = std::move(shares);
+    pending_.erase(pending_.begin(), pending_.upper_bound(key));  // older ones are of no use any more
+    STILL_ASSIGN_OR_RETURN(CheckpointManifest manifest, Assemble(complete));
+    return std::optional<CheckpointManifest>(std::move(manifest));
+  }
+  while (pending_.size() > kPending) pending_.erase(pending_.begin());
+  return std::optional<CheckpointManifest>();
+}
+
+Result<CheckpointManifest> CheckpointCollector::Assemble(const Shares& shares) {
+  const WrittenShare& first = shares.begin()->second;
+  std::map<std::string, std::vector<std::uint32_t>> states;
+  std::map<std::string, std::pair<CheckpointPart, std::uint32_t>> parts;  // by file, with who wrote it
+  for (const auto& [rank, share] : shares) {
+    const bool same_shape =
+        share.info == first.info && share.total_parts == first.total_parts && share.ranks == first.ranks;
+    states[same_shape ? share.state_digest : InfoJson(share.info)].push_back(rank);
+    for (const CheckpointPart& part : share.parts) {
+      const auto [known, added] = parts.try_emplace(part.file, part, rank);
+      if (!added && known->second.first != part)
+        return Error(Code::kDataLoss, "checkpoint of step {}: ranks {} and {} wrote different bytes as {}",
+                     first.info.step, known->second.second, rank, part.file);
+    }
+  }
+  if (states.size() > 1)
+    return Error(Code::kDataLoss,
+                 "checkpoint of step {}: the ranks hold different states, {}: a machine is faulty, or not of one kind "
+                 "with the others; take it out",
+                 first.info.step, Groups(states));
+  CheckpointManifest manifest{.info = first.info};
+  for (std::uint32_t i = 0; i < first.total_parts; ++i) {
+    const auto part = parts.find(PartFile(i));
+    if (part == parts.end())
+      return Error(Code::kInternal, "checkpoint of step {}: none of {} ranks wrote {}", first.info.step, shares.size(),
+                   PartFile(i));
+    manifest.parts.push_back(part->second.first);
+  }
+  return manifest;
+}
+
+}  // namespace still::coordinator

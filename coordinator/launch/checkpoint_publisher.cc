@@ -1,0 +1,114 @@
+#include "coordinator/launch/checkpoint_publisher.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <set>
+
+#include "common/log.h"
+#include "common/storage/files.h"
+
+namespace still::coordinator {
+namespace {
+
+// Each takes the space of a whole checkpoint, perhaps on the very disk that is full.
+constexpr std::size_t kMostWaiting = 2;
+
+// Of a path that ListCheckpoints returned.
+std::uint64_t StepOf(const std::string& path) {
+  constexpr std::string_view kBefore = "step-";
+  std::uint64_t step = 0;
+  const char* const digits = path.data() + path.rfind(kBefore) + kBefore.size();
+  std::from_chars(digits, path.data() + path.size(), step);
+  return step;
+}
+
+}  // namespace
+
+Result<std::vector<CheckpointManifest>> CheckpointPublisher::Reconcile() {
+  if (Exists(directory_)) STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(directory_));
+  STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
+  if (!known.empty() && !Exists(directory_))
+    return Error(Code::kUnavailable,
+                 "{} checkpoints are on record, but {} is not there: make it reachable again, or remove the job's "
+                 "directory under jobs/ as well to start over",
+                 known.size(), directory_);
+  std::vector<CheckpointManifest> present;
+  for (const CheckpointManifest& manifest : known) {
+    const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
+    if (Exists(path)) {
+      STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(path));
+      present.push_back(manifest);
+      continue;
+    }
+    LogWarn("checkpoint {} is gone; its record is dropped", path);
+    STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info.step, manifest.info.generation));
+  }
+  // One that cannot be removed is in nobody's way: paths carry the generation.
+  if (const Status removed = RemoveUnknown(std::numeric_limits<std::uint64_t>::max()); !removed.ok())
+    LogWarn("checkpoints that do not count were not removed: {}", removed.message());
+  return present;
+}
+
+void CheckpointPublisher::Add(CheckpointManifest manifest) {
+  waiting_.push_back(std::move(manifest));
+  std::ranges::sort(waiting_, {}, [](const CheckpointManifest& m) { return m.info.step; });
+  while (waiting_.size() > kMostWaiting) {
+    const CheckpointInfo& oldest = waiting_.front().info;
+    const Status removed = RemoveAll(CheckpointPath(directory_, oldest.step, oldest.generation));
+    if (!removed.ok()) LogWarn("checkpoint of step {} was given up: {}", oldest.step, removed.message());
+    waiting_.erase(waiting_.begin());
+  }
+}
+
+std::vector<std::uint64_t> CheckpointPublisher::PublishWaiting() {
+  std::vector<std::uint64_t> published;
+  trouble_ = Ok();
+  while (!waiting_.empty()) {
+    trouble_ = Publish(waiting_.front());
+    if (!trouble_.ok()) break;
+    const std::uint64_t step = waiting_.front().info.step;
+    waiting_.erase(waiting_.begin());
+    published.push_back(step);
+    if (const Status removed = RemoveUnknown(step); !removed.ok())
+      LogWarn("checkpoints that do not count were not removed: {}", removed.message());
+  }
+  return published;
+}
+
+Status CheckpointPublisher::Publish(const CheckpointManifest& manifest) {
+  STILL_RETURN_IF_ERROR(MakeWay(manifest.info));
+  STILL_RETURN_IF_ERROR(journal_.Publish(manifest, retention_).status());
+  const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
+  const Status copied = WriteFileAtomically(JoinPath(path, kManifestFile), ManifestJson(manifest));
+  if (!copied.ok()) LogWarn("{} is published, but its copy of the manifest is not there: {}", path, copied.message());
+  return Ok();
+}
+
+// A checkpoint of the same step may be on record although it was found damaged and set aside meanwhile.
+Status CheckpointPublisher::MakeWay(const CheckpointInfo& info) {
+  STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
+  for (const CheckpointManifest& manifest : known) {
+    const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
+    if (manifest.info.step == info.step && !Exists(path))
+      STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info.step, manifest.info.generation));
+  }
+  return Ok();
+}
+
+// Every rank that lives has finished its share of `up_to_step`, so nobody writes to older ones any more.
+Status CheckpointPublisher::RemoveUnknown(std::uint64_t up_to_step) {
+  STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
+  std::set<std::string> keep;
+  for (const CheckpointManifest& manifest : known)
+    keep.insert(CheckpointPath(directory_, manifest.info.step, manifest.info.generation));
+  for (const CheckpointManifest& manifest : waiting_)
+    keep.insert(CheckpointPath(directory_, manifest.info.step, manifest.info.generation));
+  STILL_ASSIGN_OR_RETURN(const std::vector<std::string> paths, ListCheckpoints(directory_));
+  for (const std::string& path : paths) {
+    if (!keep.contains(path) && StepOf(path) <= up_to_step) STILL_RETURN_IF_ERROR(RemoveAll(path));
+  }
+  return Ok();
+}
+
+}  // namespace still::coordinator

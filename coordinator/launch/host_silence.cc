@@ -1,0 +1,119 @@
+#include "coordinator/launch/host_silence.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "common/host_name.h"
+
+namespace still::coordinator {
+namespace {
+
+// Questions this far apart mean that this process did not run.
+constexpr std::chrono::milliseconds kAbsence{1000};
+
+double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+// "node7.cluster" is "node7".
+std::string FirstLabel(const std::string& host) { return host.substr(0, host.find('.')); }
+
+std::string RanksText(std::span<const std::uint32_t> ranks) {
+  if (ranks.size() == 1) return fmt::format("rank {}", ranks.front());
+  return fmt::format("ranks {} and {}", fmt::join(ranks.first(ranks.size() - 1), ", "), ranks.back());
+}
+
+}  // namespace
+
+std::string LostHost::ToString() const {
+  if (!silent_seconds) return fmt::format("host {} was lost: mpirun lost contact with {}", host, RanksText(ranks));
+  return fmt::format("host {} was lost: its {} {} been silent for {:.1f} s", host, RanksText(ranks),
+                     ranks.size() == 1 ? "has" : "have", *silent_seconds);
+}
+
+HostSilence::HostSilence(HostSilenceLimits limits, cluster::Placement placement)
+    : limits_(limits), placement_(std::move(placement)) {
+  std::uint32_t rank = 0;
+  for (const cluster::HostShare& share : placement_) {
+    for (std::uint32_t i = 0; i < share.ranks; ++i) host_of_[rank++] = share.host;
+  }
+}
+
+void HostSilence::Heard(std::uint32_t rank, const std::string& host, Clock::TimePoint now) {
+  if (!first_heard_) first_heard_ = now;
+  heard_[rank] = now;
+  if (!host.empty()) host_of_[rank] = PlacementName(host);
+}
+
+void HostSilence::HeardOfDeath(std::uint32_t rank, Clock::TimePoint now) {
+  Heard(rank, "", now);
+  told_dead_.insert(rank);
+}
+
+std::string HostSilence::HostOf(std::uint32_t rank) const {
+  const auto found = host_of_.find(rank);
+  return found == host_of_.end() ? "" : found->second;
+}
+
+std::string HostSilence::PlacementName(const std::string& host) const {
+  const auto named = [&](const std::string& name) {
+    return std::ranges::any_of(placement_, [&](const cluster::HostShare& share) { return share.host == name; });
+  };
+  if (named(host)) return host;
+  for (const cluster::HostShare& share : placement_) {
+    if (FirstLabel(share.host) == FirstLabel(host)) return share.host;
+  }
+  return named("localhost") && host == HostName() ? "localhost" : host;
+}
+
+std::map<std::string, HostSilence::Host> HostSilence::Hosts(const std::set<std::uint32_t>& members) const {
+  std::map<std::string, Host> hosts;
+  if (!first_heard_) return hosts;
+  for (const std::uint32_t rank : members) {
+    const std::string name = HostOf(rank);
+    if (name.empty()) continue;
+    const auto heard = heard_.find(rank);
+    Host& host = hosts.try_emplace(name, Host{{}, *first_heard_}).first->second;
+    host.ranks.push_back(rank);
+    if (heard != heard_.end()) host.heard = std::max(host.heard, heard->second);
+  }
+  return hosts;
+}
+
+std::optional<LostHost> HostSilence::Lost(const std::set<std::uint32_t>& members, Clock::TimePoint now) {
+  if (asked_ && now - *asked_ > kAbsence) present_since_ = now;
+  asked_ = now;
+  const std::map<std::string, Host> hosts = Hosts(members);
+  const bool anybody =
+      std::ranges::any_of(hosts, [&](const auto& entry) { return now - entry.second.heard <= limits_.others; });
+  if (!anybody) return std::nullopt;
+  for (const auto& [name, host] : hosts) {
+    const std::chrono::nanoseconds silent = now - std::max(host.heard, present_since_.value_or(host.heard));
+    if (silent >= limits_.silence && silent > limits_.others) return LostHost{name, host.ranks, Seconds(silent)};
+  }
+  return std::nullopt;
+}
+
+bool HostSilence::EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const {
+  if (!first_heard_) return false;
+  Clock::TimePoint last = std::max(*first_heard_, present_since_.value_or(*first_heard_));
+  for (const auto& [rank, heard] : heard_) {
+    if (members.contains(rank)) last = std::max(last, heard);
+  }
+  return now - last >= limits_.everybody;
+}
+
+std::optional<LostHost> HostSilence::FoundLost(const std::string& host) const {
+  LostHost lost{.host = PlacementName(host)};
+  for (const auto& [rank, where] : host_of_) {
+    if (where != lost.host) continue;
+    if (told_dead_.contains(rank)) return std::nullopt;
+    lost.ranks.push_back(rank);
+  }
+  if (lost.ranks.empty()) return std::nullopt;
+  return lost;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,254 @@
+#include "coordinator/plan/plan.h"
+
+#include <utility>
+
+#include "cluster/mpirun_command.h"
+#include "common/proto/config.pb.h"
+#include "common/storage/files.h"
+#include "shards/corpus/corpus_config.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::PipelineConfig;
+using stillhouse::v1::TrainConfig;
+
+// Rises with every change of the arithmetic or of a stage's output that is meant to change bits: results of older
+// binaries are then not mistaken for this one's.
+constexpr std::uint64_t kNumericsVersion = 1;
+
+IdentityBuilder Identity(Stage stage) { return IdentityBuilder(ArtifactKind(stage)); }
+
+// Whatever is computed with tensors depends on these.
+void AddNumerics(const PipelineConfig& config, IdentityBuilder* identity) {
+  identity->Add("numerics", kNumericsVersion);
+  identity->Add("precision", config.precision() == stillhouse::v1::PRECISION_BF16 ? "bf16" : "fp32");
+  identity->Add("threads_per_rank", std::uint64_t{config.threads_per_rank()});
+}
+
+void AddMask(const stillhouse::v1::MaskConfig& mask, IdentityBuilder* identity) {
+  identity->Add("mask.seed", std::uint64_t{mask.seed()}).Add("mask.rate", mask.rate());
+  identity->Add("mask.smoothing", mask.smoothing());
+}
+
+// Checkpoint options are left out: how often a run is saved does not change what it computes. So is the exact
+// reduction: only the fast one gives other bits.
+void AddTraining(const TrainConfig& train, IdentityBuilder* identity) {
+  identity->Add("epochs", std::uint64_t{train.epochs()}).Add("max_steps", std::uint64_t{train.max_steps()});
+  identity->Add("sequences_per_step", std::uint64_t{train.sequences_per_step()});
+  identity->Add("microbatch_tokens", std::uint64_t{train.microbatch_tokens()});
+  identity->Add("learning_rate", train.learning_rate()).Add("warmup_percent", train.warmup_percent());
+  identity->Add("beta1", train.beta1()).Add("beta2", train.beta2()).Add("epsilon", train.epsilon());
+  identity->Add("weight_decay", train.weight_decay()).Add("clip_norm", train.clip_norm());
+  identity->Add("dropout", train.dropout()).Add("attention_dropout", train.attention_dropout());
+  if (train.reduction() == stillhouse::v1::REDUCTION_FAST) identity->Add("reduction", "fast");
+}
+
+void AddLoss(const TrainConfig& train, IdentityBuilder* identity) {
+  identity->Add("alpha_ce", train.alpha_ce()).Add("alpha_mlm", train.alpha_mlm()).Add("alpha_cos", train.alpha_cos());
+  identity->Add("temperature", train.temperature());
+}
+
+IdentityBuilder TeacherIdentity(const PipelineConfig& config, const TeacherFacts& teacher, const std::string& corpus) {
+  IdentityBuilder identity = Identity(Stage::kTeacher);
+  identity.Add("config", teacher.config_sha256).Add("model", teacher.model_sha256).Add("vocab", teacher.vocab_sha256);
+  if (teacher.has_head) return identity.Add("head", "checkpoint").Add("numerics", kNumericsVersion);
+  identity.Add("head", "fitted").Add("corpus", corpus).Add("seed", std::uint64_t{config.seed()});
+  AddMask(config.targets().mask(), &identity);  // the fit has a variant an epoch, whatever the targets have
+  identity.Add("alpha_mlm", config.teacher().fit().alpha_mlm());
+  AddTraining(config.teacher().fit(), &identity);
+  AddNumerics(config, &identity);
+  return identity;
+}
+
+IdentityBuilder TargetsIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher) {
+  const stillhouse::v1::TargetsConfig& targets = config.targets();
+  IdentityBuilder identity = Identity(Stage::kTargets);
+  identity.Add("corpus", corpus).Add("teacher", teacher);
+  if (targets.codec() == stillhouse::v1::TARGET_CODEC_TOPK) {
+    identity.Add("codec", "topk")
+        .Add("top_k", std::uint64_t{targets.top_k()})
+        .Add("temperature", targets.temperature());
+  } else {
+    identity.Add("codec", "hidden_f16");
+  }
+  identity.Add("positions", targets.positions() == stillhouse::v1::POSITIONS_ALL ? "all" : "masked");
+  AddMask(targets.mask(), &identity);
+  identity.Add("mask.variants", std::uint64_t{targets.mask().variants()});
+  AddNumerics(config, &identity);
+  return identity;
+}
+
+IdentityBuilder StudentIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher,
+                                const std::string& targets) {
+  IdentityBuilder identity = Identity(Stage::kTrain);
+  identity.Add("corpus", corpus).Add("teacher", teacher).Add("targets", targets);
+  identity.Add("layers", std::uint64_t{config.student().layers()});
+  identity.Add("initialised_from", config.student().from_teacher() ? "teacher" : "random");
+  identity.Add("seed", std::uint64_t{config.seed()});
+  AddLoss(config.train(), &identity);
+  AddTraining(config.train(), &identity);
+  AddNumerics(config, &identity);
+  return identity;
+}
+
+// Threads are left out: a report's times depend on the machine anyway, and its losses on threads only in last digits.
+IdentityBuilder ReportIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher,
+                               const std::string& student) {
+  IdentityBuilder identity = Identity(Stage::kEvaluate);
+  identity.Add("corpus", corpus).Add("teacher", teacher).Add("student", student);
+  identity.Add("max_sequences", std::uint64_t{config.evaluate().max_sequences()});
+  identity.Add("latency_runs", std::uint64_t{config.evaluate().latency_runs()});
+  return identity.Add("numerics", kNumericsVersion);
+}
+
+IdentityBuilder ExportIdentity(const std::string& student) {
+  return Identity(Stage::kExport).Add("student", student).Add("numerics", kNumericsVersion);
+}
+
+std::string Counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string TrainingText(const TrainConfig& train) {
+  const std::string length =
+      train.max_steps() > 0 ? Counted(train.max_steps(), "step") : Counted(train.epochs(), "epoch");
+  return fmt::format("{} of {} sequences", length, train.sequences_per_step());
+}
+
+std::string DescriptionOf(Stage stage, const PipelineConfig& config, const TeacherFacts& teacher) {
+  switch (stage) {
+    case Stage::kCorpus:
+      return fmt::format("{} and {} -> sequences of up to {} tokens",
+                         Counted(static_cast<std::uint64_t>(config.corpus().wikipedia_size()), "Wikipedia dump"),
+                         Counted(static_cast<std::uint64_t>(config.corpus().books_size()), "book path"),
+                         config.corpus().max_sequence_tokens());
+    case Stage::kTeacher:
+      if (teacher.has_head) return "import the checkpoint with its masked-LM head";
+      return fmt::format("fit a masked-LM head: {}", TrainingText(config.teacher().fit()));
+    case Stage::kTargets:
+      return fmt::format("{} at {} positions, {}",
+                         config.targets().codec() == stillhouse::v1::TARGET_CODEC_TOPK ? "topk" : "hidden_f16",
+                         config.targets().positions() == stillhouse::v1::POSITIONS_ALL ? "all" : "masked",
+                         Counted(config.targets().mask().variants(), "mask variant"));
+    case Stage::kTrain:
+      return fmt::format("{} of {} layers, {}", config.student().layers(), teacher.layers,
+                         TrainingText(config.train()));
+    case Stage::kEvaluate: return "teacher and student on held-out text";
+    case Stage::kExport: return "Hugging Face DistilBertForMaskedLM directory";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string_view StageName(Stage stage) {
+  constexpr std::array<std::string_view, kStages> kNames = {"corpus", "teacher",  "targets",
+                                                            "train",  "evaluate", "export"};
+  return kNames[static_cast<std::size_t>(stage)];
+}
+
+Result<Stage> StageNamed(std::string_view name) {
+  std::string names;
+  for (std::size_t i = 0; i < kStages; ++i) {
+    const auto stage = static_cast<Stage>(i);
+    if (StageName(stage) == name) return stage;
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", StageName(stage));
+  }
+  return Error(Code::kInvalidArgument, "'{}' is no stage; the stages are {}", name, names);
+}
+
+std::string_view ArtifactKind(Stage stage) {
+  if (stage == Stage::kTrain) return "student";
+  if (stage == Stage::kEvaluate) return "report";
+  return StageName(stage);
+}
+
+Status ResolveRecovery(bool mpi_has_ulfm, stillhouse::v1::RecoveryConfig* recovery) {
+  if (recovery->mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && !mpi_has_ulfm) {
+    return Error(Code::kInvalidArgument,
+                 "recovery.mode is inplace, but the MPI that the worker was built with has no ULFM; build against Open "
+                 "MPI 5 or set it to relaunch or auto");
+  }
+  if (recovery->mode() == stillhouse::v1::RECOVERY_MODE_AUTO ||
+      recovery->mode() == stillhouse::v1::RECOVERY_MODE_UNSPECIFIED) {
+    recovery->set_mode(mpi_has_ulfm ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  }
+  return Ok();
+}
+
+Status ResolveConfig(const TeacherFacts& teacher, bool cpu_has_bf16, PipelineConfig* config) {
+  STILL_RETURN_IF_ERROR(ResolveRecovery(cluster::MpiHasUlfm(), config->mutable_recovery()));
+  if (config->precision() == stillhouse::v1::PRECISION_AUTO ||
+      config->precision() == stillhouse::v1::PRECISION_UNSPECIFIED) {
+    config->set_precision(cpu_has_bf16 ? stillhouse::v1::PRECISION_BF16 : stillhouse::v1::PRECISION_FP32);
+  }
+  if (config->student().layers() == 0) config->mutable_student()->set_layers((teacher.layers + 1) / 2);
+  if (config->student().layers() > teacher.layers) {
+    return Error(Code::kInvalidArgument, "student.layers is {}, but the teacher {} has only {}",
+                 config->student().layers(), config->teacher().path(), teacher.layers);
+  }
+  if (config->corpus().max_sequence_tokens() > teacher.max_positions) {
+    return Error(Code::kInvalidArgument,
+                 "corpus.max_sequence_tokens is {}, but the teacher {} takes at most {} (max_position_embeddings)",
+                 config->corpus().max_sequence_tokens(), config->teacher().path(), teacher.max_positions);
+  }
+  const std::string teacher_vocab = JoinPath(config->teacher().path(), "vocab.txt");
+  if (config->corpus().vocab().empty()) config->mutable_corpus()->set_vocab(teacher_vocab);
+  if (config->corpus().vocab() != teacher_vocab) {
+    STILL_ASSIGN_OR_RETURN(const Sha256Digest vocab, Sha256OfFile(config->corpus().vocab()));
+    if (Hex(vocab) != teacher.vocab_sha256) {
+      return Error(Code::kInvalidArgument,
+                   "corpus.vocab {} differs from the teacher's {}: token ids would not mean the same; leave it out",
+                   config->corpus().vocab(), teacher_vocab);
+    }
+  }
+  return Ok();
+}
+
+Plan MakePlan(const PipelineConfig& config, const TeacherFacts& teacher, const IdentityBuilder& corpus_identity) {
+  Plan plan;
+  const auto set = [&](Stage stage, const IdentityBuilder& identity) {
+    plan[static_cast<std::size_t>(stage)] = {.stage = stage,
+                                             .digest = identity.Digest(),
+                                             .identity = identity.text(),
+                                             .description = DescriptionOf(stage, config, teacher)};
+    return identity.Digest();
+  };
+  const std::string corpus = set(Stage::kCorpus, corpus_identity);
+  const std::string teacher_digest = set(Stage::kTeacher, TeacherIdentity(config, teacher, corpus));
+  const std::string targets = set(Stage::kTargets, TargetsIdentity(config, corpus, teacher_digest));
+  const std::string student = set(Stage::kTrain, StudentIdentity(config, corpus, teacher_digest, targets));
+  set(Stage::kEvaluate, ReportIdentity(config, corpus, teacher_digest, student));
+  set(Stage::kExport, ExportIdentity(student));
+  return plan;
+}
+
+bool HasBf16(std::string_view cpuinfo) {
+  const std::size_t begin = cpuinfo.find("\nflags");
+  if (begin == std::string_view::npos) return false;
+  const std::string_view flags = cpuinfo.substr(begin, cpuinfo.find('\n', begin + 1) - begin);
+  return flags.find(" avx512_bf16") != std::string_view::npos || flags.find(" amx_bf16") != std::string_view::npos;
+}
+
+bool ThisCpuHasBf16() {
+  const Result<std::string> cpuinfo = ReadFile("/proc/cpuinfo");
+  return cpuinfo.ok() && HasBf16(*cpuinfo);
+}
+
+void LookUpArtifacts(const std::string& root, Plan* plan) {
+  const ArtifactStore artifacts(root);
+  for (StagePlan& stage : *plan) stage.exists = artifacts.Has(ArtifactKind(stage.stage), stage.digest);
+}
+
+Result<Plan> PlanPipeline(PipelineConfig* config) {
+  STILL_ASSIGN_OR_RETURN(const TeacherFacts teacher, InspectTeacher(config->teacher().path()));
+  STILL_RETURN_IF_ERROR(ResolveConfig(teacher, ThisCpuHasBf16(), config));
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs corpus,
+                         shards::ReadCorpusInputs(shards::CorpusOptionsOf(config->corpus())));
+  Plan plan = MakePlan(*config, teacher, corpus.identity);
+  LookUpArtifacts(config->artifacts(), &plan);
+  return plan;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,74 @@
+#include "coordinator/plan/sweep_results.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "common/storage/files.h"
+#include "coordinator/plan/run_summary.h"
+
+namespace still::coordinator {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+Result<Summary> SummaryIfMade(const std::string& directory) {
+  Result<Summary> numbers = ReadSummary(directory);
+  if (numbers.status().code() == Code::kNotFound) return Summary();
+  return numbers;
+}
+
+// A number of a line; NaN for one that is missing or is none (JSON has no infinity).
+double Number(const nlohmann::json& line, const char* key) {
+  const auto at = line.find(key);
+  return at != line.end() && at->is_number() ? at->get<double>() : kNone;
+}
+
+Result<TrainingCurve> ReadCurve(const std::string& path) {
+  TrainingCurve curve;
+  const Result<std::string> text = ReadFile(path);
+  if (text.status().code() == Code::kNotFound) return curve;
+  STILL_RETURN_IF_ERROR(text.status());
+  std::istringstream lines(*text);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const nlohmann::json step = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!step.is_object())
+      return Error(Code::kDataLoss, "{}:{}: not a JSON object: the artifact is damaged; remove it and run again", path,
+                   number);
+    if (const auto skipped = step.find("skipped"); skipped != step.end() && *skipped == true) continue;
+    curve.step.push_back(Number(step, "step"));
+    curve.loss.push_back(Number(step, "loss"));
+    // Where Lmlm has no weight nobody computes it, and the log has zeros.
+    const double mlm = Number(step, "mlm");
+    curve.mlm.push_back(mlm == 0 ? kNone : mlm);
+    curve.masked_accuracy.push_back(mlm == 0 ? kNone : Number(step, "masked_accuracy"));
+  }
+  return curve;
+}
+
+}  // namespace
+
+VariantArtifacts ArtifactsOfVariant(const std::string& variant, const std::string& root, const Plan& plan) {
+  const auto digest = [&](Stage stage) { return plan[static_cast<std::size_t>(stage)].digest; };
+  return {.variant = variant, .root = root, .student = digest(Stage::kTrain), .report = digest(Stage::kEvaluate)};
+}
+
+Result<VariantResult> ReadVariantResult(const VariantArtifacts& artifacts) {
+  VariantResult result{.artifacts = artifacts};
+  const ArtifactStore store(artifacts.root);
+  if (store.Has(ArtifactKind(Stage::kTrain), artifacts.student)) {
+    const std::string student = store.PathOf(ArtifactKind(Stage::kTrain), artifacts.student);
+    STILL_ASSIGN_OR_RETURN(result.training, SummaryIfMade(student));
+    STILL_ASSIGN_OR_RETURN(result.weights_sha256, WeightsOnRecord(student));
+    STILL_ASSIGN_OR_RETURN(result.curve, ReadCurve(JoinPath(student, "training.jsonl")));
+  }
+  if (store.Has(ArtifactKind(Stage::kEvaluate), artifacts.report)) {
+    STILL_ASSIGN_OR_RETURN(result.evaluation,
+                           SummaryIfMade(store.PathOf(ArtifactKind(Stage::kEvaluate), artifacts.report)));
+  }
+  return result;
+}
+
+}  // namespace still::coordinator

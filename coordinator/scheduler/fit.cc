@@ -1,0 +1,31 @@
+#include "coordinator/scheduler/fit.h"
+
+#include <algorithm>
+
+namespace still::coordinator {
+
+Status CheckFit(const stillhouse::v1::JobSpec& spec, int position, const std::vector<std::uint32_t>& slots_of_hosts) {
+  if (spec.attach()) return Ok();  // whoever types its mpirun brings slots
+  std::uint32_t widest = 0;
+  std::uint64_t capacity = 0;  // in ranks
+  for (const std::uint32_t slots : slots_of_hosts) {
+    widest = std::max(widest, slots);
+    capacity += slots / spec.slots_per_rank();
+  }
+  const char* const plural = spec.slots_per_rank() == 1 ? "" : "s";
+  if (capacity == 0)
+    return Error(
+        Code::kInvalidArgument,
+        "job {} of the submission ('{}'): a rank of {} slot{} (threads_per_rank) can never run: the widest host "
+        "has {}; ask for fewer threads, or give the coordinator wider hosts",
+        position, spec.name(), spec.slots_per_rank(), plural, widest);
+  if (spec.ranks() > capacity)
+    return Error(
+        Code::kInvalidArgument,
+        "job {} of the submission ('{}'): {} ranks of {} slot{} can never run: all hosts together hold {}; ask "
+        "for fewer ranks, or give the coordinator more hosts",
+        position, spec.name(), spec.ranks(), spec.slots_per_rank(), plural, capacity);
+  return Ok();
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,268 @@
+#include "coordinator/views/live_jobs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "coordinator/jobs/decisions.h"
+#include "coordinator/jobs/state.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::AgentReport;
+using stillhouse::v1::Job;
+using stillhouse::v1::RankPhase;
+
+constexpr double kStraggleSeconds = 5.0;  // nothing shorter is worth a word
+constexpr double kStraggleFactor = 4.0;
+constexpr std::int64_t kBurstMs = 250;  // first reports so close together waited in a queue and arrived at once
+
+bool WaitsForOthers(std::string_view phase) { return phase == "reduce" || phase == "vote"; }
+// What stages without steps do.
+bool MakesParts(std::string_view phase) {
+  static constexpr std::array<std::string_view, 6> kParts = {"piece", "deal", "copy", "inference", "seal", "commit"};
+  return std::ranges::find(kParts, phase) != kParts.end();
+}
+// Where ranks work one by one, so that the slowest can be told. In start, restore, recover and shutdown all wait for
+// all, in stage for work.
+bool WorksAlone(std::string_view phase) {
+  static constexpr std::array<std::string_view, 6> kAlone = {"compute",  "data",       "optimizer",
+                                                             "snapshot", "checkpoint", "load"};
+  return MakesParts(phase) || std::ranges::find(kAlone, phase) != kAlone.end();
+}
+
+double Goodput::*KindOf(std::string_view phase) {
+  if (phase == "compute" || phase == "optimizer" || MakesParts(phase)) return &Goodput::compute;
+  if (phase == "data") return &Goodput::data;
+  if (phase == "reduce") return &Goodput::reduce;
+  if (phase == "vote") return &Goodput::vote;
+  if (phase == "checkpoint" || phase == "snapshot") return &Goodput::checkpoint;
+  if (phase == "start" || phase == "load" || phase == "restore" || phase == "recover") return &Goodput::recovery;
+  return &Goodput::other;
+}
+
+// "rank 1 died in compute of step 17; ..." -> "died".
+std::string CauseOfRecovery(const std::string& text) {
+  for (const char* cause : {"died", "hung", "stopped", "diverged", "lost"}) {
+    if (text.find(fmt::format(" {}", cause)) != std::string::npos) return cause;
+  }
+  return "other";
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// A launch counts tokens from 0: rates never span two of them.
+void UpdateRates(LiveJob* live, const AgentReport& report, UnixMs now) {
+  auto& samples = live->samples;
+  const auto& progress = report.progress();
+  const bool new_launch = !samples.empty() && (progress.tokens() < samples.back().tokens ||
+                                               progress.done() < samples.back().done || now < samples.back().at_ms);
+  if (new_launch) samples.clear();
+  const LiveJob::Sample sample = {now, progress.tokens(), progress.done()};
+  if (samples.size() == 1 && now - samples.front().at_ms < kBurstMs) {
+    samples.front() = {samples.front().at_ms, sample.tokens, sample.done};
+    return;
+  }
+  samples.push_back(sample);
+  while (samples.size() > 2 && samples[1].at_ms <= now - LiveJobs::kRateWindowMs) samples.pop_front();
+  const auto& first = samples.front();
+  const double seconds = static_cast<double>(now - first.at_ms) / 1000.0;
+  if (seconds < 0.5) {
+    if (new_launch) live->tokens_per_second = live->units_per_second = std::nullopt;
+    return;
+  }
+  live->tokens_per_second = static_cast<double>(progress.tokens() - first.tokens) / seconds;
+  live->units_per_second = static_cast<double>(progress.done() - first.done) / seconds;
+}
+
+}  // namespace
+
+void Curve::Add(Point point) {
+  while (!kept_.empty() && kept_.back().step >= point.step) kept_.pop_back();
+  newest_.reset();
+  if (offered_++ % stride_ != 0) {
+    newest_ = point;
+    return;
+  }
+  kept_.push_back(point);
+  if (kept_.size() < kPoints) return;
+  for (std::size_t i = 0; 2 * i < kept_.size(); ++i) kept_[i] = kept_[2 * i];
+  kept_.resize((kept_.size() + 1) / 2);
+  stride_ *= 2;
+  if (kept_.back().step != point.step) newest_ = point;
+}
+
+std::vector<Curve::Point> Curve::points() const {
+  std::vector<Point> points = kept_;
+  if (newest_.has_value()) points.push_back(*newest_);
+  return points;
+}
+
+void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
+  LiveJob& live = jobs_[report.job()];
+  if (report.attempt() < live.attempt) return;
+  if (report.attempt() > live.attempt) {
+    live.heard_from_the_first =
+        report.attempt() == 1 || (live.heard_from_the_first && report.attempt() == live.attempt + 1);
+    for (const auto& [phase, seconds] : live.phase_seconds) live.earlier_phase_seconds[phase] += seconds;
+    live.phase_seconds.clear();
+    live.ranks.clear();
+    live.samples.clear();
+    live.tokens_per_second = live.units_per_second = std::nullopt;
+    live.attempt = report.attempt();
+    live.sequence = 0;
+    std::erase(ended_, report.job());  // it was queued again
+  }
+  live.heard_ms = now;
+  live.restarted_ms = 0;
+  if (report.sequence() <= live.sequence) return;
+  live.sequence = report.sequence();
+  live.generation = report.generation();
+  live.running = report.running();
+  live.storage_trouble = report.storage_trouble();
+  live.ranks.assign(report.ranks().begin(), report.ranks().end());
+  live.phase_seconds = {report.phase_seconds().begin(), report.phase_seconds().end()};
+  for (const std::string& text : UntoldRecoveries(report, live.last_recovery)) {
+    ++live.recoveries[CauseOfRecovery(text)];
+    live.last_recovery = text;
+  }
+  if (!report.has_progress()) return;
+  const bool further = !live.progress.has_value() || live.progress->done() != report.progress().done();
+  live.progress = report.progress();
+  UpdateRates(&live, report, now);
+  if (!further) return;
+  Curve::Point point{.step = report.progress().done(), .tokens_per_second = live.tokens_per_second};
+  const auto loss = report.progress().values().find("loss");
+  if (loss != report.progress().values().end()) point.loss = loss->second;
+  live.curve.Add(point);
+}
+
+void LiveJobs::Restarted(const std::vector<std::uint64_t>& jobs, UnixMs now) {
+  for (const std::uint64_t job : jobs) {
+    LiveJob& live = jobs_[job];
+    if (live.attempt == 0) live.restarted_ms = now;
+  }
+}
+
+void LiveJobs::Ended(std::uint64_t job) {
+  if (!jobs_.contains(job) || std::find(ended_.begin(), ended_.end(), job) != ended_.end()) return;
+  ended_.push_back(job);
+  while (ended_.size() > kEndedKept) {
+    jobs_.erase(ended_.front());
+    ended_.pop_front();
+  }
+}
+
+const LiveJob* LiveJobs::Find(std::uint64_t job) const {
+  const auto at = jobs_.find(job);
+  return at == jobs_.end() ? nullptr : &at->second;
+}
+
+const LiveJob* LiveJobs::FindAttempt(const Job& job) const {
+  const LiveJob* live = Find(job.id());
+  return live != nullptr && live->attempt == job.attempt() ? live : nullptr;
+}
+
+std::optional<std::int64_t> LiveJobs::LeftMs(std::uint64_t job) const {
+  const LiveJob* const live = Find(job);
+  if (live == nullptr || !live->progress || !live->units_per_second || *live->units_per_second <= 0)
+    return std::nullopt;
+  const double left = static_cast<double>(live->progress->total()) - static_cast<double>(live->progress->done());
+  return static_cast<std::int64_t>(1000 * std::max(0.0, left) / *live->units_per_second);
+}
+
+std::int64_t LiveJobs::SilenceMs(const Job& job, UnixMs now) const {
+  const LiveJob* live = Find(job.id());
+  // An agent that starts has its time from the start on, an adopted one from the restart on.
+  // What was recorded before a restart is no measure: the wall clock may have been set since.
+  UnixMs since = job.started_ms();
+  if (live != nullptr && live->restarted_ms != 0) {
+    since = live->restarted_ms;
+  } else if (live != nullptr && live->attempt == job.attempt()) {
+    since = std::max(since, live->heard_ms);
+  }
+  return std::max<std::int64_t>(0, now - since);
+}
+
+std::vector<std::string> LiveJobs::FlagsOf(const Job& job, UnixMs now) const {
+  std::vector<std::string> flags;
+  if (IsTerminal(job.state())) return flags;
+  if (HoldsSlots(job.state())) {
+    const LiveJob* known = Find(job.id());
+    if (known != nullptr && known->restarted_ms != 0) flags.push_back("RECONCILING");
+    if (SilenceMs(job, now) > kSilenceMs) flags.push_back("UNREACHABLE");
+    const LiveJob* live = FindAttempt(job);
+    if (live != nullptr && !Stragglers(live->ranks).empty()) flags.push_back("STRAGGLING");
+    if (live != nullptr && !live->storage_trouble.empty()) {
+      flags.push_back("DEGRADED_STORAGE");
+      return flags;
+    }
+  }
+  if (!storage_trouble_.empty()) flags.push_back("DEGRADED_STORAGE");
+  return flags;
+}
+
+Goodput LiveJobs::GoodputOf(const Job& job, UnixMs now) const {
+  Goodput goodput;
+  const LiveJob* live = Find(job.id());
+  const double gang = std::max<std::uint32_t>(1, RanksOf(job));
+  const bool waits = !HoldsSlots(job.state()) && !IsTerminal(job.state());
+  double before = 0;  // wall time of the attempts before the last wait
+  if (live != nullptr) {
+    for (const auto& [phase, seconds] : live->phase_seconds) goodput.*KindOf(phase) += seconds / gang;
+    for (const auto& [phase, seconds] : live->earlier_phase_seconds) goodput.*KindOf(phase) += seconds / gang;
+    for (const auto& [phase, seconds] : live->earlier_phase_seconds) before += seconds / gang;
+    if (waits || live->attempt < job.attempt()) {
+      for (const auto& [phase, seconds] : live->phase_seconds) before += seconds / gang;
+    }
+  }
+  // The record knows when the job came and when its last attempt got its slots; in between it waited or ran.
+  const bool before_is_known =
+      job.attempt() == 0 || (job.attempt() == 1 && !waits) || (live != nullptr && live->heard_from_the_first);
+  if (before_is_known) {
+    const UnixMs until = waits ? now : job.started_ms() != 0 ? job.started_ms() : job.ended_ms();
+    goodput.queue = std::max(0.0, static_cast<double>(until - job.submitted_ms()) / 1000.0 - before);
+  } else if (waits) {
+    goodput.queue = std::max(0.0, static_cast<double>(now - job.since_ms()) / 1000.0);
+  }
+  return goodput;
+}
+
+std::vector<std::uint32_t> Stragglers(const std::vector<RankPhase>& ranks) {
+  std::vector<std::uint32_t> stragglers;
+  if (ranks.size() < 2) return stragglers;
+  std::uint64_t first_step = 0;
+  std::size_t waiting = 0;
+  double waited = 0;  // by the one that waits the shortest
+  for (const RankPhase& rank : ranks) {
+    first_step = std::max(first_step, rank.step());
+    if (!WaitsForOthers(rank.phase())) continue;
+    waited = waiting == 0 ? rank.phase_seconds() : std::min(waited, rank.phase_seconds());
+    ++waiting;
+  }
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    const RankPhase& rank = ranks[i];
+    std::vector<double> others;
+    for (std::size_t j = 0; j < ranks.size(); ++j) {
+      if (j != i && WorksAlone(ranks[j].phase())) others.push_back(ranks[j].phase_seconds());
+    }
+    const bool alone = WorksAlone(rank.phase());
+    const bool behind = rank.step() + 2 <= first_step;
+    const bool stuck =
+        alone && !others.empty() && rank.phase_seconds() > std::max(kStraggleSeconds, kStraggleFactor * Median(others));
+    const bool awaited = alone && 2 * waiting >= ranks.size() && waited > kStraggleSeconds;
+    if (behind || stuck || awaited) stragglers.push_back(rank.rank());
+  }
+  return stragglers;
+}
+
+}  // namespace still::coordinator

@@ -1,0 +1,147 @@
+#include "common/config/config.h"
+
+#include <gtest/gtest.h>
+
+#include "common/proto/config.pb.h"
+#include "common/proto/control.pb.h"
+#include "tests/testing/status_matchers.h"
+
+namespace still {
+namespace {
+
+namespace v1 = stillhouse::v1;
+using still::testing::StatusIs;
+using ::testing::HasSubstr;
+
+TEST(ConfigTest, YamlOverlaysPresetValues) {
+  v1::PipelineConfig config;
+  config.set_ranks(7);
+  config.mutable_corpus()->add_books("default is replaced, not extended");
+  ASSERT_OK(LoadYamlText(R"(
+# a comment
+name: "demo: one"
+seed: 18446744073709551615
+precision: bf16
+corpus:
+  books: [a.txt, "b c.txt"]
+  lowercase: true
+targets: {codec: topk, mask: {rate: .25}}
+train:
+  learning_rate: 5e-4
+student:
+)",
+                         "demo.yaml", &config));
+  EXPECT_EQ(config.ranks(), 7u);
+  EXPECT_EQ(config.name(), "demo: one");
+  EXPECT_EQ(config.seed(), 18446744073709551615u);
+  EXPECT_EQ(config.precision(), v1::PRECISION_BF16);
+  EXPECT_THAT(config.corpus().books(), ::testing::ElementsAre("a.txt", "b c.txt"));
+  EXPECT_TRUE(config.corpus().lowercase());
+  EXPECT_EQ(config.targets().codec(), v1::TARGET_CODEC_TOPK);
+  EXPECT_EQ(config.targets().mask().rate(), 0.25);
+  EXPECT_EQ(config.train().learning_rate(), 5e-4);
+}
+
+TEST(ConfigTest, AnEmptyDocumentChangesNothing) {
+  v1::PipelineConfig config;
+  EXPECT_OK(LoadYamlText("", "e", &config));
+  EXPECT_OK(LoadYamlText("# only a comment\n", "e", &config));
+  EXPECT_EQ(config.ByteSizeLong(), 0u);
+}
+
+TEST(ConfigTest, ErrorsNamePlaceKeyAndWhatWasExpected) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"train:\n  epoch: 3\n", "x.yaml:2:3: unknown key 'train.epoch'; did you mean 'epochs'?"},
+      {"student:\n  zebra: 3\n", "x.yaml:2:3: unknown key 'student.zebra'; known here: layers, from_teacher"},
+      {"Name: x\n", "x.yaml:1:1: unknown key 'Name'; did you mean 'name'?"},
+      {"ranks: 2\nseed: 1\nranks: 3\n", "x.yaml:3:1: key 'ranks' is given twice"},
+      {"train: {epochs: 1, epochs: 2}\n", "x.yaml:1:20: key 'train.epochs' is given twice"},
+      {"ranks: -1\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got '-1'"},
+      {"ranks: 1.5\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got '1.5'"},
+      {"ranks: two\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got 'two'"},
+      {"ranks: 4294967296\n", "x.yaml:1:8: 'ranks': 4294967296 is out of range"},
+      {"ranks: [1]\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got a list"},
+      {"ranks:\n", "x.yaml:1:1: 'ranks' has no value: give it one, or leave the key out"},
+      {"train: {dropout: 10%}\n", "x.yaml:1:18: 'train.dropout': expected a number, got '10%'"},
+      {"train: {dropout: .nan}\n", "x.yaml:1:18: 'train.dropout': expected a number, got '.nan'"},
+      {"train: {dropout: nan}\n", "x.yaml:1:18: 'train.dropout': expected a number, got 'nan'"},
+      {"train: {dropout: 1e999}\n", "x.yaml:1:18: 'train.dropout': 1e999 is out of range"},
+      {"train: 3\n", "x.yaml:1:8: 'train': expected a mapping of keys to values, got '3'"},
+      {"train:\n- epochs\n", "x.yaml:2:1: 'train': expected a mapping of keys to values, got a list"},
+      {"corpus: {lowercase: yes}\n", "x.yaml:1:21: 'corpus.lowercase': expected true or false, got 'yes'"},
+      {"corpus: {books: a.txt}\n", "x.yaml:1:17: 'corpus.books': expected a list, got 'a.txt'"},
+      {"corpus:\n  books:\n  - a\n  - {b: c}\n", "x.yaml:4:5: 'corpus.books[1]': expected text, got a mapping"},
+      {"name: [a]\n", "x.yaml:1:7: 'name': expected text, got a list"},
+      {"targets: {codec: int8}\n", "x.yaml:1:18: 'targets.codec': expected one of hidden_f16, topk, got 'int8'"},
+      {"precision: unspecified\n", "x.yaml:1:12: 'precision': expected one of auto, bf16, fp32, got 'unspecified'"},
+      {"- a\n", "x.yaml:1:1: the document: expected a mapping of keys to values, got a list"},
+      {"? [a, b]\n: c\n", "x.yaml:1:3: a key must be a plain word"},
+      {"corpus: {books: [a\n", "not YAML"},
+      {"train:\n\tepochs: 1\n", "x.yaml:2:8: not YAML"},
+      {"ranks: 1\n---\nranks: 2\n", "x.yaml: holds 2 documents, expected one"},
+  };
+  for (const auto& [text, message] : cases) {
+    v1::PipelineConfig config;
+    EXPECT_THAT(LoadYamlText(text, "x.yaml", &config), StatusIs(Code::kInvalidArgument, HasSubstr(message))) << text;
+  }
+}
+
+TEST(ConfigTest, AMissingFileIsNotFound) {
+  v1::PipelineConfig config;
+  EXPECT_THAT(LoadYamlFile("/no/such.yaml", &config), StatusIs(Code::kNotFound, HasSubstr("/no/such.yaml")));
+}
+
+v1::PipelineConfig Unusual() {
+  v1::PipelineConfig config;
+  config.set_name("quote \" colon: # and\nnew line");
+  config.set_seed(~std::uint64_t{0});
+  config.set_precision(v1::PRECISION_FP32);
+  config.mutable_corpus()->add_wikipedia("5");
+  config.mutable_corpus()->add_wikipedia("true");
+  config.mutable_corpus()->add_wikipedia("");
+  config.mutable_corpus()->set_lowercase(true);
+  config.mutable_targets()->set_codec(v1::TARGET_CODEC_HIDDEN_F16);
+  config.mutable_targets()->set_positions(v1::POSITIONS_MASKED);
+  config.mutable_train()->set_learning_rate(1.0 / 3);
+  config.mutable_train()->set_epsilon(5e-324);
+  config.mutable_train()->set_reduction(v1::REDUCTION_FAST);
+  config.mutable_teacher()->mutable_fit()->set_reduction(v1::REDUCTION_EXACT);
+  config.mutable_recovery()->set_mode(v1::RECOVERY_MODE_RELAUNCH);
+  return config;
+}
+
+TEST(ConfigTest, YamlShowsEveryFieldAndReadsBackTheSame) {
+  const v1::PipelineConfig config = Unusual();
+  const std::string yaml = ToYaml(config);
+  EXPECT_THAT(yaml, HasSubstr("\n  codec: hidden_f16\n"));
+  EXPECT_THAT(yaml, HasSubstr("\n  learning_rate: 0.3333333333333333\n"));
+  EXPECT_THAT(yaml, HasSubstr("\n    smoothing: 0\n"));
+  v1::PipelineConfig read;
+  ASSERT_OK(LoadYamlText(yaml, "out.yaml", &read));
+  EXPECT_EQ(ToYaml(read), yaml);
+  EXPECT_EQ(read.name(), config.name());
+  EXPECT_THAT(read.corpus().wikipedia(), ::testing::ElementsAre("5", "true", ""));
+  EXPECT_EQ(read.train().epsilon(), 5e-324);
+  EXPECT_EQ(read.train().learning_rate(), 1.0 / 3);
+}
+
+TEST(ConfigTest, JsonKeepsFieldNamesAndReadsBackTheSame) {
+  v1::WorkerTask task;
+  task.set_stage(v1::STAGE_TRAIN);
+  *task.mutable_config() = Unusual();
+  ASSERT_OK_AND_ASSIGN(const std::string json, ToJson(task));
+  EXPECT_THAT(json, HasSubstr("\"learning_rate\""));
+  EXPECT_THAT(json, HasSubstr("\"generation\": \"0\""));  // unset fields are written too
+  v1::WorkerTask read;
+  ASSERT_OK(FromJson(json, "task.json", &read));
+  EXPECT_EQ(read.SerializeAsString(), task.SerializeAsString());
+}
+
+TEST(ConfigTest, JsonThatIsDamagedOrOfAnotherSchemaIsAnError) {
+  v1::WorkerTask task;
+  EXPECT_THAT(FromJson("{", "task.json", &task), StatusIs(Code::kInvalidArgument, HasSubstr("task.json: not a still")));
+  EXPECT_THAT(FromJson(R"({"stagee": 1})", "task.json", &task), StatusIs(Code::kInvalidArgument, HasSubstr("stagee")));
+}
+
+}  // namespace
+}  // namespace still

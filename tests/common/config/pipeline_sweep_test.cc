@@ -1,0 +1,77 @@
+#include "common/config/pipeline_sweep.h"
+
+#include <gtest/gtest.h>
+
+#include "common/config/pipeline_config.h"
+#include "common/storage/files.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still {
+namespace {
+
+using still::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class PipelineSweepTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& more) const {
+    const std::string path = directory_ / "ablation.yaml";
+    EXPECT_OK(WriteFileAtomically(path, "corpus: {books: [b]}\nteacher: {path: t}\n" + more));
+    return path;
+  }
+  const testing::TempDirectory directory_;
+};
+
+TEST_F(PipelineSweepTest, EveryVariantIsACompleteConfigurationOfOneName) {
+  ASSERT_OK_AND_ASSIGN(const auto variants, LoadPipelineSweep(Write("matrix: {train.alpha_mlm: [0, 2]}\n")));
+  ASSERT_EQ(variants.size(), 2u);
+  for (const PipelineVariant& variant : variants) {
+    EXPECT_EQ(variant.config.name(), "ablation");
+    EXPECT_EQ(variant.config.teacher().path(), directory_ / "t");
+  }
+  EXPECT_EQ(variants[0].name, "alpha_mlm=0");
+  EXPECT_EQ(variants[0].config.train().alpha_mlm(), 0);
+}
+
+TEST_F(PipelineSweepTest, AFileWithoutASweepIsOnePipeline) {
+  ASSERT_OK_AND_ASSIGN(const auto variants, LoadPipelineSweep(Write("ranks: 2\n")));
+  ASSERT_EQ(variants.size(), 1u);
+  EXPECT_EQ(variants[0].name, "");
+  EXPECT_EQ(variants[0].config.ranks(), 2u);
+}
+
+TEST_F(PipelineSweepTest, ValuesOutOfRangeNameTheVariant) {
+  EXPECT_THAT(LoadPipelineSweep(Write("matrix: {train.temperature: [2, 0]}\n")),
+              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("ablation.yaml:3:33: variant temperature=0"),
+                                                     HasSubstr("train.temperature: 0 is not within"))));
+}
+
+TEST_F(PipelineSweepTest, AWrongValueHasItsPlaceWhereverItIsGiven) {
+  const auto error = [&](const std::string& more) { return LoadPipelineSweep(Write(more)).status().message(); };
+  EXPECT_THAT(error("train:\n  epochs: 0\nmatrix: {seed: [1, 2]}\n"),
+              HasSubstr("ablation.yaml:4:11: variant seed=1: "));
+  EXPECT_THAT(error("variants:\n  - name: a\n    train: {epochs: 0}\n"), HasSubstr("ablation.yaml:5:21: variant a: "));
+  EXPECT_THAT(error("train: {epochs: 0}\nvariants:\n  - name: a\n    train.epochs: 2\n  - name: b\n"),
+              HasSubstr("ablation.yaml:3:17: variant b: "));
+}
+
+TEST_F(PipelineSweepTest, TwoVariantsOfOneConfigurationAreRefused) {
+  EXPECT_THAT(LoadPipelineSweep(Write("variants: [{name: full}, {name: same, train.alpha_mlm: 2}]\n")),
+              StatusIs(Code::kInvalidArgument, HasSubstr("the variants full and same are the same configuration")));
+  EXPECT_THAT(LoadPipelineSweep(Write("matrix: {train.alpha_mlm: [2, 2.0]}\n")),
+              StatusIs(Code::kInvalidArgument, HasSubstr("the same configuration")));
+}
+
+TEST_F(PipelineSweepTest, AsOnePipelineASweepIsRefusedWithTheCommandThatTakesIt) {
+  const std::string path = Write("matrix: {seed: [1, 2]}\n");
+  EXPECT_THAT(LoadPipelineConfig(path), StatusIs(Code::kInvalidArgument, HasSubstr("`still submit " + path + "`")));
+}
+
+TEST_F(PipelineSweepTest, AMistypedFileNameIsAUsageError) {
+  EXPECT_THAT(LoadPipelineSweep("/nowhere/x.yaml"), StatusIs(Code::kInvalidArgument, HasSubstr("/nowhere/x.yaml")));
+}
+
+}  // namespace
+}  // namespace still

@@ -1,0 +1,33 @@
+#include "coordinator/agent/attached_launcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "common/storage/files.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::StatusIs;
+
+TEST(AttachedLauncherTest, AnMpirunIsALaunchOnceAndItsEndIsToldWithoutAdvice) {
+  const testing::TempDirectory directory;
+  ASSERT_OK(WriteFileAtomically(directory / "task.json", "the task"));
+  std::vector<std::string> published;
+  AttachedLauncher launcher([&](const std::string& task) { published.push_back(task); }, [] { return false; },
+                            Clock::System());
+  const cluster::LaunchSpec spec{.arguments = {"--task", directory / "task.json"}};
+  EXPECT_OK(launcher.Launch(spec).status());
+  // It becomes the text of a recovery, which stands long after mpirun was typed again.
+  EXPECT_THAT(launcher.Launch(spec).status(), StatusIs(Code::kUnavailable, "the mpirun that was typed has ended"));
+  EXPECT_THAT(published, ElementsAre("the task"));
+}
+
+}  // namespace
+}  // namespace still::coordinator

@@ -1,0 +1,340 @@
+// The coordinator around its core: what is written before what is said, and what a restart finds.
+#include <gmock/gmock.h>
+
+#include "coordinator/agent/agent_status.h"
+#include "tests/coordinator/daemon/service_fixture.h"
+
+namespace still::coordinator {
+namespace {
+
+using CoordinatorServiceTest = ServiceFixture;
+using stillhouse::v1::AgentReport;
+using stillhouse::v1::ClientReply;
+using stillhouse::v1::ClientRequest;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
+  const auto reply = Send(SubmitRequest("a"));
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->code(), 0U);
+  EXPECT_EQ(reply->request(), last_request_);
+  EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
+  Restart();
+  EXPECT_EQ(StateOf(1), "STARTING");
+  EXPECT_EQ(coordinator_->state().FindJob(1)->log_path(), "/logs/1.1");
+}
+
+TEST_F(CoordinatorServiceTest, AJobThatRanIsAdoptedNotStartedAgain) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  Restart();
+  Later(10'000);
+  EXPECT_EQ(StateOf(1), "RUNNING") << "silence is no death";
+  EXPECT_THAT(View("queue"), HasSubstr("RECONCILING"));
+  EXPECT_EQ(agents_.started.size(), 1U);
+  coordinator_->Hear(Report(1));
+  EXPECT_EQ(View("queue").find("RECONCILING"), std::string::npos);
+}
+
+TEST_F(CoordinatorServiceTest, AStartThatWasJournaledButNotMadeIsMadeByTheNextCoordinator) {
+  Send(SubmitRequest("a"));
+  agents_.traces.clear();  // it was killed between the two
+  agents_.started.clear();
+  Restart();
+  coordinator_->Settle();
+  EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
+}
+
+TEST_F(CoordinatorServiceTest, AnOutcomeThatNobodyHeardIsFoundAfterARestart) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  agents_.traces[{1, 1}] = AgentTrace::kEnded;
+  Restart();
+  coordinator_->Settle();
+  EXPECT_EQ(StateOf(1), "SUCCEEDED");
+}
+
+TEST_F(CoordinatorServiceTest, ASilentAgentIsUnreachableUntilItIsKnownToBeGone) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  Later(60'000);
+  EXPECT_EQ(StateOf(1), "RUNNING");
+  EXPECT_THAT(View("queue"), HasSubstr("UNREACHABLE"));
+  agents_.traces[{1, 1}] = AgentTrace::kGone;
+  Later(5000);
+  EXPECT_EQ(StateOf(1), "STARTING") << "its second attempt";
+  EXPECT_EQ(agents_.started, (std::vector<std::string>{"1.1", "1.2"}));
+}
+
+TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  disk_->full = true;
+  EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
+  const auto refused = Send(SubmitRequest("b"));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
+  AgentReport ended = Report(1);
+  ended.mutable_outcome()->set_code(0);
+  EXPECT_FALSE(coordinator_->Hear(ended).acknowledged()) << "an outcome that is not kept";
+  EXPECT_EQ(StateOf(1), "RUNNING");
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
+  coordinator_->Settle();
+  EXPECT_EQ(StateOf(1), "SUCCEEDED");
+  const auto accepted = Send(SubmitRequest("b"));
+  ASSERT_TRUE(accepted);
+  EXPECT_EQ(accepted->code(), 0U);
+  EXPECT_EQ(accepted->jobs(0), 2U) << "the refused one left nothing behind";
+}
+
+TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecorded) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  stillhouse::v1::AgentTask task;
+  task.set_job(1);
+  task.set_attempt(1);
+  AgentStatus agent(task, clock_);
+  const AgentCallbacks callbacks = agent.Callbacks();
+  callbacks.on_generation({.generation = 1});
+  const auto say = [&] {
+    const AgentReport report = agent.Report();
+    agent.Answered(coordinator_->Hear(report));
+    coordinator_->Settle();
+    return report.recoveries_size();
+  };
+  say();
+  disk_->full = true;
+  EXPECT_FALSE(Send(SubmitRequest("b")));
+  callbacks.on_generation({.generation = 2,
+                           .in_place = true,
+                           .recovery = "rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank"});
+  EXPECT_EQ(say(), 1);
+  EXPECT_EQ(say(), 1) << "it was heard, but not kept";
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_EQ(say(), 1);
+  EXPECT_EQ(say(), 0);
+  EXPECT_EQ(coordinator_->state().FindJob(1)->recoveries(), 1U);
+  EXPECT_THAT(View("events"), HasSubstr("rank 1 died in compute of step 17"));
+}
+
+// What the records say, and nothing of what this process alone knows.
+std::string Records(const State& state) {
+  std::string text = fmt::format("{} {} {}\n", state.next_job(), state.next_pipeline(), state.next_sequence());
+  for (const auto& [id, job] : state.jobs()) text += fmt::format("{} {}", state.live().contains(id), job.DebugString());
+  for (const auto& [id, pipeline] : state.pipelines()) text += pipeline.DebugString();
+  for (const auto& [name, host] : state.hosts()) text += host.DebugString();
+  return text;
+}
+
+TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedForAsAFullDiskIs) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  const std::string acknowledged = Records(coordinator_->state());
+  disk_->full = true;
+  disk_->unreadable = true;
+
+  stillhouse::v1::CoordinatorMessage message;
+  *message.mutable_client() = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
+  ClientRequest drain;
+  drain.set_protocol(kProtocol);
+  drain.mutable_change_host()->set_host("localhost");
+  drain.mutable_change_host()->set_drain(true);
+  coordinator_->Take("client", message.SerializeAsString());
+  *message.mutable_client() = drain;
+  coordinator_->Take("client", message.SerializeAsString());
+  EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
+
+  EXPECT_EQ(Records(coordinator_->state()), acknowledged) << "what was decided is taken back";
+  EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
+  EXPECT_THAT(View("why", 1), HasSubstr("no space left on device"));
+  AgentReport ended = Report(1);
+  EXPECT_FALSE(coordinator_->Hear(ended).drain()) << "its cancellation did not happen";
+  ended.mutable_outcome()->set_code(0);
+  EXPECT_FALSE(coordinator_->Hear(ended).acknowledged());
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_THAT(View("why", 1), HasSubstr("input/output error")) << "it takes writes, and cannot be read";
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_EQ(Records(coordinator_->state()), acknowledged);
+
+  disk_->unreadable = false;
+  Later(2000);
+  EXPECT_THAT(View("queue"), ::testing::Not(HasSubstr("DEGRADED_STORAGE")));
+  EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
+  EXPECT_EQ(Send(SubmitRequest("b"))->jobs(0), 2U) << "no number was used up";
+  EXPECT_EQ(agents_.started, (std::vector<std::string>{"1.1", "2.1"}));
+}
+
+TEST_F(CoordinatorServiceTest, AStartThatIsTakenBackIsMadeOnceThereIsSpace) {
+  ClientRequest held = SubmitRequest("a");
+  held.mutable_submit()->set_held(true);
+  Send(held);
+  disk_->full = true;
+  disk_->unreadable = true;
+  const ClientRequest release = ChangeRequest(stillhouse::v1::ChangeJobs::RELEASE, 1);
+  EXPECT_FALSE(Send(release));
+  EXPECT_EQ(StateOf(1), "HELD");
+  EXPECT_TRUE(agents_.started.empty());
+  disk_->full = disk_->unreadable = false;
+  Later(2000);
+  EXPECT_EQ(Send(release)->code(), 0U);
+  EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
+}
+
+TEST_F(CoordinatorServiceTest, AWriteThatFailedAndIsFoundDoneAfterAllCounts) {
+  Send(SubmitRequest("a"));
+  disk_->full = true;
+  const ClientRequest submit = SubmitRequest("b");
+  EXPECT_FALSE(Send(submit));
+  disk_->full = false;
+  {  // as a database does that finds the batch whole in its log
+    testing::MemoryKvStore late(disk_);
+    KvBatch batch;
+    stillhouse::v1::Job job = *coordinator_->state().FindJob(1);
+    job.set_id(2);
+    job.mutable_spec()->set_digest("db");
+    batch.Put(fmt::format("job/{:020}", 2), job.SerializeAsString());
+    ASSERT_OK(late.Commit(batch));
+  }
+  Later(2000);
+  ASSERT_NE(coordinator_->state().FindJob(2), nullptr);
+  EXPECT_EQ(Send(SubmitRequest("c"))->jobs(0), 3U) << "no number is given twice";
+}
+
+TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalIsLeftAlone) {
+  Send(SubmitRequest("a"));
+  AgentReport stranger = Report(1);
+  stranger.set_journal("another");
+  stranger.mutable_outcome()->set_code(0);
+  EXPECT_FALSE(coordinator_->Hear(stranger).kill());
+  EXPECT_EQ(StateOf(1), "STARTING");
+}
+
+TEST_F(CoordinatorServiceTest, AnAgentThatCannotBeStartedFailsItsJob) {
+  agents_.refusal = Error(Code::kNotFound, "no still at /nowhere");
+  Send(SubmitRequest("a"));
+  EXPECT_EQ(StateOf(1), "FAILED");
+  EXPECT_THAT(coordinator_->state().FindJob(1)->message(), HasSubstr("/nowhere"));
+}
+
+TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  ClientRequest cancel = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
+  cancel.set_request(++last_request_);
+  EXPECT_EQ(Send(cancel)->jobs_size(), 1);
+  EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";
+  EXPECT_FALSE(coordinator_->Hear(Report(1)).kill()) << "as a second wish to cancel would";
+  cancel.set_request(++last_request_);
+  Send(cancel);
+  EXPECT_TRUE(coordinator_->Hear(Report(1)).kill());
+}
+
+TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
+  ClientRequest request = SubmitRequest("a");
+  request.set_protocol(kProtocol + 1);
+  const auto reply = Send(request);
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->code(), static_cast<std::uint32_t>(Code::kInvalidArgument));
+  EXPECT_THAT(reply->message(), HasSubstr("version"));
+}
+
+TEST_F(CoordinatorServiceTest, BytesThatMakeNoSenseAreDropped) {
+  coordinator_->Take("stranger", "\x00\xff garbage");
+  coordinator_->Take("stranger", "");
+  EXPECT_TRUE(coordinator_->Settle().empty());
+}
+
+TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceItIsThere) {
+  ClientRequest request = SubmitRequest("a");
+  request.mutable_submit()->mutable_jobs(0)->set_attach(true);
+  Send(request);
+  EXPECT_TRUE(agents_.started.empty());
+  for (const char* view : {"why", "job"})
+    EXPECT_THAT(View(view, 1), ContainsRegex("_NUM_THREADS=1 /bin/mpirun .*-n 2 /bin/still-worker --coordinator "
+                                             "tcp://127.0.0.1:5600 --job 1 --keys /state/keys\""));
+  ClientRequest attach;
+  attach.set_protocol(kProtocol);
+  attach.mutable_attach()->set_job("pipeline/train");
+  attach.mutable_attach()->set_launch("mpirun-1");
+  attach.mutable_attach()->set_ranks(3);
+  EXPECT_EQ(Send(attach)->task(), "") << "its agent has only just been started";
+  EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
+  EXPECT_THAT(View("why", 1), AllOf(HasSubstr(R"("attach_command":"")"), HasSubstr(R"("ranks":3)")));
+  AgentReport report = Report(1);
+  report.set_running(false);
+  report.set_task("{...}");
+  coordinator_->Hear(report);
+  EXPECT_EQ(Send(attach)->task(), "{...}");
+  attach.mutable_attach()->set_job("train");
+  EXPECT_EQ(Send(attach)->task(), "{...}") << "the end of its name will do";
+  attach.mutable_attach()->set_job("rain");
+  EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
+  attach.mutable_attach()->set_job("nobody");
+  EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
+}
+
+TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  disk_->full = true;
+  slots_ = 6;
+  Restart();
+  EXPECT_EQ(StateOf(1), "RUNNING");
+  EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
+  EXPECT_THAT(View("nodes"), HasSubstr("\"slots\":4")) << "what is not on record does not hold";
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+
+  disk_->full = false;
+  Later(2000);
+  EXPECT_THAT(View("nodes"), HasSubstr("\"slots\":6"));
+  EXPECT_THAT(View("events"), HasSubstr("COORDINATOR_RESTART"));
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), 0U);
+  EXPECT_EQ(StateOf(2), "STARTING");
+}
+
+TEST_F(CoordinatorServiceTest, ADamagedLineOfTheHistoryHidesNoOther) {
+  Send(SubmitRequest("a"));
+  coordinator_->Hear(Report(1));
+  coordinator_->Settle();
+  {
+    const std::scoped_lock lock(disk_->mutex);
+    disk_->records[fmt::format("history/{:020}", coordinator_->state().FindJob(1)->last_event() - 1)] = "garbage";
+  }
+  const std::string job = View("job", 1);
+  EXPECT_THAT(job, HasSubstr("SUBMITTED"));
+  EXPECT_THAT(job, HasSubstr("STARTED"));
+  EXPECT_THAT(job, HasSubstr("damaged"));
+  Restart();
+  EXPECT_EQ(StateOf(1), "RUNNING");
+}
+
+TEST_F(CoordinatorServiceTest, WhatOnlyAnAgentNeedsIsOnDiskAloneAndReachesIt) {
+  ClientRequest request = SubmitRequest("a");
+  request.mutable_submit()->mutable_jobs(0)->set_identity("lines");
+  request.mutable_submit()->mutable_jobs(0)->mutable_config()->set_name("demo");
+  Send(request);
+  EXPECT_FALSE(coordinator_->state().FindJob(1)->spec().has_config());
+  EXPECT_EQ(agents_.last_task.spec().identity(), "lines");
+  EXPECT_EQ(agents_.last_task.spec().config().name(), "demo");
+}
+
+}  // namespace
+}  // namespace still::coordinator

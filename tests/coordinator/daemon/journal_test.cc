@@ -1,0 +1,160 @@
+// The coordinator's journal: what it keeps, what it reads for a question, and journals of the version before.
+#include "coordinator/daemon/journal.h"
+
+#include <gmock/gmock.h>
+
+#include "coordinator/jobs/decisions.h"
+#include "coordinator/jobs/transaction.h"
+#include "tests/testing/memory_kv_store.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::HistoryEvent;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+using testing::TempDirectory;
+
+stillhouse::v1::Job JobOf(std::uint64_t id) {
+  stillhouse::v1::Job job;
+  job.set_id(id);
+  job.set_state(stillhouse::v1::JOB_PENDING);
+  job.mutable_spec()->set_name(fmt::format("job-{}", id));
+  job.mutable_spec()->set_identity("lines");
+  job.mutable_spec()->mutable_config()->set_name("demo");
+  return job;
+}
+
+std::vector<std::uint64_t> Sequences(const Result<std::vector<HistoryEvent>>& events) {
+  EXPECT_OK(events.status());
+  std::vector<std::uint64_t> sequences;
+  for (const HistoryEvent& event : *events) sequences.push_back(event.sequence());
+  return sequences;
+}
+
+class JournalTest : public ::testing::Test {
+ protected:
+  // Jobs 1 and 2; lines 1 and 2 are of their coming, then come `notes` of 1, 2, a host, 1, 2, a host ...
+  void Write(int notes) {
+    Draft coming(state_, 1000);
+    for (const std::uint64_t id : {1, 2}) coming.Add(JobOf(id), "alice");
+    Commit(std::move(coming).Take());
+    Draft draft(state_, 2000);
+    for (int i = 0; i < notes; ++i) {
+      if (i % 3 == 2) {
+        draft.NoteHost("a", "alice", "drained");
+      } else {
+        draft.Note(static_cast<std::uint64_t>(i % 3 + 1), stillhouse::v1::CAUSE_USER, "alice", "noted");
+      }
+    }
+    Commit(std::move(draft).Take());
+  }
+  void Commit(Changes changes) {
+    state_.Apply(changes);
+    ASSERT_OK(journal_.Commit({changes}));
+  }
+
+  std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
+  Journal journal_{"journal", std::make_unique<testing::MemoryKvStore>(disk_)};
+  State state_;
+};
+
+TEST_F(JournalTest, AJobsLinesAreItsOwnAndTheNewestOnesAreGiven) {
+  Write(9);
+  EXPECT_THAT(Sequences(journal_.Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
+  EXPECT_THAT(Sequences(journal_.Events(0, 0, 3)), ElementsAre(9, 10, 11));
+  EXPECT_THAT(Sequences(journal_.Events(9, 0, 100)), ElementsAre(10, 11));
+  EXPECT_THAT(Sequences(journal_.Events(0, 1, 100)), ElementsAre(1, 3, 6, 9));
+  EXPECT_THAT(Sequences(journal_.Events(0, 2, 2)), ElementsAre(7, 10));
+  EXPECT_THAT(Sequences(journal_.Events(4, 1, 100)), ElementsAre(6, 9));
+  EXPECT_THAT(Sequences(journal_.Events(11, 0, 100)), ElementsAre());
+  EXPECT_THAT(Sequences(journal_.Events(0, 7, 100)), ElementsAre()) << "there is no such job";
+}
+
+TEST_F(JournalTest, DamagedLinesAreOneLineThatSaysSoAndHideNoOther) {
+  Write(9);
+  for (const std::uint64_t damaged : {5, 6, 7}) disk_->records[fmt::format("history/{:020}", damaged)] = "garbage";
+  EXPECT_THAT(Sequences(journal_.Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 7, 8, 9, 10, 11));
+  const auto of_one = journal_.Events(0, 1, 100);
+  EXPECT_THAT(Sequences(of_one), ElementsAre(1, 3, 6, 9));
+  EXPECT_THAT(of_one->at(2).message(), HasSubstr("damaged"));
+  ASSERT_OK_AND_ASSIGN(const State state, journal_.Load());
+  EXPECT_EQ(state.next_sequence(), 12u);
+}
+
+TEST_F(JournalTest, WhatWasSubmittedIsReadWhenItIsAskedFor) {
+  Write(0);
+  ASSERT_OK_AND_ASSIGN(const State state, journal_.Load());
+  EXPECT_EQ(state.FindJob(1)->spec().identity(), "");
+  EXPECT_EQ(journal_.Spec(1)->identity(), "lines");
+  EXPECT_THAT(journal_.Spec(3), StatusIs(Code::kNotFound));
+  disk_->records[fmt::format("spec/{:020}", 1)] = "garbage";
+  EXPECT_THAT(journal_.Spec(1), StatusIs(Code::kDataLoss, HasSubstr("submit it again")));
+  EXPECT_OK(journal_.Load());
+}
+
+TEST(JournalUpgradeTest, AJournalOfTheVersionBeforeIsRewritten) {
+  const TempDirectory directory;
+  const std::string path = directory / "journal";
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path));
+    KvBatch batch;
+    for (const std::uint64_t id : {1, 2}) batch.Put(fmt::format("job/{:020}", id), JobOf(id).SerializeAsString());
+    for (std::uint64_t sequence = 1; sequence <= 6; ++sequence) {
+      HistoryEvent event;
+      event.set_sequence(sequence);
+      event.set_job(sequence % 3);  // 0: of a host
+      batch.Put(fmt::format("event/{:020}", sequence), event.SerializeAsString());
+    }
+    ASSERT_OK(store->Commit(batch));
+  }
+  for (int opened = 0; opened < 2; ++opened) {
+    ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(path));
+    EXPECT_THAT(Sequences(journal->Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6));
+    EXPECT_THAT(Sequences(journal->Events(0, 2, 100)), ElementsAre(2, 5));
+    EXPECT_EQ(journal->Spec(2)->config().name(), "demo");
+    ASSERT_OK_AND_ASSIGN(const State state, journal->Load());
+    EXPECT_EQ(state.next_sequence(), 7u);
+    EXPECT_FALSE(state.FindJob(2)->spec().has_config());
+  }
+}
+
+// A page is rewritten as a whole, so what an end between two pages leaves is a journal in both forms.
+TEST(JournalUpgradeTest, OneThatWasRewrittenInPartIsRewrittenToItsEnd) {
+  const TempDirectory directory;
+  const std::string path = directory / "journal";
+  const auto put_events = [](std::uint64_t first, std::uint64_t last, KvBatch* batch) {
+    for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
+      HistoryEvent event;
+      event.set_sequence(sequence);
+      event.set_job(sequence % 2 + 1);
+      batch->Put(fmt::format("event/{:020}", sequence), event.SerializeAsString());
+    }
+  };
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path));
+    KvBatch batch;
+    for (const std::uint64_t id : {1, 2}) batch.Put(fmt::format("job/{:020}", id), JobOf(id).SerializeAsString());
+    put_events(1, 4, &batch);
+    ASSERT_OK(store->Commit(batch));
+  }
+  ASSERT_OK(Journal::Open(path).status());
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path, "history/"));
+    KvBatch batch;
+    put_events(5, 7, &batch);
+    ASSERT_OK(store->Commit(batch));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(path));
+  EXPECT_THAT(Sequences(journal->Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(Sequences(journal->Events(0, 1, 100)), ElementsAre(2, 4, 6));
+  EXPECT_THAT(Sequences(journal->Events(0, 2, 100)), ElementsAre(1, 3, 5, 7));
+  EXPECT_EQ(journal->Spec(1)->identity(), "lines");
+  EXPECT_EQ(journal->Load()->next_sequence(), 8u);
+}
+
+}  // namespace
+}  // namespace still::coordinator

@@ -1,0 +1,155 @@
+// A coordinator with its journal on a disk in memory, agents that do what a test says, and a clock set by hand.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/rpc/protocol.h"
+#include "coordinator/daemon/coordinator.h"
+#include "coordinator/jobs/names.h"
+#include "tests/testing/memory_kv_store.h"
+#include "tests/testing/status_matchers.h"
+
+namespace still::coordinator {
+
+class ManualClock : public Clock {
+ public:
+  TimePoint Now() const override { return now; }
+  UnixMs WallMs() const override { return 1'700'000'000'000; }
+  void SleepFor(std::chrono::milliseconds duration) override { now += duration; }
+  TimePoint now;
+};
+
+// Agents that do what a test says.
+class ScriptedAgents : public Agents {
+ public:
+  Status Start(stillhouse::v1::AgentTask task) override {
+    if (!refusal.ok()) return refusal;
+    traces[{task.job(), task.attempt()}] = AgentTrace::kAlive;
+    last_task = task;
+    started.push_back(fmt::format("{}.{}", task.job(), task.attempt()));
+    return Ok();
+  }
+  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override {
+    const auto trace = traces.find({job, attempt});
+    return trace == traces.end() ? AgentTrace::kNeverStarted : trace->second;
+  }
+  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override {
+    stillhouse::v1::AgentReport report;
+    report.set_protocol(kProtocol);
+    report.set_job(job);
+    report.set_attempt(attempt);
+    report.mutable_outcome()->set_code(0);
+    return report;
+  }
+  std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override {
+    return fmt::format("/logs/{}.{}", job, attempt);
+  }
+
+  Status refusal;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, AgentTrace> traces;
+  std::vector<std::string> started;
+  stillhouse::v1::AgentTask last_task;
+};
+
+class ServiceFixture : public ::testing::Test {
+ protected:
+  void SetUp() override { Restart(); }
+
+  // As after a kill: everything but disk and agents is new.
+  void Restart() {
+    coordinator_.reset();
+    journal_ = std::make_unique<Journal>("journal", std::make_unique<testing::MemoryKvStore>(disk_));
+    coordinator_ = std::make_unique<Coordinator>(CoordinatorOptions{.endpoint = "tcp://127.0.0.1:5600",
+                                                                    .fresh_identity = "ours",
+                                                                    .worker = "/bin/still-worker",
+                                                                    .mpirun = "/bin/mpirun",
+                                                                    .keys = "/state/keys",
+                                                                    .is_made = is_made_,
+                                                                    .look_in_threads = look_in_threads_},
+                                                 *journal_, agents_, clock_);
+    stillhouse::v1::Host host;
+    host.set_name("localhost");
+    host.set_slots(slots_);
+    ASSERT_OK(coordinator_->Open({host}));
+  }
+
+  static stillhouse::v1::ClientRequest ChangeRequest(stillhouse::v1::ChangeJobs::Verb verb, std::uint64_t job) {
+    stillhouse::v1::ClientRequest request;
+    request.set_protocol(kProtocol);
+    request.mutable_change()->set_verb(verb);
+    request.mutable_change()->add_jobs(job);
+    return request;
+  }
+  stillhouse::v1::ClientRequest SubmitRequest(const std::string& key) {
+    stillhouse::v1::ClientRequest request;
+    request.set_protocol(kProtocol);
+    request.set_request(++last_request_);
+    request.set_user("alice");
+    request.mutable_submit()->set_key(key);
+    request.mutable_submit()->set_name("pipeline");
+    stillhouse::v1::JobSpec& job = *request.mutable_submit()->add_jobs();
+    job.set_name("pipeline/train");
+    job.set_stage(stillhouse::v1::STAGE_TRAIN);
+    job.set_artifacts_root("/artifacts");
+    job.set_kind("student");
+    job.set_digest("d" + key);
+    job.set_ranks(2);
+    job.set_slots_per_rank(1);
+    job.set_retries(3);
+    return request;
+  }
+  // Over the wire: the reply that was allowed out.
+  std::optional<stillhouse::v1::ClientReply> Send(const stillhouse::v1::ClientRequest& request) {
+    stillhouse::v1::CoordinatorMessage message;
+    *message.mutable_client() = request;
+    coordinator_->Take("client", message.SerializeAsString());
+    std::optional<stillhouse::v1::ClientReply> reply;
+    for (const OutgoingMessage& answer : coordinator_->Settle()) {
+      EXPECT_EQ(answer.peer, "client");
+      EXPECT_TRUE(reply.emplace().ParseFromString(answer.payload));
+    }
+    return reply;
+  }
+  stillhouse::v1::AgentReport Report(std::uint64_t job) const {
+    stillhouse::v1::AgentReport report;
+    report.set_protocol(kProtocol);
+    report.set_job(job);
+    report.set_attempt(coordinator_->state().FindJob(job)->attempt());
+    report.set_sequence(1);
+    report.set_generation(1);
+    report.set_running(true);
+    return report;
+  }
+  std::string StateOf(std::uint64_t job) const { return StateName(coordinator_->state().FindJob(job)->state()); }
+  std::string View(const std::string& view, std::uint64_t job = 0) {
+    stillhouse::v1::ClientRequest request;
+    request.set_protocol(kProtocol);
+    request.mutable_query()->set_view(view);
+    request.mutable_query()->set_job(job);
+    return coordinator_->Ask(request).json();
+  }
+  void Later(std::int64_t ms) {
+    clock_.now += std::chrono::milliseconds(ms);
+    coordinator_->Settle();
+  }
+
+  std::uint32_t slots_ = 4;  // of this machine, from the next start on
+  std::function<bool(const stillhouse::v1::JobSpec&)> is_made_ = [](const auto&) { return false; };
+  bool look_in_threads_ = false;
+  std::uint64_t last_request_ = 0;
+  std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
+  ScriptedAgents agents_;
+  ManualClock clock_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+}  // namespace still::coordinator

@@ -1,0 +1,176 @@
+#include "coordinator/launch/job_journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/storage/files.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::StatusIs;
+
+CheckpointManifest ManifestOf(std::uint64_t step, std::uint64_t generation = 1) {
+  return {.info = {.step = step, .seed = 5, .generation = generation, .identity = "abc"},
+          .parts = {{.file = PartFile(0), .size = 12, .sha256 = "d"}}};
+}
+
+std::vector<std::uint64_t> StepsOf(const std::vector<CheckpointManifest>& manifests) {
+  std::vector<std::uint64_t> steps;
+  for (const CheckpointManifest& manifest : manifests) steps.push_back(manifest.info.step);
+  return steps;
+}
+
+class JobJournalTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Reopen(); }
+  void Reopen() {
+    journal_.reset();
+    auto opened = JobJournal::Open(path_);
+    ASSERT_OK(opened);
+    journal_ = std::move(opened).value();
+  }
+  // Steps that retire when this one is published.
+  std::vector<std::uint64_t> Publish(std::uint64_t step, CheckpointRetention retention = {}) {
+    const auto retired = journal_->Publish(ManifestOf(step), retention);
+    EXPECT_OK(retired);
+    return retired.ok() ? StepsOf(*retired) : std::vector<std::uint64_t>{};
+  }
+  std::vector<std::uint64_t> Steps() const { return StepsOf(journal_->Manifests().value()); }
+  // Writes a record past the journal.
+  void Damage(const std::string& key, const std::string& value) {
+    journal_.reset();
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path_));
+    KvBatch batch;
+    batch.Put(key, value);
+    ASSERT_OK(store->Commit(batch));
+  }
+
+  testing::TempDirectory directory_;
+  const std::string path_ = directory_ / "jobs/student-abc/journal";
+  std::unique_ptr<JobJournal> journal_;
+};
+
+TEST_F(JobJournalTest, GenerationsRiseAcrossProcesses) {
+  EXPECT_EQ(journal_->Generation().value(), 0u);
+  EXPECT_EQ(journal_->NextGeneration().value(), 1u);
+  EXPECT_EQ(journal_->NextGeneration().value(), 2u);
+  Reopen();
+  EXPECT_EQ(journal_->Generation().value(), 2u);
+  EXPECT_EQ(journal_->NextGeneration().value(), 3u);
+}
+
+TEST_F(JobJournalTest, OneProcessAtATime) { EXPECT_THAT(JobJournal::Open(path_), StatusIs(Code::kUnavailable)); }
+
+TEST_F(JobJournalTest, PublishedCheckpointsComeNewestFirstAndWhole) {
+  Publish(10);
+  Publish(20);
+  Reopen();
+  ASSERT_OK_AND_ASSIGN(const auto manifests, journal_->Manifests());
+  EXPECT_THAT(manifests, ElementsAre(ManifestOf(20), ManifestOf(10)));
+}
+
+TEST_F(JobJournalTest, NewestAreKeptAndEveryNth) {
+  const CheckpointRetention retention{.keep_last = 2, .keep_every = 30};
+  EXPECT_THAT(Publish(10, retention), IsEmpty());
+  EXPECT_THAT(Publish(20, retention), IsEmpty());
+  EXPECT_THAT(Publish(30, retention), ElementsAre(10));
+  EXPECT_THAT(Publish(40, retention), ElementsAre(20));
+  EXPECT_THAT(Publish(50, retention), IsEmpty()) << "30 is kept for good";
+  EXPECT_THAT(Steps(), ElementsAre(50, 40, 30));
+  EXPECT_THAT(Publish(60, {.keep_last = 1}), ElementsAre(30, 40, 50)) << "another run may want fewer";
+}
+
+TEST_F(JobJournalTest, FirstPublishOfAStepWins) {
+  Publish(10);
+  ASSERT_OK_AND_ASSIGN(const auto retired, journal_->Publish(ManifestOf(10, 7), {.keep_last = 1}));
+  EXPECT_THAT(retired, IsEmpty());
+  EXPECT_THAT(journal_->Manifests().value(), ElementsAre(ManifestOf(10, 1)));
+}
+
+TEST_F(JobJournalTest, PublishOfAnOlderStepRetiresNothingOfItself) {
+  Publish(30);
+  Publish(40);
+  EXPECT_THAT(Publish(20), IsEmpty());
+  EXPECT_THAT(Steps(), ElementsAre(40, 30, 20));
+  EXPECT_THAT(Publish(50), ElementsAre(20, 30));
+}
+
+TEST_F(JobJournalTest, DroppedCheckpointMakesRoomForAnother) {
+  Publish(10);
+  EXPECT_OK(journal_->Drop(10, 9));
+  EXPECT_THAT(Steps(), ElementsAre(10)) << "of another generation";
+  EXPECT_OK(journal_->Drop(10, 1));
+  EXPECT_OK(journal_->Drop(10, 1));
+  EXPECT_OK(journal_->Drop(77, 1));
+  EXPECT_THAT(Steps(), IsEmpty());
+  EXPECT_OK(journal_->Publish(ManifestOf(10, 7), {}));
+  EXPECT_THAT(journal_->Manifests().value(), ElementsAre(ManifestOf(10, 7)));
+}
+
+TEST_F(JobJournalTest, EndsAreReadInOrderWithAllTheySay) {
+  const GenerationEnd shrunk{.generation = 1,
+                             .code = Code::kUnavailable,
+                             .what = "rank 2 died in compute of step 17",
+                             .step = 17,
+                             .rank = 2,
+                             .phase = "compute",
+                             .seconds = 12.5,
+                             .in_place = true,
+                             .lost_host = "b"};
+  const GenerationEnd ended{.generation = 2, .code = Code::kOk, .what = "done", .why = "a\nb", .step = 400};
+  ASSERT_OK(journal_->NextGeneration());
+  EXPECT_EQ(journal_->NextGeneration(shrunk).value(), 2u);
+  EXPECT_OK(journal_->RecordEnd(ended));
+  EXPECT_OK(journal_->RecordEnd({.generation = 1, .what = "late"}));
+  Reopen();
+  ASSERT_OK_AND_ASSIGN(const auto ends, journal_->Ends());
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends[0], shrunk);
+  EXPECT_EQ(ends[1], ended);
+}
+
+TEST_F(JobJournalTest, ManyGenerationsStayInTheOrderOfTheirNumbers) {
+  for (std::uint64_t generation = 1; generation <= 12; ++generation)
+    ASSERT_OK(journal_->RecordEnd({.generation = generation}));
+  ASSERT_OK_AND_ASSIGN(const auto ends, journal_->Ends());
+  for (std::size_t i = 0; i < ends.size(); ++i) EXPECT_EQ(ends[i].generation, i + 1);
+}
+
+TEST_F(JobJournalTest, BytesThatAreNoTextDoNotStopTheHistory) {
+  ASSERT_OK(journal_->RecordEnd({.generation = 1, .why = "log: \xff\xfe"}));
+  EXPECT_THAT(journal_->Ends().value()[0].why, HasSubstr("log: "));
+}
+
+TEST_F(JobJournalTest, DamagedRecordsAreNamedAndNothingIsGuessed) {
+  Damage("generation", "12x");
+  EXPECT_THAT(JobJournal::Open(path_), StatusIs(Code::kDataLoss, HasSubstr(path_)));
+  Damage("generation", "12");
+  Damage("manifest/00000000000000000010", "{}");
+  EXPECT_THAT(JobJournal::Open(path_), StatusIs(Code::kDataLoss, HasSubstr("manifest/00000000000000000010")));
+}
+
+// Refuses what would need space.
+class FullStore : public KvStore {
+ public:
+  Status Commit(const KvBatch&) override { return Error(Code::kResourceExhausted, "disk full"); }
+  Result<std::string> Get(std::string_view) const override { return Error(Code::kNotFound, "none"); }
+  Status ForEach(std::string_view, const std::function<Status(std::string_view, std::string_view)>&) const override {
+    return Ok();
+  }
+};
+
+TEST(JobJournalOnAFullDiskTest, NothingIsPromised) {
+  JobJournal journal("full", std::make_unique<FullStore>());
+  EXPECT_THAT(journal.NextGeneration(), StatusIs(Code::kResourceExhausted));
+  EXPECT_THAT(journal.Publish(ManifestOf(10), {}), StatusIs(Code::kResourceExhausted));
+  EXPECT_THAT(journal.RecordEnd({.generation = 1}), StatusIs(Code::kResourceExhausted));
+}
+
+}  // namespace
+}  // namespace still::coordinator

@@ -1,0 +1,239 @@
+// Membership, sightings and the log of a launch: what is left of it when it has died.
+#include "coordinator/launch/launch_death.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/storage/files.h"
+#include "coordinator/launch/launch_log.h"
+#include "coordinator/launch/membership.h"
+#include "coordinator/launch/stage_results.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::StatusIs;
+using Ranks = std::vector<std::uint32_t>;
+
+TEST(MembershipTest, OnlyMembersOfThisLaunchCount) {
+  Membership membership(5, 3);
+  EXPECT_TRUE(membership.Accepts(5, 2));
+  EXPECT_FALSE(membership.Accepts(5, 3));
+  EXPECT_FALSE(membership.Accepts(4, 0));
+  EXPECT_FALSE(membership.shrunk());
+
+  EXPECT_EQ(membership.LeftBehind({0, 2}), Ranks{1});
+  membership.Shrink({0, 2}, 6);
+  EXPECT_TRUE(membership.shrunk());
+  EXPECT_EQ(membership.generation(), 6u);
+  EXPECT_TRUE(membership.Accepts(5, 2)) << "ranks name the generation they were launched in";
+  EXPECT_FALSE(membership.Accepts(6, 2));
+  EXPECT_FALSE(membership.Accepts(5, 1));
+}
+
+TEST(MembershipTest, SurvivorsAreMembersAndOneOfThemAsks) {
+  Membership membership(5, 3);
+  EXPECT_OK(membership.Check(0, {0, 2}));
+  EXPECT_OK(membership.Check(1, {0, 1, 2}));
+  EXPECT_THAT(membership.Check(1, {0, 2}), StatusIs(Code::kInvalidArgument, HasSubstr("rank 1")));
+  EXPECT_THAT(membership.Check(0, {0, 3}), StatusIs(Code::kInvalidArgument, HasSubstr("0, 3")));
+  EXPECT_FALSE(membership.Check(0, {}).ok());
+  membership.Shrink({0, 2}, 6);
+  EXPECT_FALSE(membership.Check(0, {0, 1}).ok());
+}
+
+TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
+  StageResults results("train", false);
+  results.Said(0, Error(Code::kUnavailable, "a peer is gone"));
+  EXPECT_TRUE(results.Settled({0, 1}));
+  EXPECT_FALSE(results.Verdict().has_value());
+  results.Said(1, Error(Code::kDataLoss, "flipped"));
+  EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "train, rank 1: flipped"));
+}
+
+TEST(StageResultsTest, DataLossIsNotHiddenByWhatItBroughtToOthers) {
+  StageResults results("corpus", true);
+  results.Said(2, Error(Code::kNotFound, "cannot open deal"));
+  results.Failed(Error(Code::kDataLoss, "by rank 0, by rank 1"));
+  results.Said(1, Error(Code::kNotFound, "cannot open deal"));
+  results.Failed(Error(Code::kDataLoss, "a later one"));
+  EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "by rank 0, by rank 1"));
+}
+
+TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
+  StageResults results("train", true);
+  results.Said(2, Ok());
+  results.Said(1, Error(Code::kUnavailable, "a peer is gone"));
+  results.Failed(Error(Code::kCancelled, "interrupted"));
+  EXPECT_OK(*results.Verdict());
+}
+
+TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
+  StageResults results("train", true);
+  results.Said(1, Error(Code::kUnavailable, "a peer is gone"));
+  EXPECT_FALSE(results.Settled({0, 1, 2}));
+  EXPECT_TRUE(results.Settled({1})) << "the others were left behind";
+  results.Said(0, Error(Code::kAborted, "refused"));
+  results.Said(2, Error(Code::kUnavailable, "a peer is gone"));
+  EXPECT_TRUE(results.Settled({0, 1, 2}));
+  EXPECT_FALSE(results.Verdict().has_value());
+}
+
+TEST(StageResultsTest, UnknownCodeIsAnInternalOne) {
+  StageResults results("train", false);
+  results.Said(0, Status(static_cast<Code>(99), "from the future"));
+  EXPECT_THAT(*results.Verdict(), StatusIs(Code::kInternal));
+}
+
+TEST(RankSightingsTest, DeathsAreToldAsTheyWereSeen) {
+  RankSightings seen;
+  const auto text = [&](Ranks dead, std::optional<std::uint64_t> step) { return seen.DeathText(dead, step); };
+  EXPECT_EQ(text({}, std::nullopt), "the workers died");
+  EXPECT_EQ(text({1}, 17), "rank 1 died in step 17") << "never seen";
+  seen.Seen(1, {"compute", 17});
+  seen.Seen(2, {"restore", 0});
+  EXPECT_EQ(text({1}, 17), "rank 1 died in compute of step 17");
+  EXPECT_EQ(text({1}, 18), "rank 1 died in step 18") << "what was seen is older";
+  EXPECT_EQ(text({2}, std::nullopt), "rank 2 died in restore");
+  EXPECT_EQ(text({0, 1, 2}, 17), "ranks 0, 1 and 2 died in step 17");
+  seen.Killed(3, "hang", {"reduce", 5});
+  EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5");
+  seen.Seen(3, {"vote", 6});
+  EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5") << "a guardian's last words are the last";
+  EXPECT_EQ(seen.first_killed(), 3u);
+  EXPECT_EQ(seen.step(), 17u);
+  EXPECT_EQ(seen.PlacesText(), "rank 1 in compute of step 17, rank 2 in restore, rank 3 in reduce of step 5");
+  seen.Forget(3);
+  EXPECT_EQ(seen.first_killed(), std::nullopt);
+}
+
+TEST(LaunchLogTest, LastLinesAreIndented) {
+  EXPECT_EQ(LastLines("one\ntwo\nthree\n\n", 2), "\n    two\n    three");
+  EXPECT_EQ(LastLines("one", 5), "\n    one");
+  EXPECT_EQ(LastLines("", 5), "");
+}
+
+TEST(LaunchLogTest, MpirunNamesTheRankWhoseDeathItNoticed) {
+  EXPECT_EQ(RankThatMpirunNoticed("x\nprterun noticed that process rank 12 with PID 7 on node a exited on\nsignal 9"),
+            12u);
+  EXPECT_EQ(RankThatMpirunNoticed("mpirun noticed that process rank 0 with PID 7 on node a exited"), 0u);
+  EXPECT_EQ(RankThatMpirunNoticed("mpirun noticed that process rank x"), std::nullopt);
+  EXPECT_EQ(RankThatMpirunNoticed("all is well"), std::nullopt);
+}
+
+const char kLostDaemon[] =
+    "PRTE has lost communication with a remote daemon.\n\n"
+    "  HNP daemon   : [prterun-head-392@0,0] on node head\n"
+    "  Remote daemon: [prterun-head-392@0,2] on node b\n\n"
+    "This is usually due to either a failure of the TCP network\n";
+
+std::string NoDaemon(int status) {
+  return fmt::format(
+      "A daemon failed to report back after being spawned. This could\nbe due to several factors, including:\n\n"
+      "  Local host:    head\n  Remote host:   b\n  Daemon exit status: {}\n\n",
+      status);
+}
+
+TEST(LaunchLogTest, MpirunNamesTheHostItLost) {
+  EXPECT_EQ(HostThatMpirunLost(kLostDaemon), "b");
+  EXPECT_EQ(HostThatMpirunLost(NoDaemon(255)), "b");
+  EXPECT_EQ(HostThatMpirunLost("ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[47194,0],0] on "
+                               "node head\n  Remote daemon: [[47194,0],2] on node c\n"),
+            "c")
+      << "as Open MPI 4 says it";
+  EXPECT_EQ(HostThatMpirunLost("ssh: connect to host b port 22: Connection timed out\n---\n"
+                               "ORTE was unable to reliably start one or more daemons.\n"),
+            "b");
+  EXPECT_EQ(HostThatMpirunLost("ssh: connect to host b port 22: Connection timed out\n"), std::nullopt);
+  EXPECT_EQ(HostThatMpirunLost(NoDaemon(213)), std::nullopt) << "its daemon failed there: the host was reached";
+  EXPECT_EQ(HostThatMpirunLost("PRTE has lost communication with a remote daemon."), std::nullopt);
+  EXPECT_EQ(HostThatMpirunLost("all is well"), std::nullopt);
+}
+
+class LaunchDeathTest : public ::testing::Test {
+ protected:
+  LaunchDeath Explain(const std::string& log, std::set<std::uint32_t> members = {0, 1}) {
+    EXPECT_OK(WriteFileAtomically(log_, "earlier\n" + log));
+    return ExplainDeath({.stage = "train",
+                         .log_path = log_,
+                         .log_begin = 8,
+                         .mpirun = {.code = 137},
+                         .sightings = sightings_,
+                         .members = members,
+                         .lost_host = lost_host_,
+                         .silence = silence_,
+                         .gave_up = gave_up_});
+  }
+
+  testing::TempDirectory directory_;
+  const std::string log_ = directory_ / "train.log";
+  RankSightings sightings_;
+  std::optional<LostHost> lost_host_;
+  HostSilence silence_{{}, {{"a", 1}, {"b", 1}}};
+  std::map<std::uint32_t, Status> gave_up_;
+};
+
+const char kNoticed[] = "mpirun noticed that process rank 1 with PID 7 on node a exited on\nsignal 9 (Killed).\n";
+
+TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
+  sightings_.Seen(0, {"vote", 4});
+  sightings_.Seen(1, {"compute", 4});
+  const LaunchDeath death = Explain(kNoticed);
+  EXPECT_EQ(death.what, "rank 1 died in compute of step 4");
+  EXPECT_EQ(death.rank, 1u);
+  EXPECT_THAT(death.why,
+              AllOf(HasSubstr("train: the workers died before the stage was done: rank 1 died in compute of step 4"),
+                    HasSubstr("exit code 137"), HasSubstr(log_),
+                    HasSubstr("last seen: rank 0 in vote of step 4, rank 1 in compute of step 4"),
+                    HasSubstr("\n    signal 9 (Killed)."), Not(HasSubstr("earlier"))));
+}
+
+TEST_F(LaunchDeathTest, OneKilledByItsGuardianIsTheCulprit) {
+  sightings_.Killed(0, "hang", {"compute", 4});
+  EXPECT_EQ(Explain(kNoticed).what, "rank 0 hung in compute of step 4");
+}
+
+TEST_F(LaunchDeathTest, AnMpirunThatEndedAtItsStartIsNotCalledADeathOfRanks) {
+  EXPECT_EQ(Explain("The listener thread failed to start.\n").what,
+            "mpirun ended with exit code 137 before any rank was heard");
+}
+
+TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
+  sightings_.Seen(0, {"vote", 4});
+  const LaunchDeath death = Explain(kNoticed, {0});
+  EXPECT_EQ(death.rank, std::nullopt);
+  EXPECT_EQ(death.what, "the workers died");
+}
+
+TEST_F(LaunchDeathTest, HostThatMpirunLostIsAtFaultUnlessItsGuardiansLived) {
+  const LaunchDeath death = Explain(kLostDaemon);
+  EXPECT_EQ(death.what, "host b was lost: mpirun lost contact with rank 1");
+  EXPECT_EQ(death.lost_host, "b");
+  EXPECT_EQ(death.rank, std::nullopt);
+  EXPECT_EQ(Explain(kLostDaemon, {0}).lost_host, "b") << "the others went on without, a moment before";
+  silence_.HeardOfDeath(1, Clock::TimePoint());
+  EXPECT_EQ(Explain(kLostDaemon).lost_host, "");
+}
+
+TEST_F(LaunchDeathTest, HostWhoseSilenceEndedTheLaunchIsAtFault) {
+  lost_host_ = LostHost{.host = "b", .ranks = {1}, .silent_seconds = 15};
+  const LaunchDeath death = Explain(kNoticed);
+  EXPECT_EQ(death.what, "host b was lost: its rank 1 has been silent for 15.0 s");
+  EXPECT_EQ(death.lost_host, "b");
+}
+
+TEST_F(LaunchDeathTest, WithoutACulpritTheRanksThatMissedOneSpeak) {
+  gave_up_.emplace(1, Error(Code::kUnavailable, "train, rank 1: all-reduce failed\nin detail"));
+  const LaunchDeath death = Explain("");
+  EXPECT_EQ(death.what, "train, rank 1: all-reduce failed");
+  EXPECT_THAT(death.why, HasSubstr("\n  train, rank 1: all-reduce failed\nin detail"));
+}
+
+}  // namespace
+}  // namespace still::coordinator

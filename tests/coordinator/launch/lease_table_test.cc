@@ -1,0 +1,208 @@
+#include "coordinator/launch/lease_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/testing/status_matchers.h"
+
+namespace still::coordinator {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+
+class LeaseTableTest : public ::testing::Test {
+ protected:
+  // What `rank` is given when it asks anew.
+  std::optional<Lease> Ask(std::uint32_t rank) { return table_.Grant(rank, ++requests_, now_); }
+  Result<bool> Done(std::uint32_t rank, const Lease& lease, const std::string& digest = "same") {
+    return table_.Complete(rank, lease.id, {.shard = lease.shard, .digest = digest, .units = 10, .tokens = 100}, now_);
+  }
+  void Pass(Clock::TimePoint::duration time) { now_ += time; }
+  // Rank 0 does three shards, in a second each.
+  void DoThree() {
+    for (int i = 0; i < 3; ++i) {
+      const Lease lease = *Ask(0);
+      Pass(seconds(1));
+      ASSERT_OK(Done(0, lease));
+    }
+  }
+
+  LeaseTable table_{5, {.patience = seconds(60), .slow_factor = 2, .slow_after = 3, .slow_floor = seconds(1)}};
+  Clock::TimePoint now_{seconds(1000)};
+  std::uint64_t requests_ = 0;
+};
+
+TEST_F(LeaseTableTest, EveryShardIsLeasedToOneRankAndLeasesRise) {
+  for (std::uint32_t shard = 0; shard < 5; ++shard) {
+    const auto lease = Ask(shard);
+    ASSERT_TRUE(lease.has_value());
+    EXPECT_EQ(lease->shard, shard);
+    EXPECT_EQ(lease->id, shard + 1);
+  }
+  EXPECT_EQ(Ask(7), std::nullopt) << "it waits";
+  EXPECT_FALSE(table_.AllDone());
+}
+
+TEST_F(LeaseTableTest, ARequestThatArrivesTwiceGetsTheSameLeaseAndAnOldOneNone) {
+  const Lease lease = *table_.Grant(0, 1, now_);
+  EXPECT_EQ(table_.Grant(0, 1, now_)->id, lease.id);
+  const Lease next = *table_.Grant(0, 2, now_);
+  EXPECT_NE(next.id, lease.id);
+  EXPECT_EQ(table_.Grant(0, 1, now_), std::nullopt);
+  EXPECT_EQ(table_.Grant(0, 2, now_)->id, next.id);
+  ASSERT_OK(Done(0, next));
+  EXPECT_EQ(table_.Grant(0, 2, now_), std::nullopt) << "its lease has ended";
+}
+
+TEST_F(LeaseTableTest, WhoAsksAgainGivesUpWhatItHeld) {
+  EXPECT_EQ(Ask(0)->shard, 0u);
+  EXPECT_EQ(Ask(1)->shard, 1u);
+  EXPECT_EQ(Ask(0)->shard, 0u) << "free again, and the lowest";
+}
+
+TEST_F(LeaseTableTest, ProgressRenewsALeaseAndNothingElseDoes) {
+  const Lease lease = *Ask(0);
+  Pass(seconds(59));
+  table_.Renew(0, lease.id, {.units = 1}, now_);
+  Pass(seconds(59));
+  table_.Renew(0, lease.id, {.units = 1}, now_);  // no more than before
+  table_.Renew(1, lease.id, {.units = 9}, now_);  // not its holder
+  table_.Renew(0, 99, {.units = 9}, now_);        // no lease
+  EXPECT_EQ(Ask(1)->shard, 1u) << "held";
+  Pass(seconds(1));
+  EXPECT_EQ(Ask(2)->shard, 0u) << "expired";
+  table_.Renew(0, lease.id, {.units = 8}, now_);  // too late
+  EXPECT_EQ(table_.units(), 0u);
+}
+
+TEST_F(LeaseTableTest, ALateCompletionOfAnExpiredLeaseCountsWhenNobodyWasFaster) {
+  const Lease late = *Ask(0);
+  Pass(seconds(60));
+  const Lease second = *Ask(1);
+  EXPECT_EQ(second.shard, late.shard);
+  EXPECT_TRUE(*Done(0, late));
+  EXPECT_FALSE(*Done(1, second)) << "a duplicate";
+  EXPECT_EQ(table_.done(), 1u);
+  EXPECT_EQ(table_.units(), 10u);
+  EXPECT_EQ(table_.tokens(), 100u);
+}
+
+TEST_F(LeaseTableTest, ALateCompletionOfAFreeShardTakesIt) {
+  const Lease late = *Ask(0);
+  Pass(seconds(60));
+  EXPECT_TRUE(*Done(0, late));
+  EXPECT_EQ(Ask(1)->shard, 1u);
+}
+
+TEST_F(LeaseTableTest, ACompletionThatArrivesTwiceIsOne) {
+  const Lease lease = *Ask(0);
+  EXPECT_TRUE(*Done(0, lease));
+  EXPECT_FALSE(*Done(0, lease));
+  EXPECT_EQ(table_.done(), 1u);
+}
+
+TEST_F(LeaseTableTest, TwoResultsOfOneShardAreDataLossAndNameBothRanks) {
+  const Lease late = *Ask(3);
+  Pass(seconds(60));
+  ASSERT_OK(Done(4, *Ask(4), "one"));
+  EXPECT_THAT(Done(3, late, "two"), StatusIs(Code::kDataLoss, AllOf(HasSubstr("shard 0"), HasSubstr("one by rank 4"),
+                                                                    HasSubstr("two by rank 3"))));
+}
+
+TEST_F(LeaseTableTest, AResultWithoutItsLeaseIsRefused) {
+  const Lease lease = *Ask(0);
+  EXPECT_THAT(Done(1, lease), StatusIs(Code::kInvalidArgument)) << "another rank's";
+  EXPECT_THAT(Done(0, {.id = lease.id, .shard = 3}), StatusIs(Code::kInvalidArgument)) << "of another shard";
+  EXPECT_THAT(Done(0, {.id = 0, .shard = 0}), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(Done(0, {.id = 2, .shard = 0}), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(Done(0, lease, ""), StatusIs(Code::kInvalidArgument));
+  EXPECT_EQ(table_.done(), 0u);
+}
+
+TEST_F(LeaseTableTest, WhatADeadRankHeldIsFreeAtOnceAndItGetsNothingMore) {
+  EXPECT_EQ(Ask(0)->shard, 0u);
+  table_.NoteDeath(0);
+  EXPECT_EQ(Ask(0), std::nullopt) << "said before it died, heard later";
+  EXPECT_EQ(Ask(1)->shard, 0u);
+}
+
+TEST_F(LeaseTableTest, ASlowLeaseIsDoubledOnceWhenNothingIsFreeLongestFirst) {
+  const Lease slowest = *Ask(1);
+  const Lease slow = *Ask(2);
+  DoThree();  // the median is a second
+  const auto copy = Ask(0);
+  ASSERT_TRUE(copy.has_value());
+  EXPECT_EQ(copy->shard, slowest.shard);
+  EXPECT_EQ(copy->copy_of, 1u);
+  const auto other = Ask(3);
+  EXPECT_EQ(other->shard, slow.shard);
+  EXPECT_EQ(Ask(4), std::nullopt) << "both are doubled";
+  EXPECT_TRUE(*Done(0, *copy)) << "the first completion wins";
+  EXPECT_FALSE(*Done(1, slowest));
+  EXPECT_THAT(Done(2, slow, "other"), testing::IsOk()) << "it is the first";
+  EXPECT_THAT(Done(3, *other), StatusIs(Code::kDataLoss)) << "compared bit for bit";
+}
+
+TEST_F(LeaseTableTest, NothingIsDoubledTooEarly) {
+  Ask(1);
+  for (int i = 0; i < 2; ++i) {
+    const Lease lease = *Ask(0);
+    Pass(seconds(10));
+    ASSERT_OK(Done(0, lease));
+  }
+  const Lease held = *Ask(2);
+  const Lease third = *Ask(0);
+  EXPECT_EQ(Ask(3), std::nullopt) << "two are completed";
+  Pass(seconds(1));
+  ASSERT_OK(Done(0, third));
+  EXPECT_EQ(Ask(3)->copy_of, 1u);
+  EXPECT_EQ(Ask(4), std::nullopt) << "rank 2 has held its lease for a second, the median is ten";
+  Pass(seconds(20));
+  EXPECT_EQ(Ask(4)->shard, held.shard);
+}
+
+TEST_F(LeaseTableTest, ShardsFoundSealedSayNothingOfHowLongOneTakes) {
+  Ask(1);
+  for (int i = 0; i < 4; ++i) {
+    const Lease lease = *Ask(0);
+    ASSERT_OK(table_.Complete(0, lease.id, {.shard = lease.shard, .digest = "same", .found = true, .tokens = 5}, now_));
+  }
+  Pass(seconds(30));
+  EXPECT_EQ(Ask(0), std::nullopt);
+  EXPECT_EQ(table_.tokens(), 0u);
+}
+
+TEST_F(LeaseTableTest, ACopyMayDieAndTheOriginalIsDoubledAgain) {
+  const Lease slow = *Ask(1);
+  DoThree();
+  Ask(2);  // the last free one
+  EXPECT_EQ(Ask(3)->shard, slow.shard);
+  table_.NoteDeath(3);
+  EXPECT_EQ(Ask(4)->shard, slow.shard);
+  table_.NoteDeath(1);
+  table_.NoteDeath(4);
+  EXPECT_EQ(Ask(5)->shard, slow.shard) << "with both dead it is free";
+}
+
+TEST_F(LeaseTableTest, UnitsAreWhatIsDoneAndTheFurthestOfTheRest) {
+  const Lease first = *Ask(0);
+  const Lease second = *Ask(1);
+  table_.Renew(0, first.id, {.units = 4}, now_);
+  table_.Renew(1, second.id, {.units = 3}, now_);
+  EXPECT_EQ(table_.units(), 7u);
+  ASSERT_OK(Done(0, first));
+  EXPECT_EQ(table_.units(), 13u);
+  table_.NoteDeath(1);
+  EXPECT_EQ(table_.units(), 10u);
+}
+
+TEST_F(LeaseTableTest, WithoutShardsAllIsDone) { EXPECT_TRUE(LeaseTable(0).AllDone()); }
+
+}  // namespace
+}  // namespace still::coordinator

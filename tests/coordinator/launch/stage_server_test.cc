@@ -1,0 +1,215 @@
+// One launch and how it ends: results, stops. Around deaths: stage_server_recovery_test.cc; shards:
+// stage_server_leases_test.cc.
+#include "coordinator/launch/stage_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/storage/files.h"
+#include "tests/testing/fake_launcher.h"
+#include "tests/testing/fake_rank.h"
+#include "tests/testing/racing_clock.h"
+#include "tests/testing/temp_directory.h"
+
+namespace still::coordinator {
+namespace {
+
+using cluster::ExitInfo;
+using stillhouse::v1::Envelope;
+using testing::FakeJob;
+using testing::FakeRank;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::RacingClock;
+
+class StageServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Bind({}, Clock::System()); }
+
+  void Bind(StageServerOptions options, const Clock& clock) {
+    options.stage = "train";
+    options.generation = 5;
+    options.ranks = 3;
+    options.rounds = {{.shards = 3}};
+    options.log_path = log_;
+    options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
+    options.tick = std::chrono::milliseconds(20);
+    server_ = StageServer::Bind(std::move(options), clock).value();
+  }
+  std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
+    return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
+  }
+  GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
+
+  testing::TempDirectory directory_;
+  const std::string log_ = JoinPath(directory_.path(), "train.log");
+  std::vector<StageProgress> seen_;
+  std::atomic<int> stops_{0};
+  std::unique_ptr<StageServer> server_;
+};
+
+TEST_F(StageServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {
+  FakeJob job([&](auto) {
+    Rank(0)->SayResult(Code::kOk);
+    return ExitInfo{.code = 137};
+  });
+  const GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code, Code::kOk);
+  EXPECT_EQ(end.generation, 5u);
+}
+
+TEST_F(StageServerTest, SuccessOfAnyMemberCounts) {
+  FakeJob job([&](auto) {
+    Rank(2)->SayResult(Code::kOk);
+    return ExitInfo{.signal = 9};
+  });
+  EXPECT_EQ(Run(job).code, Code::kOk);
+}
+
+TEST_F(StageServerTest, FailureKeepsItsCodeAndNamesStageAndRank) {
+  FakeJob job([&](auto) {
+    Rank(1)->SayResult(Code::kDataLoss, "shard 4 is damaged");
+    return ExitInfo{};
+  });
+  const GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code, Code::kDataLoss);
+  EXPECT_EQ(end.why, "train, rank 1: shard 4 is damaged");
+}
+
+TEST_F(StageServerTest, FirstFailureIsTheOutcome) {
+  FakeJob job([&](auto) {
+    const auto rank = Rank(1);  // one connection keeps order
+    rank->SayResult(Code::kResourceExhausted, "disk full");
+    rank->SayResult(Code::kUnavailable, "a peer is gone");
+    rank->SayResult(Code::kOk);
+    return ExitInfo{};
+  });
+  EXPECT_EQ(Run(job).why, "train, rank 1: disk full");
+}
+
+TEST_F(StageServerTest, FailureThatWouldHappenAgainBeatsAMissedPeer) {
+  FakeJob job([&](auto) {
+    const auto rank = Rank(1);
+    rank->SayResult(Code::kUnavailable, "a peer is gone");
+    rank->SayResult(Code::kDataLoss, "shard 4 is damaged");
+    return ExitInfo{};
+  });
+  EXPECT_EQ(Run(job).code, Code::kDataLoss);
+}
+
+TEST_F(StageServerTest, DeathWithoutAResultIsUnavailableAndShowsTheEndOfThisLaunchsLog) {
+  ASSERT_TRUE(WriteFileAtomically(log_, "an earlier launch\n").ok());
+  Bind({}, Clock::System());
+  ASSERT_TRUE(WriteFileAtomically(log_, "an earlier launch\nstarting\nrank 1 was killed\n").ok());
+  FakeJob job([](auto) { return ExitInfo{.signal = 9}; });
+  const GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code, Code::kUnavailable);
+  EXPECT_THAT(end.why, HasSubstr("signal 9 (Killed)"));
+  EXPECT_THAT(end.why, HasSubstr(log_));
+  EXPECT_THAT(end.why, HasSubstr("\n    starting\n    rank 1 was killed"));
+  EXPECT_THAT(end.why, Not(HasSubstr("earlier")));
+}
+
+TEST_F(StageServerTest, MpirunThatHangsAfterTheResultIsKilled) {
+  const RacingClock clock;
+  Bind({}, clock);
+  FakeJob job([&](std::stop_token killed) {
+    Rank(0)->SayResult(Code::kOk);
+    testing::WaitUntilKilled(killed);
+    return ExitInfo{.signal = 9};
+  });
+  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_GE(job.kills, 1);
+}
+
+TEST_F(StageServerTest, StopTerminatesAJobThatNeedNotDrain) {
+  stops_ = 1;
+  FakeJob job([](std::stop_token killed) {
+    testing::WaitUntilKilled(killed);
+    return ExitInfo{.signal = 15};
+  });
+  EXPECT_EQ(Run(job).code, Code::kCancelled);
+  EXPECT_EQ(job.terminations, 1);
+  EXPECT_EQ(job.kills, 0);
+}
+
+TEST_F(StageServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
+  Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
+  FakeJob job([&](auto) {
+    const auto guardian = Rank(0);
+    EXPECT_FALSE(guardian->Beat().heartbeat_reply().drain());
+    stops_ = 1;
+    while (!guardian->Beat().heartbeat_reply().drain()) continue;
+    Rank(0)->SayResult(Code::kCancelled, "tiny: stopped after step 7 of 20");
+    return ExitInfo{};
+  });
+  const GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code, Code::kCancelled);
+  EXPECT_EQ(end.why, "train: tiny: stopped after step 7 of 20");
+  EXPECT_EQ(job.terminations, 0);
+}
+
+TEST_F(StageServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
+  const RacingClock clock;
+  Bind({.drain_patience = std::chrono::seconds(5)}, clock);
+  stops_ = 1;
+  FakeJob job([&](std::stop_token killed) {
+    testing::WaitUntilKilled(killed);
+    return ExitInfo{.signal = 15};
+  });
+  const GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code, Code::kCancelled);
+  EXPECT_THAT(end.why, HasSubstr("train: interrupted"));
+  EXPECT_EQ(job.terminations, 1);
+}
+
+TEST_F(StageServerTest, SecondStopDoesNotWaitForTheStep) {
+  Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
+  stops_ = 2;
+  FakeJob job([](std::stop_token killed) {
+    testing::WaitUntilKilled(killed);
+    return ExitInfo{.signal = 9};
+  });
+  EXPECT_EQ(Run(job).code, Code::kCancelled);
+  EXPECT_GE(job.kills, 1);
+}
+
+TEST_F(StageServerTest, DeathWhileStoppingIsAStop) {
+  Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
+  FakeJob job([&](auto) {
+    const auto guardian = Rank(0);
+    stops_ = 1;
+    while (!guardian->Beat("compute", 3).heartbeat_reply().drain()) continue;
+    return ExitInfo{.signal = 9};
+  });
+  const GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code, Code::kCancelled);
+  EXPECT_THAT(end.why, HasSubstr("interrupted, and the workers died"));
+}
+
+TEST_F(StageServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
+  FakeJob job([&](auto) {
+    FakeRank old(server_->endpoint(), 4, 0);
+    old.SayResult(Code::kOk);
+    EXPECT_EQ(old.Answer().fenced().current_generation(), 5u);
+    EXPECT_TRUE(old.AskShard(1).has_fenced());
+    EXPECT_TRUE(old.Beat().has_fenced()) << "its guardian hears it, too";
+    EXPECT_TRUE(Rank(3)->Beat().has_fenced()) << "there is no such rank";
+    return ExitInfo{};
+  });
+  EXPECT_EQ(Run(job).code, Code::kUnavailable);
+  EXPECT_EQ(server_->work().granted(), 0u);
+}
+
+TEST_F(StageServerTest, GarbageIsDroppedAndTheStageGoesOn) {
+  FakeJob job([&](auto) {
+    const auto stranger = RpcClient::Connect(server_->endpoint(), "stranger").value();
+    EXPECT_TRUE(stranger->Send("\xff\xff not a message").ok());
+    Rank(0)->SayResult(Code::kOk);
+    return ExitInfo{};
+  });
+  EXPECT_EQ(Run(job).code, Code::kOk);
+}
+
+}  // namespace
+}  // namespace still::coordinator

@@ -1,0 +1,272 @@
+#include "coordinator/views/live_jobs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace still::coordinator {
+namespace {
+
+using stillhouse::v1::AgentReport;
+using stillhouse::v1::Job;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr UnixMs kStart = 1'000'000;
+
+Job RunningJob(std::uint64_t attempt = 1) {
+  Job job;
+  job.set_id(3);
+  job.set_state(stillhouse::v1::JOB_RUNNING);
+  job.set_attempt(attempt);
+  job.set_submitted_ms(kStart - 60'000);
+  job.set_started_ms(kStart);
+  job.mutable_spec()->set_ranks(2);
+  return job;
+}
+
+AgentReport ReportOf(std::uint64_t sequence, std::uint64_t done, std::uint64_t attempt = 1) {
+  AgentReport report;
+  report.set_job(3);
+  report.set_attempt(attempt);
+  report.set_sequence(sequence);
+  report.set_generation(attempt);
+  report.mutable_progress()->set_done(done);
+  report.mutable_progress()->set_total(100'000);
+  report.mutable_progress()->set_unit("steps");
+  report.mutable_progress()->set_tokens(done * 1000);
+  (*report.mutable_progress()->mutable_values())["loss"] = 10.0 / static_cast<double>(done + 1);
+  return report;
+}
+
+stillhouse::v1::RankPhase Rank(std::uint32_t rank, const char* phase, std::uint64_t step, double seconds) {
+  stillhouse::v1::RankPhase place;
+  place.set_rank(rank);
+  place.set_phase(phase);
+  place.set_step(step);
+  place.set_phase_seconds(seconds);
+  return place;
+}
+
+TEST(LiveJobsTest, RateIsOfTheLastHalfMinute) {
+  LiveJobs live;
+  for (std::uint64_t second = 0; second <= 100; ++second) {
+    const std::uint64_t done = second < 50 ? second : 50 + 3 * (second - 50);
+    live.Heard(ReportOf(second + 1, done), kStart + static_cast<std::int64_t>(second) * 1000);
+  }
+  EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 3000);
+  EXPECT_DOUBLE_EQ(live.Find(3)->units_per_second.value(), 3);
+}
+
+TEST(LiveJobsTest, OneReportIsNoRate) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 40), kStart);
+  EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
+}
+
+TEST(LiveJobsTest, ReportsThatWaitedForACoordinatorAreNoSpeed) {
+  LiveJobs live;
+  for (std::uint64_t i = 0; i < 20; ++i) live.Heard(ReportOf(i + 1, 50 + i), kStart + static_cast<std::int64_t>(i));
+  EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
+  live.Heard(ReportOf(21, 71), kStart + 1000);
+  EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 2000);
+}
+
+TEST(LiveJobsTest, LaunchThatCountsFromZeroAgainHasNoNegativeRate) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 100), kStart);
+  live.Heard(ReportOf(2, 110), kStart + 1000);
+  live.Heard(ReportOf(3, 90), kStart + 2000);
+  EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
+  live.Heard(ReportOf(4, 92), kStart + 3000);
+  EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 2000);
+}
+
+TEST(LiveJobsTest, RepeatedReportCountsOnceAndProvesLife) {
+  LiveJobs live;
+  AgentReport report = ReportOf(1, 10);
+  report.add_recoveries("rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks");
+  live.Heard(report, kStart);
+  live.Heard(report, kStart + 9000);
+  EXPECT_EQ(live.Find(3)->recoveries.at("died"), 1u);
+  EXPECT_EQ(live.SilenceMs(RunningJob(), kStart + 10'000), 1000);
+}
+
+TEST(LiveJobsTest, RecoveriesThatAreSaidUntilTheyAreRecordedCountOnce) {
+  LiveJobs live;
+  AgentReport report = ReportOf(1, 10);
+  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 2 ranks");
+  live.Heard(report, kStart);
+  report.set_sequence(2);
+  report.add_recoveries("rank 0 died in compute of step 18; generation 3 goes on in place with 1 rank");
+  live.Heard(report, kStart + 1000);
+  EXPECT_EQ(live.Find(3)->recoveries.at("died"), 2u);
+}
+
+TEST(LiveJobsTest, ReportOfAnOlderAttemptChangesNothing) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 10, 2), kStart);
+  live.Heard(ReportOf(99, 77, 1), kStart + 4000);
+  EXPECT_EQ(live.Find(3)->progress->done(), 10u);
+  EXPECT_EQ(live.Find(3)->heard_ms, kStart);
+}
+
+TEST(LiveJobsTest, SilentAgentIsUnreachableAfterFiveSeconds) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 10), kStart + 1000);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 6000), IsEmpty());
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 6001), ElementsAre("UNREACHABLE"));
+}
+
+TEST(LiveJobsTest, NewAttemptHasFiveSecondsOfItsOwn) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 10), kStart - 90'000);
+  EXPECT_THAT(live.FlagsOf(RunningJob(2), kStart + 4000), IsEmpty());
+  EXPECT_THAT(live.FlagsOf(RunningJob(2), kStart + 5001), ElementsAre("UNREACHABLE"));
+}
+
+TEST(LiveJobsTest, WaitingJobIsNeverUnreachable) {
+  LiveJobs live;
+  Job job = RunningJob();
+  job.set_state(stillhouse::v1::JOB_RECOVERING);
+  EXPECT_THAT(live.FlagsOf(job, kStart + 600'000), IsEmpty());
+}
+
+TEST(LiveJobsTest, AdoptedJobIsReconcilingUntilHeard) {
+  LiveJobs live;
+  const UnixMs restart = kStart + 3'600'000;
+  live.Restarted({3}, restart);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 1000), ElementsAre("RECONCILING"));
+  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 6000), ElementsAre("RECONCILING", "UNREACHABLE"));
+  live.Heard(ReportOf(812, 10), restart + 7000);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 8000), IsEmpty());
+}
+
+TEST(LiveJobsTest, StorageTroubleIsAFlagOfTheJobOrOfAll) {
+  LiveJobs live;
+  AgentReport report = ReportOf(1, 10);
+  report.set_storage_trouble("no space left");
+  live.Heard(report, kStart);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart), ElementsAre("DEGRADED_STORAGE"));
+  live.Heard(ReportOf(2, 11), kStart + 1000);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 1000), IsEmpty());
+  live.SetStorageTrouble("journal: no space left");
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 1000), ElementsAre("DEGRADED_STORAGE"));
+}
+
+TEST(LiveJobsTest, EndedJobHasNoFlags) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 10), kStart);
+  live.SetStorageTrouble("journal: no space left");
+  Job job = RunningJob();
+  job.set_state(stillhouse::v1::JOB_FAILED);
+  EXPECT_THAT(live.FlagsOf(job, kStart + 600'000), IsEmpty());
+}
+
+TEST(LiveJobsTest, CurvesOfEndedJobsStayForAWhile) {
+  LiveJobs live;
+  for (std::uint64_t job = 1; job <= LiveJobs::kEndedKept + 1; ++job) {
+    AgentReport report = ReportOf(1, 10);
+    report.set_job(job);
+    live.Heard(report, kStart);
+    live.Ended(job);
+    live.Ended(job);
+  }
+  EXPECT_EQ(live.Find(1), nullptr);
+  EXPECT_NE(live.Find(2), nullptr);
+}
+
+TEST(LiveJobsTest, GoodputIsOfTheGangAndOfAllAttempts) {
+  LiveJobs live;
+  AgentReport first = ReportOf(1, 10, 1);
+  *first.mutable_phase_seconds() = {};
+  (*first.mutable_phase_seconds())["compute"] = 20;
+  (*first.mutable_phase_seconds())["restore"] = 4;
+  live.Heard(first, kStart - 30'000);
+  AgentReport second = ReportOf(1, 10, 2);
+  (*second.mutable_phase_seconds())["compute"] = 10;
+  (*second.mutable_phase_seconds())["optimizer"] = 2;
+  (*second.mutable_phase_seconds())["snapshot"] = 1;
+  (*second.mutable_phase_seconds())["checkpoint"] = 3;
+  (*second.mutable_phase_seconds())["reduce"] = 6;
+  (*second.mutable_phase_seconds())["shutdown"] = 2;
+  live.Heard(second, kStart + 12'000);
+  const Goodput goodput = live.GoodputOf(RunningJob(2), kStart + 12'000);
+  EXPECT_DOUBLE_EQ(goodput.compute, 16);
+  EXPECT_DOUBLE_EQ(goodput.recovery, 2);
+  EXPECT_DOUBLE_EQ(goodput.checkpoint, 2);
+  EXPECT_DOUBLE_EQ(goodput.reduce, 3);
+  EXPECT_DOUBLE_EQ(goodput.other, 1);
+  // A minute from submission to the second attempt, of which the first one ran twelve seconds.
+  EXPECT_DOUBLE_EQ(goodput.queue, 48);
+}
+
+TEST(LiveJobsTest, QueueOfAnAttemptWhoseForerunnersNobodyHeardIsNotGuessed) {
+  LiveJobs live;
+  live.Heard(ReportOf(1, 10, 2), kStart);
+  EXPECT_DOUBLE_EQ(live.GoodputOf(RunningJob(2), kStart + 1000).queue, 0);
+  Job job = RunningJob(2);
+  job.set_state(stillhouse::v1::JOB_PENDING);
+  job.set_since_ms(kStart + 500);
+  EXPECT_DOUBLE_EQ(live.GoodputOf(job, kStart + 1000).queue, 0.5);
+}
+
+TEST(LiveJobsTest, JobThatNeverRanHasOnlyWaited) {
+  Job job = RunningJob(0);
+  job.set_state(stillhouse::v1::JOB_PENDING);
+  job.set_started_ms(0);
+  EXPECT_DOUBLE_EQ(LiveJobs().GoodputOf(job, kStart).queue, 60);
+}
+
+TEST(CurveTest, StaysBoundedAndKeepsBothEnds) {
+  Curve curve;
+  for (std::uint64_t step = 0; step < 100'000; ++step) {
+    curve.Add({.step = step, .loss = 1.0});
+    ASSERT_LE(curve.points().size(), Curve::kPoints);
+  }
+  const auto points = curve.points();
+  EXPECT_GE(points.size(), Curve::kPoints / 2 - 1);
+  EXPECT_EQ(points.front().step, 0u);
+  EXPECT_EQ(points.back().step, 99'999u);
+  for (std::size_t i = 2; i + 1 < points.size(); ++i) {
+    ASSERT_EQ(points[i].step - points[i - 1].step, points[1].step - points[0].step);
+  }
+}
+
+TEST(CurveTest, StepsDoneAgainReplaceThoseOfBefore) {
+  Curve curve;
+  for (std::uint64_t step = 0; step <= 20; ++step) curve.Add({.step = step, .loss = 1.0});
+  curve.Add({.step = 11, .loss = 2.0});
+  curve.Add({.step = 12, .loss = 2.0});
+  const auto points = curve.points();
+  ASSERT_EQ(points.size(), 13u);
+  EXPECT_EQ(points[10].loss, 1.0);
+  EXPECT_EQ(points[11].loss, 2.0);
+}
+
+TEST(StragglersTest, GangInStepHasNone) {
+  EXPECT_THAT(Stragglers({Rank(0, "compute", 17, 1), Rank(1, "reduce", 17, 2), Rank(2, "compute", 16, 1)}), IsEmpty());
+}
+
+TEST(StragglersTest, RankTwoStepsBehind) {
+  EXPECT_THAT(Stragglers({Rank(0, "compute", 17, 1), Rank(1, "compute", 15, 1)}), ElementsAre(1));
+}
+
+TEST(StragglersTest, RankWithoutASignOfProgressWhileOthersWork) {
+  EXPECT_THAT(Stragglers({Rank(0, "piece", 0, 0.5), Rank(1, "piece", 0, 9), Rank(2, "piece", 0, 0.7)}), ElementsAre(1));
+  EXPECT_THAT(Stragglers({Rank(0, "piece", 0, 0.5), Rank(1, "stage", 0, 9), Rank(2, "piece", 0, 0.7)}), IsEmpty())
+      << "it waits for work";
+}
+
+TEST(StragglersTest, RankThatTheOthersWaitFor) {
+  EXPECT_THAT(Stragglers({Rank(0, "reduce", 17, 8), Rank(1, "compute", 17, 0.1), Rank(2, "reduce", 17, 9)}),
+              ElementsAre(1));
+  EXPECT_THAT(Stragglers({Rank(0, "reduce", 17, 8), Rank(1, "vote", 17, 9)}), IsEmpty());
+}
+
+TEST(StragglersTest, AllStuckAlikeIsNoStraggler) {
+  EXPECT_THAT(Stragglers({Rank(0, "compute", 17, 50), Rank(1, "compute", 17, 51)}), IsEmpty());
+  EXPECT_THAT(Stragglers({Rank(0, "start", 0, 50), Rank(1, "start", 0, 2)}), IsEmpty());
+}
+
+}  // namespace
+}  // namespace still::coordinator

@@ -1,0 +1,104 @@
+// A small corpus of a dump and books, built in one piece or in many.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "common/storage/files.h"
+#include "shards/corpus/build.h"
+#include "shards/corpus/corpus_build.h"
+#include "tests/shards/text/text_fixture.h"
+#include "tests/testing/status_matchers.h"
+
+namespace still::shards {
+
+class CorpusBuildFixture : public TextFixture {
+ protected:
+  static constexpr PieceBytes kSmall = {.of_dump = 2000, .of_books = 300};
+
+  void SetUp() override {
+    options_.vocab = Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\n.\n");
+    options_.max_sequence_tokens = 8;
+    options_.min_sequence_tokens = 5;
+    options_.sequences_per_shard = 7;
+    options_.heldout_percent = 30;
+    std::string pages;
+    for (int i = 0; i < 60; ++i) {
+      std::string text;
+      for (int bit = 0; bit < 6 + i % 5; ++bit) text += (i % 50 >> bit % 6 & 1) != 0 ? "one " : "two three ";
+      pages += PageXml(i + 1, "four", text, i % 7 == 3 ? "<redirect title=\"one\" />" : "");
+    }
+    options_.wikipedia = {Write("w.xml.bz2", CompressedInStreams(DumpXml(pages), 1700)),
+                          Write("v.xml.bz2", Compressed(DumpXml(pages.substr(0, pages.find("<page>", 5000)))))};
+    for (int i = 0; i < 12; ++i) {
+      std::string text = i % 5 == 2 ? "one two three four" : "two ";
+      for (int word = 0; word < i % 9 * 5; ++word) text += word % (i + 2) == 0 ? "three " : "four one ";
+      options_.books.push_back(Write("books/" + std::to_string(100 + i) + ".txt", text));
+    }
+    inputs_ = ReadCorpusInputs(options_).value();
+  }
+
+  CorpusBuild Open(const std::string& root, const PieceBytes& piece_bytes = kSmall) {
+    return CorpusBuild::Open(options_, inputs_, Artifacts(root), piece_bytes).value();
+  }
+  static Result<std::string> Make(CorpusBuild& build, CorpusPass pass, std::uint32_t task) {
+    std::string computed;
+    return build.Make(
+        pass, task, [](const CorpusProgress&) { return Ok(); }, &computed);
+  }
+  // The pass, in an order of its own.
+  static Status MakeAll(CorpusBuild& build, CorpusPass pass) {
+    STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build.Tasks(pass));
+    for (std::uint32_t task = tasks; task-- > 0;) {
+      const auto made = build.MadeDigest(pass, task);
+      if (made.ok()) continue;
+      if (made.status().code() != Code::kNotFound) return made.status();
+      STILL_RETURN_IF_ERROR(Make(build, pass, task).status());
+    }
+    return Ok();
+  }
+  static Status MakeAll(CorpusBuild& build) {
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+      STILL_RETURN_IF_ERROR(MakeAll(build, pass));
+    }
+    return build.Commit({});
+  }
+
+  ArtifactStore Artifacts(const std::string& root) const { return ArtifactStore(directory_ + "/" + root); }
+  std::string CorpusPath(const std::string& root) const {
+    return Artifacts(root).PathOf("corpus", inputs_.identity.Digest());
+  }
+  std::string PiecePath(const std::string& root, const std::string& name) const {
+    return CorpusPath(root) + ".pieces/" + name;
+  }
+  // Contents of every file of the corpus but summary.json, which holds the seconds it took.
+  std::map<std::string, std::string> Bytes(const std::string& root) const {
+    std::map<std::string, std::string> files;
+    for (const std::string& path : *ListFilesRecursively(CorpusPath(root))) {
+      if (!path.ends_with("summary.json")) files[path.substr(CorpusPath(root).size())] = *ReadFile(path);
+    }
+    return files;
+  }
+  // As one process makes it, in pieces of the usual size: one a dump, one for the books.
+  const std::map<std::string, std::string>& Expected() {
+    if (expected_.empty()) {
+      EXPECT_OK(BuildCorpus(options_, inputs_, Artifacts("expected"),
+                            [](const CorpusProgress&, std::uint64_t) { return Ok(); }));
+      expected_ = Bytes("expected");
+    }
+    return expected_;
+  }
+  Summary SummaryOf(const std::string& root) const {
+    Summary summary = ReadSummary(CorpusPath(root)).value();
+    summary.erase("seconds");
+    return summary;
+  }
+
+  CorpusOptions options_;
+  CorpusInputs inputs_;
+
+ private:
+  std::map<std::string, std::string> expected_;
+};
+
+}  // namespace still::shards

@@ -1,0 +1,316 @@
+// Several processes at one corpus: they make the same task, die over it, differ, and commit at once.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "common/faults/fault_point.h"
+#include "common/host_name.h"
+#include "tests/shards/corpus/corpus_build_fixture.h"
+
+namespace still::shards {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::StatusIs;
+
+class CorpusBuildRaceTest : public CorpusBuildFixture {
+ protected:
+  // What a process of its own does and how it ended, as waitpid says.
+  template <typename Action>
+  static pid_t Fork(const Action& action) {
+    const pid_t child = fork();
+    if (child == 0) _exit(action() ? 0 : 1);
+    return child;
+  }
+  static int Wait(pid_t child) {
+    int status = -1;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return status;
+  }
+  std::vector<std::string> Entries() const { return ListDirectory(Artifacts("a").root() + "/corpus").value(); }
+  // The only one.
+  std::string Building() const {
+    std::string building;
+    for (const std::string& name : Entries()) {
+      if (!name.ends_with(".building")) continue;
+      EXPECT_TRUE(building.empty()) << building << ", " << name;
+      building = name;
+    }
+    return building;
+  }
+  std::string digest() const { return inputs_.identity.Digest(); }
+
+  // Books of the same sizes with other words: what a process with broken memory might have read.
+  void SpoilBook(int number) {
+    const std::string name = "books/" + std::to_string(number) + ".txt";
+    std::string text = *ReadFile(directory_ + "/" + name);
+    const std::string good = text;
+    text.replace(text.rfind("one"), 3, "two");
+    Write(name, text);
+    spoiled_[name] = good;
+  }
+  void MendBooks() {
+    for (const auto& [name, text] : spoiled_) Write(name, text);
+  }
+  // The task with book 111 in it.
+  static std::uint32_t LastPiece(const CorpusBuild& build) { return *build.Tasks(CorpusPass::kTokenise) - 1; }
+
+  std::map<std::string, std::string> spoiled_;
+};
+
+TEST_F(CorpusBuildRaceTest, TheFirstToMakeATaskWinsAndTheSecondIsTheSame) {
+  CorpusBuild build = Open("a");
+  CorpusBuild other = Open("a");
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    ASSERT_OK(MakeAll(build, pass));
+    for (std::uint32_t task = 0; task < *build.Tasks(pass); ++task) {
+      ASSERT_OK_AND_ASSIGN(const std::string second, Make(other, pass, task));
+      EXPECT_EQ(second, *build.MadeDigest(pass, task));
+    }
+  }
+  ASSERT_OK(build.Commit({}));
+  EXPECT_EQ(Bytes("a"), Expected());
+  // Who is late finds the shards, and nothing to make others from.
+  EXPECT_EQ(*other.MadeDigest(CorpusPass::kCopy, 0), *build.MadeDigest(CorpusPass::kCopy, 0));
+  EXPECT_THAT(other.MadeDigest(CorpusPass::kTokenise, 0), StatusIs(Code::kNotFound));
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    EXPECT_THAT(Make(other, pass, 0), StatusIs(Code::kAlreadyExists));
+  }
+  EXPECT_THAT(Entries(), ElementsAre(digest()));
+}
+
+TEST_F(CorpusBuildRaceTest, ProcessesThatBuildAllOfItAtOnceMakeOneCorpus) {
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    std::vector<pid_t> children;
+    for (int i = 0; i < 4; ++i) {
+      children.push_back(Fork([&] {
+        CorpusBuild build = Open("a");
+        return MakeAll(build).ok() || build.Committed();
+      }));
+    }
+    for (const pid_t child : children) EXPECT_EQ(Wait(child), 0);
+    EXPECT_EQ(Bytes("a"), Expected());
+    CorpusBuild afterwards = Open("a");
+    EXPECT_THAT(Entries(), ElementsAre(digest()));
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, ASecondExecutionThatDiffersIsDataLossAndSaysBothDigests) {
+  CorpusBuild build = Open("a");
+  const std::uint32_t piece = LastPiece(build);
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  const std::string standing = *build.MadeDigest(CorpusPass::kTokenise, piece);
+  SpoilBook(111);
+  std::string computed;
+  EXPECT_THAT(build.Make(
+                  CorpusPass::kTokenise, piece, [](const CorpusProgress&) { return Ok(); }, &computed),
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr(standing), HasSubstr("computed here as"))));
+  EXPECT_NE(computed, standing);
+  EXPECT_EQ(*build.MadeDigest(CorpusPass::kTokenise, piece), standing) << "the first one stays";
+}
+
+TEST_F(CorpusBuildRaceTest, ADisputedPieceIsMadeAnewAndWithItWhatWasMadeOfIt) {
+  CorpusBuild build = Open("a");
+  const std::uint32_t piece = LastPiece(build);
+  SpoilBook(111);
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  ASSERT_OK(MakeAll(build, CorpusPass::kCopy));
+  MendBooks();
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, piece));
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, piece)) << "said twice";
+  EXPECT_THAT(Entries(), Contains(digest() + ".piece-00" + std::to_string(1000 + piece).substr(1) + ".bad"));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kTokenise, piece), StatusIs(Code::kNotFound));
+  EXPECT_OK(build.MadeDigest(CorpusPass::kTokenise, 0));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kDeal, 0), StatusIs(Code::kNotFound));
+  EXPECT_THAT(build.Tasks(CorpusPass::kCopy), StatusIs(Code::kNotFound));
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
+TEST_F(CorpusBuildRaceTest, AShardThatIsCopiedByAnOldDealIsInNoArtifact) {
+  CorpusBuild slow = Open("a");
+  SpoilBook(111);
+  ASSERT_OK(MakeAll(slow, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(slow, CorpusPass::kDeal));
+  ASSERT_OK(MakeAll(slow, CorpusPass::kCopy));
+  CorpusBuild build = Open("a");
+  const std::string old_building = Building();
+  std::map<std::string, std::string> old;
+  for (const std::string& path : *ListFilesRecursively(Artifacts("a").root() + "/corpus/" + old_building)) {
+    old[path] = *ReadFile(path);
+  }
+  MendBooks();
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, LastPiece(build)));
+  EXPECT_EQ(Building(), "");
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  // By a rank that has the old deal still.
+  for (const auto& [path, bytes] : old) Write(path.substr(directory_.size() + 1), bytes);
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 0), StatusIs(Code::kNotFound)) << "of another deal";
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+  EXPECT_EQ(Building(), "") << "goes with the commit";
+}
+
+TEST_F(CorpusBuildRaceTest, AShardThatIsSetAsideDuringTheCommitIsNotInTheArtifact) {
+  CorpusBuild build = Open("a");
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    ASSERT_OK(MakeAll(build, pass));
+  }
+  // After the commit has looked at the shards.
+  const pid_t committer =
+      Fork([&] { return ArmFaults("*:*:corpus.commit:delay1000").ok() && build.Commit({}).code() == Code::kNotFound; });
+  const std::string summary = Artifacts("a").root() + "/corpus/" + Building() + "/summary.json";
+  while (!Exists(summary)) usleep(1000);
+  ASSERT_OK(build.Quarantine(CorpusPass::kCopy, 1));
+  EXPECT_EQ(Wait(committer), 0);
+  EXPECT_FALSE(build.Committed());
+  EXPECT_OK(build.MadeDigest(CorpusPass::kCopy, 0)) << "under construction again";
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
+TEST_F(CorpusBuildRaceTest, ADisputedDealOrShardIsMadeAnew) {
+  CorpusBuild build = Open("a");
+  ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  ASSERT_OK(MakeAll(build, CorpusPass::kCopy));
+  ASSERT_OK(build.Quarantine(CorpusPass::kCopy, 1));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 1), StatusIs(Code::kNotFound));
+  EXPECT_OK(build.MadeDigest(CorpusPass::kCopy, 0));
+  ASSERT_OK(build.Quarantine(CorpusPass::kDeal, 0));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kDeal, 0), StatusIs(Code::kNotFound));
+  ASSERT_OK(build.Quarantine(CorpusPass::kCopy, 0)) << "not there any more";
+  ASSERT_OK(MakeAll(build, CorpusPass::kDeal));
+  EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 0), StatusIs(Code::kNotFound));
+  ASSERT_OK(MakeAll(build));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
+TEST_F(CorpusBuildRaceTest, AnArtifactWithADisputedResultIsNoneUntilThatIsMadeAnew) {
+  for (const CorpusPass pass : {CorpusPass::kCopy, CorpusPass::kDeal, CorpusPass::kTokenise}) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    CorpusBuild build = Open("a");
+    ASSERT_OK(MakeAll(build));
+    ASSERT_OK(build.Quarantine(pass, 0));
+    EXPECT_FALSE(build.Committed());
+    EXPECT_THAT(build.MadeDigest(CorpusPass::kTokenise, 0), StatusIs(Code::kNotFound));
+    ASSERT_OK(build.Quarantine(pass, 0)) << "said twice";
+    ASSERT_OK(MakeAll(build));
+    EXPECT_TRUE(build.Committed());
+    EXPECT_EQ(Bytes("a"), Expected());
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, KilledAnywhereItGoesOnAndMakesNothingTwice) {
+  ASSERT_FALSE(Expected().empty());
+  for (const char* fault :
+       {"*:1:corpus.piece:kill", "*:4:corpus.piece:kill", "*:1:corpus.deal:kill", "*:1:corpus.shard.commit:kill",
+        "*:2:corpus.shard.commit:kill", "*:1:corpus.shard:kill", "*:3:corpus.shard:kill", "*:1:corpus.commit:kill",
+        "*:2:write:kill", "*:3:rename:kill", "*:12:rename:kill", "*:20:rename:kill"}) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    const int status = Wait(Fork([&] {
+      CorpusBuild build = Open("a");
+      return ArmFaults(fault).ok() && MakeAll(build).ok();
+    }));
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << fault;
+    EXPECT_FALSE(Exists(CorpusPath("a"))) << fault;
+    std::map<std::string, std::filesystem::file_time_type> made;
+    for (const std::string& name : Entries()) {
+      if (!name.ends_with(".pieces") && !name.ends_with(".building")) continue;
+      for (const std::string& path : *ListFilesRecursively(Artifacts("a").root() + "/corpus/" + name)) {
+        made[path] = std::filesystem::last_write_time(path);
+      }
+    }
+    CorpusBuild build = Open("a");
+    for (const std::string& name : Entries()) EXPECT_THAT(name, Not(HasSubstr(".tmp-"))) << fault;
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+      ASSERT_OK(MakeAll(build, pass)) << fault;
+    }
+    for (const auto& [path, time] : made) EXPECT_EQ(std::filesystem::last_write_time(path), time) << fault << path;
+    ASSERT_OK(build.Commit({})) << fault;
+    EXPECT_EQ(Bytes("a"), Expected()) << fault;
+    EXPECT_THAT(Entries(), ElementsAre(digest())) << fault;
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, AnErrorAtAFaultPointIsReturned) {
+  for (const char* point : {"corpus.piece", "corpus.deal", "corpus.shard.commit", "corpus.shard", "corpus.commit"}) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    EXPECT_EQ(Wait(Fork([&] {
+                CorpusBuild build = Open("a");
+                return ArmFaults(std::string("*:1:") + point + ":error").ok() &&
+                       MakeAll(build).code() == Code::kInternal;
+              })),
+              0)
+        << point;
+  }
+}
+
+TEST_F(CorpusBuildRaceTest, LeftoversOfThisHostsDeadProcessesGoAndThoseOfOthersStay) {
+  const pid_t dead = Fork([] { return true; });
+  EXPECT_EQ(Wait(dead), 0);
+  const auto leave = [&](const std::string& name) { Write("a/corpus/" + digest() + name, "half"); };
+  leave(fmt::format(".piece-00000.tmp-{}-{}", HostName(), dead));
+  leave(fmt::format(".piece-00000.tmp-{}-{}", HostName(), getpid()));
+  leave(fmt::format(".piece-00000.tmp-elsewhere-{}", dead));
+  leave(fmt::format(".0123456789abcdef.building/manifest.json.tmp-{}-{}", HostName(), dead));
+  CorpusBuild build = Open("a");
+  EXPECT_THAT(Entries(),
+              ::testing::UnorderedElementsAre(digest() + ".0123456789abcdef.building", digest() + ".pieces",
+                                              fmt::format("{}.piece-00000.tmp-{}-{}", digest(), HostName(), getpid()),
+                                              fmt::format("{}.piece-00000.tmp-elsewhere-{}", digest(), dead)));
+  EXPECT_THAT(*ListDirectory(CorpusPath("a") + ".0123456789abcdef.building"), ElementsAre());
+}
+
+TEST_F(CorpusBuildRaceTest, WhatIsLeftOfThePiecesGoesWhenTheArtifactStands) {
+  CorpusBuild build = Open("a");
+  ASSERT_OK(MakeAll(build));
+  Write("a/corpus/" + digest() + ".pieces/piece-00003", "of a process that was killed before it had removed all");
+  ASSERT_OK(MakeDirectories(CorpusPath("a") + ".0123456789abcdef.building"));
+  CorpusBuild again = Open("a");
+  EXPECT_TRUE(again.Committed());
+  EXPECT_THAT(Entries(), ElementsAre(digest()));
+  EXPECT_EQ(*again.Tasks(CorpusPass::kCopy), *build.Tasks(CorpusPass::kCopy));
+  EXPECT_OK(again.MadeDigest(CorpusPass::kCopy, 0));
+}
+
+TEST_F(CorpusBuildRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifact) {
+  CorpusBuild build = Open("a");
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    ASSERT_OK(MakeAll(build, pass));
+  }
+  Write("a/corpus/" + Building() + "/summary.json.tmp-elsewhere-12", "half");
+  ASSERT_OK(build.Commit({}));
+  EXPECT_EQ(Bytes("a"), Expected());
+}
+
+// Two that are told to put it together, because the first one was thought dead.
+TEST_F(CorpusBuildRaceTest, CommittedTwiceAtOnceIsOneArtifact) {
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_OK(RemoveAll(Artifacts("a").root()));
+    CorpusBuild build = Open("a");
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+      ASSERT_OK(MakeAll(build, pass));
+    }
+    const pid_t child = Fork([&] { return build.Commit({}).ok(); });
+    EXPECT_OK(build.Commit({}));
+    EXPECT_EQ(Wait(child), 0);
+    CorpusBuild afterwards = Open("a");
+    EXPECT_THAT(Entries(), ElementsAre(digest()));
+    EXPECT_EQ(Bytes("a"), Expected());
+  }
+}
+
+}  // namespace
+}  // namespace still::shards

@@ -1,0 +1,90 @@
+// Small shards and corpora for tests, made by formula.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/digest.h"
+#include "common/random.h"
+#include "common/storage/files.h"
+#include "shards/corpus/corpus_manifest.h"
+#include "shards/corpus/shard_writer.h"
+
+namespace still::shards {
+
+inline constexpr std::uint32_t kTestVocabulary = 1000;
+
+inline SpecialTokens TestSpecials() {
+  return {.pad = 0, .unknown = 100, .classify = 101, .separator = 102, .mask = 103};
+}
+
+inline ShardInfo TestInfo(Split split, std::uint32_t shard) {
+  return {.corpus_fingerprint = "0123456789abcdef",
+          .tokenizer_fingerprint = "fedcba9876543210",
+          .shard = shard,
+          .split = split,
+          .vocabulary_size = kTestVocabulary,
+          .special = TestSpecials()};
+}
+
+inline DocumentInfo TestDocument(std::uint64_t number) {
+  return {.source = number % 2 == 0 ? "a-book.txt" : "dump-1.xml.bz2",
+          .byte_offset = number * 1000,
+          .page_id = number * 11,
+          .sha1 = Sha1Of(std::to_string(number))};
+}
+
+// [CLS] ... [SEP] of ordinary tokens, the small ids frequent.
+inline std::vector<TokenId> TestSequence(std::uint64_t seed, std::size_t length) {
+  KeyedRandom random(MixKey({seed, length}));
+  std::vector<TokenId> tokens(length);
+  for (TokenId& token : tokens) {
+    const double u = random.NextUnit();
+    token = static_cast<TokenId>(104 + static_cast<std::uint32_t>(u * u * u * (kTestVocabulary - 104)));
+  }
+  tokens.front() = TestSpecials().classify;
+  tokens.back() = TestSpecials().separator;
+  return tokens;
+}
+
+// A test with a fresh directory.
+class CorpusFixture : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "still-shards-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  static void FlipByte(const std::string& path, std::size_t at) {
+    auto bytes = ReadFile(path);
+    ASSERT_TRUE(bytes.ok());
+    ASSERT_LT(at, bytes->size());
+    (*bytes)[at] = static_cast<char>((*bytes)[at] ^ 0x10);
+    ASSERT_TRUE(WriteFileAtomically(path, *bytes).ok());
+  }
+
+  // Adds a shard of `sequences` sequences, numbered from `first`, to `manifest`.
+  void AddShard(Split split, std::uint32_t shard, std::uint64_t first, std::uint64_t sequences,
+                CorpusManifest* manifest) {
+    const std::string name = ShardName(split, shard);
+    auto writer = ShardWriter::Create(JoinPath(directory_, name), TestInfo(split, shard));
+    ASSERT_TRUE(writer.ok()) << writer.status().ToString();
+    ASSERT_TRUE((*writer)->BeginDocument(TestDocument(shard)).ok());
+    for (std::uint64_t i = first; i < first + sequences; ++i) {
+      ASSERT_TRUE((*writer)->AddSequence(TestSequence(i, 12 + i % 50)).ok());
+    }
+    const auto digest = (*writer)->Commit();
+    ASSERT_TRUE(digest.ok()) << digest.status().ToString();
+    manifest->shards.push_back({.name = name, .split = split, .sequences = sequences, .sha256 = Hex(*digest)});
+  }
+
+  std::string directory_;
+};
+
+}  // namespace still::shards

@@ -1,0 +1,86 @@
+#include "shards/text/books.h"
+
+#include <gmock/gmock.h>
+
+#include "common/beat.h"
+#include "common/digest.h"
+#include "tests/shards/text/text_fixture.h"
+
+namespace still::shards {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Text(std::string_view bytes) {
+  const auto text = BookText("book.txt", bytes);
+  return text.ok() ? *text : text.status().ToString();
+}
+
+TEST(BookTextTest, AnyLineEndGivesTheSameParagraphs) {
+  const std::string expected = "one two\nthree\n";
+  EXPECT_EQ(Text("one\ntwo\n\n\n  three  \n"), expected);
+  EXPECT_EQ(Text("one\r\ntwo\r\n\r\nthree"), expected);
+  EXPECT_EQ(Text("\xEF\xBB\xBFone\rtwo\r\rthree\r"), expected);
+  EXPECT_EQ(Text("\n \n"), "");
+  EXPECT_EQ(Text(""), "");
+}
+
+// Whoever watches a rank must see that a book of any size is being read.
+TEST(BookTextTest, EveryMebibyteOfEveryPassBeats) {
+  std::string book;
+  while (book.size() < std::size_t{8} << 20) book += "It was the best of times, it was the worst of times.\n";
+  int beats = 0;
+  const BeatListener listener([&] { ++beats; });
+  ASSERT_TRUE(BookText("book.txt", book).ok());
+  EXPECT_GE(beats, 2 * 7) << "it is checked to be UTF-8, and cut into lines";
+  beats = 0;
+  ASSERT_TRUE(BookText("book.txt", book + "caf\xE9").ok());
+  EXPECT_GE(beats, 3 * 7) << "and made UTF-8";
+  beats = 0;
+  Sha1Of(book);
+  EXPECT_GE(beats, 7);
+}
+
+TEST(BookTextTest, WhatIsNotUtf8IsWindows1252) {
+  EXPECT_EQ(Text("caf\xC3\xA9"), "café\n");
+  EXPECT_EQ(Text("caf\xE9 \x93quoted\x94 \x81"), "café “quoted”\n");
+}
+
+TEST(BookTextTest, GutenbergsOwnWordsGo) {
+  EXPECT_EQ(Text("licence\n\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\n\nbody\n\n*** END OF THIS PROJECT "
+                 "GUTENBERG EBOOK X ***\n\nlicence"),
+            "body\n");
+  EXPECT_EQ(Text("*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*\nbody\n\nEnd of Project Gutenberg's X"), "body\n");
+  EXPECT_EQ(Text("THE END OF THE FIRST BOOK.\n\nbody"), "THE END OF THE FIRST BOOK.\nbody\n");
+}
+
+TEST(BookTextTest, NulBytesAreNoText) {
+  EXPECT_EQ(Text(std::string_view("ab\0c", 4)),
+            "DATA_LOSS: book.txt: byte 2 is NUL: not a text file in UTF-8 or Windows-1252; convert or remove it");
+}
+
+class ListBooksTest : public TextFixture {};
+
+TEST_F(ListBooksTest, DirectoriesGiveTextFilesInOrderWithSourcesThatDoNotDependOnThePlace) {
+  Write("books/b.txt", "b");
+  Write("books/a/z.txt", "z");
+  Write("books/a/plain", "p");
+  Write("books/a/cover.jpg", "j");
+  const std::string file = Write("other.text", "o");
+  const auto books = ListBooks({directory_ + "/books", file});
+  ASSERT_TRUE(books.ok()) << books.status().ToString();
+  std::vector<std::string> sources;
+  for (const BookFile& book : *books) sources.push_back(book.source);
+  EXPECT_THAT(sources, ::testing::ElementsAre("books/a/plain", "books/a/z.txt", "books/b.txt", "other.text"));
+  EXPECT_EQ((*ListBooks({directory_ + "/books/"}))[0].source, "books/a/plain");
+}
+
+TEST_F(ListBooksTest, MissingOrEmptyPathsAreNotFound) {
+  EXPECT_EQ(ListBooks({directory_ + "/none"}).status().code(), Code::kNotFound);
+  const Status status = ListBooks({directory_}).status();
+  EXPECT_EQ(status.code(), Code::kNotFound);
+  EXPECT_THAT(status.message(), HasSubstr(directory_));
+}
+
+}  // namespace
+}  // namespace still::shards

@@ -1,0 +1,418 @@
+#include "worker/control/control_link.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/proto/control.pb.h"
+#include "common/rpc/rpc.h"
+
+namespace still::worker {
+namespace {
+
+namespace v1 = ::stillhouse::v1;
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kGeneration = 3;
+constexpr int kRank = 1;
+
+// A clock that stands still unless told.
+class StoppedClock final : public Clock {
+ public:
+  TimePoint Now() const override { return now_; }
+  UnixMs WallMs() const override { return 0; }
+  void SleepFor(milliseconds duration) override { now_ += duration; }
+
+ private:
+  TimePoint now_;
+};
+
+v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
+  v1::Envelope envelope;
+  envelope.mutable_lease_grant()->set_request(request);
+  envelope.mutable_lease_grant()->set_answer(v1::LEASE_ANSWER_SHARD);
+  envelope.mutable_lease_grant()->set_shard(shard);
+  envelope.mutable_lease_grant()->set_lease(100 + shard);
+  envelope.mutable_lease_grant()->set_round(2);
+  return envelope;
+}
+
+v1::Envelope Fenced(std::uint64_t current_generation) {
+  v1::Envelope envelope;
+  envelope.mutable_fenced()->set_current_generation(current_generation);
+  return envelope;
+}
+
+v1::Envelope Published(std::uint64_t step) {
+  v1::Envelope envelope;
+  envelope.mutable_checkpoint_published()->set_step(step);
+  return envelope;
+}
+
+v1::Envelope ShrinkTo(std::uint64_t generation, std::uint64_t request) {
+  v1::Envelope envelope;
+  envelope.mutable_shrink_reply()->set_request(request);
+  envelope.mutable_shrink_reply()->set_generation(generation);
+  return envelope;
+}
+
+v1::Envelope Answered(std::uint64_t request, v1::LeaseAnswer answer) {
+  v1::Envelope envelope;
+  envelope.mutable_lease_grant()->set_request(request);
+  envelope.mutable_lease_grant()->set_answer(answer);
+  envelope.mutable_lease_grant()->set_tokens(700);
+  return envelope;
+}
+
+class ControlLinkTest : public ::testing::Test {
+ protected:
+  using Answer = std::function<std::vector<v1::Envelope>(const v1::Envelope& said)>;
+
+  ControlLinkTest() : server_(*RpcServer::Bind("tcp://127.0.0.1:*")) {}
+  ~ControlLinkTest() override { EXPECT_FALSE(coordinator_.joinable()) << "a test ends with Heard()"; }
+
+  std::unique_ptr<ControlLink> Connect(const ControlLinkOptions& options = {}) {
+    return *ConnectControlLink(server_->endpoint(), kGeneration, kRank, options);
+  }
+
+  // Answers messages in a thread until a StageResult comes.
+  void Serve(Answer answer) {
+    coordinator_ = std::thread([this, answer = std::move(answer)] {
+      while (true) {
+        const Result<std::optional<RpcMessage>> message = server_->Receive(milliseconds(100));
+        if (!message.ok()) return;
+        if (!*message) continue;
+        v1::Envelope said;
+        if (!said.ParseFromString((*message)->payload)) return;
+        heard_.push_back(said);
+        peer_ = (*message)->peer;
+        if (said.has_stage_result()) return;
+        for (const v1::Envelope& reply : answer(said)) {
+          if (!server_->Send(peer_, reply.SerializeAsString()).ok()) return;
+        }
+      }
+    });
+  }
+
+  // Ends the link and returns everything the coordinator heard.
+  const std::vector<v1::Envelope>& Heard(ControlLink& link) {
+    link.ReportResult(Ok());
+    coordinator_.join();
+    return heard_;
+  }
+
+  // Polls until `holds`, for as long as a loaded machine may need.
+  static void PollUntil(ControlLink& link, const std::function<bool(const Status& polled)>& holds) {
+    for (int i = 0; i < 3000; ++i) {
+      if (holds(link.Poll())) return;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    ADD_FAILURE() << "what was waited for never came";
+  }
+
+  static int LeaseRequests(const std::vector<v1::Envelope>& heard, std::uint64_t request) {
+    int count = 0;
+    for (const v1::Envelope& said : heard)
+      count += said.has_lease_request() && said.lease_request().request() == request ? 1 : 0;
+    return count;
+  }
+
+  std::unique_ptr<RpcServer> server_;
+  std::thread coordinator_;
+  std::vector<v1::Envelope> heard_;  // read after the join
+  std::string peer_;
+};
+
+TEST_F(ControlLinkTest, ALostReplyIsAskedForAgainUnderTheSameNumber) {
+  int lost = 0;
+  Serve([&](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (lost++ == 0) return {};
+    return {Grant(said.lease_request().request(), 11)};
+  });
+  const auto link = Connect({.lease_resend_interval = milliseconds(20)});
+  const auto shard = link->NextShard();
+  ASSERT_TRUE(shard.ok()) << shard.status().ToString();
+  EXPECT_EQ(shard->shard, 11u);
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  EXPECT_GE(LeaseRequests(heard, 1), 2);
+  EXPECT_EQ(LeaseRequests(heard, 2), 0);
+}
+
+TEST_F(ControlLinkTest, AGrantThatComesTwiceIsOneShard) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    const std::uint64_t request = said.lease_request().request();
+    if (request == 3) return {Answered(3, v1::LEASE_ANSWER_DONE), Answered(3, v1::LEASE_ANSWER_DONE)};
+    const auto shard = static_cast<std::uint32_t>(10 + request);
+    return {Grant(request, shard), Grant(request, shard), Grant(request - 1, shard - 1)};
+  });
+  const auto link = Connect();
+  EXPECT_EQ(link->NextShard()->shard, 11u);
+  EXPECT_EQ(link->NextShard()->shard, 12u);
+  EXPECT_EQ(link->NextShard()->kind, ShardLease::Kind::kDone);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, ToldToWaitItAsksAgainUnderAnotherNumber) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    const std::uint64_t request = said.lease_request().request();
+    return {Answered(request, request < 4 ? v1::LEASE_ANSWER_WAIT : v1::LEASE_ANSWER_COMMIT)};
+  });
+  const auto link = Connect({.lease_pause = milliseconds(1)});
+  const auto lease = link->NextShard();
+  ASSERT_TRUE(lease.ok()) << lease.status().ToString();
+  EXPECT_EQ(lease->kind, ShardLease::Kind::kCommit);
+  EXPECT_EQ(lease->tokens, 700u);
+  EXPECT_EQ(LeaseRequests(Heard(*link), 4), 1);
+}
+
+TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsRoundAndLease) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (!said.has_lease_request()) return {};
+    return {Grant(said.lease_request().request(), 7)};
+  });
+  const auto link = Connect({.progress_interval = milliseconds(0)});
+  ASSERT_TRUE(link->NextShard().ok());
+  const auto lease = link->NextShard();
+  ASSERT_TRUE(lease.ok()) << lease.status().ToString();
+  EXPECT_EQ(lease->round, 2u);
+  link->ReportProgress({.done = 1, .total = 5});
+  link->ReportProgress({.done = 1, .total = 5});
+  ASSERT_TRUE(link->ShardDone({.round = lease->round,
+                               .shard = lease->shard,
+                               .digest = "abc",
+                               .found = true,
+                               .units = 5,
+                               .tokens = 9,
+                               .next_shards = 3})
+                  .ok());
+  ASSERT_TRUE(link->NextShard().ok());
+  link->ReportProgress({.done = 0, .total = 5});
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  ASSERT_EQ(heard.size(), 8u);
+  EXPECT_EQ(heard[2].progress().lease(), 107u);
+  EXPECT_EQ(heard[2].progress().signs(), 1u);
+  EXPECT_EQ(heard[3].progress().signs(), 2u) << "though no more is done";
+  const v1::ShardDone& done = heard[4].shard_done();
+  EXPECT_EQ(done.round(), 2u);
+  EXPECT_EQ(done.shard(), 7u);
+  EXPECT_EQ(done.lease(), 107u);
+  EXPECT_TRUE(done.found());
+  EXPECT_EQ(done.units(), 5u);
+  EXPECT_EQ(done.tokens(), 9u);
+  EXPECT_EQ(done.next_shards(), 3u);
+  EXPECT_EQ(heard[6].progress().signs(), 1u) << "of the next lease";
+}
+
+TEST_F(ControlLinkTest, AnAnswerOfAnotherVersionIsAnError) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    return {Answered(said.lease_request().request(), static_cast<v1::LeaseAnswer>(9))};
+  });
+  const auto link = Connect();
+  EXPECT_EQ(link->NextShard().status().code(), Code::kInternal);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, FencedIsAborted) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {Fenced(9)}; });
+  const auto link = Connect();
+  const Status status = link->NextShard().status();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("generation 3"));
+  EXPECT_THAT(status.message(), HasSubstr("generation 9"));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, ASilentCoordinatorIsUnavailableAndNamed) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect({.lease_resend_interval = milliseconds(10), .lease_deadline = milliseconds(50)});
+  const Status status = link->NextShard().status();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, PollHearsWhatWasPublishedAndKeepsTheNewest) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (!said.has_parts_written()) return {};
+    return {Published(200), Published(100), Published(200), Fenced(4)};
+  });
+  const auto link = Connect();
+  EXPECT_TRUE(link->Poll().ok());
+  EXPECT_EQ(link->PublishedStep(), std::nullopt);
+  ASSERT_TRUE(link->PartsWritten({}).ok());
+  PollUntil(*link, [](const Status& polled) { return !polled.ok(); });  // the last of the four
+  EXPECT_EQ(link->PublishedStep(), 200u);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, FencedOnceIsFencedForGood) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (said.has_progress()) return {Fenced(9)};
+    return {};
+  });
+  const auto link = Connect();
+  link->ReportProgress({.done = 1, .total = 2, .unit = "steps"});
+  PollUntil(*link, [](const Status& polled) { return !polled.ok(); });
+  const Status status = link->Poll();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("generation 9"));
+  EXPECT_EQ(link->RequestShrink(1, {0}).status().code(), Code::kAborted);
+  EXPECT_EQ(link->NextShard().status().code(), Code::kAborted);
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, BytesThatAreNoMessageArePassedOver) {
+  const auto link = Connect();
+  ASSERT_TRUE(link->ShardDone({.shard = 1, .digest = "abc"}).ok());
+  const auto first = server_->Receive(milliseconds(30'000));
+  ASSERT_TRUE(first.ok() && first->has_value());
+  ASSERT_TRUE(server_->Send((*first)->peer, "\xff\xff no Envelope").ok());
+  ASSERT_TRUE(server_->Send((*first)->peer, Published(7).SerializeAsString()).ok());
+  PollUntil(*link, [&](const Status& polled) { return polled.ok() && link->PublishedStep() == 7u; });
+  link->ReportResult(Ok());
+}
+
+TEST_F(ControlLinkTest, ALostShrinkRequestIsSentAgainUnderTheSameNumber) {
+  int lost = 0;
+  Serve([&](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    if (lost++ == 0) return {};
+    const std::uint64_t request = said.shrink_request().request();
+    return {ShrinkTo(99, request + 1), Published(12), ShrinkTo(4, request)};
+  });
+  const auto link = Connect({.shrink_resend_interval = milliseconds(20), .shrink_deadline = milliseconds(30'000)});
+  const auto generation = link->RequestShrink(17, {0, 2, 3});
+  ASSERT_TRUE(generation.ok()) << generation.status().ToString();
+  EXPECT_EQ(*generation, 4u);
+  EXPECT_EQ(link->PublishedStep(), 12u);  // said meanwhile
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  ASSERT_GE(heard.size(), 3u);  // twice the request, then the result
+  EXPECT_TRUE(heard[1].has_shrink_request());
+  EXPECT_EQ(heard[0].shrink_request().SerializeAsString(), heard[1].shrink_request().SerializeAsString());
+  EXPECT_EQ(heard[0].shrink_request().step(), 17u);
+  EXPECT_THAT(heard[0].shrink_request().survivors(), ::testing::ElementsAre(0, 2, 3));
+  EXPECT_EQ(heard[0].generation(), kGeneration);
+  EXPECT_EQ(heard.back().generation(), kGeneration) << "a link speaks as what its process was launched in";
+}
+
+TEST_F(ControlLinkTest, ARefusedShrinkIsAborted) {
+  Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
+    return {ShrinkTo(0, said.shrink_request().request())};
+  });
+  const auto link = Connect();
+  const Status status = link->RequestShrink(17, {1}).status();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("step 17"));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, AFencedShrinkIsAborted) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {Fenced(8)}; });
+  const auto link = Connect();
+  const Status status = link->RequestShrink(17, {1}).status();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.message(), HasSubstr("generation 8"));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, AnUnansweredShrinkIsUnavailable) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect({.shrink_resend_interval = milliseconds(10), .shrink_deadline = milliseconds(50)});
+  const Status status = link->RequestShrink(17, {1}).status();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
+  Heard(*link);
+}
+
+TEST_F(ControlLinkTest, WrittenPartsAreCarried) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect();
+  const WrittenParts written{
+      .info = {.step = 100, .seed = 56, .generation = 3, .identity = "d1", .audit_hash = 1ull << 63},
+      .parts = {{.file = PartFile(1), .size = 1ull << 40, .sha256 = "aa"},
+                {.file = PartFile(3), .size = 5, .sha256 = "bb"}},
+      .total_parts = 4,
+      .ranks = 2,
+      .state_digest = "cc"};
+  ASSERT_TRUE(link->PartsWritten(written).ok());
+  const std::vector<v1::Envelope>& heard = Heard(*link);
+  ASSERT_EQ(heard.size(), 2u);
+  const v1::PartsWritten& said = heard[0].parts_written();
+  const Result<CheckpointInfo> info = ParseInfo(said.info());
+  ASSERT_TRUE(info.ok()) << info.status().ToString();
+  EXPECT_EQ(*info, written.info);
+  ASSERT_EQ(said.parts_size(), 2);
+  EXPECT_EQ(said.parts(0).file(), PartFile(1));
+  EXPECT_EQ(said.parts(0).size(), 1ull << 40);
+  EXPECT_EQ(said.parts(1).sha256(), "bb");
+  EXPECT_EQ(said.total_parts(), 4u);
+  EXPECT_EQ(said.ranks(), 2u);
+  EXPECT_EQ(said.state_digest(), "cc");
+}
+
+TEST_F(ControlLinkTest, StorageTroubleIsSaidWhenItChanges) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect();
+  link->ReportStorageTrouble("");  // none yet: nothing to say
+  for (const char* message : {"disk full", "disk full", "disk full and slow", "", ""})
+    link->ReportStorageTrouble(message);
+  std::vector<std::string> said;
+  for (const v1::Envelope& envelope : Heard(*link)) {
+    if (envelope.has_storage_trouble()) said.push_back(envelope.storage_trouble().message());
+  }
+  EXPECT_THAT(said, ::testing::ElementsAre("disk full", "disk full and slow", ""));
+}
+
+TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastIsSent) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  StoppedClock clock;
+  const auto link = Connect({.progress_interval = milliseconds(100), .clock = &clock});
+  for (std::uint64_t done = 1; done <= 5; ++done) {
+    link->ReportProgress({.done = done, .total = 5, .unit = "steps", .values = {{"loss", 0.5}}});
+    clock.SleepFor(milliseconds(40));
+  }
+  link->ReportProgress({.done = 5, .total = 5, .values = {{"loss", 0.5}}});  // within the interval
+  std::vector<std::uint64_t> done;
+  for (const v1::Envelope& said : Heard(*link)) {
+    if (!said.has_progress()) continue;
+    done.push_back(said.progress().done());
+    EXPECT_EQ(said.progress().values().at("loss"), 0.5);
+  }
+  EXPECT_THAT(done, ::testing::ElementsAre(1, 4, 5));
+}
+
+TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
+  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
+  const auto link = Connect();
+  ASSERT_TRUE(link->ShardDone({.shard = 4, .digest = "abc"}).ok());
+  link->ReportResult(Error(Code::kDataLoss, "shard 4 is torn"));
+  coordinator_.join();
+  ASSERT_EQ(heard_.size(), 2u);
+  for (const v1::Envelope& said : heard_) {
+    EXPECT_EQ(said.generation(), kGeneration);
+    EXPECT_EQ(said.rank(), static_cast<std::uint32_t>(kRank));
+    EXPECT_NE(said.incarnation(), 0u);
+    EXPECT_EQ(said.incarnation(), heard_[0].incarnation());
+  }
+  EXPECT_EQ(heard_[0].shard_done().digest(), "abc");
+  EXPECT_EQ(heard_[1].stage_result().code(), static_cast<std::uint32_t>(Code::kDataLoss));
+  EXPECT_EQ(heard_[1].stage_result().message(), "shard 4 is torn");
+  EXPECT_THAT(peer_, ::testing::StartsWith("3.1."));
+}
+
+TEST_F(ControlLinkTest, KeysOpenAServerThatHasSome) {
+  const RpcKeyPair server = NewRpcKeyPair().value(), client = NewRpcKeyPair().value();
+  server_ = *RpcServer::Bind("tcp://127.0.0.1:*", RpcServerKeys{.own = server, .clients = {client.public_key}});
+  Serve([](const v1::Envelope&) { return std::vector<v1::Envelope>(); });
+  const auto link = Connect({.keys = RpcClientKeys{.server = server.public_key, .own = client}});
+  EXPECT_TRUE(Heard(*link).front().has_stage_result());
+}
+
+}  // namespace
+}  // namespace still::worker

@@ -1,0 +1,237 @@
+// The rank's side of divisible work, over an artifact and a link in memory.
+#include "worker/control/leased_work.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/beat.h"
+#include "tests/testing/status_matchers.h"
+
+namespace still::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::StatusIs;
+
+using Kind = ShardLease::Kind;
+
+std::string Text(ShardId id) { return fmt::format("{}/{}", id.round, id.shard); }
+
+// Grants what a test says, and remembers what is said.
+class ScriptedLink final : public ControlLink {
+ public:
+  explicit ScriptedLink(std::deque<ShardLease> leases) : leases_(std::move(leases)) {}
+
+  void ReportProgress(const StageProgress& progress) override { reports.push_back(progress); }
+  Result<ShardLease> NextShard() override {
+    on_request();
+    if (leases_.empty()) return Error(Code::kAborted, "fenced");
+    const ShardLease lease = leases_.front();
+    leases_.pop_front();
+    return lease;
+  }
+  Status ShardDone(const FinishedShard& shard) override {
+    finished.push_back(shard);
+    return Ok();
+  }
+  Status Poll() override { return Ok(); }
+  Status PartsWritten(const WrittenParts&) override { return Ok(); }
+  std::optional<std::uint64_t> PublishedStep() const override { return std::nullopt; }
+  Result<std::uint64_t> RequestShrink(std::uint64_t, const std::vector<int>&) override { return 0; }
+  void ReportStorageTrouble(const std::string&) override {}
+  void ReportResult(const Status& status) override { results.push_back(status); }
+
+  std::vector<StageProgress> reports;
+  std::vector<FinishedShard> finished;
+  std::vector<Status> results;
+  std::function<void()> on_request = [] {};
+
+ private:
+  std::deque<ShardLease> leases_;
+};
+
+// Two rounds; shards of the first one count 4 units each and its last one says how many follow.
+class ArtifactInMemory final : public DivisibleArtifact {
+ public:
+  std::uint64_t TotalUnits() const override { return 8; }
+  std::string Unit() const override { return "bytes"; }
+  Result<std::uint64_t> UnitsOf(ShardId id) const override {
+    if (id.round > 1) return Error(Code::kInternal, "no such round");
+    return id.round == 0 ? 4U : 0U;
+  }
+  Phase PhaseOf(ShardId id) const override { return id.round == 0 ? Phase::kPiece : Phase::kCopy; }
+  Result<std::string> MadeDigest(ShardId id) const override {
+    const auto found = made.find(Text(id));
+    if (found == made.end()) return Error(Code::kNotFound, "not made");
+    return found->second;
+  }
+  Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
+                           std::string* computed) override {
+    on_make();
+    on_progress({.units = 2, .tokens = 10, .values = {{"documents", 1}}});
+    for (int i = 0; i < beats; ++i) Beat();
+    on_progress({.units = 4, .tokens = 20, .values = {{"documents", 3}}});
+    if (!failure.ok()) return failure;
+    *computed = "digest of " + Text(id);
+    if (overtaken) return Error(Code::kAlreadyExists, "the artifact stands");
+    if (another_differs) return Error(Code::kDataLoss, "another one's stands there");
+    return *computed;
+  }
+  Result<std::uint32_t> NextShards(ShardId id) const override { return id.round == 0 && id.shard == 1 ? 5U : 0U; }
+  Status Quarantine(ShardId id) const override {
+    set_aside.push_back(Text(id));
+    return Ok();
+  }
+  Status Commit(const WorkMeasures& measures) const override {
+    on_make();
+    commits.push_back(measures);
+    return Ok();
+  }
+
+  std::map<std::string, std::string> made;
+  int beats = 0;  // of a shard
+  std::function<void()> on_make = [] {};
+  Status failure;
+  bool another_differs = false;
+  bool overtaken = false;
+  mutable std::vector<std::string> set_aside;
+  mutable std::vector<WorkMeasures> commits;
+};
+
+ShardLease Shard(std::uint32_t round, std::uint32_t shard) {
+  return {.kind = Kind::kShard, .round = round, .shard = shard};
+}
+
+TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
+  ScriptedLink link({Shard(0, 0), Shard(0, 1), {.kind = Kind::kCommit, .tokens = 700}});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  ASSERT_EQ(link.finished.size(), 2u);
+  EXPECT_EQ(link.finished[0].digest, "digest of 0/0");
+  EXPECT_FALSE(link.finished[0].found);
+  EXPECT_EQ(link.finished[0].units, 4u);
+  EXPECT_EQ(link.finished[0].tokens, 20u);
+  EXPECT_EQ(link.finished[0].next_shards, 0u);
+  EXPECT_EQ(link.finished[1].next_shards, 5u);
+  ASSERT_EQ(artifact.commits.size(), 1u);
+  EXPECT_GT(artifact.commits[0].tokens_per_second, 0);
+  ASSERT_EQ(link.results.size(), 1u) << "at once: the others wait for it";
+  EXPECT_OK(link.results[0]);
+}
+
+TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRankDid) {
+  ScriptedLink link({Shard(0, 0), Shard(0, 1), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  std::vector<std::string> reports;
+  for (const StageProgress& said : link.reports) {
+    const auto documents = said.values.find("documents");
+    reports.push_back(fmt::format("{}/{} {}, {} tokens, {} documents", said.done, said.total, said.unit, said.tokens,
+                                  documents == said.values.end() ? 0 : documents->second));
+  }
+  EXPECT_THAT(reports, ElementsAre("0/8 bytes, 0 tokens, 0 documents", "2/8 bytes, 10 tokens, 1 documents",
+                                   "4/8 bytes, 20 tokens, 3 documents", "2/8 bytes, 30 tokens, 4 documents",
+                                   "4/8 bytes, 40 tokens, 6 documents"));
+  EXPECT_THAT(link.results, IsEmpty()) << "that is the matter of who puts it together";
+}
+
+TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
+  ScriptedLink link({Shard(0, 0), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  artifact.beats = 2;
+  ProgressWords shared;
+  ProgressWriter words(&shared);
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  std::vector<std::uint64_t> done;
+  for (const StageProgress& said : link.reports) done.push_back(said.done);
+  EXPECT_THAT(done, ElementsAre(0, 2, 2, 2, 4));
+  Beat();
+  EXPECT_EQ(link.reports.size(), 5u) << "outside of a shard nobody listens";
+}
+
+TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
+  ScriptedLink link({Shard(0, 0), Shard(1, 0), {.kind = Kind::kCommit}});
+  ArtifactInMemory artifact;
+  ProgressWords shared;
+  ProgressWriter words(&shared);
+  std::vector<Phase> phases;
+  const auto note = [&] { phases.push_back(static_cast<Phase>(shared.phase.load())); };
+  link.on_request = note;
+  artifact.on_make = note;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  EXPECT_THAT(phases,
+              ElementsAre(Phase::kStage, Phase::kPiece, Phase::kStage, Phase::kCopy, Phase::kStage, Phase::kCommit));
+}
+
+TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {
+  ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  artifact.made["0/1"] = "of an earlier launch";
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  ASSERT_EQ(link.finished.size(), 1u);
+  EXPECT_TRUE(link.finished[0].found);
+  EXPECT_EQ(link.finished[0].digest, "of an earlier launch");
+  EXPECT_EQ(link.finished[0].units, 4u);
+  EXPECT_EQ(link.finished[0].tokens, 0u);
+  EXPECT_EQ(link.finished[0].next_shards, 5u);
+}
+
+TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
+  ScriptedLink link({Shard(1, 3), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  artifact.another_differs = true;
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kDataLoss, "another one's stands there"));
+  EXPECT_THAT(artifact.set_aside, ElementsAre("1/3"));
+  ASSERT_EQ(link.finished.size(), 1u);
+  EXPECT_EQ(link.finished[0].round, 1u);
+  EXPECT_EQ(link.finished[0].digest, "digest of 1/3");
+}
+
+TEST(LeasedWorkTest, AResultThatComesWhenTheArtifactStandsIsSaidAllTheSame) {
+  ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  artifact.overtaken = true;
+  ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
+  ASSERT_EQ(link.finished.size(), 1u);
+  EXPECT_EQ(link.finished[0].digest, "digest of 0/1") << "for comparing";
+  EXPECT_EQ(link.finished[0].next_shards, 0u);
+
+  ScriptedLink other({Shard(0, 1), {.kind = Kind::kDone}});
+  artifact.failure = Error(Code::kAlreadyExists, "the artifact stands, and what it is made from has gone");
+  ASSERT_OK(RunLeasedWork("corpus", artifact, other, words));
+  EXPECT_THAT(other.finished, IsEmpty()) << "there is nothing to say";
+}
+
+TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
+  ScriptedLink link({Shard(0, 0), {.kind = Kind::kDone}});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  artifact.failure = Error(Code::kDataLoss, "the dump is torn");
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kDataLoss, "the dump is torn"));
+  EXPECT_THAT(artifact.set_aside, IsEmpty());
+  EXPECT_THAT(link.finished, IsEmpty());
+}
+
+TEST(LeasedWorkTest, AShardThatDoesNotExistAndAFenceEndIt) {
+  ScriptedLink link({Shard(2, 0)});
+  ArtifactInMemory artifact;
+  ProgressWriter words;
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kInternal, "no such round"));
+  EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kAborted, "fenced"));
+}
+
+}  // namespace
+}  // namespace still::worker

@@ -1,0 +1,59 @@
+// A rank of a corpus, before its first lease.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/storage/files.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_directory.h"
+#include "worker/control/stages.h"
+
+namespace still::worker {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::StatusIs;
+
+// Counts who asks for work, and has none.
+class IdleLink final : public ControlLink {
+ public:
+  void ReportProgress(const StageProgress&) override {}
+  Result<ShardLease> NextShard() override {
+    ++asked;
+    return ShardLease{.kind = ShardLease::Kind::kDone};
+  }
+  Status ShardDone(const FinishedShard&) override { return Ok(); }
+  Status Poll() override { return Ok(); }
+  Status PartsWritten(const WrittenParts&) override { return Ok(); }
+  std::optional<std::uint64_t> PublishedStep() const override { return std::nullopt; }
+  Result<std::uint64_t> RequestShrink(std::uint64_t, const std::vector<int>&) override { return 0; }
+  void ReportStorageTrouble(const std::string&) override {}
+  void ReportResult(const Status&) override {}
+
+  int asked = 0;
+};
+
+TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
+  const testing::TempDirectory directory;
+  const std::string book = directory.path() + "/book.txt";
+  ASSERT_OK(WriteFileAtomically(book, "one two one two"));
+  const std::string vocab = directory.path() + "/vocab.txt";
+  ASSERT_OK(WriteFileAtomically(vocab, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\n"));
+  Task task;
+  task.artifacts_root = directory.path() + "/artifacts";
+  task.corpus_options.books = {book};
+  task.corpus_options.vocab = vocab;
+  const IdentityBuilder identity = shards::ReadCorpusInputs(task.corpus_options)->identity;
+  task.corpus = identity.Digest();
+  task.identity = identity.text();
+  IdleLink link;
+  ProgressWriter words;
+  const auto run = [&] { return RunCorpusStage(task, link, words); };
+  ASSERT_OK(run());
+  EXPECT_EQ(link.asked, 1);
+  ASSERT_OK(WriteFileAtomically(book, "one two one one")) << "of the same size";
+  EXPECT_THAT(run(), StatusIs(Code::kInvalidArgument, HasSubstr("see that all hosts have the same inputs")));
+  EXPECT_EQ(link.asked, 1);
+}
+
+}  // namespace
+}  // namespace still::worker

@@ -1,0 +1,260 @@
+#include "worker/control/control_link.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "common/log.h"
+#include "common/proto/control.pb.h"
+#include "common/rpc/rpc.h"
+#include "worker/guardian/incarnation.h"
+
+namespace still::worker {
+namespace {
+
+namespace v1 = ::stillhouse::v1;
+using std::chrono::milliseconds;
+
+v1::PartsWritten MessageOf(const WrittenParts& written) {
+  v1::PartsWritten message;
+  message.set_info(InfoJson(written.info));
+  for (const CheckpointPart& part : written.parts) {
+    v1::CheckpointPart& carried = *message.add_parts();
+    carried.set_file(part.file);
+    carried.set_size(part.size);
+    carried.set_sha256(part.sha256);
+  }
+  message.set_total_parts(written.total_parts);
+  message.set_ranks(written.ranks);
+  message.set_state_digest(written.state_digest);
+  return message;
+}
+
+class RpcControlLink final : public ControlLink {
+ public:
+  RpcControlLink(std::unique_ptr<RpcClient> client, std::string endpoint, std::uint64_t generation, int rank,
+                 const ControlLinkOptions& options)
+      : client_(std::move(client)),
+        endpoint_(std::move(endpoint)),
+        generation_(generation),
+        rank_(static_cast<std::uint32_t>(rank)),
+        options_(options) {}
+
+  void ReportProgress(const StageProgress& progress) override {
+    ++signs_;
+    const Clock::TimePoint now = options_.clock->Now();
+    const bool last = progress.total > 0 && progress.done == progress.total && last_done_ != progress.done;
+    if (!last && last_progress_ && now - *last_progress_ < options_.progress_interval) return;
+    last_progress_ = now;
+    last_done_ = progress.done;
+
+    v1::Envelope envelope;
+    v1::Progress& message = *envelope.mutable_progress();
+    message.set_done(progress.done);
+    message.set_total(progress.total);
+    message.set_unit(progress.unit);
+    message.set_tokens(progress.tokens);
+    message.set_lease(lease_);
+    message.set_signs(signs_);
+    for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
+    if (const Status sent = Send(&envelope); !sent.ok())
+      WarnOnce("progress is not shown from here on, the work goes on", sent);
+  }
+
+  Result<ShardLease> NextShard() override {
+    lease_ = 0;
+    signs_ = 0;
+    last_done_.reset();
+    while (true) {
+      STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant grant, AskForLease());
+      lease_ = grant.lease();
+      switch (grant.answer()) {
+        case v1::LEASE_ANSWER_SHARD:
+          return ShardLease{.kind = ShardLease::Kind::kShard, .round = grant.round(), .shard = grant.shard()};
+        case v1::LEASE_ANSWER_COMMIT: return ShardLease{.kind = ShardLease::Kind::kCommit, .tokens = grant.tokens()};
+        case v1::LEASE_ANSWER_DONE: return ShardLease{.kind = ShardLease::Kind::kDone};
+        case v1::LEASE_ANSWER_WAIT: options_.clock->SleepFor(options_.lease_pause); break;
+        default: return Error(Code::kInternal, "the coordinator at {} is of another version", endpoint_);
+      }
+    }
+  }
+
+  Status ShardDone(const FinishedShard& finished) override {
+    v1::Envelope envelope;
+    v1::ShardDone& message = *envelope.mutable_shard_done();
+    message.set_round(finished.round);
+    message.set_shard(finished.shard);
+    message.set_digest(finished.digest);
+    message.set_lease(lease_);
+    message.set_found(finished.found);
+    message.set_units(finished.units);
+    message.set_tokens(finished.tokens);
+    message.set_next_shards(finished.next_shards);
+    return Send(&envelope);
+  }
+
+  Status Poll() override {
+    while (fenced_.ok()) {
+      const Result<std::optional<v1::Envelope>> said = Receive(milliseconds::zero());
+      if (!said.ok()) {
+        WarnOnce("the coordinator is not heard from here on, the work goes on", said.status());
+        break;
+      }
+      if (!*said) break;
+    }
+    return fenced_;
+  }
+
+  Status PartsWritten(const WrittenParts& written) override {
+    v1::Envelope envelope;
+    *envelope.mutable_parts_written() = MessageOf(written);
+    return Send(&envelope);
+  }
+
+  std::optional<std::uint64_t> PublishedStep() const override { return published_step_; }
+
+  Result<std::uint64_t> RequestShrink(std::uint64_t step, const std::vector<int>& survivors) override {
+    v1::Envelope request;
+    const std::uint64_t number = ++last_request_;
+    v1::ShrinkRequest& message = *request.mutable_shrink_request();
+    message.set_request(number);
+    message.set_step(step);
+    for (const int rank : survivors) message.add_survivors(static_cast<std::uint32_t>(rank));
+    STILL_ASSIGN_OR_RETURN(
+        const std::optional<v1::Envelope> reply,
+        Ask(&request, options_.shrink_resend_interval, options_.shrink_deadline, [number](const v1::Envelope& said) {
+          return said.has_shrink_reply() && said.shrink_reply().request() == number;
+        }));
+    if (!reply)
+      return Error(Code::kUnavailable,
+                   "no answer from the coordinator at {} within {} s: {} survivors of step {} cannot go on without a "
+                   "new generation",
+                   endpoint_, std::chrono::duration<double>(options_.shrink_deadline).count(), survivors.size(), step);
+    if (reply->shrink_reply().generation() == 0)
+      return Error(Code::kAborted,
+                   "the coordinator at {} refuses to let {} survivors of step {} go on: this launch of generation {} "
+                   "ends, the next one continues",
+                   endpoint_, survivors.size(), step, generation_);
+    return reply->shrink_reply().generation();
+  }
+
+  void ReportStorageTrouble(const std::string& message) override {
+    if (message == storage_trouble_) return;
+    v1::Envelope envelope;
+    envelope.mutable_storage_trouble()->set_message(message);
+    if (const Status sent = Send(&envelope); !sent.ok()) {
+      LogWarn("trouble with storage is not reported: {}", sent.message());
+      return;  // said again when asked to
+    }
+    storage_trouble_ = message;
+  }
+
+  void ReportResult(const Status& status) override {
+    if (client_ == nullptr) return;
+    v1::Envelope envelope;
+    envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(status.code()));
+    envelope.mutable_stage_result()->set_message(status.message());
+    if (const Status sent = Send(&envelope); !sent.ok()) LogWarn("result not delivered: {}", sent.message());
+    client_.reset();  // lingers until the message is out
+  }
+
+ private:
+  Result<v1::LeaseGrant> AskForLease() {
+    v1::Envelope request;
+    const std::uint64_t number = ++last_request_;
+    request.mutable_lease_request()->set_request(number);
+    STILL_ASSIGN_OR_RETURN(
+        const std::optional<v1::Envelope> reply,
+        Ask(&request, options_.lease_resend_interval, options_.lease_deadline, [number](const v1::Envelope& said) {
+          return said.has_lease_grant() && said.lease_grant().request() == number;
+        }));
+    if (reply) return reply->lease_grant();
+    return Error(
+        Code::kUnavailable,
+        "no answer from the coordinator at {} to the request for a shard within {} s; see that it runs and can "
+        "be reached: finished shards are kept",
+        endpoint_, std::chrono::duration<double>(options_.lease_deadline).count());
+  }
+
+  Status Send(v1::Envelope* envelope) {
+    STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
+    envelope->set_generation(generation_);
+    envelope->set_rank(rank_);
+    envelope->set_incarnation(incarnation_);
+    return client_->Send(envelope->SerializeAsString());
+  }
+
+  // Sends `request`, and again every `resend_interval`, until a message comes that `answers` it; nothing by the
+  // deadline. Answers to earlier requests (to repeats of them) are passed over. ABORTED when fenced.
+  Result<std::optional<v1::Envelope>> Ask(v1::Envelope* request, milliseconds resend_interval, milliseconds patience,
+                                          const std::function<bool(const v1::Envelope&)>& answers) {
+    const Clock::TimePoint deadline = options_.clock->Now() + patience;
+    Clock::TimePoint resend_at = options_.clock->Now();
+    while (true) {
+      STILL_RETURN_IF_ERROR(fenced_);
+      const Clock::TimePoint now = options_.clock->Now();
+      if (now >= deadline) return std::optional<v1::Envelope>();
+      if (now >= resend_at) {
+        // A request that could not be queued is as good as lost on the way: the next one comes in a moment.
+        if (const Status sent = Send(request); !sent.ok()) LogDebug("request: {}", sent.message());
+        resend_at = now + resend_interval;
+      }
+      const auto left = std::chrono::ceil<milliseconds>(std::min(deadline, resend_at) - now);
+      STILL_ASSIGN_OR_RETURN(std::optional<v1::Envelope> said, Receive(left));
+      if (said && answers(*said)) return said;
+    }
+  }
+
+  // The next message, already taken in; nothing when none came in time. An empty one for bytes that are none.
+  Result<std::optional<v1::Envelope>> Receive(milliseconds timeout) {
+    STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
+    STILL_ASSIGN_OR_RETURN(const std::optional<std::string> payload, client_->Receive(timeout));
+    if (!payload) return std::optional<v1::Envelope>();
+    v1::Envelope envelope;
+    if (!envelope.ParseFromString(*payload)) {
+      LogWarn("dropped a message of {} bytes from {} that is no Envelope", payload->size(), endpoint_);
+      return std::optional<v1::Envelope>(v1::Envelope());
+    }
+    if (envelope.has_fenced())
+      fenced_ = Error(Code::kAborted, "generation {} is over for rank {}: the coordinator at {} is at generation {}",
+                      generation_, rank_, endpoint_, envelope.fenced().current_generation());
+    if (envelope.has_checkpoint_published())  // may come late or twice
+      published_step_ = std::max(published_step_.value_or(0), envelope.checkpoint_published().step());
+    return std::optional<v1::Envelope>(std::move(envelope));
+  }
+
+  void WarnOnce(std::string_view what, const Status& status) {
+    if (!std::exchange(warned_, true)) LogWarn("{}: {}", what, status.message());
+  }
+
+  std::unique_ptr<RpcClient> client_;
+  const std::string endpoint_;
+  const std::uint64_t generation_;
+  const std::uint32_t rank_;
+  const ControlLinkOptions options_;
+  const std::uint64_t incarnation_ = DrawIncarnation();
+  std::optional<Clock::TimePoint> last_progress_;  // when it was sent,
+  std::optional<std::uint64_t> last_done_;         // and what of this shard
+  bool warned_ = false;
+  std::uint64_t last_request_ = 0;
+  std::uint64_t lease_ = 0;  // of the shard in hand, or of the commit
+  std::uint64_t signs_ = 0;  // of progress in it
+  Status fenced_;            // not Ok from the moment that this rank is
+  std::optional<std::uint64_t> published_step_;
+  std::string storage_trouble_;  // as last reported
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ControlLink>> ConnectControlLink(const std::string& endpoint, std::uint64_t generation, int rank,
+                                                        const ControlLinkOptions& options) {
+  STILL_ASSIGN_OR_RETURN(
+      std::unique_ptr<RpcClient> client,
+      RpcClient::Connect(endpoint, fmt::format("{}.{}.{}", generation, rank, getpid()), options.keys));
+  return std::unique_ptr<ControlLink>(
+      std::make_unique<RpcControlLink>(std::move(client), endpoint, generation, rank, options));
+}
+
+}  // namespace still::worker

@@ -1,0 +1,106 @@
+#include "worker/control/leased_work.h"
+
+#include "common/beat.h"
+#include "common/log.h"
+
+namespace still::worker {
+namespace {
+
+class LeasedWork {
+ public:
+  LeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+             const Clock& clock)
+      : stage_(stage),
+        artifact_(artifact),
+        control_(control),
+        words_(words),
+        clock_(clock),
+        progress_{.total = artifact.TotalUnits(), .unit = artifact.Unit()} {}
+
+  Status Run() {
+    control_.ReportProgress(progress_);
+    while (true) {
+      words_.Enter(Phase::kStage);
+      STILL_ASSIGN_OR_RETURN(const ShardLease lease, control_.NextShard());
+      switch (lease.kind) {
+        case ShardLease::Kind::kShard: STILL_RETURN_IF_ERROR(Do({.round = lease.round, .shard = lease.shard})); break;
+        case ShardLease::Kind::kCommit: return Commit(lease.tokens);
+        case ShardLease::Kind::kDone: return Ok();
+      }
+    }
+  }
+
+ private:
+  Status Do(ShardId id) {
+    words_.Enter(artifact_.PhaseOf(id));
+    const std::uint64_t tokens_before = progress_.tokens;
+    FinishedShard finished{.round = id.round, .shard = id.shard};
+    STILL_ASSIGN_OR_RETURN(finished.units, artifact_.UnitsOf(id));
+    Result<std::string> digest = artifact_.MadeDigest(id);
+    finished.found = digest.ok();
+    if (digest.status().code() == Code::kNotFound) digest = Make(id, &finished.digest);
+    if (digest.status().code() == Code::kDataLoss && !finished.digest.empty()) {
+      // Whose result is wrong, nobody knows. The coordinator, who may know the other rank, is told of it, too.
+      STILL_RETURN_IF_ERROR(artifact_.Quarantine(id));
+      STILL_RETURN_IF_ERROR(control_.ShardDone(finished));
+    }
+    if (digest.status().code() == Code::kAlreadyExists) {  // another one's copy was quicker
+      if (finished.digest.empty()) return Ok();
+      return control_.ShardDone(finished);
+    }
+    STILL_RETURN_IF_ERROR(digest.status());
+    finished.digest = *digest;
+    finished.tokens = progress_.tokens - tokens_before;
+    STILL_ASSIGN_OR_RETURN(finished.next_shards, artifact_.NextShards(id));
+    return control_.ShardDone(finished);
+  }
+
+  Result<std::string> Make(ShardId id, std::string* computed) {
+    const StageProgress before = progress_;
+    progress_.done = 0;
+    const BeatListener renewal([this] { control_.ReportProgress(progress_); });
+    return artifact_.Make(
+        id,
+        [&](const ShardProgress& made) {
+          progress_.done = made.units;
+          progress_.tokens = before.tokens + made.tokens;
+          for (const auto& [name, value] : made.values) {
+            const auto known = before.values.find(name);
+            progress_.values[name] = value + (known == before.values.end() ? 0 : known->second);
+          }
+          Beat();
+        },
+        computed);
+  }
+
+  Status Commit(std::uint64_t tokens) {
+    words_.Enter(Phase::kCommit);
+    WorkMeasures measures{.seconds = SecondsSince(clock_, start_)};
+    measures.tokens_per_second = static_cast<double>(tokens) / measures.seconds;
+    LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
+    {
+      progress_.done = 0;  // of the commit
+      const BeatListener renewal([this] { control_.ReportProgress(progress_); });
+      STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
+    }
+    control_.ReportResult(Ok());
+    return Ok();
+  }
+
+  const std::string& stage_;
+  DivisibleArtifact& artifact_;
+  ControlLink& control_;
+  ProgressWriter& words_;
+  const Clock& clock_;
+  const Clock::TimePoint start_ = clock_.Now();
+  StageProgress progress_;  // `done` of the shard in hand, the rest of all that this rank made
+};
+
+}  // namespace
+
+Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+                     const Clock& clock) {
+  return LeasedWork(stage, artifact, control, words, clock).Run();
+}
+
+}  // namespace still::worker

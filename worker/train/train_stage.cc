@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "common/faults/fault_point.h"
+#include "common/log.h"
+#include "worker/collective/agree.h"
+#include "worker/model/model_files.h"
+#include "worker/train/model_training.h"
+
+namespace still::worker {
+namespace {
+
+struct Distillation {
+  ParameterSet teacher;
+  ParameterSet student;
+  std::unique_ptr<shards::CorpusView> corpus;
+  std::unique_ptr<shards::TargetSet> targets;  // null when no loss needs them
+};
+
+Status CheckTargets(const shards::TargetSpec& spec, const LossWeights& loss, const ModelShape& teacher) {
+  if (spec.codec == shards::TargetCodec::kHiddenF16) {
+    if (spec.width == teacher.hidden) return Ok();
+    return Error(Code::kDataLoss, "the targets hold hidden states of {} values, the teacher's have {}", spec.width,
+                 teacher.hidden);
+  }
+  if (loss.alpha_cos > 0)
+    return Error(Code::kInvalidArgument,
+                 "train.alpha_cos is {}, but targets.codec topk holds no hidden states; set it to 0 or use hidden_f16",
+                 loss.alpha_cos);
+  if (loss.alpha_ce > 0 && spec.temperature != loss.temperature)
+    return Error(Code::kInvalidArgument,
+                 "train.temperature is {}, but the topk targets were made for {}; set targets.temperature to the same",
+                 loss.temperature, spec.temperature);
+  return Ok();
+}
+
+Result<Distillation> Prepare(const Task& task, const ArtifactStore& artifacts) {
+  STILL_ASSIGN_OR_RETURN(ParameterSet teacher, LoadModel(artifacts.PathOf("teacher", task.teacher), false));
+  const std::int64_t layers = task.student_layers > 0 ? task.student_layers : (teacher.shape().layers + 1) / 2;
+  ParameterSet student = InitialiseStudent(teacher, layers, task.student_from_teacher, task.seed);
+  STILL_ASSIGN_OR_RETURN(auto corpus, OpenTrainSplit(task, student.shape()));
+  std::unique_ptr<shards::TargetSet> targets;
+  const LossWeights& loss = task.train.loss;
+  if (loss.alpha_ce > 0 || loss.alpha_cos > 0) {
+    STILL_ASSIGN_OR_RETURN(targets, shards::TargetSet::Open(artifacts.PathOf("targets", task.targets)));
+    STILL_RETURN_IF_ERROR(CheckTargets(targets->spec(), loss, teacher.shape()));
+  }
+  return Distillation{std::move(teacher), std::move(student), std::move(corpus), std::move(targets)};
+}
+
+Status CommitStudent(const StageContext& context, const ParameterSet& student, const ArtifactStore& artifacts) {
+  const Task& task = context.task;
+  context.progress.Enter(Phase::kCommit);
+  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
+                         artifacts.Begin("student", IdentityBuilder::FromText(task.identity)));
+  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, student, task.student, {}, staged->path()));
+  STILL_RETURN_IF_ERROR(FaultPoint("train.commit"));
+  STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
+  LogInfo("student {} with weights {}", artifacts.PathOf("student", task.student), student.WeightsDigest());
+  return Ok();
+}
+
+}  // namespace
+
+Status RunTrainStage(const StageContext& context) {
+  const Task& task = context.task;
+  Communicator& world = context.world;
+  const ArtifactStore artifacts(task.artifacts_root);
+  STILL_ASSIGN_OR_RETURN(const bool done, IsDone(world, artifacts, "student", task.student));
+  if (done) return Ok();
+  Result<Distillation> prepared = Prepare(task, artifacts);
+  STILL_RETURN_IF_ERROR(Agree(world, prepared.status()));
+  STILL_RETURN_IF_ERROR(TrainModel(context,
+                                   {.name = "train",
+                                    .identity = task.student,
+                                    .options = task.train,
+                                    .mask = task.mask,
+                                    .corpus = *prepared->corpus,
+                                    .targets = prepared->targets.get(),
+                                    .teacher = &prepared->teacher},
+                                   prepared->student));
+  const Status committed =
+      Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok());
+  if (artifacts.Has("student", task.student)) RemoveSnapshots(context, task.student);
+  return committed;
+}
+
+}  // namespace still::worker
