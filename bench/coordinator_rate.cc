@@ -124,12 +124,15 @@ CoordinatorMessage ReportOf(std::uint64_t job, std::uint64_t attempt, std::uint6
     auto& phase = *report.add_ranks();
     phase.set_rank(rank);
     phase.set_host(fmt::format("node{:03}.cluster.example", rank));
-    phase.set_phase("compute");
+    phase.set_phase(stillhouse::v1::PHASE_COMPUTE);
     phase.set_step(sequence);
     phase.set_phase_seconds(0.4);
   }
-  for (const char* phase : {"compute", "data", "reduce", "vote", "checkpoint", "optimizer"})
-    (*report.mutable_phase_seconds())[phase] = static_cast<double>(sequence);
+  for (int phase = stillhouse::v1::PHASE_DATA; phase <= stillhouse::v1::PHASE_CHECKPOINT; ++phase) {
+    auto& time = *report.add_phase_seconds();
+    time.set_phase(static_cast<stillhouse::v1::Phase>(phase));
+    time.set_seconds(static_cast<double>(sequence));
+  }
   return message;
 }
 

@@ -36,10 +36,12 @@ if(STILLHOUSE_WORKER)
   get_filename_component(TORCH_LIBRARY_DIR ${TORCH_CPU_LIBRARY} DIRECTORY)
   add_library(stillhouse_torch INTERFACE)
   add_library(stillhouse::torch ALIAS stillhouse_torch)
-  # The wheel brings the headers of a newer fmt than the distribution's library: ours are found first.
+  # The wheel brings the headers of another fmt and of another protobuf than the distribution's libraries: the
+  # distribution's are found first.
   get_target_property(fmt_include_dir fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/first_include)
   file(CREATE_LINK ${fmt_include_dir}/fmt ${PROJECT_BINARY_DIR}/first_include/fmt SYMBOLIC)
+  file(CREATE_LINK ${Protobuf_INCLUDE_DIRS}/google ${PROJECT_BINARY_DIR}/first_include/google SYMBOLIC)
   target_include_directories(stillhouse_torch SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/first_include
     ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
   target_link_libraries(stillhouse_torch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})

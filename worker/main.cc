@@ -90,7 +90,7 @@ Result<std::unique_ptr<Guardian>> StartGuardian(const Task& task) {
 // The last barrier and the end of MPI, where another rank may be found dead: the stage is done all the same.
 void ShutDown(std::unique_ptr<MpiEnvironment> mpi, ControlLink& control, ProgressWriter& progress,
               const Status& outcome) {
-  progress.Enter(Phase::kShutdown);
+  progress.Enter(v1::PHASE_SHUTDOWN);
   const Status together = mpi->world().Barrier();
   if (const Status fault = FaultPoint("shutdown"); !fault.ok()) LogWarn("{}", fault.message());
   if (mpi->world().rank() == 0) control.ReportResult(outcome);
@@ -110,7 +110,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());
   const BeatListener beats([&progress] { progress.Beat(); });
-  progress.Enter(Phase::kStart);
+  progress.Enter(v1::PHASE_START);
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);
   if (!mpi.ok()) Die(nullptr, mpi.status());
@@ -120,7 +120,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
       ConnectControlLink(task->endpoint, task->generation, rank, {.keys = task->keys});
   if (!control.ok()) Die(nullptr, control.status());
 
-  progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? Phase::kStart : Phase::kLoad);
+  progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? v1::PHASE_START : v1::PHASE_LOAD);
   const Status status = RunStageCatching({*task, (*mpi)->world(), **control, progress});
   if (!status.ok() && status.code() != Code::kCancelled) Die(control->get(), status);
   ShutDown(std::move(*mpi), **control, progress, status);

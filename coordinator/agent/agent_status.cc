@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
@@ -44,11 +45,12 @@ AgentCallbacks AgentStatus::Callbacks() {
         [&](stillhouse::v1::AgentReport& report) {
           // In one report: the coordinator records with a generation what it recovers from.
           report.set_generation(start.generation);
-          if (!start.recovery.empty()) recoveries_.push_back({.text = start.recovery});
+          if (start.recovery) recoveries_.push_back({.recovery = *start.recovery});
           if (start.in_place) return;
           report.clear_ranks();
           report.set_running(false);
-          earlier_phase_seconds_ = {report.phase_seconds().begin(), report.phase_seconds().end()};
+          for (const v1::PhaseSeconds& time : report.phase_seconds())
+            earlier_phase_seconds_[time.phase()] = time.seconds();
           generation_since_ = clock_.Now();
         },
         /*urgent=*/true);
@@ -70,9 +72,14 @@ AgentCallbacks AgentStatus::Callbacks() {
             message.set_phase_seconds(rank.phase_seconds);
             message.set_pid(rank.pid);
           }
-          auto& sums = *report.mutable_phase_seconds();
-          sums = {earlier_phase_seconds_.begin(), earlier_phase_seconds_.end()};
+          std::map<v1::Phase, double> sums = earlier_phase_seconds_;
           for (const auto& [phase, seconds] : times.seconds()) sums[phase] += seconds;
+          report.clear_phase_seconds();
+          for (const auto& [phase, seconds] : sums) {
+            v1::PhaseSeconds& time = *report.add_phase_seconds();
+            time.set_phase(phase);
+            time.set_seconds(seconds);
+          }
           report.set_running(report.running() || !ranks.empty());
         },
         /*urgent=*/false);
@@ -88,7 +95,7 @@ void AgentStatus::End(const JobOutcome& outcome) {
   Set(
       [&](stillhouse::v1::AgentReport& report) {
         stillhouse::v1::AgentOutcome& message = *report.mutable_outcome();
-        message.set_code(static_cast<std::uint32_t>(outcome.status.code()));
+        message.set_code(CodeOnWire(outcome.status.code()));
         message.set_message(outcome.status.message());
         message.set_step(outcome.step);
         message.set_lost_host(outcome.lost_host);
@@ -104,9 +111,9 @@ stillhouse::v1::AgentReport AgentStatus::Report() {
   report_.set_generation_age_ms(
       std::chrono::duration_cast<std::chrono::milliseconds>(clock_.Now() - generation_since_).count());
   stillhouse::v1::AgentReport report = report_;
-  for (Recovery& recovery : recoveries_) {
+  for (UnreportedRecovery& recovery : recoveries_) {
     if (recovery.first_sequence == 0) recovery.first_sequence = report.sequence();
-    report.add_recoveries(recovery.text);
+    *report.add_recoveries() = recovery.recovery;
   }
   return report;
 }
@@ -114,7 +121,7 @@ stillhouse::v1::AgentReport AgentStatus::Report() {
 void AgentStatus::Answered(const stillhouse::v1::AgentOrders& orders) {
   if (orders.not_recorded()) return;
   const std::scoped_lock lock(mutex_);
-  std::erase_if(recoveries_, [&](const Recovery& recovery) {
+  std::erase_if(recoveries_, [&](const UnreportedRecovery& recovery) {
     return recovery.first_sequence != 0 && recovery.first_sequence <= orders.sequence();
   });
 }

@@ -40,8 +40,8 @@ class AgentStatus {
   void WaitForChange(std::chrono::milliseconds timeout);
 
  private:
-  struct Recovery {
-    std::string text;
+  struct UnreportedRecovery {
+    v1::Recovery recovery;
     std::uint64_t first_sequence = 0;  // that carried it; 0: none yet
   };
   template <typename Change>
@@ -52,8 +52,8 @@ class AgentStatus {
   std::condition_variable changed_;
   bool urgent_ = false;
   stillhouse::v1::AgentReport report_;
-  std::vector<Recovery> recoveries_;
-  std::map<std::string, double> earlier_phase_seconds_;  // of the launches before: PhaseTimes is of one
+  std::vector<UnreportedRecovery> recoveries_;
+  std::map<v1::Phase, double> earlier_phase_seconds_;  // of the launches before: PhaseTimes is of one
   Clock::TimePoint generation_since_;
 };
 

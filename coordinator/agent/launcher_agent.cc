@@ -93,9 +93,12 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   spec.survive_deaths = job_.in_place;
   STILL_ASSIGN_OR_RETURN(const auto launched, launcher_.Launch(spec));
   GenerationStart start{.generation = generation};
-  if (launches_ > 1)
-    start.recovery = fmt::format("{}; launched again as generation {} ({:.1f} s)", ends_.back().what, generation,
-                                 SecondsSince(clock_, ended_));
+  if (launches_ > 1) {
+    start.recovery.emplace();
+    start.recovery->set_generation(generation);
+    *start.recovery->mutable_death() = ends_.back().death;
+    start.recovery->set_pause_seconds(SecondsSince(clock_, ended_));
+  }
   callbacks_.on_generation(start);
   return server->Run(*launched, stops);
 }
@@ -127,10 +130,12 @@ Result<std::uint64_t> LauncherAgent::Shrink(const GenerationEnd& end, std::size_
   if (decision.action == NextAction::kFail) return decision.failure;
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, journal_->NextGeneration(end));
   ends_ = std::move(with_this);
-  callbacks_.on_generation({.generation = generation,
-                            .in_place = true,
-                            .recovery = fmt::format("{}; generation {} goes on in place with {} rank{}", end.what,
-                                                    generation, survivors, survivors == 1 ? "" : "s")});
+  v1::Recovery recovery;
+  recovery.set_generation(generation);
+  *recovery.mutable_death() = end.death;
+  recovery.set_in_place(true);
+  recovery.set_survivors(static_cast<std::uint32_t>(survivors));
+  callbacks_.on_generation({.generation = generation, .in_place = true, .recovery = std::move(recovery)});
   return generation;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,8 @@ namespace still::coordinator {
 
 struct GenerationStart {
   std::uint64_t generation = 0;
-  bool in_place = false;  // survivors go on as it; else a launch did start
-  // "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks"; empty: the first of this agent.
-  std::string recovery;
+  bool in_place = false;                 // survivors go on as it; else a launch did start
+  std::optional<v1::Recovery> recovery;  // what it recovers from; nothing: it is the first of this agent
 };
 
 // Called from the thread that runs the agent.

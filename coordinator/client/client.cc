@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "common/entropy.h"
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 namespace v1 = stillhouse::v1;
@@ -44,10 +45,8 @@ Result<v1::ClientReply> CoordinatorClient::Call(v1::ClientRequest request) {
     STILL_RETURN_IF_ERROR(sent);
     STILL_ASSIGN_OR_RETURN(auto reply, Await(last_request_, std::min(deadline, clock_.Now() + options_.resend)));
     if (!reply) continue;
-    if (reply->code() == static_cast<std::uint32_t>(Code::kOk)) return std::move(*reply);
-    // A code of a later version is nothing that this one could act on.
-    const bool known = reply->code() <= static_cast<std::uint32_t>(Code::kInternal);
-    return Status(known ? static_cast<Code>(reply->code()) : Code::kInternal, reply->message());
+    if (reply->code() == stillhouse::v1::CODE_OK) return std::move(*reply);
+    return Status(CodeFromWire(reply->code()), reply->message());
   }
   return Error(Code::kUnavailable,
                "the coordinator at {} did not answer for {} s; is it running{}? Start one with `still serve`, or name "

@@ -6,8 +6,10 @@
 #include <thread>
 
 #include "common/config/config.h"
+#include "common/death_text.h"
 #include "common/rpc/protocol.h"
 #include "common/storage/files.h"
+#include "common/vocabulary.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/client/client.h"
 #include "coordinator/daemon/coordinator.h"
@@ -75,7 +77,7 @@ class Session {
     request.set_protocol(kProtocol);
     request.set_user(UserName());
     ClientReply reply = coordinator_.Ask(request);
-    if (reply.code() != 0) return Status(static_cast<Code>(reply.code()), reply.message());
+    if (reply.code() != 0) return Status(CodeFromWire(reply.code()), reply.message());
     return reply;
   }
 
@@ -196,7 +198,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
                  .on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); },
                  .on_generation =
                      [&](const GenerationStart& start) {
-                       if (!start.recovery.empty()) observer_.OnRecovery(stage, start.recovery);
+                       if (start.recovery) observer_.OnRecovery(stage, RecoveryText(*start.recovery));
                      },
                  .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
            }},

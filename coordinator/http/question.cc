@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/vocabulary.h"
+
 namespace still::coordinator {
 namespace {
 
@@ -12,10 +14,7 @@ constexpr std::size_t kMostWaiting = 64;
 }  // namespace
 
 Result<std::string> HttpAnswer(const stillhouse::v1::ClientReply& reply) {
-  if (reply.code() != static_cast<std::uint32_t>(Code::kOk)) {
-    const bool known = reply.code() <= static_cast<std::uint32_t>(Code::kInternal);
-    return Status(known ? static_cast<Code>(reply.code()) : Code::kInternal, reply.message());
-  }
+  if (reply.code() != stillhouse::v1::CODE_OK) return Status(CodeFromWire(reply.code()), reply.message());
   if (!reply.json().empty()) return reply.json();
   const nlohmann::json changed = {{"message", reply.message()},
                                   {"jobs", std::vector<std::uint64_t>(reply.jobs().begin(), reply.jobs().end())}};

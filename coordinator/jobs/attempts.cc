@@ -1,8 +1,10 @@
 // What happens to the attempts of jobs: reports of their agents, and agents that are gone.
 #include <algorithm>
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
+#include "common/death_text.h"
+#include "common/vocabulary.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/jobs/transaction.h"
@@ -22,11 +24,6 @@ constexpr std::string_view kAgent = "agent";
 std::int64_t Doubled(std::int64_t base, std::int64_t longest, std::uint32_t times) {
   for (; times > 0 && base < longest; --times) base *= 2;
   return std::min(base, longest);
-}
-
-Code CodeOf(const AgentOutcome& outcome) {
-  return outcome.code() <= static_cast<std::uint32_t>(Code::kInternal) ? static_cast<Code>(outcome.code())
-                                                                       : Code::kInternal;
 }
 
 bool OfThisAttempt(const State& state, std::uint64_t id, std::uint64_t attempt) {
@@ -107,7 +104,7 @@ void NoteDeath(Draft& draft, std::uint64_t id, const Death& death, const CoreOpt
 
 void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const AgentOutcome& outcome,
                  const CoreOptions& options) {
-  const Code code = CodeOf(outcome);
+  const Code code = CodeFromWire(outcome.code());
   if (!outcome.lost_host().empty() && state.hosts().contains(outcome.lost_host()))
     BlacklistLost(draft, outcome.lost_host(), options);
   if (code == Code::kOk) return NoteSuccess(draft, state, id, outcome.message());
@@ -142,10 +139,11 @@ std::string StartText(const Job& job, std::uint64_t generation) {
 
 }  // namespace
 
-std::vector<std::string> UntoldRecoveries(const AgentReport& report, const std::string& last_told) {
-  const auto& said = report.recoveries();
-  const auto told = std::ranges::find(said, last_told);
-  return {told == said.end() ? said.begin() : told + 1, said.end()};
+std::vector<v1::Recovery> UnreportedRecoveries(const AgentReport& report, std::uint64_t last) {
+  std::vector<v1::Recovery> unreported;
+  std::ranges::copy_if(report.recoveries(), std::back_inserter(unreported),
+                       [last](const v1::Recovery& recovery) { return recovery.generation() > last; });
+  return unreported;
 }
 
 Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) const {
@@ -158,12 +156,14 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   // The agent launches again by itself after a death.
   const bool restarting = !report.running() && risen && known.state() == stillhouse::v1::JOB_RUNNING;
   // Recoveries that a report told of while nothing could be kept are told again.
-  const std::vector<std::string> untold = UntoldRecoveries(report, known.last_recovery().message());
+  const std::vector<v1::Recovery> untold = UnreportedRecoveries(report, known.last_recovery().recovery().generation());
   if (!risen && !started && !restarting && untold.empty() && !report.has_outcome()) return {};
 
   Draft draft(state, now);
   if (risen) draft.Edit(known.id()).set_generation(report.generation());
-  const std::string recoveries = fmt::format("{}", fmt::join(untold, "; "));
+  std::string recoveries;
+  for (const v1::Recovery& recovery : untold)
+    recoveries += fmt::format("{}{}", recoveries.empty() ? "" : "; ", RecoveryText(recovery));
   if (restarting) {
     draft.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
   } else if (!untold.empty()) {
@@ -172,8 +172,10 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
     if (known.state() == stillhouse::v1::JOB_STARTING || known.state() == stillhouse::v1::JOB_RUNNING)
       draft.Edit(known.id()).set_message(recoveries);
   }
-  if (!untold.empty())
-    NoteRecovery(draft, known.id(), untold.size(), stillhouse::v1::CAUSE_PROCESS_DEATH, untold.back());
+  if (!untold.empty()) {
+    NoteRecovery(draft, known.id(), untold.size(), stillhouse::v1::CAUSE_PROCESS_DEATH, RecoveryText(untold.back()));
+    *draft.Edit(known.id()).mutable_last_recovery()->mutable_recovery() = untold.back();
+  }
   if (started) {
     draft.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,
                StartText(known, report.generation()));

@@ -90,9 +90,10 @@ class Core {
   CoreOptions options_;
 };
 
-// Of the recoveries in a report, which says each until it is recorded, those after the last one that was told. Each
-// names the generation that it led to: no two are alike.
-std::vector<std::string> UntoldRecoveries(const stillhouse::v1::AgentReport& report, const std::string& last_told);
+// Returns the recoveries of a report that come after the one that led to generation `last`. A report repeats each until
+// it is recorded.
+std::vector<stillhouse::v1::Recovery> UnreportedRecoveries(const stillhouse::v1::AgentReport& report,
+                                                           std::uint64_t last);
 
 // What must hold of every state that a sequence of decisions leads to; empty, or what is wrong. For tests and the
 // simulator: slots never double-booked, gangs placed whole, terminal jobs without processes, indices consistent.

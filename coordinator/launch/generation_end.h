@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/status.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
@@ -20,8 +21,7 @@ struct GenerationEnd {
   double seconds = 0;                 // that it lasted
   bool in_place = false;              // survivors went on as the next generation
   std::string lost_host;              // whose loss ended it; empty: no host was lost
-
-  friend bool operator==(const GenerationEnd&, const GenerationEnd&) = default;
+  v1::Death death;                    // when it ended by one
 };
 
 }  // namespace still::coordinator

@@ -20,17 +20,15 @@ double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration
 // "node7.cluster" is "node7".
 std::string FirstLabel(const std::string& host) { return host.substr(0, host.find('.')); }
 
-std::string RanksText(std::span<const std::uint32_t> ranks) {
-  if (ranks.size() == 1) return fmt::format("rank {}", ranks.front());
-  return fmt::format("ranks {} and {}", fmt::join(ranks.first(ranks.size() - 1), ", "), ranks.back());
-}
-
 }  // namespace
 
-std::string LostHost::ToString() const {
-  if (!silent_seconds) return fmt::format("host {} was lost: mpirun lost contact with {}", host, RanksText(ranks));
-  return fmt::format("host {} was lost: its {} {} been silent for {:.1f} s", host, RanksText(ranks),
-                     ranks.size() == 1 ? "has" : "have", *silent_seconds);
+v1::Death LostHost::AsDeath() const {
+  v1::Death death;
+  death.set_cause(v1::DEATH_CAUSE_HOST_LOST);
+  death.set_host(host);
+  death.mutable_ranks()->Add(ranks.begin(), ranks.end());
+  if (silent_seconds) death.set_silent_seconds(*silent_seconds);
+  return death;
 }
 
 HostSilence::HostSilence(HostSilenceLimits limits, cluster::Placement placement)

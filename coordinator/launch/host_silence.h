@@ -13,6 +13,7 @@
 
 #include "cluster/placement.h"
 #include "common/clock.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
@@ -28,8 +29,7 @@ struct LostHost {
   std::vector<std::uint32_t> ranks;      // that it had
   std::optional<double> silent_seconds;  // nothing: mpirun lost it
 
-  // "host b was lost: its ranks 2 and 3 have been silent for 15.0 s", or "... mpirun lost contact with ranks 2 and 3".
-  std::string ToString() const;
+  v1::Death AsDeath() const;
 };
 
 class HostSilence {

@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "common/death_text.h"
 #include "coordinator/launch/launch_log.h"
 
 namespace still::coordinator {
@@ -26,20 +27,22 @@ LaunchDeath ExplainDeath(const LaunchWitnesses& seen) {
   if (!host && !death.rank) death.rank = RankThatMpirunNoticed(log);
   if (death.rank && !seen.members.contains(*death.rank)) death.rank.reset();  // died earlier, and was survived
   if (host) {
-    death.what = host->ToString();
+    death.death = host->AsDeath();
     death.lost_host = host->host;
   } else if (death.rank) {
-    death.what = seen.sightings.DeathText(std::span(&*death.rank, 1), std::nullopt);
+    death.death = seen.sightings.DeathOf(std::span(&*death.rank, 1), std::nullopt);
   } else if (!seen.gave_up.empty()) {
-    const std::string& said = seen.gave_up.begin()->second.message();
-    death.what = said.substr(0, said.find('\n'));
+    const auto& [rank, said] = *seen.gave_up.begin();
+    death.death.set_cause(v1::DEATH_CAUSE_PEER_LOST);
+    death.death.set_detail(said.message().substr(0, said.message().find('\n')));
   } else if (seen.sightings.PlacesText().empty()) {
-    death.what = fmt::format("mpirun ended with {} before any rank was heard", seen.mpirun.ToString());
+    death.death.set_cause(v1::DEATH_CAUSE_NOT_STARTED);
+    death.death.set_detail(fmt::format("mpirun ended with {} before any rank was heard", seen.mpirun.ToString()));
   } else {
-    death.what = seen.sightings.DeathText({}, std::nullopt);
+    death.death = seen.sightings.DeathOf({}, std::nullopt);
   }
   death.why = fmt::format("{}: the workers died before the stage was done: {}; mpirun ended with {}; see {}",
-                          seen.stage, death.what, seen.mpirun.ToString(), seen.log_path);
+                          seen.stage, DeathText(death.death), seen.mpirun.ToString(), seen.log_path);
   for (const auto& [rank, said] : seen.gave_up) death.why += "\n  " + said.message();
   if (const std::string places = seen.sightings.PlacesText(); !places.empty()) death.why += "\n  last seen: " + places;
   if (const std::string lines = LastLines(log, kLogLines); !lines.empty()) death.why += "\n  the log ends:" + lines;

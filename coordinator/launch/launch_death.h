@@ -27,7 +27,7 @@ struct LaunchWitnesses {
 };
 
 struct LaunchDeath {
-  std::string what;                   // in a few words: "rank 1 died in compute of step 17"
+  v1::Death death;
   std::string why;                    // all of it, with the end of the log and what to do
   std::optional<std::uint32_t> rank;  // at fault, when known
   std::string lost_host;              // at fault, when known

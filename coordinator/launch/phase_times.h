@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
 struct RankNow {
   std::uint32_t rank = 0;
   std::string host;
-  std::string phase;
+  v1::Phase phase = v1::PHASE_UNSPECIFIED;
   std::uint64_t step = 0;
   double phase_seconds = 0;  // since its last sign of progress
   std::uint32_t pid = 0;     // on its host
@@ -29,7 +30,7 @@ class PhaseTimes {
 
   std::vector<RankNow> ranks() const;
   // Sums over ranks, those forgotten included.
-  const std::map<std::string, double>& seconds() const { return seconds_; }
+  const std::map<v1::Phase, double>& seconds() const { return seconds_; }
 
  private:
   // A rank that was not heard for longer than this was not measured.
@@ -40,7 +41,7 @@ class PhaseTimes {
     Clock::TimePoint at;
   };
   std::map<std::uint32_t, Heartbeat> ranks_;
-  std::map<std::string, double> seconds_;
+  std::map<v1::Phase, double> seconds_;
 };
 
 }  // namespace still::coordinator

@@ -1,47 +1,21 @@
 #include "coordinator/launch/rank_sightings.h"
+#include "common/vocabulary.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 namespace still::coordinator {
-namespace {
-
-// The others are of no step.
-constexpr std::array<std::string_view, 7> kPhasesOfAStep = {"compute",  "reduce",     "vote",   "optimizer",
-                                                            "snapshot", "checkpoint", "recover"};
-
-bool IsOfAStep(const std::string& phase) { return std::ranges::find(kPhasesOfAStep, phase) != kPhasesOfAStep.end(); }
-
-std::string PlaceText(const RankPlace& place) {
-  return IsOfAStep(place.phase) ? fmt::format("{} of step {}", place.phase, place.step) : place.phase;
-}
-
-// Of a rank that was found dead. When one is, mpirun ends the others, so that this names no culprit.
-constexpr std::string_view kDied = "died";
-
-std::string_view Verb(const std::string& killed_for) {
-  if (killed_for == "hang") return "hung";
-  if (killed_for == "stopped") return "was stopped";
-  if (killed_for == "orphaned") return "was orphaned";
-  if (killed_for == "fenced") return "was fenced";
-  return "died";
-}
-
-}  // namespace
-
 void RankSightings::Seen(std::uint32_t rank, RankPlace place) {
-  if (IsOfAStep(place.phase)) Reached(place.step);
+  if (FactsOf(place.phase).part_of_step) Reached(place.step);
   Sighting& sighting = sightings_[rank];
-  if (sighting.killed_for.empty()) sighting.place = std::move(place);
+  if (sighting.cause == v1::DEATH_CAUSE_UNSPECIFIED) sighting.place = std::move(place);
 }
 
-void RankSightings::Killed(std::uint32_t rank, const std::string& cause, RankPlace place) {
+void RankSightings::Killed(std::uint32_t rank, v1::DeathCause cause, RankPlace place) {
   Seen(rank, std::move(place));
-  sightings_[rank].killed_for = cause.empty() ? "unknown" : cause;
-  if (!first_killed_ && cause != kDied) first_killed_ = rank;
+  sightings_[rank].cause = cause;
+  if (!first_killed_ && cause != v1::DEATH_CAUSE_DIED) first_killed_ = rank;
 }
 
 void RankSightings::Forget(std::uint32_t rank) {
@@ -49,27 +23,30 @@ void RankSightings::Forget(std::uint32_t rank) {
   if (first_killed_ == rank) first_killed_.reset();
 }
 
-std::string RankSightings::PhaseOf(std::uint32_t rank) const {
+v1::Phase RankSightings::PhaseOf(std::uint32_t rank) const {
   const auto found = sightings_.find(rank);
-  return found == sightings_.end() ? "" : found->second.place.phase;
+  return found == sightings_.end() ? v1::PHASE_UNSPECIFIED : found->second.place.phase;
 }
 
-std::string RankSightings::DeathText(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const {
-  const std::string in_step = step ? fmt::format(" in step {}", *step) : "";
-  if (dead.empty()) return "the workers died" + in_step;
-  if (dead.size() > 1)
-    return fmt::format("ranks {} and {} died{}", fmt::join(dead.first(dead.size() - 1), ", "), dead.back(), in_step);
-  const auto found = sightings_.find(dead.front());
-  if (found == sightings_.end()) return fmt::format("rank {} died{}", dead.front(), in_step);
-  const auto& [place, killed_for] = found->second;
-  const bool told = !place.phase.empty() && (!step || place.step == *step);
-  return fmt::format("rank {} {}{}", dead.front(), Verb(killed_for), told ? " in " + PlaceText(place) : in_step);
+v1::Death RankSightings::DeathOf(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const {
+  v1::Death death;
+  death.set_cause(v1::DEATH_CAUSE_DIED);
+  death.mutable_ranks()->Add(dead.begin(), dead.end());
+  if (step) death.set_step(*step);
+  const auto found = dead.size() == 1 ? sightings_.find(dead.front()) : sightings_.end();
+  if (found == sightings_.end()) return death;
+  const auto& [place, cause] = found->second;
+  if (cause != v1::DEATH_CAUSE_UNSPECIFIED) death.set_cause(cause);
+  if (step && place.step != *step) return death;
+  death.set_phase(place.phase);
+  death.set_step(place.step);
+  return death;
 }
 
 std::string RankSightings::PlacesText() const {
   std::vector<std::string> texts;
   for (const auto& [rank, sighting] : sightings_)
-    texts.push_back(fmt::format("rank {} in {}", rank, PlaceText(sighting.place)));
+    texts.push_back(fmt::format("rank {} in {}", rank, PlaceText(sighting.place.phase, sighting.place.step)));
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 

@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "common/death_text.h"
+#include "common/vocabulary.h"
+
 namespace still::coordinator {
 
 struct RankPlace {
-  std::string phase;  // as workers name them
+  v1::Phase phase = v1::PHASE_UNSPECIFIED;
   std::uint64_t step = 0;
 };
 
@@ -20,8 +23,8 @@ class RankSightings {
  public:
   // From heartbeats.
   void Seen(std::uint32_t rank, RankPlace place);
-  // A guardian's last words: "hang", "stopped", "orphaned", "fenced"; "died" when it was found dead.
-  void Killed(std::uint32_t rank, const std::string& cause, RankPlace place);
+  // Records the last words of the rank's guardian.
+  void Killed(std::uint32_t rank, v1::DeathCause cause, RankPlace place);
   // The others went on without it.
   void Forget(std::uint32_t rank);
   // What the launch's progress counts.
@@ -31,19 +34,19 @@ class RankSightings {
   std::uint64_t step() const { return step_; }
   // The first rank that a guardian killed, of those not forgotten.
   std::optional<std::uint32_t> first_killed() const { return first_killed_; }
-  // Empty when it was never seen.
-  std::string PhaseOf(std::uint32_t rank) const;
+  // Returns PHASE_UNSPECIFIED for a rank that was never seen.
+  v1::Phase PhaseOf(std::uint32_t rank) const;
 
-  // "rank 1 died in compute of step 17", "rank 2 hung in reduce of step 5", "ranks 1 and 2 died in step 17". What was
-  // seen in another step than `step`, when that is known, is not told of.
-  std::string DeathText(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const;
+  // Returns what is known of the death of these ranks. A place seen in another step than `step`, when that is known, is
+  // left out.
+  v1::Death DeathOf(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const;
   // "rank 0 in vote of step 17, rank 1 in compute of step 17"; empty when nobody was seen.
   std::string PlacesText() const;
 
  private:
   struct Sighting {
     RankPlace place;
-    std::string killed_for;  // empty: not known to be killed
+    v1::DeathCause cause = v1::DEATH_CAUSE_UNSPECIFIED;  // unspecified: not known to be dead
   };
   std::map<std::uint32_t, Sighting> sightings_;
   std::optional<std::uint32_t> first_killed_;

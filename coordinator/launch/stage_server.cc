@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <string_view>
 
+#include "common/death_text.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/files.h"
+#include "common/vocabulary.h"
 #include "coordinator/launch/launch_death.h"
 
 namespace still::coordinator {
@@ -18,8 +20,6 @@ std::string RankSource(std::uint32_t rank) { return fmt::format("rank {}", rank)
 
 // Of a text for people.
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-constexpr std::string_view kStartPhase = "start";  // as workers name it
 
 }  // namespace
 
@@ -133,7 +133,7 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
       const auto& killed = envelope.rank_killed();
       sightings_.Killed(envelope.rank(), killed.cause(), {killed.phase(), killed.step()});
       host_silence_.HeardOfDeath(envelope.rank(), clock_.Now());
-      lost_at_start_ |= killed.phase() == kStartPhase;
+      lost_at_start_ |= killed.phase() == v1::PHASE_START;
       NoteDeath(envelope.rank());
       break;
     }
@@ -142,7 +142,7 @@ Status StageServer::DispatchMember(const std::string& peer, const Envelope& enve
       break;
     case Envelope::kStageResult: {
       const auto& result = envelope.stage_result();
-      results_.Said(envelope.rank(), Status(static_cast<Code>(result.code()), result.message()));
+      results_.Said(envelope.rank(), Status(CodeFromWire(result.code()), result.message()));
       break;
     }
     default: LogWarn("{}: rank {} sent a message that only a coordinator sends", options_.stage, envelope.rank());
@@ -211,17 +211,18 @@ Result<std::uint64_t> StageServer::Shrink(std::uint32_t rank, const stillhouse::
   if (Ending() || !options_.on_shrink) return Error(Code::kAborted, "the launch ends");
   sightings_.Reached(request.step());
   const std::vector<std::uint32_t> dead = membership_.LeftBehind(survivors);
-  return GoOn(survivors, dead,
-              dead.empty() ? fmt::format("the ranks lost each other in step {}", request.step())
-                           : sightings_.DeathText(dead, request.step()));
+  v1::Death death = sightings_.DeathOf(dead, request.step());
+  if (dead.empty()) death.set_cause(v1::DEATH_CAUSE_PEER_LOST);
+  return GoOn(survivors, dead, death);
 }
 
 Result<std::uint64_t> StageServer::GoOn(const std::set<std::uint32_t>& survivors,
-                                        const std::vector<std::uint32_t>& dead, const std::string& what) {
-  GenerationEnd end = EndOf(Status(Code::kUnavailable, what), what);
+                                        const std::vector<std::uint32_t>& dead, const v1::Death& death) {
+  GenerationEnd end = EndOf(Status(Code::kUnavailable, DeathText(death)), DeathText(death));
+  end.death = death;
   if (!dead.empty()) {
     end.rank = dead.front();
-    end.phase = sightings_.PhaseOf(dead.front());
+    end.phase = EnumWord(sightings_.PhaseOf(dead.front()));
   }
   if (left_host_ && std::ranges::includes(dead, left_host_->ranks)) end.lost_host = left_host_->host;
   end.in_place = true;
@@ -263,7 +264,7 @@ void StageServer::LeaveTheDeadBehind(Clock::TimePoint now) {
   if (survivors.empty()) return;  // mpirun ends by itself
   const bool host_lost = left_host_ && left_host_->ranks == dead;
   const Result<std::uint64_t> generation =
-      GoOn(survivors, dead, host_lost ? left_host_->ToString() : sightings_.DeathText(dead, {}));
+      GoOn(survivors, dead, host_lost ? left_host_->AsDeath() : sightings_.DeathOf(dead, {}));
   if (!generation.ok()) NoteFailureHere(generation.status());
 }
 
@@ -388,13 +389,14 @@ GenerationEnd StageServer::Outcome(const cluster::ExitInfo& exit) const {
                                           .lost_host = lost_host_,
                                           .silence = host_silence_,
                                           .gave_up = results_.gave_up()});
-  GenerationEnd end = EndOf(Status(Code::kUnavailable, death.why), death.what);
+  GenerationEnd end = EndOf(Status(Code::kUnavailable, death.why), DeathText(death.death));
+  end.death = death.death;
   end.rank = death.rank;
-  if (death.rank) end.phase = sightings_.PhaseOf(*death.rank);
+  if (death.rank) end.phase = EnumWord(sightings_.PhaseOf(*death.rank));
   end.lost_host = death.lost_host;
   if (stop_seen_) {
     end.code = Code::kCancelled;
-    end.why = fmt::format("{}: interrupted, and {}", options_.stage, death.what);
+    end.why = fmt::format("{}: interrupted, and {}", options_.stage, DeathText(death.death));
   }
   return end;
 }

@@ -118,9 +118,9 @@ class StageServer {
   void TakeShard(const stillhouse::v1::Envelope& envelope);
   Status AnswerShrink(const std::string& peer, std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request);
   Result<std::uint64_t> Shrink(std::uint32_t rank, const stillhouse::v1::ShrinkRequest& request);
-  // Journals that `survivors` go on without `dead`, who died as `what` says, as the generation that is returned.
+  // Journals that `survivors` go on without `dead`, and returns the generation that they go on as.
   Result<std::uint64_t> GoOn(const std::set<std::uint32_t>& survivors, const std::vector<std::uint32_t>& dead,
-                             const std::string& what);
+                             const v1::Death& death);
   void LookForLostHosts(Clock::TimePoint now);
   void NoteDeath(std::uint32_t rank);
   void LeaveTheDeadBehind(Clock::TimePoint now);

@@ -33,7 +33,7 @@ std::string CauseText(stillhouse::v1::Cause cause) {
   return cause == stillhouse::v1::CAUSE_UNSPECIFIED ? "" : CauseName(cause);
 }
 
-json RecoveryRow(const stillhouse::v1::Recovery& recovery) {
+json RecoveryRow(const stillhouse::v1::JobRecovery& recovery) {
   return {{"at_ms", recovery.at_ms()}, {"cause", CauseText(recovery.cause())}, {"message", recovery.message()}};
 }
 
@@ -71,7 +71,7 @@ json RankRows(const RowSources& from, const Job& job) {
     rows.push_back({{"rank", rank.rank()},
                     {"host", one_host ? job.placement(0).host() : rank.host()},
                     {"pid", rank.pid()},
-                    {"phase", rank.phase()},
+                    {"phase", EnumWord(rank.phase())},
                     {"step", rank.step()},
                     {"phase_seconds", Number(rank.phase_seconds())},
                     {"straggling", std::find(stragglers.begin(), stragglers.end(), rank.rank()) != stragglers.end()}});

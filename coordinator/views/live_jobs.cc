@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 #include <utility>
 
 #include "coordinator/jobs/decisions.h"
@@ -21,36 +19,16 @@ constexpr double kStraggleSeconds = 5.0;  // nothing shorter is worth a word
 constexpr double kStraggleFactor = 4.0;
 constexpr std::int64_t kBurstMs = 250;  // first reports so close together waited in a queue and arrived at once
 
-bool WaitsForOthers(std::string_view phase) { return phase == "reduce" || phase == "vote"; }
-// What stages without steps do.
-bool MakesParts(std::string_view phase) {
-  static constexpr std::array<std::string_view, 6> kParts = {"piece", "deal", "copy", "inference", "seal", "commit"};
-  return std::ranges::find(kParts, phase) != kParts.end();
-}
-// Where ranks work one by one, so that the slowest can be told. In start, restore, recover and shutdown all wait for
-// all, in stage for work.
-bool WorksAlone(std::string_view phase) {
-  static constexpr std::array<std::string_view, 6> kAlone = {"compute",  "data",       "optimizer",
-                                                             "snapshot", "checkpoint", "load"};
-  return MakesParts(phase) || std::ranges::find(kAlone, phase) != kAlone.end();
-}
-
-double Goodput::*KindOf(std::string_view phase) {
-  if (phase == "compute" || phase == "optimizer" || MakesParts(phase)) return &Goodput::compute;
-  if (phase == "data") return &Goodput::data;
-  if (phase == "reduce") return &Goodput::reduce;
-  if (phase == "vote") return &Goodput::vote;
-  if (phase == "checkpoint" || phase == "snapshot") return &Goodput::checkpoint;
-  if (phase == "start" || phase == "load" || phase == "restore" || phase == "recover") return &Goodput::recovery;
-  return &Goodput::other;
-}
-
-// "rank 1 died in compute of step 17; ..." -> "died".
-std::string CauseOfRecovery(const std::string& text) {
-  for (const char* cause : {"died", "hung", "stopped", "diverged", "lost"}) {
-    if (text.find(fmt::format(" {}", cause)) != std::string::npos) return cause;
+double Goodput::*KindOf(v1::Phase phase) {
+  switch (FactsOf(phase).goodput) {
+    case v1::GOODPUT_KIND_COMPUTE: return &Goodput::compute;
+    case v1::GOODPUT_KIND_DATA: return &Goodput::data;
+    case v1::GOODPUT_KIND_REDUCE: return &Goodput::reduce;
+    case v1::GOODPUT_KIND_VOTE: return &Goodput::vote;
+    case v1::GOODPUT_KIND_CHECKPOINT: return &Goodput::checkpoint;
+    case v1::GOODPUT_KIND_RECOVERY: return &Goodput::recovery;
+    default: return &Goodput::other;
   }
-  return "other";
 }
 
 double Median(std::vector<double> values) {
@@ -130,10 +108,11 @@ void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
   live.running = report.running();
   live.storage_trouble = report.storage_trouble();
   live.ranks.assign(report.ranks().begin(), report.ranks().end());
-  live.phase_seconds = {report.phase_seconds().begin(), report.phase_seconds().end()};
-  for (const std::string& text : UntoldRecoveries(report, live.last_recovery)) {
-    ++live.recoveries[CauseOfRecovery(text)];
-    live.last_recovery = text;
+  live.phase_seconds.clear();
+  for (const v1::PhaseSeconds& time : report.phase_seconds()) live.phase_seconds[time.phase()] = time.seconds();
+  for (const v1::Recovery& recovery : UnreportedRecoveries(report, live.last_recovery)) {
+    ++live.recoveries[recovery.death().cause()];
+    live.last_recovery = recovery.generation();
   }
   if (!report.has_progress()) return;
   const bool further = !live.progress.has_value() || live.progress->done() != report.progress().done();
@@ -245,7 +224,7 @@ std::vector<std::uint32_t> Stragglers(const std::vector<RankPhase>& ranks) {
   double waited = 0;  // by the one that waits the shortest
   for (const RankPhase& rank : ranks) {
     first_step = std::max(first_step, rank.step());
-    if (!WaitsForOthers(rank.phase())) continue;
+    if (rank.phase() != v1::PHASE_REDUCE && rank.phase() != v1::PHASE_VOTE) continue;
     waited = waiting == 0 ? rank.phase_seconds() : std::min(waited, rank.phase_seconds());
     ++waiting;
   }
@@ -253,9 +232,9 @@ std::vector<std::uint32_t> Stragglers(const std::vector<RankPhase>& ranks) {
     const RankPhase& rank = ranks[i];
     std::vector<double> others;
     for (std::size_t j = 0; j < ranks.size(); ++j) {
-      if (j != i && WorksAlone(ranks[j].phase())) others.push_back(ranks[j].phase_seconds());
+      if (j != i && FactsOf(ranks[j].phase()).works_alone) others.push_back(ranks[j].phase_seconds());
     }
-    const bool alone = WorksAlone(rank.phase());
+    const bool alone = FactsOf(rank.phase()).works_alone;
     const bool behind = rank.step() + 2 <= first_step;
     const bool stuck =
         alone && !others.empty() && rank.phase_seconds() > std::max(kStraggleSeconds, kStraggleFactor * Median(others));

@@ -12,6 +12,7 @@
 
 #include "common/proto/coordinator.pb.h"
 #include "common/unix_time.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
@@ -62,10 +63,10 @@ struct LiveJob {
   std::optional<double> units_per_second;   // of what progress counts
   std::vector<stillhouse::v1::RankPhase> ranks;
   std::string storage_trouble;
-  std::map<std::string, double> phase_seconds;          // of all ranks of this attempt
-  std::map<std::string, double> earlier_phase_seconds;  // of the attempts before, where heard
-  bool heard_from_the_first = false;                    // no attempt is missing in those
-  std::map<std::string, std::uint64_t> recoveries;      // within attempts, by cause: "died", "hung", ...
+  std::map<v1::Phase, double> phase_seconds;           // of all ranks of this attempt
+  std::map<v1::Phase, double> earlier_phase_seconds;   // of the attempts before, where heard
+  bool heard_from_the_first = false;                   // no attempt is missing in those
+  std::map<v1::DeathCause, std::uint64_t> recoveries;  // within attempts
   Curve curve;
 
   // Bookkeeping of LiveJobs.
@@ -76,7 +77,7 @@ struct LiveJob {
   };
   std::deque<Sample> samples;
   std::uint64_t sequence = 0;
-  std::string last_recovery;
+  std::uint64_t last_recovery = 0;  // generation that it led to
 };
 
 class LiveJobs {

@@ -125,7 +125,7 @@ void WriteSurvival(const std::vector<JobFacts>& jobs, Exposition* out) {
   for (const JobFacts& facts : jobs) {
     if (facts.live == nullptr) continue;
     for (const auto& [cause, count] : facts.live->recoveries) {
-      out->Sample(With(facts.labels, "cause", cause), static_cast<double>(count));
+      out->Sample(With(facts.labels, "cause", EnumWord(cause)), static_cast<double>(count));
     }
   }
 }
@@ -134,9 +134,9 @@ void WriteRanks(const std::vector<JobFacts>& jobs, const LiveJobs& live, UnixMs 
   out->Family("stillhouse_job_ranks", "gauge", "Ranks by the phase they were last seen in.");
   for (const JobFacts& facts : jobs) {
     if (facts.live == nullptr || !HoldsSlots(facts.job->state())) continue;
-    std::map<std::string, int> phases;
+    std::map<v1::Phase, int> phases;
     for (const auto& rank : facts.live->ranks) ++phases[rank.phase()];
-    for (const auto& [phase, count] : phases) out->Sample(With(facts.labels, "phase", phase), count);
+    for (const auto& [phase, count] : phases) out->Sample(With(facts.labels, "phase", EnumWord(phase)), count);
   }
   out->Family("stillhouse_job_heartbeat_age_seconds", "gauge", "Since the job's agent was last heard.");
   for (const JobFacts& facts : jobs) {

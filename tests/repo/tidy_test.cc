@@ -117,16 +117,12 @@ TEST(TidyTest, EachLibraryHasOneOwner) {
   EXPECT_TRUE(seen.contains("rocksdb/") && seen.contains("zmq") && seen.contains("ATen/"));
 }
 
-TEST(TidyTest, NoFileSeesBothTensorsAndProtobuf) {
-  std::map<std::string, std::set<std::string>> families;
-  ForEachInclude([&](const Source& source, std::size_t, const std::string& included) {
-    if (included.starts_with("ATen/") || included.starts_with("torch/")) families[source.path].insert("torch");
-    if (included.ends_with(".pb.h") || included.starts_with("google/protobuf/"))
-      families[source.path].insert("protobuf");
+TEST(TidyTest, TheModelAndItsKernelsSeeNoProtobuf) {
+  ForEachInclude([](const Source& source, std::size_t line, const std::string& included) {
+    const bool numeric = source.path.starts_with("worker/model/") || source.path.starts_with("worker/collective/");
+    const bool protobuf = included.ends_with(".pb.h") || included.starts_with("google/protobuf/");
+    EXPECT_FALSE(numeric && protobuf) << source.path << ":" << line << " includes " << included;
   });
-  for (const auto& [path, family] : families) {
-    EXPECT_LT(family.size(), 2u) << path << ": the LibTorch wheel ships its own, older google/protobuf headers";
-  }
 }
 
 TEST(TidyTest, FilesStayWithinTheirSize) {

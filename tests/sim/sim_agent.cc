@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/rpc/protocol.h"
+#include "tests/testing/recoveries.h"
 
 namespace still::sim {
 
@@ -118,7 +119,7 @@ void SimAgent::LoseRank() {
   deaths_ = kept > start_step_ ? 0 : deaths_ + 1;
   artifact_->step = kept;
   if (deaths_ > 2) return End(Code::kUnavailable, "rank 0 died three times at one step");
-  recovery_ = "rank 0 died";
+  recovering_ = true;
   Enter(Phase::kPausing);
   around_.machines->Vacate(id());
   Later(dice_.Between(100, 5'000), &SimAgent::Launch);
@@ -139,7 +140,7 @@ void SimAgent::Release() {
 
 void SimAgent::End(Code code, const std::string& message, const std::string& lost_host) {
   around_.verdict->Trace("agent {}.{} ends: {} {}", task_.job(), task_.attempt(), CodeName(code), message);
-  outcome_.set_code(static_cast<std::uint32_t>(code));
+  outcome_.set_code(CodeOnWire(code));
   outcome_.set_message(message);
   outcome_.set_step(artifact_->step);
   outcome_.set_lost_host(lost_host);
@@ -163,7 +164,8 @@ void SimAgent::Report() {
   report.set_running(phase_ == Phase::kRunning);
   report.mutable_progress()->set_done(StepNow());
   report.mutable_progress()->set_total(artifact_->work.steps);
-  if (phase_ != Phase::kPausing && !recovery_.empty()) report.add_recoveries(std::exchange(recovery_, ""));
+  if (phase_ != Phase::kPausing && std::exchange(recovering_, false))
+    *report.add_recoveries() = testing::RecoveryOf({.generation = generation_, .rank = 0, .survivors = 0});
   if (phase_ == Phase::kEnded) {
     *report.mutable_outcome() = outcome_;
     last_words_ = report;

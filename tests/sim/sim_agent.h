@@ -77,7 +77,7 @@ class SimAgent {
   UnixMs started_ms_ = 0;
   std::uint64_t generation_ = 0;
   std::string dead_host_;
-  std::string recovery_;  // told with the next generation
+  bool recovering_ = false;  // reported with the next generation
   stillhouse::v1::AgentOutcome outcome_;
   std::optional<stillhouse::v1::AgentReport> last_words_;
 };

@@ -6,6 +6,7 @@
 #include "common/bytes.h"
 #include "common/digest.h"
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 #include "coordinator/jobs/names.h"
 #include "tests/sim/sim_daemon.h"
 
@@ -21,7 +22,7 @@ constexpr std::int64_t kAskAgainMs = 3'000;
 constexpr std::int64_t kLookAtRestMs = 10'000;
 constexpr UnixMs kSightMs = 7'000;  // how long an artifact is seen, or not seen
 
-Code CodeOf(const ClientReply& reply) { return static_cast<Code>(reply.code()); }
+Code CodeOf(const ClientReply& reply) { return CodeFromWire(reply.code()); }
 
 // Long enough for everything one after the other, with what pauses and timeouts add.
 std::int64_t LongestRest(const Scenario& scenario) {

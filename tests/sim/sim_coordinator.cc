@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/vocabulary.h"
 #include "coordinator/jobs/names.h"
 
 namespace still::sim {
@@ -25,7 +26,7 @@ constexpr int kMostWakesAtOnce = 50;
 ClientReply ReplyOf(const ClientRequest& request, const Status& status) {
   ClientReply reply;
   reply.set_request(request.request());
-  reply.set_code(static_cast<std::uint32_t>(status.code()));
+  reply.set_code(CodeOnWire(status.code()));
   reply.set_message(status.message());
   return reply;
 }

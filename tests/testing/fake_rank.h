@@ -13,6 +13,7 @@
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/storage/checkpoint.h"
+#include "common/vocabulary.h"
 
 namespace still::testing {
 
@@ -41,7 +42,7 @@ class FakeRank {
 
   void SayResult(Code code, const std::string& message = "") {
     Envelope envelope;
-    envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(code));
+    envelope.mutable_stage_result()->set_code(CodeOnWire(code));
     envelope.mutable_stage_result()->set_message(message);
     Say(envelope);
   }
@@ -63,7 +64,7 @@ class FakeRank {
     envelope.mutable_shard_done()->set_tokens(10 * units);
     Say(envelope);
   }
-  void SayKilled(const std::string& cause, const std::string& phase, std::uint64_t step) {
+  void SayKilled(v1::DeathCause cause, v1::Phase phase, std::uint64_t step) {
     Envelope envelope;
     envelope.mutable_rank_killed()->set_cause(cause);
     envelope.mutable_rank_killed()->set_phase(phase);
@@ -93,7 +94,7 @@ class FakeRank {
     Say(envelope);
   }
   // A heartbeat, answered: what was said before it has been taken in.
-  Envelope Beat(const std::string& phase = "compute", std::uint64_t step = 0) {
+  Envelope Beat(v1::Phase phase = v1::PHASE_COMPUTE, std::uint64_t step = 0) {
     Envelope envelope;
     envelope.mutable_heartbeat()->set_phase(phase);
     envelope.mutable_heartbeat()->set_step(step);

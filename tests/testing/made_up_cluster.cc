@@ -270,30 +270,42 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
       (*progress->mutable_values())["lr"] = 5e-4 * (1 - 0.6 * share);
     }
     const double mean = static_cast<double>(text.ranks) * static_cast<double>(second) * 11.0;
-    *report.mutable_phase_seconds() = {};
-    auto& phases = *report.mutable_phase_seconds();
-    phases["compute"] = 0.87 * mean;
-    phases["reduce"] = 0.05 * mean;
-    phases["vote"] = 0.005 * mean;
-    phases["optimizer"] = 0.02 * mean;
-    phases["checkpoint"] = 0.012 * mean;
-    phases["snapshot"] = 0.008 * mean;
-    phases["restore"] = 0.01 * mean;
-    phases["start"] = 0.015 * mean;
+    report.clear_phase_seconds();
+    const auto add_seconds = [&report](v1::Phase phase, double seconds) {
+      auto& time = *report.add_phase_seconds();
+      time.set_phase(phase);
+      time.set_seconds(seconds);
+    };
+    add_seconds(v1::PHASE_COMPUTE, 0.85 * mean);
+    add_seconds(v1::PHASE_DATA, 0.02 * mean);
+    add_seconds(v1::PHASE_REDUCE, 0.05 * mean);
+    add_seconds(v1::PHASE_VOTE, 0.005 * mean);
+    add_seconds(v1::PHASE_OPTIMIZER, 0.02 * mean);
+    add_seconds(v1::PHASE_CHECKPOINT, 0.012 * mean);
+    add_seconds(v1::PHASE_SNAPSHOT, 0.008 * mean);
+    add_seconds(v1::PHASE_RESTORE, 0.01 * mean);
+    add_seconds(v1::PHASE_START, 0.015 * mean);
     for (std::uint32_t rank = 0; rank < text.ranks; ++rank) {
       auto* at = report.add_ranks();
       at->set_rank(rank);
       at->set_pid(41'000 + rank);
       at->set_host(text.job == 4 && rank >= 4 ? "node-b" : text.host);
       const bool straggler = text.job == 5 && rank == 2;
-      at->set_phase(text.loss == 0                ? "inference"
-                    : text.job == 5 && !straggler ? "reduce"
-                    : rank == 5                   ? "reduce"
-                                                  : "compute");
+      at->set_phase(text.loss == 0                ? v1::PHASE_INFERENCE
+                    : text.job == 5 && !straggler ? v1::PHASE_REDUCE
+                    : rank == 5                   ? v1::PHASE_REDUCE
+                                                  : v1::PHASE_COMPUTE);
       at->set_step(text.loss == 0 ? 0 : progress->done());
       at->set_phase_seconds(text.job == 5 ? (straggler ? 0.4 : 14.2) : 0.1 * (rank + 1));
     }
-    if (text.job == 4 && second == 305) report.add_recoveries("rank 3 died in compute of step 4810");
+    if (text.job == 4 && second == 305) {
+      auto& recovery = *report.add_recoveries();
+      recovery.set_generation(report.generation() + 1);
+      recovery.mutable_death()->add_ranks(3);
+      recovery.mutable_death()->set_cause(v1::DEATH_CAUSE_DIED);
+      recovery.mutable_death()->set_phase(v1::PHASE_COMPUTE);
+      recovery.mutable_death()->set_step(4810);
+    }
     if (text.job == 5) report.set_storage_trouble("rank 0: no space left on /data; 2 checkpoints are kept");
     live->Heard(report, kNow - text.silent_ms - static_cast<std::int64_t>(seconds - second) * 1000);
   }

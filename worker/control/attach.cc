@@ -13,6 +13,7 @@
 #include "common/rpc/protocol.h"
 #include "common/rpc/rpc.h"
 #include "common/storage/files.h"
+#include "common/vocabulary.h"
 
 namespace still::worker {
 namespace {
@@ -93,7 +94,7 @@ Result<std::string> FetchTask(const AttachOptions& options) {
     }
     if (!reply.ParseFromString(*answer) || reply.request() != number) continue;
     if (!reply.task().empty()) return Keep(reply.task());
-    if (const auto code = static_cast<Code>(reply.code()); code == Code::kUnavailable) {
+    if (const auto code = CodeFromWire(reply.code()); code == Code::kUnavailable) {
       say(reply.message());
     } else if (code != Code::kOk) {
       return Status(code, reply.message());

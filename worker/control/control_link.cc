@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
+#include "common/vocabulary.h"
 #include "worker/guardian/incarnation.h"
 
 namespace still::worker {
@@ -154,7 +155,7 @@ class RpcControlLink final : public ControlLink {
   void ReportResult(const Status& status) override {
     if (client_ == nullptr) return;
     v1::Envelope envelope;
-    envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(status.code()));
+    envelope.mutable_stage_result()->set_code(CodeOnWire(status.code()));
     envelope.mutable_stage_result()->set_message(status.message());
     if (const Status sent = Send(&envelope); !sent.ok()) LogWarn("result not delivered: {}", sent.message());
     client_.reset();  // lingers until the message is out

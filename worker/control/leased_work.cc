@@ -20,7 +20,7 @@ class LeasedWork {
   Status Run() {
     control_.ReportProgress(progress_);
     while (true) {
-      words_.Enter(Phase::kStage);
+      words_.Enter(v1::PHASE_WAIT);
       STILL_ASSIGN_OR_RETURN(const ShardLease lease, control_.NextShard());
       switch (lease.kind) {
         case ShardLease::Kind::kShard: STILL_RETURN_IF_ERROR(Do({.round = lease.round, .shard = lease.shard})); break;
@@ -74,7 +74,7 @@ class LeasedWork {
   }
 
   Status Commit(std::uint64_t tokens) {
-    words_.Enter(Phase::kCommit);
+    words_.Enter(v1::PHASE_COMMIT);
     WorkMeasures measures{.seconds = SecondsSince(clock_, start_)};
     measures.tokens_per_second = static_cast<double>(tokens) / measures.seconds;
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);

@@ -45,7 +45,7 @@ class DivisibleArtifact {
   virtual Result<std::uint64_t> UnitsOf(ShardId id) const = 0;
 
   // Where a rank is that makes it.
-  virtual Phase PhaseOf(ShardId id) const = 0;
+  virtual v1::Phase PhaseOf(ShardId id) const = 0;
   // The digest of a shard that is made, by an earlier launch or by a rank that died since. NOT_FOUND when it is not.
   virtual Result<std::string> MadeDigest(ShardId id) const = 0;
   // Makes it and returns its digest. DATA_LOSS, with the digest of this rank's result in `*computed`, when another

@@ -16,7 +16,7 @@ using shards::CorpusProgress;
 
 CorpusPass PassOf(ShardId id) { return static_cast<CorpusPass>(id.round); }
 
-constexpr Phase kPhaseOfPass[shards::kCorpusPasses] = {Phase::kPiece, Phase::kDeal, Phase::kCopy};
+constexpr v1::Phase kPhaseOfPass[shards::kCorpusPasses] = {v1::PHASE_TOKENISE, v1::PHASE_PLAN_SHARDS, v1::PHASE_COPY};
 
 class Corpus final : public DivisibleArtifact {
  public:
@@ -35,8 +35,8 @@ class Corpus final : public DivisibleArtifact {
     return build_.InputBytes(PassOf(id), id.shard);
   }
 
-  Phase PhaseOf(ShardId id) const override {
-    return id.round < shards::kCorpusPasses ? kPhaseOfPass[id.round] : Phase::kLoad;
+  v1::Phase PhaseOf(ShardId id) const override {
+    return id.round < shards::kCorpusPasses ? kPhaseOfPass[id.round] : v1::PHASE_LOAD;
   }
   Result<std::string> MadeDigest(ShardId id) const override { return build_.MadeDigest(PassOf(id), id.shard); }
   // Only the first pass counts: the others go over the same documents.

@@ -116,7 +116,7 @@ Status Score(const Models& models, const HeldoutText& text, const StageContext& 
   StageProgress progress{.total = text.sequences(), .unit = "sequences"};
   std::uint64_t batches = 0;
   for (const shards::Microbatch& batch : text.Batches()) {
-    context.progress.Enter(Phase::kInference);
+    context.progress.Enter(v1::PHASE_INFERENCE);
     context.progress.SetMicrobatch(batches++);
     STILL_RETURN_IF_ERROR(FaultPoint("evaluate.batch"));
     std::vector<MaskedSequence> masked;
@@ -132,7 +132,7 @@ Status Score(const Models& models, const HeldoutText& text, const StageContext& 
     progress.done += batch.sequences.size();
     context.control.ReportProgress(progress);
   }
-  context.progress.Enter(Phase::kCommit);
+  context.progress.Enter(v1::PHASE_COMMIT);
   if (report->masked_positions == 0)
     return Error(Code::kInvalidArgument, "no position of the held-out text is masked; raise targets.mask.rate");
   report->sequences = text.sequences();

@@ -31,7 +31,7 @@ Status Export(const Task& task, ControlLink& control, ProgressWriter& progress) 
                                   .lowercase = task.lowercase};
   STILL_RETURN_IF_ERROR(
       LoadModel(artifacts.PathOf("student", task.student), false).status());  // checks the weights' digest
-  progress.Enter(Phase::kCommit);
+  progress.Enter(v1::PHASE_COMMIT);
   STILL_RETURN_IF_ERROR(WriteDistilBert(artifacts.PathOf("student", task.student), options, staged->path()));
   STILL_RETURN_IF_ERROR(WriteProvenance(task, staged->path()));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t bytes, FileSize(JoinPath(staged->path(), "model.safetensors")));

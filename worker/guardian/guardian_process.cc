@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/death_text.h"
 #include "common/host_name.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
@@ -57,27 +58,15 @@ bool WaitsForDisk(pid_t pid) {
 }
 
 struct Place {
-  Phase phase = Phase::kStart;
+  v1::Phase phase = v1::PHASE_START;
   std::uint64_t step = 0;
   std::uint64_t microbatch = 0;
 
   // "compute of step 17, microbatch 3".
   std::string ToString() const {
-    switch (phase) {
-      case Phase::kStart:
-      case Phase::kRestore:
-      case Phase::kLoad:
-      case Phase::kPiece:
-      case Phase::kDeal:
-      case Phase::kCopy:
-      case Phase::kSeal:
-      case Phase::kCommit:
-      case Phase::kStage:
-      case Phase::kShutdown: return std::string(PhaseName(phase));
-      case Phase::kInference: return fmt::format("{}, batch {}", PhaseName(phase), microbatch);
-      case Phase::kCompute: return fmt::format("{} of step {}, microbatch {}", PhaseName(phase), step, microbatch);
-      default: return fmt::format("{} of step {}", PhaseName(phase), step);
-    }
+    if (phase == v1::PHASE_INFERENCE) return fmt::format("{}, batch {}", EnumWord(phase), microbatch);
+    const std::string place = PlaceText(phase, step);
+    return phase == v1::PHASE_COMPUTE ? fmt::format("{}, microbatch {}", place, microbatch) : place;
   }
 };
 
@@ -106,7 +95,7 @@ class Watch {
  private:
   void Look(Clock::TimePoint now) {
     // The phase first: the writer stores its time before it.
-    place_.phase = static_cast<Phase>(words_->phase.load(std::memory_order_acquire));
+    place_.phase = static_cast<v1::Phase>(words_->phase.load(std::memory_order_acquire));
     place_.step = words_->step.load(std::memory_order_relaxed);
     place_.microbatch = words_->microbatch.load(std::memory_order_relaxed);
     const Clock::TimePoint progressed(std::chrono::nanoseconds(words_->progressed_ns.load(std::memory_order_relaxed)));
@@ -119,7 +108,7 @@ class Watch {
     if (sighting.stopped && !stopped_since_) stopped_since_ = now;
     // A disk may be slow for minutes, or a server of files away, and the work is as healthy as ever.
     const bool overdue = quiet_seconds_ > options_.hang.floor_seconds;
-    if (overdue && Beats(place_.phase) && WaitsForDisk(rank_)) on_disk_ = now;
+    if (overdue && FactsOf(place_.phase).heartbeats && WaitsForDisk(rank_)) on_disk_ = now;
     // A stop counts from when it was seen: a rank that waited long before may be stopped for a moment.
     const Clock::TimePoint quiet_since =
         std::max({progressed, present_since_, on_disk_, stopped_since_.value_or(progressed)});
@@ -134,7 +123,7 @@ class Watch {
   void SendHeartbeat() {
     v1::Envelope envelope;
     v1::Heartbeat& heartbeat = *envelope.mutable_heartbeat();
-    heartbeat.set_phase(std::string(PhaseName(place_.phase)));
+    heartbeat.set_phase(place_.phase);
     heartbeat.set_step(place_.step);
     heartbeat.set_microbatch(place_.microbatch);
     heartbeat.set_phase_seconds(quiet_seconds_);
@@ -180,13 +169,13 @@ class Watch {
              stopped ? "is stopped" : "hangs", place_.ToString(), sighting.quiet_seconds,
              HangLimitSeconds(sighting, options_.hang), waits ? ", in " + waits_in + " of the kernel" : "",
              dumped ? "its stack is above" : "it did not answer with its stack");
-    End(stopped ? "stopped" : "hang");
+    End(stopped ? v1::DEATH_CAUSE_STOPPED : v1::DEATH_CAUSE_HUNG);
   }
 
   [[noreturn]] void EndFenced(std::uint64_t current_generation) {
     LogWarn("rank {} of generation {} is fenced in {}: the coordinator is at generation {}: it is killed",
             options_.rank, options_.generation, place_.ToString(), current_generation);
-    End("fenced");
+    End(v1::DEATH_CAUSE_FENCED);
   }
 
   [[noreturn]] void EndOrphan(double silent_seconds) {
@@ -194,20 +183,20 @@ class Watch {
         "no answer from the coordinator at {} for {:.1f} s (limit {:.1f} s): rank {}, in {}, is killed; what it "
         "published is kept",
         options_.endpoint, silent_seconds, options_.orphan_seconds, options_.rank, place_.ToString());
-    End("orphaned");
+    End(v1::DEATH_CAUSE_ORPHANED);
   }
 
   // The rank died by itself; where, is still in the memory that it shared.
   [[noreturn]] void EndWithRank(Clock::TimePoint now) {
     Look(now);
-    End("died");
+    End(v1::DEATH_CAUSE_DIED);
   }
 
-  [[noreturn]] void End(const char* cause) {
+  [[noreturn]] void End(v1::DeathCause cause) {
     v1::Envelope envelope;
     v1::RankKilled& killed = *envelope.mutable_rank_killed();
     killed.set_cause(cause);
-    killed.set_phase(std::string(PhaseName(place_.phase)));
+    killed.set_phase(place_.phase);
     killed.set_step(place_.step);
     killed.set_phase_seconds(quiet_seconds_);
     Send(&envelope);

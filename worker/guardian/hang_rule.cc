@@ -14,13 +14,13 @@ constexpr double kUnknownLimits = 6;  // nothing to compare with yet
 }  // namespace
 
 double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits) {
-  const bool beats = Beats(sighting.phase);
+  const bool beats = FactsOf(sighting.phase).heartbeats;
   const double limit = std::max(limits.floor_seconds, beats ? 0 : limits.factor * sighting.p99_seconds);
   if (sighting.stopped) return limit;
-  if (sighting.phase == Phase::kStage) return std::numeric_limits<double>::infinity();
+  if (sighting.phase == v1::PHASE_WAIT) return std::numeric_limits<double>::infinity();
   if (beats) return kBeatLimits * limit;
-  if (sighting.phase == Phase::kStart || sighting.phase == Phase::kRestore) return kStartLimits * limit;
-  if (WaitsForOthers(sighting.phase)) return kWaitingLimits * limit;
+  if (sighting.phase == v1::PHASE_START || sighting.phase == v1::PHASE_RESTORE) return kStartLimits * limit;
+  if (FactsOf(sighting.phase).waits_for_others) return kWaitingLimits * limit;
   return sighting.p99_seconds > 0 ? limit : kUnknownLimits * limit;
 }
 

@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 
-#include "common/check.h"
-
 namespace still::worker {
 namespace {
 
@@ -25,44 +23,7 @@ std::size_t BucketOf(std::int64_t nanoseconds) {
 
 }  // namespace
 
-std::string_view PhaseName(Phase phase) {
-  switch (phase) {
-    case Phase::kStart: return "start";
-    case Phase::kRestore: return "restore";
-    case Phase::kCompute: return "compute";
-    case Phase::kReduce: return "reduce";
-    case Phase::kVote: return "vote";
-    case Phase::kOptimizer: return "optimizer";
-    case Phase::kSnapshot: return "snapshot";
-    case Phase::kCheckpoint: return "checkpoint";
-    case Phase::kRecover: return "recover";
-    case Phase::kInference: return "inference";
-    case Phase::kLoad: return "load";
-    case Phase::kPiece: return "piece";
-    case Phase::kDeal: return "deal";
-    case Phase::kCopy: return "copy";
-    case Phase::kSeal: return "seal";
-    case Phase::kCommit: return "commit";
-    case Phase::kStage: return "stage";
-    case Phase::kShutdown: return "shutdown";
-  }
-  STILL_CHECK(false, "a phase without a name");
-}
-
-bool WaitsForOthers(Phase phase) {
-  switch (phase) {
-    case Phase::kRestore:
-    case Phase::kReduce:
-    case Phase::kVote:
-    case Phase::kRecover:
-    case Phase::kShutdown: return true;
-    default: return false;
-  }
-}
-
-bool Beats(Phase phase) { return phase >= Phase::kLoad && phase <= Phase::kCommit; }
-
-void ProgressWriter::Enter(Phase phase) {
+void ProgressWriter::Enter(v1::Phase phase) {
   if (words_ == nullptr) return;
   const std::int64_t now = Nanoseconds(*clock_);
   if (entered_ns_) {

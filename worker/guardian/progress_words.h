@@ -6,39 +6,11 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 #include "common/clock.h"
+#include "common/vocabulary.h"
 
 namespace still::worker {
-
-// Phases of a rank, as DESIGN's step names them. kRestore, kReduce, kVote, kRecover and kShutdown wait for other ranks.
-enum class Phase : std::uint32_t {
-  kStart,       // MPI_Init, loading what the stage needs
-  kRestore,     // newest checkpoint or snapshot, agreed on by all ranks
-  kCompute,     // microbatches of this rank
-  kReduce,      // sums over ranks
-  kVote,        // may the step count?
-  kOptimizer,   // the update
-  kSnapshot,    // copy to the memory file system
-  kCheckpoint,  // copy for the background writer, or waiting for it to end
-  kRecover,     // going on without a dead rank
-  kInference,   // a batch of a stage that has no steps (targets, evaluate)
-  kLoad,        // of a stage without steps: inputs digested, models loaded, what is made looked at
-  kPiece,       // a piece of a corpus
-  kDeal,        // its deal
-  kCopy,        // one of its shards
-  kSeal,        // a shard of targets is written, synced, renamed
-  kCommit,      // so is the artifact of any stage
-  kStage,       // waiting: for a lease, for who commits: not judged
-  kShutdown,    // the last barrier and MPI_Finalize
-};
-inline constexpr std::size_t kPhases = 18;
-std::string_view PhaseName(Phase phase);
-// Whether the time in this phase depends on other ranks, so that no progress is not this rank's fault.
-bool WaitsForOthers(Phase phase);
-// Whether a rank beats (common/beat.h) all the while it is in this phase, unless a disk keeps it waiting.
-bool Beats(Phase phase);
 
 // Durations of one phase, in buckets of a factor of two: bucket i counts those below 2^i microseconds.
 struct PhaseHistogram {
@@ -46,13 +18,14 @@ struct PhaseHistogram {
   std::array<std::atomic<std::uint32_t>, kBuckets> counts{};
 };
 
-// All fields are lock-free atomics: the struct lives in anonymous shared memory, zeroed.
+// All fields are lock-free atomics: the struct lives in anonymous shared memory.
 struct ProgressWords {
-  std::atomic<std::uint32_t> phase{0};
+  std::atomic<std::uint32_t> phase{v1::PHASE_START};
   std::atomic<std::uint64_t> step{0};
-  std::atomic<std::uint64_t> microbatch{0};    // position in this rank's share; of kInference, how-manieth batch
+  std::atomic<std::uint64_t> microbatch{
+      0};  // position in this rank's share; in PHASE_INFERENCE, the number of the batch
   std::atomic<std::int64_t> progressed_ns{0};  // steady clock at the last sign of progress
-  std::array<PhaseHistogram, kPhases> histograms;
+  std::array<PhaseHistogram, v1::Phase_ARRAYSIZE> histograms;
   std::atomic<std::uint32_t> drain{0};         // guardian or signal handler -> rank: finish the step, publish, end
   std::atomic<std::uint32_t> stack_dumped{0};  // rank's signal handler -> guardian
 };
@@ -64,7 +37,7 @@ class ProgressWriter {
   explicit ProgressWriter(ProgressWords* words = nullptr, const Clock* clock = &Clock::System())
       : words_(words), clock_(clock) {}
 
-  void Enter(Phase phase);  // also records the duration of the phase that ends
+  void Enter(v1::Phase phase);  // also records the duration of the phase that ends
   void SetStep(std::uint64_t step);
   void SetMicrobatch(std::uint64_t index);
   void Beat();

@@ -38,14 +38,14 @@ class TargetCache final : public DivisibleArtifact {
     return (corpus_.ShardEnd(id.shard) - corpus_.ShardBegin(id.shard)) * task_.mask.variants;
   }
 
-  Phase PhaseOf(ShardId) const override { return Phase::kLoad; }  // then Make says more
+  v1::Phase PhaseOf(ShardId) const override { return v1::PHASE_LOAD; }  // then Make says more
   Result<std::string> MadeDigest(ShardId id) const override { return store_.SealedDigest(id.shard); }
   Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                            std::string* computed) override {
     STILL_ASSIGN_OR_RETURN(const std::uint64_t records_in_all, UnitsOf(id));
     ShardProgress progress;
     std::uint64_t batch = 0;
-    words_.Enter(Phase::kInference);
+    words_.Enter(v1::PHASE_INFERENCE);
     words_.SetMicrobatch(batch);
     return BuildShardTargets(
         corpus_, id.shard, masker_, task_.mask.variants, teacher_, store_.PlaceOf(id.shard), store_.identity(),
@@ -54,7 +54,7 @@ class TargetCache final : public DivisibleArtifact {
           progress.tokens += tokens;
           on_progress(progress);
           // What a batch takes is known by the last ones; what sealing takes, a disk that others use decides.
-          words_.Enter(progress.units < records_in_all ? Phase::kInference : Phase::kSeal);
+          words_.Enter(progress.units < records_in_all ? v1::PHASE_INFERENCE : v1::PHASE_SEAL);
           words_.SetMicrobatch(++batch);
         },
         computed);

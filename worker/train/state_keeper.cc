@@ -48,7 +48,7 @@ void StateKeeper::StartAt(std::uint64_t step) { schedule_.Started(step, clock_.N
 
 double StateKeeper::Snapshot(const CheckpointInfo& info, const LiveState& live) {
   if (info.step < snapshots_off_until_) return 0;
-  progress_.Enter(Phase::kSnapshot);
+  progress_.Enter(v1::PHASE_SNAPSHOT);
   const Clock::TimePoint started = clock_.Now();
   const Status written = snapshot_.Write(info, live, world_.host_place());
   if (!written.ok()) {
@@ -60,7 +60,7 @@ double StateKeeper::Snapshot(const CheckpointInfo& info, const LiveState& live) 
 }
 
 double StateKeeper::BeginCheckpoint(const CheckpointInfo& info, const LiveState& live, const std::string& log) {
-  progress_.Enter(Phase::kCheckpoint);
+  progress_.Enter(v1::PHASE_CHECKPOINT);
   const Clock::TimePoint started = clock_.Now();
   writer_.Begin(info, live, world_.rank(), world_.size(), log);
   last_begun_ = info.step;
@@ -92,7 +92,7 @@ Status StateKeeper::Poll() {
 
 Status StateKeeper::Finish(const CheckpointInfo& info, const LiveState& live, const std::string& log) {
   Status fenced;
-  progress_.Enter(Phase::kCheckpoint);
+  progress_.Enter(v1::PHASE_CHECKPOINT);
   if (last_begun_ != info.step) {
     if (!WaitUntil([&] { return !writer_.busy(); }, &fenced)) return fenced;
     BeginCheckpoint(info, live, log);
@@ -118,7 +118,7 @@ bool StateKeeper::WaitUntil(const std::function<bool()>& done, Status* fenced) {
   while (!done() && (writer_.busy() || SecondsSince(clock_, started) < kPublishPatienceSeconds)) {
     *fenced = Poll();
     if (!fenced->ok()) return false;
-    progress_.Enter(Phase::kCheckpoint);
+    progress_.Enter(v1::PHASE_CHECKPOINT);
     clock_.SleepFor(kPollInterval);
   }
   return true;

@@ -43,7 +43,7 @@ Status CheckUnchanged(const Task& task) {
 
 Status CommitTeacher(const StageContext& context, const ImportedTeacher& teacher, const ArtifactStore& artifacts) {
   const Task& task = context.task;
-  context.progress.Enter(Phase::kCommit);
+  context.progress.Enter(v1::PHASE_COMMIT);
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
                          artifacts.Begin("teacher", IdentityBuilder::FromText(task.identity)));
   STILL_RETURN_IF_ERROR(WriteModelArtifact(context, teacher.parameters, task.teacher,
@@ -68,7 +68,7 @@ Status RunTeacherStage(const StageContext& context) {
   Result<ImportedTeacher> teacher = ImportHuggingFaceBert(task.teacher_path, /*trainable=*/true);
   STILL_RETURN_IF_ERROR(Agree(world, teacher.status()));
   if (!teacher->has_head) STILL_RETURN_IF_ERROR(FitHead(context, teacher->parameters));
-  context.progress.Enter(Phase::kStage);  // the others wait, for as long as the disk takes
+  context.progress.Enter(v1::PHASE_WAIT);  // the others wait, for as long as the disk takes
   const Status committed = Agree(world, world.rank() == 0 ? CommitTeacher(context, *teacher, artifacts) : Ok());
   if (artifacts.Has("teacher", task.teacher)) RemoveSnapshots(context, task.teacher);
   return committed;

@@ -51,7 +51,7 @@ Result<Distillation> Prepare(const Task& task, const ArtifactStore& artifacts) {
 
 Status CommitStudent(const StageContext& context, const ParameterSet& student, const ArtifactStore& artifacts) {
   const Task& task = context.task;
-  context.progress.Enter(Phase::kCommit);
+  context.progress.Enter(v1::PHASE_COMMIT);
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
                          artifacts.Begin("student", IdentityBuilder::FromText(task.identity)));
   STILL_RETURN_IF_ERROR(WriteModelArtifact(context, student, task.student, {}, staged->path()));

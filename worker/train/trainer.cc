@@ -92,7 +92,7 @@ Status Trainer::Run() {
   }
   STILL_RETURN_IF_ERROR(std::exchange(pending_, Ok()));
   STILL_RETURN_IF_ERROR(keeper_.Finish(state_, live(), LogPath()));
-  progress_.Enter(Phase::kStage);  // the leading rank makes the artifact, the others wait
+  progress_.Enter(v1::PHASE_WAIT);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
   if (state_.step == total) return Ok();
   // Whoever goes on from here finds the same on disk; nobody may ever go on.
@@ -101,7 +101,7 @@ Status Trainer::Run() {
 }
 
 Status Trainer::Restore() {
-  progress_.Enter(Phase::kRestore);
+  progress_.Enter(v1::PHASE_RESTORE);
   STILL_ASSIGN_OR_RETURN(const std::optional<CheckpointInfo> restored, keeper_.Restore(live()));
   if (restored) state_ = *restored;
   state_.generation = survivors_.generation();
@@ -128,7 +128,7 @@ Status Trainer::TakeOverMetrics() {
 Status Trainer::Step() {
   SetFaultStep(state_.step);
   progress_.SetStep(state_.step);
-  progress_.Enter(Phase::kCompute);
+  progress_.Enter(v1::PHASE_COMPUTE);
   sums_.Clear();
   std::ranges::fill(computed_, 0);
   StepPlan plan;
@@ -152,7 +152,7 @@ Status Trainer::Step() {
                       .tokens = plan.tokens,
                       .generation = survivors_.generation(),
                       .ranks = world_.size()};
-  progress_.Enter(Phase::kOptimizer);
+  progress_.Enter(v1::PHASE_OPTIMIZER);
   STILL_RETURN_IF_ERROR(Apply(plan, &metrics));
   ++state_.step;
   state_.generation = survivors_.generation();
@@ -170,7 +170,7 @@ Status Trainer::Step() {
 }
 
 Status Trainer::AddMicrobatches(const StepPlan& plan, const std::vector<std::size_t>& share) {
-  progress_.Enter(Phase::kCompute);
+  progress_.Enter(v1::PHASE_COMPUTE);
   const Clock::TimePoint started = clock_.Now();
   std::uint64_t tokens = 0;
   for (std::size_t i = 0; i < share.size(); ++i) {
@@ -239,10 +239,10 @@ void Trainer::AddRequests() {
 
 Status Trainer::ReduceAndVote(const StepPlan& plan, Status mine) {
   for (int recoveries = 0;; ++recoveries) {
-    progress_.Enter(Phase::kReduce);
+    progress_.Enter(v1::PHASE_REDUCE);
     if (mine.ok()) mine = FaultPoint("reduce");
     const Status reduced = sums_.Reduce(world_);
-    progress_.Enter(Phase::kVote);
+    progress_.Enter(v1::PHASE_VOTE);
     if (mine.ok()) mine = FaultPoint("vote");
     const Result<bool> vote = world_.Vote(mine.ok() && reduced.ok());
     if (vote.ok() && *vote) return Ok();
@@ -256,7 +256,7 @@ Status Trainer::ReduceAndVote(const StepPlan& plan, Status mine) {
 
 // The survivors take over what the dead had computed of this step.
 Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
-  progress_.Enter(Phase::kRecover);
+  progress_.Enter(v1::PHASE_RECOVER);
   const Clock::TimePoint started = clock_.Now();
   const bool led = leads();
   STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.GoOn(state_.step, computed_));

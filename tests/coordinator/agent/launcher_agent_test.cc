@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "common/config/config.h"
+#include "common/death_text.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/files.h"
 #include "tests/testing/fake_launcher.h"
@@ -82,7 +83,7 @@ class LauncherAgentTest : public ::testing::Test {
     LauncherAgent agent(job, task_, launcher, clock_,
                         {.on_generation =
                              [&](const GenerationStart& start) {
-                               if (!start.recovery.empty()) recoveries_.push_back(start.recovery);
+                               if (start.recovery) recoveries_.push_back(RecoveryText(*start.recovery));
                              },
                          .on_storage_trouble = [&](const std::string& text) { troubles_.push_back(text); }});
     const Status outcome = agent.Run(stops_);
@@ -96,7 +97,7 @@ class LauncherAgentTest : public ::testing::Test {
   // A launch that gets as far as `step`.
   static Script DieAt(std::uint64_t step) {
     return [step](const LaunchSpec& spec, const WorkerTask& task) {
-      RankOf(task, 1)->Beat("compute", step);
+      RankOf(task, 1)->Beat(v1::PHASE_COMPUTE, step);
       const std::string before = ReadFile(spec.log_path).ok() ? ReadFile(spec.log_path).value() : "";
       EXPECT_OK(WriteFileAtomically(spec.log_path, before + "mpirun noticed that process rank 1 with PID 7 exited\n"));
       return kKilled;
@@ -163,7 +164,7 @@ TEST_F(LauncherAgentTest, DeathIsFollowedByTheNextGenerationAtOnce) {
 TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhere) {
   AgentJob job = Job();
   const Script lose_b = [](const LaunchSpec& spec, const WorkerTask& task) {
-    RankOf(task, 0)->Beat("compute", 3);
+    RankOf(task, 0)->Beat(v1::PHASE_COMPUTE, 3);
     EXPECT_OK(WriteFileAtomically(spec.log_path,
                                   "PRTE has lost communication with a remote daemon.\n\n  Remote daemon: "
                                   "[prterun-head-392@0,2] on node b\n"));
@@ -227,7 +228,7 @@ TEST_F(LauncherAgentTest, GenerationsGoOnWhereTheLastRunLeftOff) {
 TEST_F(LauncherAgentTest, SurvivedDeathIsShownJournaledAndPartOfTheEvidence) {
   const Status failure =
       Run(Job(), {[&](const LaunchSpec& spec, const WorkerTask& task) {
-                    RankOf(task, 1)->Beat("compute", 17);
+                    RankOf(task, 1)->Beat(v1::PHASE_COMPUTE, 17);
                     EXPECT_EQ(RankOf(task, 0)->AskShrink(1, 17, {0, 2}).shrink_reply().generation(), 2u);
                     return DieAt(17)(spec, task);
                   },

@@ -75,7 +75,8 @@ TEST(CoordinatorClientTest, LateRepliesToEarlierRequestsAreNotTakenForThisOnes) 
 TEST(CoordinatorClientTest, ARefusalIsTheCoordinatorsOwnStatus) {
   FakeCoordinator server([](const v1::ClientRequest& request) {
     v1::ClientReply reply;
-    reply.set_code(request.query().view() == "x" ? static_cast<std::uint32_t>(Code::kNotFound) : 999);
+    reply.set_code(request.query().view() == "x" ? stillhouse::v1::CODE_NOT_FOUND
+                                                 : static_cast<stillhouse::v1::StatusCode>(999));
     reply.set_message("no job 7");
     return reply;
   });

@@ -3,6 +3,7 @@
 
 #include "coordinator/agent/agent_status.h"
 #include "tests/coordinator/daemon/service_fixture.h"
+#include "tests/testing/recoveries.h"
 
 namespace still::coordinator {
 namespace {
@@ -81,7 +82,7 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   EXPECT_EQ(refused->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
   AgentReport ended = Report(1);
-  ended.mutable_outcome()->set_code(0);
+  ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
   EXPECT_FALSE(coordinator_->Hear(ended).acknowledged()) << "an outcome that is not kept";
   EXPECT_EQ(StateOf(1), "RUNNING");
 
@@ -115,9 +116,7 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   say();
   disk_->full = true;
   EXPECT_FALSE(Send(SubmitRequest("b")));
-  callbacks.on_generation({.generation = 2,
-                           .in_place = true,
-                           .recovery = "rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank"});
+  callbacks.on_generation({.generation = 2, .in_place = true, .recovery = testing::RecoveryOf()});
   EXPECT_EQ(say(), 1);
   EXPECT_EQ(say(), 1) << "it was heard, but not kept";
 
@@ -162,7 +161,7 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   EXPECT_THAT(View("why", 1), HasSubstr("no space left on device"));
   AgentReport ended = Report(1);
   EXPECT_FALSE(coordinator_->Hear(ended).drain()) << "its cancellation did not happen";
-  ended.mutable_outcome()->set_code(0);
+  ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
   EXPECT_FALSE(coordinator_->Hear(ended).acknowledged());
   EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
 
@@ -220,7 +219,7 @@ TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalIsLeftAlone) {
   Send(SubmitRequest("a"));
   AgentReport stranger = Report(1);
   stranger.set_journal("another");
-  stranger.mutable_outcome()->set_code(0);
+  stranger.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
   EXPECT_FALSE(coordinator_->Hear(stranger).kill());
   EXPECT_EQ(StateOf(1), "STARTING");
 }

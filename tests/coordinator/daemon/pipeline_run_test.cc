@@ -1,5 +1,6 @@
 // The driver over scripted workers: real corpus, real files, no mpirun.
 #include "coordinator/daemon/pipeline_run.h"
+#include "common/vocabulary.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -58,7 +59,7 @@ void SayResult(const WorkerTask& task, const Status& status) {
   const auto client = RpcClient::Connect(task.endpoint(), "rank-0", keys).value();
   Envelope envelope;
   envelope.set_generation(task.generation());
-  envelope.mutable_stage_result()->set_code(static_cast<std::uint32_t>(status.code()));
+  envelope.mutable_stage_result()->set_code(CodeOnWire(status.code()));
   envelope.mutable_stage_result()->set_message(status.message());
   EXPECT_OK(client->Send(envelope.SerializeAsString()));
 }

@@ -46,7 +46,7 @@ class ScriptedAgents : public Agents {
     report.set_protocol(kProtocol);
     report.set_job(job);
     report.set_attempt(attempt);
-    report.mutable_outcome()->set_code(0);
+    report.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
     return report;
   }
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override {

@@ -144,10 +144,10 @@ TEST(HttpAnswerTest, ReplyBecomesJsonOrTheError) {
   EXPECT_EQ(nlohmann::json::parse(text)["jobs"][0], 7);
   reply.set_json("{\"now_ms\":1}");
   EXPECT_EQ(HttpAnswer(reply).value(), "{\"now_ms\":1}");
-  reply.set_code(static_cast<std::uint32_t>(Code::kNotFound));
+  reply.set_code(stillhouse::v1::CODE_NOT_FOUND);
   reply.set_message("no job 7");
   EXPECT_THAT(HttpAnswer(reply), StatusIs(Code::kNotFound, "no job 7"));
-  reply.set_code(4711);
+  reply.set_code(static_cast<stillhouse::v1::StatusCode>(4711));
   EXPECT_THAT(HttpAnswer(reply), StatusIs(Code::kInternal));
 }
 

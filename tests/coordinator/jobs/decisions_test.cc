@@ -3,6 +3,9 @@
 
 #include "tests/coordinator/jobs/jobs_fixture.h"
 
+#include "common/death_text.h"
+#include "tests/testing/recoveries.h"
+
 namespace still::coordinator {
 namespace {
 
@@ -152,7 +155,7 @@ TEST_F(CoreTest, AReportOfAnotherAttemptChangesNothing) {
   stillhouse::v1::AgentReport zombie = Report(job);
   End(job, Code::kUnavailable);
   ASSERT_EQ(Job(job).attempt(), 2U);
-  zombie.mutable_outcome()->set_code(0);
+  zombie.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
   EXPECT_TRUE(core_.Heard(state_, zombie, now_).empty());
   const auto orders = Core::OrdersFor(&Job(job), zombie);
   EXPECT_TRUE(orders.kill());
@@ -174,7 +177,7 @@ TEST_F(CoreTest, WhatDiedIsInTheHistoryAlsoWhenItIsSaidAfterTheGenerationThatItB
   Run(id);
   auto in_place = Report(id, 2);
   Hear(in_place);
-  in_place.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 3 ranks");
+  *in_place.add_recoveries() = testing::RecoveryOf({.survivors = 3});
   const Changes changes = core_.Heard(state_, in_place, now_);
   ASSERT_EQ(changes.events.size(), 1u);
   EXPECT_THAT(changes.events[0].message(), HasSubstr("rank 1 died"));
@@ -188,17 +191,18 @@ TEST_F(CoreTest, RecoveriesAreCountedOnceHoweverOftenTheyAreSaid) {
   const std::uint64_t id = Submit({Spec("a", 4)});
   Run(id);
   auto report = Report(id, 2);
-  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 3 ranks");
+  *report.add_recoveries() = testing::RecoveryOf({.survivors = 3});
   Hear(report);
   now_ += 5000;
   report.set_generation(3);
-  report.add_recoveries("rank 2 hung in reduce of step 20; launched again as generation 3 (0.8 s)");
+  *report.add_recoveries() =
+      testing::RecoveryOf({.generation = 3, .rank = 2, .cause = v1::DEATH_CAUSE_HUNG, .survivors = 0});
   for (int i = 0; i < 3; ++i) Hear(report);
   EXPECT_EQ(Job(id).recoveries(), 2U);
   EXPECT_EQ(Job(id).last_recovery().at_ms(), now_);
   EXPECT_EQ(Job(id).last_recovery().cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
-  EXPECT_THAT(Job(id).last_recovery().message(), HasSubstr("rank 2 hung"));
-  EXPECT_EQ(history_.back().message(), report.recoveries(1)) << "the first one is not told twice";
+  EXPECT_EQ(Job(id).last_recovery().recovery().generation(), 3U);
+  EXPECT_EQ(history_.back().message(), RecoveryText(report.recoveries(1))) << "the first one is not told twice";
 }
 
 TEST_F(CoreTest, CancelDrainsThenKills) {
@@ -292,9 +296,9 @@ TEST_F(CoreTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
   Later(60'000);
   ASSERT_EQ(StateOf(job), "COMPLETING");
   stillhouse::v1::AgentReport report = Report(job, 2);
-  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 1 rank");
+  *report.add_recoveries() = testing::RecoveryOf();
   Hear(report);
-  EXPECT_EQ(history_.back().message(), report.recoveries(0));
+  EXPECT_EQ(history_.back().message(), RecoveryText(report.recoveries(0)));
   EXPECT_EQ(Job(job).recoveries(), 1U);
   End(job, Code::kCancelled);
   EXPECT_EQ(StateOf(job), "TIMEOUT");

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/vocabulary.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
 #include "tests/testing/status_matchers.h"
@@ -92,7 +93,7 @@ class CoreFixture : public ::testing::Test {
   }
   void End(std::uint64_t id, Code code, std::uint64_t step = 0, const std::string& lost_host = "") {
     stillhouse::v1::AgentReport report = Report(id, Job(id).generation());
-    report.mutable_outcome()->set_code(static_cast<std::uint32_t>(code));
+    report.mutable_outcome()->set_code(CodeOnWire(code));
     report.mutable_outcome()->set_message("as it ended");
     report.mutable_outcome()->set_step(step);
     report.mutable_outcome()->set_lost_host(lost_host);

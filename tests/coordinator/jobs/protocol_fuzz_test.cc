@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "common/random.h"
+#include "common/vocabulary.h"
 #include "coordinator/jobs/decisions.h"
+#include "tests/testing/recoveries.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
@@ -143,9 +145,9 @@ std::vector<CoordinatorMessage> ValidMessages(const State& state, KeyedRandom& r
   report.set_attempt(job == nullptr ? 1 : job->attempt());
   report.set_generation(1 + random.NextBelow(9));
   report.set_running(random.NextBelow(2) == 0);
-  report.add_recoveries("rank 1 died");
+  *report.add_recoveries() = testing::RecoveryOf({.generation = report.generation()});
   if (random.NextBelow(2) == 0) {
-    report.mutable_outcome()->set_code(random.NextBelow(14));
+    report.mutable_outcome()->set_code(static_cast<v1::StatusCode>(random.NextBelow(14)));
     report.mutable_outcome()->set_step(random.NextBelow(100));
     if (random.NextBelow(4) == 0) report.mutable_outcome()->set_lost_host("a");
   }

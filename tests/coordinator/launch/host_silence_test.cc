@@ -1,5 +1,7 @@
 #include "coordinator/launch/host_silence.h"
 
+#include "common/death_text.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +33,7 @@ TEST_F(HostSilenceTest, AHostIsLostWhenAllOfItsRanksAreSilentForTheLimit) {
   ASSERT_TRUE(lost.has_value());
   EXPECT_EQ(lost->host, "b");
   EXPECT_THAT(lost->ranks, ElementsAre(2, 3));
-  EXPECT_EQ(lost->ToString(), "host b was lost: its ranks 2 and 3 have been silent for 15.0 s");
+  EXPECT_EQ(DeathText(lost->AsDeath()), "host b was lost: its ranks 2 and 3 have been silent for 15.0 s");
 }
 
 TEST_F(HostSilenceTest, OneRankThatIsHeardKeepsItsHost) {
@@ -71,7 +73,7 @@ TEST_F(HostSilenceTest, RanksThatTheOthersWentOnWithoutAreNotWaitedFor) {
   Hear({0, 1, 2, 3}, seconds(0));
   Hear({0, 1}, seconds(15));
   EXPECT_FALSE(silence_.Lost({0, 1}, At(seconds(15))).has_value());
-  EXPECT_EQ(silence_.Lost({0, 1, 3}, At(seconds(15)))->ToString(),
+  EXPECT_EQ(DeathText(silence_.Lost({0, 1, 3}, At(seconds(15)))->AsDeath()),
             "host b was lost: its rank 3 has been silent for 15.0 s");
 }
 
@@ -117,7 +119,7 @@ TEST_F(HostSilenceTest, ThisMachineMayBeCalledLocalhost) {
 
 TEST_F(HostSilenceTest, AHostThatMpirunLostIsNamedWithItsRanks) {
   Hear({0, 1, 2, 3}, seconds(0));
-  EXPECT_EQ(silence_.FoundLost("b")->ToString(), "host b was lost: mpirun lost contact with ranks 2 and 3");
+  EXPECT_EQ(DeathText(silence_.FoundLost("b")->AsDeath()), "host b was lost: mpirun lost contact with ranks 2 and 3");
   EXPECT_FALSE(silence_.FoundLost("c").has_value()) << "none of ours is there";
 }
 

@@ -36,7 +36,7 @@ class StageServerHostsTest : public ::testing::Test {
   }
   static void Beat(FakeRank& rank, const std::string& host, stillhouse::v1::Envelope* answer = nullptr) {
     stillhouse::v1::Envelope envelope;
-    envelope.mutable_heartbeat()->set_phase("compute");
+    envelope.mutable_heartbeat()->set_phase(v1::PHASE_COMPUTE);
     envelope.mutable_heartbeat()->set_step(7);
     envelope.mutable_heartbeat()->set_host(host);
     rank.Say(envelope);

@@ -113,7 +113,7 @@ TEST_F(StageServerLeasesTest, ADeadRanksShardGoesToWhoeverIsLeftAsANewGeneration
     const auto one = Rank(1);
     const auto two = Rank(2);
     const LeaseGrant lost = one->NextShard();
-    Rank(1)->SayKilled("died", "stage", 0);
+    Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     EXPECT_EQ(DoAll(*two).answer(), kCommit);
     while (!Rank(1)->Beat().has_fenced()) continue;
     one->SayDone(lost, "other");
@@ -133,7 +133,7 @@ TEST_F(StageServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
     const auto two = Rank(2);
     EXPECT_EQ(DoAll(*one).answer(), kCommit);
     EXPECT_EQ(two->NextShard().answer(), kWait);
-    Rank(1)->SayKilled("died", "stage", 0);
+    Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     EXPECT_EQ(Await(*two).answer(), kCommit);
     two->SayResult(Code::kOk);
     return ExitInfo{};
@@ -144,7 +144,7 @@ TEST_F(StageServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
 TEST_F(StageServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
   FakeJob job([&](auto) {
     const auto guardians = {Rank(0), Rank(2)};
-    for (const auto& guardian : guardians) guardian->SayKilled("died", "stage", 0);
+    for (const auto& guardian : guardians) guardian->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     while (!Rank(0)->Beat().has_fenced()) continue;
     const auto one = Rank(1);
     EXPECT_EQ(DoAll(*one).answer(), kCommit);
@@ -158,7 +158,7 @@ TEST_F(StageServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
 TEST_F(StageServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLater) {
   Bind({.drain = std::chrono::milliseconds(50)});
   FakeJob job([&](std::stop_token killed) {
-    Rank(1)->SayKilled("died", "stage", 0);
+    Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     Rank(1)->SayResult(Code::kDataLoss, "the teacher's output is not finite");
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
@@ -170,7 +170,7 @@ TEST_F(StageServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLate
 TEST_F(StageServerLeasesTest, DeathsWithoutEndEndTheLaunch) {
   refuse_ = true;
   FakeJob job([&](std::stop_token killed) {
-    Rank(1)->SayKilled("died", "stage", 0);
+    Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
@@ -180,7 +180,7 @@ TEST_F(StageServerLeasesTest, DeathsWithoutEndEndTheLaunch) {
 
 TEST_F(StageServerLeasesTest, WithoutSurvivorsADeathEndsTheLaunchAsMpirunDoes) {
   FakeJob job([&](auto) {
-    for (const std::uint32_t rank : {0, 1, 2}) Rank(rank)->SayKilled("died", "stage", 0);
+    for (const std::uint32_t rank : {0, 1, 2}) Rank(rank)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     return ExitInfo{.code = 137};
   });
   EXPECT_EQ(Run(job).code, Code::kUnavailable);
@@ -236,7 +236,7 @@ TEST_F(StageServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
     one->SayProgress(8, 100, second.lease());
     one->Beat();
     const auto guardian = Rank(1);
-    guardian->SayKilled("died", "stage", 0);
+    guardian->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     guardian->Beat();
     zero->SayProgress(0, 100);
     zero->SayResult(Code::kOk);
@@ -277,7 +277,7 @@ TEST_F(StageServerLeasesTest, ADeathInALaterRoundIsAStepGainedSinceTheRoundBefor
     for (int done = 0; done < 2; ++done) two->SayDone(Await(*two), "same", done == 0 ? 40 : 0);
     two->SayProgress(0, 40);
     two->Beat();
-    Rank(1)->SayKilled("died", "stage", 0);
+    Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     while (!Rank(1)->Beat().has_fenced()) continue;
     EXPECT_EQ(DoAll(*two).answer(), kCommit);
     two->SayResult(Code::kOk);

@@ -84,8 +84,8 @@ TEST_F(StageServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
   ASSERT_OK(WriteFileAtomically(
       log_, ReadFile(log_).value() + "mpirun noticed that process rank 2 with PID 8 on node a exited\n"));
   FakeJob job([&](auto) {
-    Rank(0)->Beat("vote", 17);
-    Rank(2)->Beat("compute", 17);
+    Rank(0)->Beat(v1::PHASE_VOTE, 17);
+    Rank(2)->Beat(v1::PHASE_COMPUTE, 17);
     return ExitInfo{.code = 137};
   });
   const GenerationEnd end = Run(job);
@@ -99,10 +99,10 @@ TEST_F(StageServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
 
 TEST_F(StageServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
   FakeJob job([&](auto) {
-    Rank(0)->Beat("reduce", 4);
+    Rank(0)->Beat(v1::PHASE_REDUCE, 4);
     const auto guardian = Rank(1);
-    guardian->SayKilled("hang", "compute", 4);
-    guardian->Beat("compute", 4);
+    guardian->SayKilled(v1::DEATH_CAUSE_HUNG, v1::PHASE_COMPUTE, 4);
+    guardian->Beat(v1::PHASE_COMPUTE, 4);
     return ExitInfo{.code = 137};
   });
   EXPECT_EQ(Run(job).what, "rank 1 hung in compute of step 4");
@@ -111,7 +111,7 @@ TEST_F(StageServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
 TEST_F(StageServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced) {
   FakeJob job([&](auto) {
     const auto zombie = Rank(0);
-    zombie->Beat("compute", 9);
+    zombie->Beat(v1::PHASE_COMPUTE, 9);
     const auto one = Rank(1);
     const auto granted = one->AskShrink(1, 9, {1, 2});
     EXPECT_EQ(granted.shrink_reply().generation(), 6u);
@@ -121,7 +121,7 @@ TEST_F(StageServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced
     EXPECT_EQ(zombie->Beat().fenced().current_generation(), 6u);
     zombie->SayResult(Code::kDataLoss, "woke up");
     zombie->Answer();
-    Rank(2)->Beat("compute", 10);
+    Rank(2)->Beat(v1::PHASE_COMPUTE, 10);
     one->SayResult(Code::kOk);
     return ExitInfo{};
   });

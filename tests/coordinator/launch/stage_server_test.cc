@@ -179,7 +179,7 @@ TEST_F(StageServerTest, DeathWhileStoppingIsAStop) {
   FakeJob job([&](auto) {
     const auto guardian = Rank(0);
     stops_ = 1;
-    while (!guardian->Beat("compute", 3).heartbeat_reply().drain()) continue;
+    while (!guardian->Beat(v1::PHASE_COMPUTE, 3).heartbeat_reply().drain()) continue;
     return ExitInfo{.signal = 9};
   });
   const GenerationEnd end = Run(job);

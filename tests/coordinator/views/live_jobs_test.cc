@@ -1,5 +1,7 @@
 #include "coordinator/views/live_jobs.h"
 
+#include "tests/testing/recoveries.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,13 +40,19 @@ AgentReport ReportOf(std::uint64_t sequence, std::uint64_t done, std::uint64_t a
   return report;
 }
 
-stillhouse::v1::RankPhase Rank(std::uint32_t rank, const char* phase, std::uint64_t step, double seconds) {
+stillhouse::v1::RankPhase Rank(std::uint32_t rank, v1::Phase phase, std::uint64_t step, double seconds) {
   stillhouse::v1::RankPhase place;
   place.set_rank(rank);
   place.set_phase(phase);
   place.set_step(step);
   place.set_phase_seconds(seconds);
   return place;
+}
+
+void AddSeconds(AgentReport* report, v1::Phase phase, double seconds) {
+  v1::PhaseSeconds& time = *report->add_phase_seconds();
+  time.set_phase(phase);
+  time.set_seconds(seconds);
 }
 
 TEST(LiveJobsTest, RateIsOfTheLastHalfMinute) {
@@ -84,22 +92,22 @@ TEST(LiveJobsTest, LaunchThatCountsFromZeroAgainHasNoNegativeRate) {
 TEST(LiveJobsTest, RepeatedReportCountsOnceAndProvesLife) {
   LiveJobs live;
   AgentReport report = ReportOf(1, 10);
-  report.add_recoveries("rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks");
+  *report.add_recoveries() = testing::RecoveryOf();
   live.Heard(report, kStart);
   live.Heard(report, kStart + 9000);
-  EXPECT_EQ(live.Find(3)->recoveries.at("died"), 1u);
+  EXPECT_EQ(live.Find(3)->recoveries.at(v1::DEATH_CAUSE_DIED), 1u);
   EXPECT_EQ(live.SilenceMs(RunningJob(), kStart + 10'000), 1000);
 }
 
 TEST(LiveJobsTest, RecoveriesThatAreSaidUntilTheyAreRecordedCountOnce) {
   LiveJobs live;
   AgentReport report = ReportOf(1, 10);
-  report.add_recoveries("rank 1 died in compute of step 17; generation 2 goes on in place with 2 ranks");
+  *report.add_recoveries() = testing::RecoveryOf();
   live.Heard(report, kStart);
   report.set_sequence(2);
-  report.add_recoveries("rank 0 died in compute of step 18; generation 3 goes on in place with 1 rank");
+  *report.add_recoveries() = testing::RecoveryOf({.generation = 3, .rank = 0, .step = 18});
   live.Heard(report, kStart + 1000);
-  EXPECT_EQ(live.Find(3)->recoveries.at("died"), 2u);
+  EXPECT_EQ(live.Find(3)->recoveries.at(v1::DEATH_CAUSE_DIED), 2u);
 }
 
 TEST(LiveJobsTest, ReportOfAnOlderAttemptChangesNothing) {
@@ -178,17 +186,17 @@ TEST(LiveJobsTest, CurvesOfEndedJobsStayForAWhile) {
 TEST(LiveJobsTest, GoodputIsOfTheGangAndOfAllAttempts) {
   LiveJobs live;
   AgentReport first = ReportOf(1, 10, 1);
-  *first.mutable_phase_seconds() = {};
-  (*first.mutable_phase_seconds())["compute"] = 20;
-  (*first.mutable_phase_seconds())["restore"] = 4;
+  first.clear_phase_seconds();
+  AddSeconds(&first, v1::PHASE_COMPUTE, 20);
+  AddSeconds(&first, v1::PHASE_RESTORE, 4);
   live.Heard(first, kStart - 30'000);
   AgentReport second = ReportOf(1, 10, 2);
-  (*second.mutable_phase_seconds())["compute"] = 10;
-  (*second.mutable_phase_seconds())["optimizer"] = 2;
-  (*second.mutable_phase_seconds())["snapshot"] = 1;
-  (*second.mutable_phase_seconds())["checkpoint"] = 3;
-  (*second.mutable_phase_seconds())["reduce"] = 6;
-  (*second.mutable_phase_seconds())["shutdown"] = 2;
+  AddSeconds(&second, v1::PHASE_COMPUTE, 10);
+  AddSeconds(&second, v1::PHASE_OPTIMIZER, 2);
+  AddSeconds(&second, v1::PHASE_SNAPSHOT, 1);
+  AddSeconds(&second, v1::PHASE_CHECKPOINT, 3);
+  AddSeconds(&second, v1::PHASE_REDUCE, 6);
+  AddSeconds(&second, v1::PHASE_SHUTDOWN, 2);
   live.Heard(second, kStart + 12'000);
   const Goodput goodput = live.GoodputOf(RunningJob(2), kStart + 12'000);
   EXPECT_DOUBLE_EQ(goodput.compute, 16);
@@ -244,28 +252,35 @@ TEST(CurveTest, StepsDoneAgainReplaceThoseOfBefore) {
 }
 
 TEST(StragglersTest, GangInStepHasNone) {
-  EXPECT_THAT(Stragglers({Rank(0, "compute", 17, 1), Rank(1, "reduce", 17, 2), Rank(2, "compute", 16, 1)}), IsEmpty());
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_COMPUTE, 17, 1), Rank(1, v1::PHASE_REDUCE, 17, 2),
+                          Rank(2, v1::PHASE_COMPUTE, 16, 1)}),
+              IsEmpty());
 }
 
 TEST(StragglersTest, RankTwoStepsBehind) {
-  EXPECT_THAT(Stragglers({Rank(0, "compute", 17, 1), Rank(1, "compute", 15, 1)}), ElementsAre(1));
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_COMPUTE, 17, 1), Rank(1, v1::PHASE_COMPUTE, 15, 1)}), ElementsAre(1));
 }
 
 TEST(StragglersTest, RankWithoutASignOfProgressWhileOthersWork) {
-  EXPECT_THAT(Stragglers({Rank(0, "piece", 0, 0.5), Rank(1, "piece", 0, 9), Rank(2, "piece", 0, 0.7)}), ElementsAre(1));
-  EXPECT_THAT(Stragglers({Rank(0, "piece", 0, 0.5), Rank(1, "stage", 0, 9), Rank(2, "piece", 0, 0.7)}), IsEmpty())
+  EXPECT_THAT(
+      Stragglers({Rank(0, v1::PHASE_PIECE, 0, 0.5), Rank(1, v1::PHASE_PIECE, 0, 9), Rank(2, v1::PHASE_PIECE, 0, 0.7)}),
+      ElementsAre(1));
+  EXPECT_THAT(
+      Stragglers({Rank(0, v1::PHASE_PIECE, 0, 0.5), Rank(1, v1::PHASE_STAGE, 0, 9), Rank(2, v1::PHASE_PIECE, 0, 0.7)}),
+      IsEmpty())
       << "it waits for work";
 }
 
 TEST(StragglersTest, RankThatTheOthersWaitFor) {
-  EXPECT_THAT(Stragglers({Rank(0, "reduce", 17, 8), Rank(1, "compute", 17, 0.1), Rank(2, "reduce", 17, 9)}),
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_REDUCE, 17, 8), Rank(1, v1::PHASE_COMPUTE, 17, 0.1),
+                          Rank(2, v1::PHASE_REDUCE, 17, 9)}),
               ElementsAre(1));
-  EXPECT_THAT(Stragglers({Rank(0, "reduce", 17, 8), Rank(1, "vote", 17, 9)}), IsEmpty());
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_REDUCE, 17, 8), Rank(1, v1::PHASE_VOTE, 17, 9)}), IsEmpty());
 }
 
 TEST(StragglersTest, AllStuckAlikeIsNoStraggler) {
-  EXPECT_THAT(Stragglers({Rank(0, "compute", 17, 50), Rank(1, "compute", 17, 51)}), IsEmpty());
-  EXPECT_THAT(Stragglers({Rank(0, "start", 0, 50), Rank(1, "start", 0, 2)}), IsEmpty());
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_COMPUTE, 17, 50), Rank(1, v1::PHASE_COMPUTE, 17, 51)}), IsEmpty());
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_START, 0, 50), Rank(1, v1::PHASE_START, 0, 2)}), IsEmpty());
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
     if (id.round > 1) return Error(Code::kInternal, "no such round");
     return id.round == 0 ? 4U : 0U;
   }
-  Phase PhaseOf(ShardId id) const override { return id.round == 0 ? Phase::kPiece : Phase::kCopy; }
+  v1::Phase PhaseOf(ShardId id) const override { return id.round == 0 ? v1::PHASE_TOKENISE : v1::PHASE_COPY; }
   Result<std::string> MadeDigest(ShardId id) const override {
     const auto found = made.find(Text(id));
     if (found == made.end()) return Error(Code::kNotFound, "not made");
@@ -164,13 +164,13 @@ TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
   ArtifactInMemory artifact;
   ProgressWords shared;
   ProgressWriter words(&shared);
-  std::vector<Phase> phases;
-  const auto note = [&] { phases.push_back(static_cast<Phase>(shared.phase.load())); };
+  std::vector<v1::Phase> phases;
+  const auto note = [&] { phases.push_back(static_cast<v1::Phase>(shared.phase.load())); };
   link.on_request = note;
   artifact.on_make = note;
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
-  EXPECT_THAT(phases,
-              ElementsAre(Phase::kStage, Phase::kPiece, Phase::kStage, Phase::kCopy, Phase::kStage, Phase::kCommit));
+  EXPECT_THAT(phases, ElementsAre(v1::PHASE_WAIT, v1::PHASE_TOKENISE, v1::PHASE_WAIT, v1::PHASE_COPY, v1::PHASE_WAIT,
+                                  v1::PHASE_COMMIT));
 }
 
 TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {

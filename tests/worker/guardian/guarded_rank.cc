@@ -29,13 +29,13 @@ int main(int argc, char** argv) {
   progress.SetStep(17);
   progress.SetMicrobatch(3);
   for (int known = 0; known < 3; ++known) {  // how long these phases take
-    progress.Enter(Phase::kCompute);
-    progress.Enter(Phase::kReduce);
+    progress.Enter(v1::PHASE_COMPUTE);
+    progress.Enter(v1::PHASE_REDUCE);
   }
-  progress.Enter(behaviour == "reduces"                          ? Phase::kReduce
-                 : behaviour == "stage"                          ? Phase::kStage
-                 : behaviour == "commit" || behaviour == "beats" ? Phase::kCommit
-                                                                 : Phase::kCompute);
+  progress.Enter(behaviour == "reduces"                          ? v1::PHASE_REDUCE
+                 : behaviour == "stage"                          ? v1::PHASE_WAIT
+                 : behaviour == "commit" || behaviour == "beats" ? v1::PHASE_COMMIT
+                                                                 : v1::PHASE_COMPUTE);
   std::printf("guardian %d\n", (*guardian)->pid());
   std::fflush(stdout);
   if (behaviour == "beats") {

@@ -85,7 +85,8 @@ class GuardianTest : public ::testing::Test {
 
 TEST_F(GuardianTest, HeartbeatsSayWhereTheRankIs) {
   Process rank = Rank("works", kNever);
-  ASSERT_TRUE(HearUntil([this] { return heard_.size() >= 3 && heard_.back().heartbeat().phase() == "compute"; }));
+  ASSERT_TRUE(
+      HearUntil([this] { return heard_.size() >= 3 && heard_.back().heartbeat().phase() == v1::PHASE_COMPUTE; }));
   const v1::Envelope& said = heard_.back();
   EXPECT_EQ(said.generation(), 5u);
   EXPECT_EQ(said.rank(), 2u);
@@ -105,8 +106,8 @@ TEST_F(GuardianTest, ARankThatHangsIsNamedShowsItsStackAndIsKilled) {
   EXPECT_THAT(end.err, HasSubstr("stack of rank 2 (process " + std::to_string(rank.pid()) + ")"));
   EXPECT_THAT(end.err, HasSubstr("guarded_rank("));  // a frame
   const v1::RankKilled killed = Killed();
-  EXPECT_EQ(killed.cause(), "hang");
-  EXPECT_EQ(killed.phase(), "compute");
+  EXPECT_EQ(killed.cause(), v1::DEATH_CAUSE_HUNG);
+  EXPECT_EQ(killed.phase(), v1::PHASE_COMPUTE);
   EXPECT_EQ(killed.step(), 17u);
   EXPECT_GE(killed.phase_seconds(), 0.3);
 }
@@ -117,7 +118,7 @@ TEST_F(GuardianTest, ARankThatShouldBeatAndDoesNotIsKilled) {
   EXPECT_EQ(end.signal, SIGKILL);
   EXPECT_THAT(end.err, HasSubstr("rank 2 hangs in commit, for "));
   EXPECT_THAT(end.err, HasSubstr("(limit 1.2 s)"));
-  EXPECT_EQ(Killed().phase(), "commit");
+  EXPECT_EQ(Killed().phase(), v1::PHASE_COMMIT);
 }
 
 TEST_F(GuardianTest, ASlowRankThatBeatsOrWaitsForADiskIsNotKilled) {
@@ -128,12 +129,12 @@ TEST_F(GuardianTest, ASlowRankThatBeatsOrWaitsForADiskIsNotKilled) {
 
 TEST_F(GuardianTest, AStoppedRankIsKilledThoughItWaitsForOthers) {
   Process rank = Rank("reduces", 1);
-  ASSERT_TRUE(HearUntil([this] { return !heard_.empty() && heard_.back().heartbeat().phase() == "reduce"; }));
+  ASSERT_TRUE(HearUntil([this] { return !heard_.empty() && heard_.back().heartbeat().phase() == v1::PHASE_REDUCE; }));
   rank.SignalSelf(SIGSTOP);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
   EXPECT_THAT(end.err, HasSubstr("rank 2 is stopped in reduce of step 17, for "));
-  EXPECT_EQ(Killed().cause(), "stopped");
+  EXPECT_EQ(Killed().cause(), v1::DEATH_CAUSE_STOPPED);
 }
 
 TEST_F(GuardianTest, AStoppedRankOfAStageWithoutStepsIsKilled) {
@@ -142,15 +143,15 @@ TEST_F(GuardianTest, AStoppedRankOfAStageWithoutStepsIsKilled) {
   rank.SignalSelf(SIGSTOP);
   EXPECT_EQ(End(rank).signal, SIGKILL);
   const v1::RankKilled killed = Killed();
-  EXPECT_EQ(killed.cause(), "stopped");
-  EXPECT_EQ(killed.phase(), "stage");
+  EXPECT_EQ(killed.cause(), v1::DEATH_CAUSE_STOPPED);
+  EXPECT_EQ(killed.phase(), v1::PHASE_WAIT);
 }
 
 TEST_F(GuardianTest, ARankThatWaitsForOthersHasTimeForTheirGuardians) {
   Process rank = Rank("reduces", 0.4);
   EXPECT_EQ(End(rank).signal, SIGKILL);
   const v1::RankKilled killed = Killed();
-  EXPECT_EQ(killed.cause(), "hang");
+  EXPECT_EQ(killed.cause(), v1::DEATH_CAUSE_HUNG);
   EXPECT_GE(killed.phase_seconds(), 6 * 0.4);
 }
 
@@ -173,7 +174,7 @@ TEST_F(GuardianTest, AFencedRankIsKilled) {
   EXPECT_EQ(end.signal, SIGKILL);
   EXPECT_THAT(end.err, HasSubstr("rank 2 of generation 5 is fenced"));
   EXPECT_THAT(end.err, HasSubstr("generation 6"));
-  EXPECT_EQ(Killed().cause(), "fenced");
+  EXPECT_EQ(Killed().cause(), v1::DEATH_CAUSE_FENCED);
 }
 
 TEST_F(GuardianTest, ARankWhoseCoordinatorIsSilentIsKilled) {
@@ -182,7 +183,7 @@ TEST_F(GuardianTest, ARankWhoseCoordinatorIsSilentIsKilled) {
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
   EXPECT_THAT(end.err, HasSubstr("no answer from the coordinator at " + server_->endpoint()));
-  EXPECT_EQ(Killed().cause(), "orphaned");
+  EXPECT_EQ(Killed().cause(), v1::DEATH_CAUSE_ORPHANED);
 }
 
 TEST_F(GuardianTest, ARankWhoseCoordinatorIsGoneIsKilled) {
@@ -241,7 +242,7 @@ TEST_F(GuardianTest, AGuardianTellsWhereItsRankDiedAndEndsWithIt) {
   EXPECT_TRUE(HearUntil([&] { return waitpid(guardian, &status, WNOHANG) == guardian; }));
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   const v1::RankKilled killed = Killed();
-  EXPECT_EQ(killed.cause(), "died");
+  EXPECT_EQ(killed.cause(), v1::DEATH_CAUSE_DIED);
   EXPECT_EQ(killed.step(), 17u);
   prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
