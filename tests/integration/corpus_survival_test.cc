@@ -236,11 +236,11 @@ TEST_F(CorpusSurvivalTest, ARankThatHangsOverAPieceIsKilledByItsGuardianAndDoneW
   pipeline_->Set("recovery.hang_seconds", "1");
   const ProcessResult result = Run({"1:1:corpus.piece:delay600000", "*:*:corpus.piece:delay2500"});
   ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in piece; generation 2 goes on in place with 2 ranks"));
+  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in tokenise; generation 2 goes on in place with 2 ranks"));
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
   const std::string log = still::ReadFile(pipeline_->artifacts() + "/runs/tiny/corpus.log").value();
   EXPECT_THAT(log, HasSubstr("stack of rank 1"));
-  EXPECT_THAT(log, HasSubstr("rank 1 hangs in piece, for"));
+  EXPECT_THAT(log, HasSubstr("rank 1 hangs in tokenise, for"));
 }
 
 TEST_F(CorpusSurvivalTest, SoIsEachThatHangsInTheCommit) {
