@@ -15,6 +15,7 @@
 #include "coordinator/agent/attached_launcher.h"
 #include "coordinator/agent/attempt_directory.h"
 #include "coordinator/agent/job_run.h"
+#include "coordinator/client/state_directory.h"
 
 namespace still::coordinator {
 namespace {

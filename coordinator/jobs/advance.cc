@@ -1,6 +1,7 @@
 // What time brings: the start of jobs, their limits, artifacts that exist, dependencies that failed.
 #include <utility>
 
+#include "common/duration_text.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/jobs/queue.h"
