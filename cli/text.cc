@@ -12,12 +12,11 @@ namespace {
 
 std::string NumberText(double value, std::string_view form) {
   if (form.empty()) return value < 0 ? fmt::format("{:.0f}", value) : WithThousands(static_cast<std::uint64_t>(value));
-  if (form == "%") return fmt::format("{:.1f} %", 100 * value);
   if (form == "MB") return fmt::format("{:.1f} MB", value / 1e6);
   return fmt::format("{:.{}f}", value, form[0] - '0');
 }
 
-// Bytes of the code point that `text` begins with; 0: it begins with none.
+// Returns the number of bytes of the code point at the beginning of `text`, or 0 when there is none.
 std::size_t CodePointBytes(std::string_view text) {
   const auto first = static_cast<unsigned char>(text[0]);
   const std::size_t length = first < 0x80                    ? 1
@@ -40,7 +39,7 @@ std::string WithThousands(std::uint64_t value) {
   return text;
 }
 
-std::string DurationText(double seconds) {
+std::string ElapsedText(double seconds) {
   if (seconds < 10) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{} s", whole);
@@ -68,13 +67,27 @@ std::string DateText(UnixMs at) {
                      utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
+double ShareOf(std::uint64_t done, std::uint64_t total) {
+  return total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+}
+
+std::string CountText(std::uint64_t done, std::uint64_t total, std::string_view unit) {
+  if (unit != "bytes") return fmt::format("{}/{} {}", WithThousands(done), WithThousands(total), unit);
+  return fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(total) / 1e6);
+}
+
+std::string BarText(double share, int columns) {
+  const int filled = static_cast<int>(share * columns);
+  return fmt::format("[{:=<{}}{: <{}}]", "", filled, "", columns - filled);
+}
+
 std::string Escaped(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
     const std::size_t length = CodePointBytes(text);
     const std::string_view point = text.substr(0, std::max<std::size_t>(1, length));
     const auto byte = static_cast<unsigned char>(text[0]);
-    // U+0080 to U+009F, "\xC2\x80" to "\xC2\x9F", are control characters, too.
+    // U+0080 to U+009F, encoded as "\xC2\x80" to "\xC2\x9F", are control characters, too.
     const bool high_control = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
     if (text[0] == '\n') {
       shown += "\\n";
@@ -99,12 +112,12 @@ Result<std::int64_t> ParseDurationMs(const std::string& text) {
                          : unit == "h"                  ? 3600
                          : unit == "d"                  ? 86400
                                                         : 0;
-  if (error == std::errc() && std::isfinite(amount) &&
-      unit.empty())  // in minutes, as in files, or in seconds? nobody could tell
-    return Error(Code::kInvalidArgument, "'{}' has no unit; expected one like 45s, 90m, 2h or 1d", text);
+  // Files count in minutes, so a number without a unit could mean minutes or seconds.
+  if (error == std::errc() && std::isfinite(amount) && unit.empty())
+    return Error(Code::kInvalidArgument, "'{}' has no unit; write a duration like 45s, 90m, 2h or 1d", text);
   constexpr double kMostMs = 1e15;  // 30,000 years
   if (error != std::errc() || seconds == 0 || !(amount > 0) || amount * seconds * 1000 > kMostMs)
-    return Error(Code::kInvalidArgument, "'{}' is no duration; expected one like 45s, 90m, 2h or 1d", text);
+    return Error(Code::kInvalidArgument, "'{}' is not a duration; write one like 45s, 90m, 2h or 1d", text);
   return std::max<std::int64_t>(1, std::llround(amount * seconds * 1000));
 }
 
