@@ -1,10 +1,10 @@
-#include "cli/change_command.h"
-
+// still cancel, hold, release, requeue, priority: changes jobs by one request with a verb.
 #include <fmt/ranges.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/registration.h"
+#include "cli/terminal.h"
 #include "cli/text.h"
 
 namespace still::cli {
@@ -12,72 +12,74 @@ namespace {
 
 namespace v1 = stillhouse::v1;
 
-struct VerbWords {
+struct Verb {
+  const char* name;
+  const char* help;
   v1::ChangeJobs::Verb wire;
   const char* done;
 };
 
-VerbWords WordsOf(JobVerb verb) {
-  switch (verb) {
-    case JobVerb::kCancel: return {v1::ChangeJobs::CANCEL, "cancelled"};
-    case JobVerb::kHold: return {v1::ChangeJobs::HOLD, "held"};
-    case JobVerb::kRelease: return {v1::ChangeJobs::RELEASE, "released"};
-    case JobVerb::kRequeue: return {v1::ChangeJobs::REQUEUE, "requeued"};
-    case JobVerb::kSetPriority: return {v1::ChangeJobs::SET_PRIORITY, "changed the priority of"};
+constexpr Verb kVerbs[] = {
+    {"cancel", "End jobs for good, after the step they are in", v1::ChangeJobs::CANCEL, "cancelled"},
+    {"hold", "Keep jobs from running until they are released", v1::ChangeJobs::HOLD, "held"},
+    {"release", "Let held jobs go on", v1::ChangeJobs::RELEASE, "released"},
+    {"requeue", "Start jobs again from their newest checkpoint", v1::ChangeJobs::REQUEUE, "requeued"},
+    {"priority", "Change the priority of jobs", v1::ChangeJobs::SET_PRIORITY, "changed the priority of"},
+};
+
+struct Options {
+  const Verb* verb = nullptr;
+  ConnectionOptions connection;
+  std::vector<std::string> jobs;
+  std::string pipeline;
+  std::int32_t priority = 0;
+  bool json = false;
+};
+
+// Prints which jobs changed. Does not ask for confirmation: every verb but cancel can be undone, and a cancelled job
+// keeps its checkpoints.
+Status ChangeJobs(const Options& options) {
+  if (options.jobs.empty() == options.pipeline.empty())
+    return Error(Code::kInvalidArgument, "name either jobs, or with --pipeline the pipeline of which all jobs change");
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
+  v1::ClientRequest request;
+  v1::ChangeJobs& change = *request.mutable_change();
+  change.set_verb(options.verb->wire);
+  change.set_priority(options.priority);
+  for (const std::string& job : options.jobs) {
+    STILL_ASSIGN_OR_RETURN(const std::uint64_t id, FindJob(*client, job));
+    change.add_jobs(id);
   }
-  STILL_CHECK(false, "no such verb");
+  if (!options.pipeline.empty()) {
+    STILL_ASSIGN_OR_RETURN(const std::uint64_t pipeline, FindPipeline(*client, options.pipeline));
+    change.set_pipeline(pipeline);
+  }
+  STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client->Call(std::move(request)));
+  if (options.json) {
+    Print(nlohmann::ordered_json{{"changed", reply.jobs()}, {"message", reply.message()}}.dump(2) + "\n");
+    return Ok();
+  }
+  const std::string what = reply.jobs().empty()
+                               ? "nothing changed"
+                               : fmt::format("{} {}: {}", options.verb->done, reply.jobs_size() == 1 ? "job" : "jobs",
+                                             fmt::join(reply.jobs(), ", "));
+  Print(fmt::format("{}{}{}\n", what, reply.message().empty() ? "" : ": ", Escaped(reply.message())));
+  return Ok();
 }
 
 }  // namespace
 
-Status ChangeJobsCommand(const ChangeFlags& flags) {
-  if (flags.jobs.empty() == flags.pipeline.empty())
-    return Error(Code::kInvalidArgument, "name jobs, or all jobs of one with --pipeline");
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  const VerbWords words = WordsOf(flags.verb);
-  v1::ClientRequest request;
-  v1::ChangeJobs& change = *request.mutable_change();
-  change.set_verb(words.wire);
-  change.set_priority(flags.priority);
-  for (const std::string& job : flags.jobs) {
-    STILL_ASSIGN_OR_RETURN(const std::uint64_t id, FindJob(*client, job));
-    change.add_jobs(id);
+void RegisterChangeJobsCommands(CLI::App& app, Action& action) {
+  for (const Verb& verb : kVerbs) {
+    const auto [command, options] = AddCommand(app, verb.name, verb.help, action, &ChangeJobs, {.verb = &verb});
+    if (verb.wire == v1::ChangeJobs::SET_PRIORITY)
+      AddOption(command, "priority", options.priority, "N", "New priority; a higher one goes first")->required();
+    AddOption(command, "jobs", options.jobs, "JOB", "Ids or names of jobs");
+    AddOption(command, "--pipeline", options.pipeline, "PIPELINE",
+              "Change all jobs of this pipeline, given by id or name");
+    AddJsonFlag(command, options.json);
+    AddConnectionOptions(command, options.connection);
   }
-  if (!flags.pipeline.empty()) {
-    STILL_ASSIGN_OR_RETURN(const std::uint64_t pipeline, FindPipeline(*client, flags.pipeline));
-    change.set_pipeline(pipeline);
-  }
-  STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client->Call(std::move(request)));
-  const std::vector<std::uint64_t> changed(reply.jobs().begin(), reply.jobs().end());
-  if (flags.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"changed", changed}, {"message", reply.message()}}.dump(2));
-    return Ok();
-  }
-  const std::string message = reply.message().empty() ? "" : ": " + Escaped(reply.message());
-  if (changed.empty()) {
-    fmt::print("nothing changed{}\n", message);
-  } else {
-    fmt::print("{} {}: {}{}\n", words.done, changed.size() == 1 ? "job" : "jobs", fmt::join(changed, ", "), message);
-  }
-  return Ok();
-}
-
-Status ChangeHostCommand(const HostFlags& flags) {
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  v1::ClientRequest request;
-  v1::ChangeHost& change = *request.mutable_change_host();
-  change.set_host(flags.host);
-  change.set_drain(flags.drain);
-  change.set_reason(flags.reason);
-  STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client->Call(std::move(request)));
-  if (flags.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"host", flags.host}, {"message", reply.message()}}.dump(2));
-  } else {
-    fmt::print("{} is {}{}\n", Escaped(flags.host),
-               flags.drain ? "drained: what runs there goes on, nothing new starts" : "back in service",
-               reply.message().empty() ? "" : "; " + Escaped(reply.message()));
-  }
-  return Ok();
 }
 
 }  // namespace still::cli

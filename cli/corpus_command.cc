@@ -1,39 +1,25 @@
-#include "cli/inspect_command.h"
-
+// still corpus: looks into a corpus artifact.
 #include <algorithm>
-#include <cstdio>
 #include <sstream>
 #include <vector>
 
-#include "cli/report.h"
-#include "cli/text.h"
-#include "common/storage/artifact.h"
+#include "cli/stat_command.h"
+#include "cli/terminal.h"
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/corpus_view.h"
-#include "shards/targets/target_store.h"
 #include "shards/text/wordpiece.h"
 
 namespace still::cli {
 namespace {
 
-// The first line of an artifact's identity says its kind: a wrong path is a usage error, never damage.
-Status CheckKind(const std::string& directory, std::string_view kind) {
-  const Result<std::string> identity = ReadFile(JoinPath(directory, "identity.txt"));
-  if (identity.ok() && identity->starts_with(fmt::format("kind={}\n", kind))) return Ok();
-  constexpr std::string_view kKindLine = "kind=";
-  const std::string is =
-      !Exists(directory) ? "does not exist"
-      : identity.ok() && identity->starts_with(kKindLine)
-          ? fmt::format("is a {} artifact, not a {} artifact",
-                        identity->substr(kKindLine.size(), identity->find('\n') - kKindLine.size()), kind)
-          : fmt::format("is not a {} artifact", kind);
-  return Error(
-      Code::kInvalidArgument,
-      "{} {}; name <artifacts>/{}/<digest>, for example out/artifacts/{}/{} (`still run PIPELINE --check` shows "
-      "its digest)",
-      Escaped(directory), Escaped(is), kind, kind, "0f3c...");
-}
+struct Options {
+  std::string directory;
+  // For `cat` only.
+  bool heldout = false;
+  std::uint64_t first = 0;
+  std::uint64_t count = 10;
+};
 
 Result<std::vector<std::string>> ReadVocabulary(const std::string& path) {
   STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
@@ -43,6 +29,7 @@ Result<std::vector<std::string>> ReadVocabulary(const std::string& path) {
   return words;
 }
 
+// Joins the WordPiece tokens of a sequence. Spacing and case are the tokenizer's, not the source text's.
 std::string TextOf(shards::TokenSpan tokens, const std::vector<std::string>& vocabulary) {
   std::string text;
   for (const shards::TokenId token : tokens) {
@@ -57,16 +44,9 @@ std::string TextOf(shards::TokenSpan tokens, const std::vector<std::string>& voc
   return text;
 }
 
-}  // namespace
-
-Status PrintStat(const std::string& directory, std::string_view kind, bool json) {
-  STILL_RETURN_IF_ERROR(CheckKind(directory, kind));
-  STILL_ASSIGN_OR_RETURN(const Summary numbers, ReadSummary(directory));
-  std::fputs((json ? NumbersJson(numbers) : NumbersText(numbers)).c_str(), stdout);
-  return Ok();
-}
-
-Status VerifyCorpusCommand(const std::string& directory) {
+// Reads every byte. Returns the first damage, also when the vocabulary is not the one that made the corpus.
+Status VerifyCorpus(const Options& options) {
+  const std::string& directory = options.directory;
   STILL_RETURN_IF_ERROR(CheckKind(directory, "corpus"));
   STILL_ASSIGN_OR_RETURN(const shards::CorpusManifest manifest, shards::ReadCorpusManifest(directory));
   STILL_RETURN_IF_ERROR(shards::VerifyCorpus(directory));
@@ -77,35 +57,42 @@ Status VerifyCorpusCommand(const std::string& directory) {
     return tokenizer.ok() && identity.find("tokenizer=" + tokenizer->fingerprint()) != std::string::npos;
   };
   if (!made_with(true) && !made_with(false))
-    return Error(Code::kDataLoss, "{} is not the one the corpus was made with; remove {} and run again", vocabulary,
+    return Error(Code::kDataLoss, "{} is not the vocabulary that made the corpus; remove {} and run again", vocabulary,
                  directory);
-  fmt::print("{}: {} shards, every byte as it was written\n", directory, manifest.shards.size());
+  Print(fmt::format("{}: {} shards, all bytes match their checksums\n", directory, manifest.shards.size()));
   return Ok();
 }
 
-Status VerifyTargetsCommand(const std::string& directory) {
-  STILL_RETURN_IF_ERROR(CheckKind(directory, "targets"));
-  STILL_ASSIGN_OR_RETURN(const auto targets, shards::TargetSet::Open(directory));
-  STILL_RETURN_IF_ERROR(targets->Verify());
-  fmt::print("{}: {} records in {} shards, every one intact\n", directory, WithThousands(targets->records()),
-             targets->shards());
-  return Ok();
-}
-
-Status CatCorpusCommand(const CatFlags& flags) {
-  STILL_RETURN_IF_ERROR(CheckKind(flags.directory, "corpus"));
-  const shards::Split split = flags.heldout ? shards::Split::kHeldout : shards::Split::kTrain;
-  STILL_ASSIGN_OR_RETURN(const auto corpus, shards::CorpusView::Open(flags.directory, split));
-  STILL_ASSIGN_OR_RETURN(const auto vocabulary, ReadVocabulary(JoinPath(flags.directory, "vocab.txt")));
+Status CatCorpus(const Options& options) {
+  STILL_RETURN_IF_ERROR(CheckKind(options.directory, "corpus"));
+  const shards::Split split = options.heldout ? shards::Split::kHeldout : shards::Split::kTrain;
+  STILL_ASSIGN_OR_RETURN(const auto corpus, shards::CorpusView::Open(options.directory, split));
+  STILL_ASSIGN_OR_RETURN(const auto vocabulary, ReadVocabulary(JoinPath(options.directory, "vocab.txt")));
   const std::uint64_t total = corpus->sequences();
-  if (flags.first >= total)
-    return Error(Code::kInvalidArgument, "--first {}: the split has {} sequences", flags.first, total);
-  const std::uint64_t end = flags.first + std::min(flags.count, total - flags.first);
-  for (std::uint64_t i = flags.first; i < end; ++i) {
+  if (options.first >= total)
+    return Error(Code::kInvalidArgument, "--first {} is beyond the split, which has {} sequences", options.first,
+                 total);
+  const std::uint64_t end = options.first + std::min(options.count, total - options.first);
+  for (std::uint64_t i = options.first; i < end; ++i) {
     STILL_ASSIGN_OR_RETURN(const shards::TokenSpan tokens, corpus->Sequence(i));
     fmt::print("{}\n", TextOf(tokens, vocabulary));
   }
   return Ok();
+}
+
+}  // namespace
+
+void RegisterCorpusCommand(CLI::App& app, Action& action) {
+  CLI::App* corpus = app.add_subcommand("corpus", "Look into a corpus artifact")->require_subcommand(1);
+  AddStatCommand(corpus, "Print the numbers counted while it was built", action);
+  const auto [verify, verified] =
+      AddCommand(*corpus, "verify", "Check every byte against its checksums", action, &VerifyCorpus);
+  AddDirectory(corpus, verify, verified.directory);
+  const auto [cat, options] = AddCommand(*corpus, "cat", "Print sequences as text, one per line", action, &CatCorpus);
+  AddDirectory(corpus, cat, options.directory);
+  cat->add_flag("--heldout", options.heldout, "Print the held-out split instead of the training split");
+  cat->add_option("--first", options.first, "Index of the first sequence")->check(WholeNumber())->capture_default_str();
+  cat->add_option("--count", options.count, "Number of sequences")->check(WholeNumber())->capture_default_str();
 }
 
 }  // namespace still::cli

@@ -1,4 +1,4 @@
-// still logs
+// What `still logs` shows of a log that grows.
 #pragma once
 
 #include <cstdint>
@@ -6,45 +6,35 @@
 #include <string>
 #include <string_view>
 
-#include "cli/connection.h"
-#include "common/status.h"
-
 namespace still::cli {
 
-struct LogsFlags {
-  ConnectionFlags connection;
-  std::string job;
-  bool follow = false;                // until the job ends
-  std::optional<std::uint32_t> rank;  // lines of this one only
-  std::uint64_t tail = 0;             // begin with the last so many lines; 0: with the first
-};
-
-Status LogsCommand(const LogsFlags& flags);
-
-// Turns a growing log into what is shown of it. One that is not followed ends with Rest.
+// Turns the bytes of a growing log into the lines to show. At the end of the log, call Rest.
 class LogLines {
  public:
+  // Shows the lines of `rank`, or without one all lines.
   explicit LogLines(std::optional<std::uint32_t> rank) : rank_(rank) {}
 
-  // The lines that `bytes` completes, escaped for a terminal.
-  std::string Take(std::string_view bytes);
-  // The line without an end.
+  // Returns the lines that `bytes` completes, escaped for a terminal.
+  std::string Add(std::string_view bytes);
+  // Returns the last line, which has no line break.
   std::string Rest();
-  // One was asked for, and nothing is of it; of a log that no rank has signed, all is of all of them.
+  // Returns true when a rank was asked for and no line is its own. A log with only
+  // unsigned lines misses no rank, because they belong to all ranks.
   bool MissesItsRank() const { return rank_ && !found_ && (others_ || !preface_); }
 
  private:
-  // A rank signs its lines "<time> <level> <stage>/rank-<n>: "; unsigned ones belong to the line before, the first ones
-  // to every rank: where its ranks write instead, what mpirun has to say.
+  // A rank signs its lines with "<time> <level> <stage>/rank-<n>: ". An unsigned line belongs to the line before it.
   bool IsShown(std::string_view line);
 
   const std::optional<std::uint32_t> rank_;
   std::string unfinished_;
-  bool shown_ = true;                                      // the last signed line
-  bool preface_ = false, found_ = false, others_ = false;  // there were lines of nobody, of the rank, of other ones
+  bool shown_ = true;     // whether the last signed line was shown
+  bool preface_ = false;  // there was a line before any signed one
+  bool found_ = false;    // the rank signed a line
+  bool others_ = false;   // another rank signed a line
 };
 
-// Where the last `lines` lines of `text` begin; the whole of it for 0.
+// Returns where the last `lines` lines of `text` begin, or 0 for `lines` = 0.
 std::size_t TailBegin(std::string_view text, std::uint64_t lines);
 
 }  // namespace still::cli

@@ -1,121 +1,61 @@
-#include "cli/view_commands.h"
-
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <nlohmann/json.hpp>
-
+// still queue, show, why, history, nodes: one view of the coordinator each, as text or as its JSON.
 #include "cli/job_text.h"
-#include "cli/table.h"
-#include "cli/top_text.h"
-#include "common/clock.h"
+#include "cli/registration.h"
+#include "cli/terminal.h"
 
 namespace still::cli {
 namespace {
 
-using coordinator::CoordinatorClient;
-
-constexpr std::chrono::milliseconds kPeriod(1000);
-
-void Print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
-}
-
-Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json, std::string (*text_of)(const View&)) {
-  STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(client, query));
-  STILL_ASSIGN_OR_RETURN(const View view, ParseView(answer));
-  Print(json ? answer + "\n" : text_of(view));
-  return Ok();
-}
-
-winsize SizeOfTerminal() {
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size = {.ws_row = 24, .ws_col = 80};
-  return size;
-}
-
-// Rows are to fit on a terminal, where `still why` and `still show` tell the rest; elsewhere they are whole.
+// Shortens rows to the terminal, where `still why` and `still show` tell the rest. Elsewhere rows stay whole.
 template <std::string (*kText)(const View&, std::size_t)>
-std::string ToFit(const View& view) {
-  return kText(view, isatty(STDOUT_FILENO) == 0 ? 0 : SizeOfTerminal().ws_col);
+std::string FitToTerminal(const View& view) {
+  return kText(view, OnTerminal() ? SizeOfTerminal().columns : 0);
 }
 
-Status PrintWhole(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  return PrintView(*client, {.view = view, .limit = flags.limit}, flags.json, text_of);
-}
+struct ViewCommand {
+  const char* name;
+  const char* help;
+  const char* view;
+  std::string (*text_of)(const View&);
+  bool of_one_job = false;
+};
 
-Status PrintOfJob(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, FindJob(*client, flags.job));
-  return PrintView(*client, {.view = view, .job = job}, flags.json, text_of);
-}
+constexpr ViewCommand kCommands[] = {
+    {"queue", "List the jobs that have not ended, and why they wait", "queue", &FitToTerminal<QueueText>},
+    {"show", "Show everything about one job", "job", &ShowText, /*of_one_job=*/true},
+    {"why", "Say why a job waits: its reasons, its position, its predicted start", "why", &WhyText,
+     /*of_one_job=*/true},
+    {"history", "List the jobs that have ended, newest first", "history", &FitToTerminal<HistoryText>},
+    {"nodes", "List the hosts, their slots and their jobs", "nodes", &FitToTerminal<NodesText>},
+};
 
-// One event a line, as it came.
-Status PrintEventsAsJson(const std::string& answer) {
-  const nlohmann::json view = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (!view.is_object() || !view.contains("events")) return Ok();
-  for (const nlohmann::json& event : view["events"]) Print(event.dump() + "\n");
-  return Ok();
+struct Options {
+  const ViewCommand* command = nullptr;
+  ConnectionOptions connection;
+  std::string job;
+  std::uint32_t limit = 0;  // 0: as many rows as the coordinator gives
+  bool json = false;
+};
+
+Status ShowView(const Options& options) {
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
+  ViewQuery query{.view = options.command->view, .limit = options.limit};
+  if (options.command->of_one_job) {
+    STILL_ASSIGN_OR_RETURN(query.job, FindJob(*client, options.job));
+  }
+  return PrintView(*client, query, options.json, options.command->text_of);
 }
 
 }  // namespace
 
-Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &ToFit<QueueText>); }
-Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &ToFit<HistoryText>); }
-Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &ToFit<NodesText>); }
-Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WhyText); }
-Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, "job", &ShowText); }
-
-Status EventsCommand(const ViewFlags& flags) {
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  ViewQuery query{.view = "events", .limit = flags.limit};
-  if (!flags.job.empty()) {
-    STILL_ASSIGN_OR_RETURN(query.job, FindJob(*client, flags.job));
-  }
-  if (!flags.follow && flags.json) {
-    STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(*client, query));
-    Print(answer + "\n");
-    return Ok();
-  }
-  for (bool lost = false;; Clock::System().SleepFor(kPeriod)) {
-    const Result<std::string> answer = AskJson(*client, query);
-    if (flags.follow && answer.status().code() == Code::kUnavailable) {  // it may come back: nothing is missed
-      if (!lost) fmt::print(stderr, "still: {}; waiting for it\n", answer.status().message());
-      lost = true;
-      continue;
-    }
-    STILL_RETURN_IF_ERROR(answer.status());
-    lost = false;
-    STILL_ASSIGN_OR_RETURN(const View view, ParseView(*answer));
-    if (flags.json) {
-      STILL_RETURN_IF_ERROR(PrintEventsAsJson(*answer));
-    } else {
-      Print(EventsText(view.events));
-    }
-    for (const EventRow& event : view.events) query.after = std::max(query.after, event.sequence);
-    if (!flags.follow) return Ok();
-    query.limit = kAllRows;
-  }
-}
-
-Status TopCommand(const ViewFlags& flags) {
-  if (flags.json || flags.once || isatty(STDOUT_FILENO) == 0) return PrintWhole(flags, "top", &TopText);
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  std::string trouble;
-  for (std::string picture;; Clock::System().SleepFor(kPeriod)) {
-    const Result<View> view = Ask(*client, {.view = "top"});
-    if (view.ok()) {
-      picture = TopText(*view);
-    } else if (picture.empty() || view.status().code() != Code::kUnavailable) {
-      return view.status();
-    }
-    const winsize size = SizeOfTerminal();
-    // The last picture stays while the coordinator is away, under a line that says so.
-    Print(Redrawn(view.ok() ? picture : view.status().message() + "\n" + picture, size.ws_col, size.ws_row));
+void RegisterViewCommands(CLI::App& app, Action& action) {
+  for (const ViewCommand& view : kCommands) {
+    const auto [command, options] = AddCommand(app, view.name, view.help, action, &ShowView, {.command = &view});
+    if (view.of_one_job) AddJobArgument(command, options.job)->required();
+    if (view.name == std::string_view("history"))
+      AddOption(command, "--limit", options.limit, "N", "Number of jobs at most");
+    AddJsonFlag(command, options.json);
+    AddConnectionOptions(command, options.connection);
   }
 }
 
