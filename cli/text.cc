@@ -1,6 +1,7 @@
 #include "cli/text.h"
 
 #include <fmt/format.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <charconv>
@@ -14,21 +15,6 @@ std::string NumberText(double value, std::string_view form) {
   if (form.empty()) return value < 0 ? fmt::format("{:.0f}", value) : WithThousands(static_cast<std::uint64_t>(value));
   if (form == "MB") return fmt::format("{:.1f} MB", value / 1e6);
   return fmt::format("{:.{}f}", value, form[0] - '0');
-}
-
-// Returns the number of bytes of the code point at the beginning of `text`, or 0 when there is none.
-std::size_t CodePointBytes(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xC2 && first < 0xE0 ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  if (length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  return length;
 }
 
 }  // namespace
@@ -83,22 +69,20 @@ std::string BarText(double share, int columns) {
 
 std::string Escaped(std::string_view text) {
   std::string shown;
-  while (!text.empty()) {
-    const std::size_t length = CodePointBytes(text);
-    const std::string_view point = text.substr(0, std::max<std::size_t>(1, length));
-    const auto byte = static_cast<unsigned char>(text[0]);
-    // U+0080 to U+009F, encoded as "\xC2\x80" to "\xC2\x9F", are control characters, too.
-    const bool high_control = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    if (text[0] == '\n') {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    UChar32 point = 0;  // negative for bytes that are not UTF-8
+    U8_NEXT(text.data(), at, text.size(), point);
+    if (point == '\n') {
       shown += "\\n";
-    } else if (text[0] == '\t') {
+    } else if (point == '\t') {
       shown += "\\t";
-    } else if (length == 0 || byte < 0x20 || byte == 0x7F || high_control) {
-      for (const char c : point) shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else if (point < 0x20 || (point >= 0x7F && point < 0xA0)) {
+      for (const char c : text.substr(begin, at - begin))
+        shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     } else {
-      shown += point;
+      shown += text.substr(begin, at - begin);
     }
-    text.remove_prefix(point.size());
   }
   return shown;
 }

@@ -59,6 +59,7 @@ TEST(TextTest, ControlCharactersAndInvalidUtf8AreEscaped) {
   EXPECT_EQ(Escaped("\xff\xc3"), "\\xff\\xc3");
   EXPECT_EQ(Escaped("\xe2\x82"), "\\xe2\\x82");
   EXPECT_EQ(Escaped("\xc0\xaf"), "\\xc0\\xaf");
+  EXPECT_EQ(Escaped("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
   EXPECT_EQ(Escaped(std::string_view("\0", 1)), "\\x00");
 }
 
