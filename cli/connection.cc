@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
+#include "cli/terminal.h"
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/rpc/keys.h"
@@ -18,23 +18,23 @@ namespace {
 namespace v1 = stillhouse::v1;
 using coordinator::CoordinatorClient;
 
-// The names among `jobs` that `text` may mean.
+// Returns the names among `jobs` that `text` may mean.
 std::vector<std::string> NamesAmong(const std::vector<JobRow>& jobs, const std::string& text) {
   std::vector<std::string> names;
   for (const JobRow& job : jobs) names.push_back(job.name);
   return coordinator::NamesMeant(text, names);
 }
 
-Status SeveralMeant(const std::string& text, const std::vector<std::string>& candidates) {
-  return Error(Code::kInvalidArgument, "'{}' could be {}; give the whole name or the id", Escaped(text),
+Status Ambiguous(const std::string& text, const std::vector<std::string>& candidates) {
+  return Error(Code::kInvalidArgument, "'{}' may mean {}; give the whole name or the id", Escaped(text),
                Escaped(fmt::format("{}", fmt::join(candidates, ", "))));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags) {
-  STILL_ASSIGN_OR_RETURN(const std::string endpoint, coordinator::FindCoordinator(flags.coordinator, flags.state));
-  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(flags.keys, flags.state));
+Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionOptions& options) {
+  STILL_ASSIGN_OR_RETURN(const std::string endpoint, coordinator::FindCoordinator(options.coordinator, options.state));
+  STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(options.keys, options.state));
   return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
                                     Clock::System());
 }
@@ -54,12 +54,19 @@ Result<View> Ask(CoordinatorClient& client, const ViewQuery& query) {
   return ParseView(json);
 }
 
+Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json, std::string (*text_of)(const View&)) {
+  STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(client, query));
+  STILL_ASSIGN_OR_RETURN(const View view, ParseView(answer));
+  Print(json ? answer + "\n" : text_of(view));
+  return Ok();
+}
+
 Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
                                 const std::vector<JobRow>& ended) {
   for (const auto* jobs : {&live, &ended}) {
     const std::vector<std::string> names = NamesAmong(*jobs, text);
     if (names.empty()) continue;
-    if (names.size() > 1) return SeveralMeant(text, names);
+    if (names.size() > 1) return Ambiguous(text, names);
     std::vector<std::uint64_t> ids;
     for (const JobRow& job : *jobs) {
       if (job.name == names[0]) ids.push_back(job.id);
@@ -68,9 +75,9 @@ Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRo
     if (ids.size() == 1) return ids[0];
     std::vector<std::string> candidates;
     for (const std::uint64_t id : ids) candidates.push_back(fmt::format("job {}", id));
-    return SeveralMeant(text, candidates);
+    return Ambiguous(text, candidates);
   }
-  return Error(Code::kNotFound, "no job '{}': `still queue` and `still history` list them", Escaped(text));
+  return Error(Code::kNotFound, "there is no job '{}'; `still queue` and `still history` list the jobs", Escaped(text));
 }
 
 Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text) {
@@ -91,7 +98,8 @@ Result<std::uint64_t> FindPipeline(CoordinatorClient& client, const std::string&
     }
     if (newest != 0) return newest;
   }
-  return Error(Code::kNotFound, "no pipeline '{}': the jobs of `still queue` and `still history` begin with its name",
+  return Error(Code::kNotFound,
+               "there is no pipeline '{}'; in `still queue` and `still history` a job's name begins with its pipeline",
                Escaped(text));
 }
 

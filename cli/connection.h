@@ -1,4 +1,4 @@
-// How commands reach the coordinator, and what they ask it.
+// How commands reach the coordinator and ask it for views.
 #pragma once
 
 #include <cstdint>
@@ -12,34 +12,44 @@
 
 namespace still::cli {
 
-struct ConnectionFlags {
+// Options of every command that talks to the coordinator.
+struct ConnectionOptions {
   std::string coordinator;  // endpoint; empty: see FindCoordinator
-  std::string state;        // directory; empty: DefaultStateDirectory
+  std::string state;        // directory; empty: see DefaultStateDirectory
   std::string keys;         // directory; empty: see FindClientKeys
 };
 
-Result<std::unique_ptr<coordinator::CoordinatorClient>> ConnectToCoordinator(const ConnectionFlags& flags);
+// Returns UNAVAILABLE, with what to do, when no coordinator is known or none answers.
+Result<std::unique_ptr<coordinator::CoordinatorClient>> ConnectToCoordinator(const ConnectionOptions& options);
 
-// More than a coordinator lists.
+// A limit above the number of rows that any coordinator lists.
 inline constexpr std::uint32_t kAllRows = 10'000;
 
+// A request for one view. A field of 0 leaves the choice to the coordinator.
 struct ViewQuery {
   std::string view;
   std::uint64_t job = 0;
   std::uint64_t pipeline = 0;
-  std::uint64_t after = 0;
+  std::uint64_t after = 0;  // events after this sequence number
   std::uint32_t limit = 0;
 };
 Result<std::string> AskJson(coordinator::CoordinatorClient& client, const ViewQuery& query);
 Result<View> Ask(coordinator::CoordinatorClient& client, const ViewQuery& query);
 
-// The job meant by `text`: an id, a name, or the end of one from a '/' on ("no-mlm/train"). Among jobs of one name
-// those that have not ended come first, then the newest. NOT_FOUND, or INVALID_ARGUMENT when several could be meant.
+// Prints the view as `text_of` writes it, or with `json` as the coordinator sent it.
+Status PrintView(coordinator::CoordinatorClient& client, const ViewQuery& query, bool json,
+                 std::string (*text_of)(const View&));
+
+// Returns the id of the job that `text` means: an id, a name, or the end of a name from a '/' on ("no-mlm/train").
+// Among jobs of one name, live jobs come first, then the newest ended one. Returns NOT_FOUND for none, and
+// INVALID_ARGUMENT for several.
 Result<std::uint64_t> FindJob(coordinator::CoordinatorClient& client, const std::string& text);
-// The pipeline meant by `text`: an id, or a name, that its jobs' names begin with; of several the newest.
+
+// Returns the id of the pipeline that `text` means: an id, or the name with which its jobs' names begin. The newest
+// pipeline of that name wins.
 Result<std::uint64_t> FindPipeline(coordinator::CoordinatorClient& client, const std::string& text);
 
-// The choice FindJob makes. Pure.
+// Makes the choice of FindJob. Pure.
 Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
                                 const std::vector<JobRow>& ended);
 

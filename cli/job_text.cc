@@ -16,17 +16,7 @@ double SecondsBetween(UnixMs from, UnixMs to) { return static_cast<double>(std::
 
 std::string HostsText(const JobRow& job) { return fmt::format("{}", fmt::join(job.hosts, " ")); }
 
-std::string RateText(const JobRow& job) {
-  if (!job.progress || !(job.progress->tokens_per_second >= 1)) return "";
-  return WithThousands(static_cast<std::uint64_t>(job.progress->tokens_per_second));
-}
-
-std::string LeftText(const JobRow& job) {
-  if (!job.progress || !(job.progress->seconds_left > 0)) return "";
-  return DurationText(job.progress->seconds_left);
-}
-
-// "in 4 min", "2026-11-22 13:05:00 (3 min ago)"
+// Returns "2026-11-22 13:05:00 UTC, 3 min ago", or "" for a time of 0.
 std::string MomentText(UnixMs at, UnixMs now) {
   return at == 0 ? "" : fmt::format("{} UTC, {}", DateText(at), RelativeText(at, now));
 }
@@ -37,12 +27,13 @@ std::string RecoveriesText(const JobRow& job, const std::string& when) {
                      job.last_recovery.cause, job.last_recovery.message);
 }
 
-// On a line of its own, to be copied.
+// Returns the command that attaches the job's ranks, on a line of its own for copying.
 std::string AttachText(const JobRow& job) {
   return job.attach_command.empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command));
 }
 
-std::string Named(std::uint64_t count, std::string_view noun) {
+// Returns "1 rank" or "2 ranks".
+std::string Counted(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
@@ -57,21 +48,24 @@ std::string StateText(const JobRow& job) {
 std::string ProgressText(const JobRow& job) {
   if (!job.progress) return "";
   const ProgressRow& progress = *job.progress;
-  std::string text =
-      progress.unit == "bytes"
-          ? fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(progress.done) / 1e6,
-                        static_cast<double>(progress.total) / 1e6)
-          : fmt::format("{}/{} {}", WithThousands(progress.done), WithThousands(progress.total), progress.unit);
-  if (progress.total > 0) {
-    const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
-    text += fmt::format(", {:.0f} %", 100 * std::min(1.0, share));
-  }
+  std::string text = CountText(progress.done, progress.total, progress.unit);
+  if (progress.total > 0) text += fmt::format(", {:.0f} %", 100 * ShareOf(progress.done, progress.total));
   return text;
+}
+
+std::string RateText(const JobRow& job) {
+  if (!job.progress || !(job.progress->tokens_per_second >= 1)) return "";
+  return WithThousands(static_cast<std::uint64_t>(job.progress->tokens_per_second));
+}
+
+std::string LeftText(const JobRow& job) {
+  if (!job.progress || !(job.progress->seconds_left > 0)) return "";
+  return ElapsedText(job.progress->seconds_left);
 }
 
 std::string ReasonText(const JobRow& job) {
   if (!job.reason.empty()) return job.reason;
-  if (job.state == "HELD") return "held: `still release` lets it go on";
+  if (job.state == "HELD") return "held until `still release`";
   if (job.state == "STARTING")
     return fmt::format("its ranks are being launched{}{}{}", job.cause == "PROCESS_DEATH" ? " again" : "",
                        job.message.empty() ? "" : ": ", job.message);
@@ -83,7 +77,8 @@ std::string ReasonText(const JobRow& job) {
 
 std::string StorageText(const View& view) {
   if (view.storage_trouble.empty()) return "";
-  return fmt::format("the coordinator starts nothing new, its disk is in trouble: {}\n", Escaped(view.storage_trouble));
+  return fmt::format("the coordinator starts nothing new, because its disk is in trouble: {}\n",
+                     Escaped(view.storage_trouble));
 }
 
 std::string GoodputText(const JobRow& job) {
@@ -104,12 +99,9 @@ std::string GoodputText(const JobRow& job) {
 std::string PhasesText(const JobRow& job) {
   std::vector<std::pair<std::string, int>> phases;
   for (const RankRow& rank : job.rank_rows) {
-    const auto at = std::ranges::find(phases, rank.phase, &std::pair<std::string, int>::first);
-    if (at == phases.end()) {
-      phases.emplace_back(rank.phase, 1);
-    } else {
-      ++at->second;
-    }
+    auto at = std::ranges::find(phases, rank.phase, &std::pair<std::string, int>::first);
+    if (at == phases.end()) at = phases.insert(at, {rank.phase, 0});
+    ++at->second;
   }
   std::string text;
   for (const auto& [phase, ranks] : phases) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", phase, ranks);
@@ -118,7 +110,8 @@ std::string PhasesText(const JobRow& job) {
 
 std::string QueueText(const View& view, std::size_t columns) {
   if (view.jobs.empty())
-    return StorageText(view) + "no jobs: `still submit PIPELINE.yaml` brings some, `still history` shows past ones\n";
+    return StorageText(view) +
+           "no jobs; `still submit PIPELINE.yaml` adds some, and `still history` lists the ended ones\n";
   Table table({{"ID", Align::kRight},
                {"NAME", Align::kLeft, kCutBeginning},
                {"OWNER", Align::kLeft, kSpare + 5},
@@ -135,7 +128,7 @@ std::string QueueText(const View& view, std::size_t columns) {
   for (const JobRow& job : view.jobs) {
     const std::string reason = ReasonText(job);
     table.Add({fmt::to_string(job.id), job.name, job.owner, StateText(job),
-               job.since_ms == 0 ? "" : DurationText(SecondsBetween(job.since_ms, view.now_ms)),
+               job.since_ms == 0 ? "" : ElapsedText(SecondsBetween(job.since_ms, view.now_ms)),
                job.priority == 0 ? "" : fmt::to_string(job.priority), job.ranks == 0 ? "" : fmt::to_string(job.ranks),
                ProgressText(job), RateText(job), LeftText(job), job.position == 0 ? "" : fmt::to_string(job.position),
                RelativeText(job.predicted_start_ms, view.now_ms),
@@ -159,14 +152,14 @@ std::string HistoryText(const View& view, std::size_t columns) {
     const bool ran = job.started_ms != 0 && job.ended_ms >= job.started_ms;
     table.Add({fmt::to_string(job.id), job.name, job.owner, job.state, job.cause,
                RelativeText(job.ended_ms, view.now_ms),
-               ran ? DurationText(SecondsBetween(job.started_ms, job.ended_ms)) : "",
+               ran ? ElapsedText(SecondsBetween(job.started_ms, job.ended_ms)) : "",
                job.attempt == 0 ? "" : fmt::to_string(job.attempt), job.message});
   }
   return table.Text(columns);
 }
 
 std::string NodesText(const View& view, std::size_t columns) {
-  if (view.hosts.empty()) return "no hosts: give `still serve` a hostfile, or slots on this machine\n";
+  if (view.hosts.empty()) return "no hosts; give `still serve` a hostfile, or slots on this machine\n";
   Table table({{"HOST"},
                {"STATE"},
                {"SLOTS", Align::kRight},
@@ -221,7 +214,7 @@ std::string WhyText(const View& view) {
 
 namespace {
 
-// "label   text", for those that have a text.
+// Returns a line "label   text" per fact that has a text.
 std::string Facts(const std::vector<std::pair<std::string_view, std::string>>& facts) {
   std::string text;
   for (const auto& [label, fact] : facts) {
@@ -232,7 +225,7 @@ std::string Facts(const std::vector<std::pair<std::string_view, std::string>>& f
 
 std::string PlacementText(const JobRow& job) {
   if (job.ranks == 0) return "";
-  std::string text = fmt::format("{} of {}", Named(job.ranks, "rank"), Named(job.slots_per_rank, "slot"));
+  std::string text = fmt::format("{} of {}", Counted(job.ranks, "rank"), Counted(job.slots_per_rank, "slot"));
   return job.hosts.empty() ? text : text + " on " + HostsText(job);
 }
 
@@ -248,7 +241,7 @@ std::string AttemptsText(const JobRow& job) {
   if (job.attempt == 0) return "";
   const std::string text = fmt::format("{}, generation {}", job.attempt, job.generation);
   if (job.failures == 0) return text;
-  return fmt::format("{}; deaths in a row: {} (one that gained a step counts as the first)", text, job.failures);
+  return fmt::format("{}; deaths in a row: {} (a new step starts the count again)", text, job.failures);
 }
 
 std::string RanksText(const JobRow& job) {
@@ -262,7 +255,7 @@ std::string RanksText(const JobRow& job) {
                {""}});
   for (const RankRow& rank : job.rank_rows)
     table.Add({fmt::to_string(rank.rank), rank.host, rank.pid == 0 ? "" : fmt::to_string(rank.pid), rank.phase,
-               WithThousands(rank.step), DurationText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
+               WithThousands(rank.step), ElapsedText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
   return "\n" + table.Text();
 }
 
@@ -291,7 +284,7 @@ std::string ShowText(const View& view) {
              {"submitted", MomentText(job.submitted_ms, now)},
              {"started", MomentText(job.started_ms, now)},
              {"ended", MomentText(job.ended_ms, now)},
-             {"time limit", job.time_limit_ms == 0 ? "" : DurationText(static_cast<double>(job.time_limit_ms) / 1e3)},
+             {"time limit", job.time_limit_ms == 0 ? "" : ElapsedText(static_cast<double>(job.time_limit_ms) / 1e3)},
              {"artifact", job.artifact},
              {"log", job.log_path}});
   for (const ReasonRow& reason : job.reasons) text += Facts({{"waits", reason.code + ": " + reason.text}});

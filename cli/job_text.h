@@ -1,5 +1,6 @@
 // The coordinator's views as text for people: `still queue`, `history`, `nodes`, `events`, `why`, `show`.
-// Times are relative to the view's own clock. What jobs are called and say is escaped for terminals.
+// Times are relative to the coordinator's clock. Names and messages of jobs are escaped for terminals. `columns` is the
+// width of the terminal, or 0 for lines of any length.
 #pragma once
 
 #include <string>
@@ -16,16 +17,18 @@ std::string EventsText(const std::vector<EventRow>& events);
 std::string WhyText(const View& view);
 std::string ShowText(const View& view);
 
-// Parts of the above, for others.
+// Parts of the texts above, for other commands.
 std::string StateText(const JobRow& job);     // "RUNNING, STRAGGLING"
 std::string ProgressText(const JobRow& job);  // "123/400 steps, 31 %"; empty before the first report
-// Why it waits or recovers, or what is wrong with it; never empty for a job that waits.
+std::string RateText(const JobRow& job);      // "12,345" tokens per second; empty when not known
+std::string LeftText(const JobRow& job);      // "3:07 min"; empty when not known
+// Returns why the job waits or recovers, or what is wrong with it. Never empty for a job that waits.
 std::string ReasonText(const JobRow& job);
-// A line about the coordinator's own disk; empty when it is well.
+// Returns a line about the trouble with the coordinator's own disk, or "" without trouble.
 std::string StorageText(const View& view);
-// "compute 93.1 %, reduce 4.0 %", the largest share first; empty without numbers.
+// Returns "compute 93.1 %, reduce 4.0 %" with the largest share first, or "" without numbers.
 std::string GoodputText(const JobRow& job);
-// "compute 3, reduce 1", in the order of the ranks; empty without ranks.
+// Returns "compute 3, reduce 1" in the order of the ranks, or "" without ranks.
 std::string PhasesText(const JobRow& job);
 
 }  // namespace still::cli

@@ -1,4 +1,4 @@
-// still: the one command people type.
+// still: parses the command line and runs one command.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -16,34 +16,38 @@
 namespace still::cli {
 namespace {
 
-constexpr const char* kExamples = R"(
+constexpr const char* kFooter = R"(
 examples
-  still run configs/demo.yaml             plan, run what is missing, show the result
-  still run configs/demo.yaml --check     show the plan, run nothing
+  still run configs/demo.yaml             make the missing artifacts of a pipeline and show the result
+  still run configs/demo.yaml --check     show the plan and run nothing
   still run configs/demo.yaml --until targets
   still submit configs/ablation.yaml      give a sweep to the coordinator (`still serve`)
   still queue; still why train; still logs -f no-mlm/train; still top
-  still report configs/ablation.yaml      compare its students
+  still report configs/ablation.yaml      compare the students of a sweep
   still corpus cat out/artifacts/corpus/<digest> --count 3
   still checkpoint verify out/artifacts/checkpoints/<digest>
 
 which coordinator
-  Options beat the environment. Where it listens: --coordinator, else as --state says, else $STILL_COORDINATOR, else as
-  $STILL_STATE says, else ~/.local/state/stillhouse. Its keys: --keys, else those of --state, else $STILL_KEYS, else
-  those of $STILL_STATE, else of ~/.local/state/stillhouse.
+  Options beat the environment. The endpoint is --coordinator, else the one in the directory --state, else
+  $STILL_COORDINATOR, else the one in $STILL_STATE, else the one in ~/.local/state/stillhouse. The keys are --keys,
+  else those in --state, else $STILL_KEYS, else those in $STILL_STATE, else those in ~/.local/state/stillhouse.
 
 exit codes
-  0 done, 2 usage or configuration, 3 input, artifact or storage missing, bad or full, 4 unavailable, 5 cancelled,
-  or a time limit is over, 70 a bug)";
+  0   done
+  2   wrong usage or configuration
+  3   an input, an artifact or the storage is missing, damaged or full
+  4   something is unavailable, such as the coordinator
+  5   cancelled, or over a time limit
+  70  a bug)";
 
-// "still run": the command whose options were being read.
+// Returns "still run" when the options of `still run` were being parsed.
 std::string CommandOf(const CLI::App& app) {
   const std::vector<CLI::App*> parsed = app.get_subcommands();
   return app.get_name() + (parsed.empty() ? "" : " " + CommandOf(*parsed.front()));
 }
 
-// The first word that is no command, where one was expected; ok when the arguments (the first one last) are otherwise
-// wrong.
+// Refuses the first word that stands where a command must stand and is none, and names the nearest command. CLI11 would
+// only call it unexpected. The arguments come in reverse order.
 Status CheckCommands(const CLI::App& app, const std::vector<std::string>& reversed) {
   const CLI::App* command = &app;
   std::string path = app.get_name();
@@ -57,8 +61,8 @@ Status CheckCommands(const CLI::App& app, const std::vector<std::string>& revers
     if (next == nullptr && known.empty()) return Ok();
     if (next == nullptr) {
       const std::string nearest = NearestName(*word, known);
-      return Error(Code::kInvalidArgument, "no command '{} {}'; {}", path, Escaped(*word),
-                   nearest.empty() ? fmt::format("{} --help lists what there is", path)
+      return Error(Code::kInvalidArgument, "there is no command '{} {}'; {}", path, Escaped(*word),
+                   nearest.empty() ? fmt::format("`{} --help` lists the commands", path)
                                    : fmt::format("did you mean '{} {}'?", path, nearest));
     }
     command = next;
@@ -67,37 +71,56 @@ Status CheckCommands(const CLI::App& app, const std::vector<std::string>& revers
   return Ok();
 }
 
-// CLI11 says "Could not convert: --ranks = two".
+// Replaces CLI11's "Could not convert: --ranks = two".
 std::string Reworded(std::string what) {
   constexpr std::string_view kConversion = "Could not convert: ", kEquals = " = ";
   const std::size_t equals = what.rfind(kEquals);
   if (!what.starts_with(kConversion) || equals == std::string::npos) return what;
-  return fmt::format("{}: '{}' is not a number that it takes",
+  return fmt::format("{}: '{}' is not a number in its range",
                      what.substr(kConversion.size(), equals - kConversion.size()),
                      what.substr(equals + kEquals.size()));
+}
+
+void RegisterCommands(CLI::App& app, Action& action) {
+  RegisterRunCommand(app, action);
+  RegisterSubmitCommand(app, action);
+  RegisterViewCommands(app, action);
+  RegisterEventsCommand(app, action);
+  RegisterTopCommand(app, action);
+  RegisterLogsCommand(app, action);
+  RegisterChangeJobsCommands(app, action);
+  RegisterReportCommand(app, action);
+  RegisterDrainCommands(app, action);
+  RegisterServeCommand(app, action);
+  RegisterKeysCommand(app, action);
+  RegisterAgentCommand(app, action);
+  RegisterCorpusCommand(app, action);
+  RegisterTargetsCommand(app, action);
+  RegisterCheckpointCommand(app, action);
+  app.add_subcommand("version", "Print the version")->callback([&action] {
+    action = [] {
+      std::puts("still " STILLHOUSE_VERSION);
+      return Ok();
+    };
+  });
+  app.footer(kFooter);  // after the commands, which would inherit it
+}
+
+// Returns the arguments in reverse order, as CLI11 takes them. `stilld` is `still serve`.
+std::vector<std::string> ArgumentsReversed(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (std::string_view(argv[0]).ends_with("stilld")) arguments.insert(arguments.begin(), "serve");
+  std::ranges::reverse(arguments);
+  return arguments;
 }
 
 int Main(int argc, char** argv) {
   CLI::App app("Stillhouse distils BERT-family language models.", "still");
   app.set_version_flag("--version", "still " STILLHOUSE_VERSION);
   Action action;
-  RegisterRun(app, action);
-  RegisterJobs(app, action);
-  RegisterHosts(app, action);
-  RegisterServe(app, action);
-  RegisterArtifacts(app, action);
-  app.add_subcommand("version", "Print the version")->callback([&] {
-    action = [] {
-      std::puts("still " STILLHOUSE_VERSION);
-      return Ok();
-    };
-  });
-  app.footer(kExamples);  // after them, which would inherit it
-  // By the name of the daemon, it is the daemon.
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (std::string_view(argv[0]).ends_with("stilld")) arguments.insert(arguments.begin(), "serve");
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  RegisterCommands(app, action);
   try {
+    std::vector<std::string> arguments = ArgumentsReversed(argc, argv);
     if (const Status commands = CheckCommands(app, arguments); !commands.ok()) {
       fmt::print(stderr, "still: error: {}\n", commands.message());
       return ExitCode(commands);
@@ -106,7 +129,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    const Status usage = Error(Code::kInvalidArgument, "{} ({} --help shows the usage)",
+    const Status usage = Error(Code::kInvalidArgument, "{} (`{} --help` shows the usage)",
                                Escaped(Reworded(error.what())), CommandOf(app));
     fmt::print(stderr, "still: error: {}\n", usage.message());
     return ExitCode(usage);
@@ -117,7 +140,7 @@ int Main(int argc, char** argv) {
   }
   Status status = action();
   if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0))
-    status = Error(Code::kResourceExhausted, "cannot write all of standard output; free space where it goes");
+    status = Error(Code::kResourceExhausted, "cannot write all of standard output; free space on its disk");
   if (!status.ok()) fmt::print(stderr, "still: error: {}\n", status.message());
   return ExitCode(status);
 }
@@ -128,7 +151,7 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return still::cli::Main(argc, argv);
-  } catch (const std::system_error& error) {  // fmt::print on a full disk
+  } catch (const std::system_error& error) {  // from fmt::print on a full disk
     std::fprintf(stderr, "still: error: %s\n", error.what());
     return 3;
   } catch (const std::exception& error) {

@@ -1,7 +1,7 @@
 #include "cli/pipeline_wait.h"
 
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "cli/job_text.h"
 #include "cli/text.h"
@@ -11,18 +11,16 @@ namespace {
 
 constexpr std::chrono::milliseconds kPeriod(1000);
 
-// What was last said about each job.
+// Prints a line whenever the state of a job changes.
 class StateLines {
  public:
   explicit StateLines(std::FILE* out) : out_(out) {}
 
-  void Saw(const JobRow& job, UnixMs now) {
+  void Update(const JobRow& job, UnixMs now) {
     std::string state = StateText(job);
+    // The reason of a waiting job changes with every other job, so only the first one is printed.
+    if (std::exchange(printed_[job.id], state) == state) return;
     if (const std::string reason = ReasonText(job); !reason.empty()) state += ": " + reason;
-    std::string& said = said_[job.id];
-    // The reason of a job that waits changes with every other job: only the first one is told.
-    if (said.substr(0, said.find(':')) == StateText(job)) return;
-    said = state;
     if (HasEnded(job) && !job.cause.empty() && job.cause != "DONE") state += ": " + job.cause;
     if (HasEnded(job) && !job.message.empty()) state += ": " + job.message;
     fmt::print(out_, "{}  {:>5}  {}  {}\n", DateText(now), job.id, Escaped(job.name), Escaped(state));
@@ -31,7 +29,7 @@ class StateLines {
 
  private:
   std::FILE* const out_;
-  std::map<std::uint64_t, std::string> said_;
+  std::map<std::uint64_t, std::string> printed_;  // states by job
 };
 
 }  // namespace
@@ -41,7 +39,7 @@ Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, 
   StateLines lines(out);
   std::map<std::uint64_t, JobRow> ended;
   bool away = false;
-  // Ok: look again later. Jobs that are no longer in the queue are asked for one by one.
+  // Jobs that have left the queue are asked for one by one.
   const auto look = [&]() -> Status {
     STILL_ASSIGN_OR_RETURN(const View queue, Ask(client, {.view = "queue", .pipeline = pipeline}));
     std::map<std::uint64_t, const JobRow*> live;
@@ -49,11 +47,11 @@ Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, 
     for (const std::uint64_t id : ids) {
       if (ended.contains(id)) continue;
       if (const auto at = live.find(id); at != live.end()) {
-        lines.Saw(*at->second, queue.now_ms);
+        lines.Update(*at->second, queue.now_ms);
         continue;
       }
       STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = "job", .job = id}));
-      lines.Saw(view.job, view.now_ms);
+      lines.Update(view.job, view.now_ms);
       if (HasEnded(view.job)) ended[id] = view.job;
     }
     return Ok();
@@ -61,7 +59,8 @@ Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, 
   while (true) {
     const Status looked = look();
     if (!looked.ok() && looked.code() != Code::kUnavailable) return looked;
-    if (!looked.ok() && !away) fmt::print(out, "still: {}; waiting for it, the jobs go on\n", looked.message());
+    if (!looked.ok() && !away)
+      fmt::print(out, "still: {}; waiting for the coordinator, the jobs go on\n", looked.message());
     away = !looked.ok();
     if (ended.size() == ids.size()) break;
     clock.SleepFor(kPeriod);

@@ -1,4 +1,4 @@
-// Waiting for the jobs of a submission: `still submit --wait`.
+// How `still submit --wait` waits for the jobs of its submission.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace still::cli {
 
-// Returns the jobs once all have ended, in the order of `ids`; every change of state is a line on `out`. A coordinator
-// that is away is waited for: the jobs go on without it.
+// Blocks until all jobs have ended and returns them in the order of `ids`. Prints each change of state on `out`. Waits
+// for a coordinator that is away, because the jobs go on without it.
 Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, std::uint64_t pipeline,
                                         const std::vector<std::uint64_t>& ids, Clock& clock, std::FILE* out);
 
-// Ok when all succeeded. Else the first failure that is not another's consequence: CANCELLED for a job that was
-// cancelled or ran out of time, UNAVAILABLE for one that ran out of retries or lost its host, DATA_LOSS for an error
-// that would happen again.
+// Returns OK when all jobs succeeded, else the status of the first failure that is not the consequence of another one:
+// CANCELLED for a job that was cancelled or reached its time limit, UNAVAILABLE for one that ran out of retries or lost
+// its host, DATA_LOSS for an error that would happen again.
 Status PipelineOutcome(const std::vector<JobRow>& ended);
 
 }  // namespace still::cli

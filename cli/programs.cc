@@ -20,7 +20,7 @@ Result<std::string> FindWorker() {
   STILL_ASSIGN_OR_RETURN(const std::string self, ThisProgram());
   std::string worker = (std::filesystem::path(self).parent_path() / "still-worker").string();
   if (Exists(worker)) return worker;
-  return Error(Code::kNotFound, "no worker at {}: build the target still-worker, or set STILL_WORKER to its path",
+  return Error(Code::kNotFound, "no worker at {}; build the target still-worker, or set STILL_WORKER to its path",
                worker);
 }
 

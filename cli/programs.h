@@ -1,4 +1,4 @@
-// Where the programs of this build are.
+// Finds the programs of this build.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace still::cli {
 
-// The path of this process's program.
+// Returns the path of the running program.
 Result<std::string> ThisProgram();
-// STILL_WORKER, else still-worker beside this program.
+// Returns $STILL_WORKER, else still-worker beside the running program. NOT_FOUND says what to build.
 Result<std::string> FindWorker();
 
 }  // namespace still::cli

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "cli/text.h"
 
 namespace still::cli {
@@ -15,31 +13,13 @@ using std::chrono::milliseconds;
 constexpr int kBarColumns = 24;
 constexpr const char* kClearLine = "\r\x1b[K";
 
-double Share(const StageProgress& progress) {
-  if (progress.total == 0) return 0;
-  return std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(progress.total));
-}
-
-std::string Bar(double share) {
-  const int filled = static_cast<int>(share * kBarColumns);
-  return fmt::format("[{:=<{}}{: <{}}]", "", filled, "", kBarColumns - filled);
-}
-
-std::string CountText(const StageProgress& progress) {
-  if (progress.unit == "bytes") {
-    return fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(progress.done) / 1e6,
-                       static_cast<double>(progress.total) / 1e6);
-  }
-  return fmt::format("{}/{} {}", WithThousands(progress.done), WithThousands(progress.total), progress.unit);
-}
-
 }  // namespace
 
 void ProgressDisplay::OnStageStarted(const StagePlan& stage) {
   start_.reset();
   shown_.reset();
   if (terminal_) {
-    fmt::print(out_, "{}{:<9}{} starting", kClearLine, coordinator::StageName(stage.stage), Bar(0));
+    fmt::print(out_, "{}{:<9}{} starting", kClearLine, coordinator::StageName(stage.stage), BarText(0, kBarColumns));
   } else {
     fmt::print(out_, "{:<9}started: {}\n", coordinator::StageName(stage.stage), stage.description);
   }
@@ -53,7 +33,8 @@ void ProgressDisplay::OnProgress(const StagePlan& stage, const StageProgress& pr
   shown_ = now;
   const std::string text = ProgressText(progress);
   if (terminal_) {
-    fmt::print(out_, "{}{:<9}{} {}", kClearLine, coordinator::StageName(stage.stage), Bar(Share(progress)), text);
+    fmt::print(out_, "{}{:<9}{} {}", kClearLine, coordinator::StageName(stage.stage),
+               BarText(ShareOf(progress.done, progress.total), kBarColumns), text);
   } else {
     fmt::print(out_, "{:<9}{}\n", coordinator::StageName(stage.stage), text);
   }
@@ -61,7 +42,7 @@ void ProgressDisplay::OnProgress(const StagePlan& stage, const StageProgress& pr
 }
 
 void ProgressDisplay::OnRecovery(const StagePlan& stage, const std::string& text) {
-  start_.reset();  // a new launch counts from its own start
+  start_.reset();  // rates begin anew with the new launch
   ShowLine(stage, text);
 }
 
@@ -69,7 +50,6 @@ void ProgressDisplay::OnStorageTrouble(const StagePlan& stage, const std::string
   ShowLine(stage, text.empty() ? "checkpoints are kept again" : "no checkpoints, the work goes on without: " + text);
 }
 
-// The bar comes back with the next progress.
 void ProgressDisplay::ShowLine(const StagePlan& stage, const std::string& text) {
   fmt::print(out_, "{}{}: {}\n", terminal_ ? kClearLine : "", coordinator::StageName(stage.stage), text);
   std::fflush(out_);
@@ -80,12 +60,13 @@ void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, co
   const std::string_view word = outcome.ok()                         ? "done in"
                                 : outcome.code() == Code::kCancelled ? "stopped after"
                                                                      : "failed after";
-  fmt::print(out_, "{}{:<9}{} {}\n", terminal_ ? kClearLine : "", name, word, DurationText(seconds));
+  fmt::print(out_, "{}{:<9}{} {}\n", terminal_ ? kClearLine : "", name, word, ElapsedText(seconds));
   std::fflush(out_);
 }
 
 std::string ProgressDisplay::ProgressText(const StageProgress& progress) const {
-  std::string text = fmt::format("{:3.0f} %  {}", 100 * Share(progress), CountText(progress));
+  std::string text = fmt::format("{:3.0f} %  {}", 100 * ShareOf(progress.done, progress.total),
+                                 CountText(progress.done, progress.total, progress.unit));
   const double elapsed = SecondsSince(clock_, start_->time);
   if (elapsed > 0 && progress.tokens > start_->tokens) {
     const double rate = static_cast<double>(progress.tokens - start_->tokens) / elapsed;
@@ -94,7 +75,7 @@ std::string ProgressDisplay::ProgressText(const StageProgress& progress) const {
   for (const auto& [name, value] : progress.values) text += fmt::format("  {} {:.4g}", name, value);
   if (progress.done > start_->done && progress.total > progress.done) {
     const double pace = elapsed / static_cast<double>(progress.done - start_->done);
-    text += fmt::format("  {} left", DurationText(pace * static_cast<double>(progress.total - progress.done)));
+    text += fmt::format("  {} left", ElapsedText(pace * static_cast<double>(progress.total - progress.done)));
   }
   return text;
 }

@@ -1,4 +1,5 @@
-// Shows a run on stderr: on a terminal one bar a stage, redrawn; elsewhere plain lines, at most one every ten seconds.
+// Shows the progress of `still run`. A terminal gets one bar per stage, drawn anew up to ten times per second. A file
+// gets plain lines, at most one per ten seconds.
 #pragma once
 
 #include <cstdio>
@@ -10,6 +11,7 @@
 
 namespace still::cli {
 
+// Called by the thread of the run only. Owns neither `out` nor `clock`.
 class ProgressDisplay : public coordinator::RunObserver {
  public:
   ProgressDisplay(std::FILE* out, bool terminal, const Clock& clock) : out_(out), terminal_(terminal), clock_(clock) {}
@@ -21,13 +23,13 @@ class ProgressDisplay : public coordinator::RunObserver {
   void OnStageFinished(const coordinator::StagePlan& stage, double seconds, const Status& outcome) override;
 
  private:
-  // Rates are of what this launch did: a resumed stage starts with work already done.
+  // Where this launch began. A resumed stage starts with work already done, which its rate must not count.
   struct Start {
     Clock::TimePoint time;
     std::uint64_t done = 0;
     std::uint64_t tokens = 0;
   };
-  // A line that stays.
+  // Prints a line that stays. On a terminal it replaces the bar, which comes back with the next progress.
   void ShowLine(const coordinator::StagePlan& stage, const std::string& text);
   std::string ProgressText(const StageProgress& progress) const;
 

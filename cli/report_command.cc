@@ -1,9 +1,9 @@
-#include "cli/report_command.h"
-
+// still report: compares the students of a sweep in a table and in the files sweep.md, sweep.json and sweep.svg.
 #include <algorithm>
-#include <cstdio>
-#include <optional>
 
+#include "cli/registration.h"
+#include "cli/sweep_report.h"
+#include "cli/terminal.h"
 #include "cli/text.h"
 #include "common/config/pipeline_sweep.h"
 #include "common/storage/files.h"
@@ -15,11 +15,18 @@ namespace {
 using coordinator::CoordinatorClient;
 using coordinator::VariantArtifacts;
 
+struct Options {
+  ConnectionOptions connection;
+  std::string pipeline;  // a YAML file, or the id or name of a submitted pipeline
+  bool json = false;
+};
+
 struct Sweep {
   std::string name;
   std::vector<VariantArtifacts> variants;
 };
 
+// Needs no coordinator: the results are where the plan of the file says.
 Result<Sweep> SweepOfFile(const std::string& path) {
   STILL_ASSIGN_OR_RETURN(const auto variants, LoadPipelineSweep(path));
   STILL_ASSIGN_OR_RETURN(const auto planned, coordinator::PlanVariants(variants));
@@ -29,13 +36,13 @@ Result<Sweep> SweepOfFile(const std::string& path) {
   return sweep;
 }
 
-// "ablation/no-mlm/evaluate" is of variant "no-mlm", "demo/evaluate" of none.
+// Returns "no-mlm" for "ablation/no-mlm/evaluate", and "" for "demo/evaluate".
 std::string VariantOf(const std::string& job) {
   const std::size_t first = job.find('/'), last = job.rfind('/');
   return first == last ? "" : job.substr(first + 1, last - first - 1);
 }
 
-// From an evaluation's job: its report, and the student that it depends on.
+// Asks for the job of an evaluation, whose artifact is the report, and for the student on which it depends.
 Result<VariantArtifacts> ArtifactsOfEvaluation(CoordinatorClient& client, std::uint64_t id) {
   STILL_ASSIGN_OR_RETURN(const View evaluation, Ask(client, {.view = "job", .job = id}));
   const JobRow& job = evaluation.job;
@@ -56,7 +63,7 @@ Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline)
     }
   }
   if (jobs.empty())
-    return Error(Code::kNotFound, "no pipeline {}: `still queue` and `still history` list what was submitted",
+    return Error(Code::kNotFound, "there is no pipeline {}; `still queue` and `still history` list what was submitted",
                  pipeline);
   std::ranges::sort(jobs, {}, &JobRow::id);
   Sweep sweep{.name = jobs[0].name.substr(0, jobs[0].name.find('/')), .variants = {}};
@@ -66,15 +73,15 @@ Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline)
     sweep.variants.push_back(std::move(artifacts));
   }
   if (sweep.variants.empty())
-    return Error(Code::kNotFound, "pipeline {} ({}) evaluates no student: there is nothing to report", pipeline,
+    return Error(Code::kNotFound, "pipeline {} ({}) evaluates no student, so there is nothing to report", pipeline,
                  Escaped(sweep.name));
   return sweep;
 }
 
-Result<Sweep> SweepNamed(const ReportFlags& flags) {
-  const std::string& name = flags.pipeline;
+Result<Sweep> SweepNamed(const Options& options) {
+  const std::string& name = options.pipeline;
   if (name.ends_with(".yaml") || name.ends_with(".yml") || Exists(name)) return SweepOfFile(name);
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t pipeline, FindPipeline(*client, name));
   return SweepOfPipeline(*client, pipeline);
 }
@@ -86,13 +93,11 @@ Status WriteFiles(const SweepReport& report, const std::string& directory) {
   return WriteFileAtomically(JoinPath(directory, "sweep.md"), ReportMarkdown(report, "sweep.svg"));
 }
 
-}  // namespace
-
-Status ReportCommand(const ReportFlags& flags) {
-  STILL_ASSIGN_OR_RETURN(const Sweep sweep, SweepNamed(flags));
-  // The name becomes a directory's: of a coordinator's answer, too.
+Status Report(const Options& options) {
+  STILL_ASSIGN_OR_RETURN(const Sweep sweep, SweepNamed(options));
+  // The name becomes that of a directory, and a coordinator may answer anything.
   if (sweep.name.empty() || sweep.name.starts_with('.') || sweep.name.find('/') != std::string::npos)
-    return Error(Code::kInvalidArgument, "'{}' is no name of a pipeline", Escaped(sweep.name));
+    return Error(Code::kInvalidArgument, "'{}' cannot be the name of a pipeline", Escaped(sweep.name));
   SweepReport report{.name = sweep.name, .variants = {}};
   for (const VariantArtifacts& artifacts : sweep.variants) {
     STILL_ASSIGN_OR_RETURN(auto result, coordinator::ReadVariantResult(artifacts));
@@ -100,13 +105,23 @@ Status ReportCommand(const ReportFlags& flags) {
   }
   const std::string root = sweep.variants[0].root;
   const std::string directory = JoinPath(JoinPath(root, "runs"), sweep.name);
-  std::fputs((flags.json ? ReportJson(report) : ReportText(report)).c_str(), stdout);
-  std::fflush(stdout);
-  if (!Exists(root))
-    return Error(Code::kNotFound, "{} does not exist: nothing of {} is made yet", root, Escaped(sweep.name));
+  Print(options.json ? ReportJson(report) : ReportText(report));
+  if (!Exists(root)) return Error(Code::kNotFound, "{} does not exist; run {} first", root, Escaped(sweep.name));
   STILL_RETURN_IF_ERROR(WriteFiles(report, directory));
-  if (!flags.json) fmt::print("written to {}: sweep.md, sweep.json, sweep.svg\n", directory);
+  if (!options.json) Print(fmt::format("wrote sweep.md, sweep.json and sweep.svg to {}\n", directory));
   return Ok();
+}
+
+}  // namespace
+
+void RegisterReportCommand(CLI::App& app, Action& action) {
+  const auto [report, options] =
+      AddCommand(app, "report", "Compare the students of a sweep in a table and a picture", action, &Report);
+  AddOption(report, "pipeline", options.pipeline, "PIPELINE",
+            "YAML file of the sweep, or id or name of a submitted pipeline")
+      ->required();
+  AddJsonFlag(report, options.json);
+  AddConnectionOptions(report, options.connection);
 }
 
 }  // namespace still::cli

@@ -1,5 +1,4 @@
-#include "cli/run_command.h"
-
+// still run: plans a pipeline and runs on this machine what is missing.
 #include <unistd.h>
 
 #include <atomic>
@@ -7,7 +6,9 @@
 
 #include "cli/programs.h"
 #include "cli/progress_display.h"
-#include "cli/report.h"
+#include "cli/registration.h"
+#include "cli/run_text.h"
+#include "cli/terminal.h"
 #include "cluster/inventory.h"
 #include "cluster/local_launcher.h"
 #include "common/config/config.h"
@@ -21,27 +22,39 @@
 namespace still::cli {
 namespace {
 
-void Print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
-}
+constexpr const char* kFaultHelp = R"(Make a process fail at a named point, for tests; may be repeated
+SPEC = <rank>:<step>:<point>:<kind>[@<launch>], for example 1:4:vote:kill
+  rank    rank of the worker, or * for any process
+  step    step in progress; outside of training, which pass of the point, counting from 1; * for every one
+  point   compute, reduce, vote, optimizer, snapshot, write, fsync, rename, publish, shutdown, ... (docs/recovery.md)
+  kind    kill, stop, delay<ms>, error, enospc, torn, nan, flip
+  launch  which launch of this run, counting from 1 (default: 1), or * for every one)";
 
-// They run all the same, slower; a coordinator would not start them.
-Status NoteOversubscription(const stillhouse::v1::PipelineConfig& config) {
+struct Options {
+  std::string config_path;
+  std::optional<std::uint32_t> ranks;
+  std::string until;  // name of the last stage to run; empty: all stages
+  bool json = false;
+  bool check = false;
+  std::vector<std::string> faults;  // see common/faults/fault_point.h
+};
+
+// Warns when the ranks want more cores than this machine has. They run all the same, but slower.
+Status WarnOfOversubscription(const stillhouse::v1::PipelineConfig& config) {
   STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> here, cluster::LoadInventory(""));
   const std::uint64_t wanted = std::uint64_t{config.ranks()} * config.threads_per_rank();
   if (wanted <= here.front().slots) return Ok();
   fmt::print(
       stderr,
-      "still: warning: {} ranks of {} threads want {} cores, this machine has {}: `still run` starts them all the "
-      "same, but a coordinator with this machine alone would refuse them\n",
+      "still: warning: {} ranks of {} threads want {} cores, and this machine has {}; `still run` starts them all the "
+      "same, but a coordinator with only this machine refuses them\n",
       config.ranks(), config.threads_per_rank(), wanted, here.front().slots);
   return Ok();
 }
 
-Status PrintPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan) {
-  STILL_RETURN_IF_ERROR(NoteOversubscription(config));
-  if (!flags.json) {
+Status PrintPlan(const Options& options, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan) {
+  STILL_RETURN_IF_ERROR(WarnOfOversubscription(config));
+  if (!options.json) {
     Print(PlanText(config.name(), plan) + "\neffective configuration\n" + ToYaml(config));
     return Ok();
   }
@@ -50,7 +63,7 @@ Status PrintPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& co
   return Ok();
 }
 
-Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan,
+Status RunPlan(const Options& options, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan,
                coordinator::Stage last, const std::atomic<int>& stops) {
   STILL_ASSIGN_OR_RETURN(const std::string worker, FindWorker());
   STILL_ASSIGN_OR_RETURN(const std::string mpirun, cluster::FindMpirun());
@@ -59,40 +72,54 @@ Status RunPlan(const RunFlags& flags, const stillhouse::v1::PipelineConfig& conf
   coordinator::PipelineRun driver(config, worker, launcher, Clock::System(), display);
   STILL_ASSIGN_OR_RETURN(const auto outcomes, driver.Run(plan, stops, last));
   STILL_ASSIGN_OR_RETURN(const auto summary, coordinator::ReadRunSummary(ArtifactStore(config.artifacts()), plan));
-  Print(flags.json ? RunJson(config.name(), plan, outcomes, summary) : "\n" + SummaryText(summary));
+  Print(options.json ? RunJson(config.name(), plan, outcomes, summary) : "\n" + SummaryText(summary));
   return Ok();
 }
 
-Status Run(const RunFlags& flags) {
-  // Warnings would tear a progress bar; the run's own failures are the command's result.
+Status Run(const Options& options) {
+  // Log lines would tear the progress bar. The command returns the failures of the run itself.
   InitLog("still", "", /*to_stderr=*/isatty(STDERR_FILENO) == 0);
   coordinator::Stage last = coordinator::Stage::kExport;
-  if (!flags.until.empty()) {
-    STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(flags.until));
+  if (!options.until.empty()) {
+    STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(options.until));
   }
-  STILL_ASSIGN_OR_RETURN(stillhouse::v1::PipelineConfig config, LoadPipelineConfig(flags.config_path));
-  if (flags.ranks) config.set_ranks(*flags.ranks);
+  STILL_ASSIGN_OR_RETURN(stillhouse::v1::PipelineConfig config, LoadPipelineConfig(options.config_path));
+  if (options.ranks) config.set_ranks(*options.ranks);
   STILL_RETURN_IF_ERROR(CheckPipelineConfig(config));
-  // The first stop ends the run in order, after the step and its checkpoint; the second one ends the workers at once.
+  // The first signal stops the run after its step and a checkpoint. The second one ends the workers at once.
   const std::atomic<int>& stops = CountStopSignals(/*most=*/2);
   STILL_ASSIGN_OR_RETURN(const coordinator::Plan plan, coordinator::PlanPipeline(&config));
-  if (flags.check) return PrintPlan(flags, config, plan);
-  if (!flags.json) Print(PlanText(config.name(), plan) + "\n");
-  return RunPlan(flags, config, plan, last, stops);
+  if (options.check) return PrintPlan(options, config, plan);
+  if (!options.json) Print(PlanText(config.name(), plan) + "\n");
+  return RunPlan(options, config, plan, last, stops);
+}
+
+// Arms the faults in this process and in the workers before either does anything, and names at the end those that never
+// struck.
+Status RunWithFaults(const Options& options) {
+  if (options.faults.empty()) return Run(options);
+  const Result<std::unique_ptr<FaultWatch>> faults = FaultWatch::Arm(options.faults);
+  STILL_RETURN_IF_ERROR(faults.status().WithContext("--fault"));
+  const Status ran = Run(options);
+  if (options.check) return ran;
+  for (const std::string& fault : (*faults)->NeverStruck())
+    fmt::print(stderr, "still: warning: --fault {} never struck\n", fault);
+  return ran;
 }
 
 }  // namespace
 
-Status RunPipelineCommand(const RunFlags& flags) {
-  if (flags.faults.empty()) return Run(flags);
-  // In this process and in the workers, before either does anything.
-  const Result<std::unique_ptr<FaultWatch>> faults = FaultWatch::Arm(flags.faults);
-  STILL_RETURN_IF_ERROR(faults.status().WithContext("--fault"));
-  const Status ran = Run(flags);
-  if (flags.check) return ran;
-  for (const std::string& fault : (*faults)->NeverStruck())
-    fmt::print(stderr, "still: warning: --fault {} never struck\n", fault);
-  return ran;
+void RegisterRunCommand(CLI::App& app, Action& action) {
+  const auto [run, options] =
+      AddCommand(app, "run", "Run a pipeline: reuse the artifacts that exist, make the rest", action, &RunWithFaults);
+  AddOption(run, "pipeline", options.config_path, "PIPELINE.yaml", "Pipeline configuration (YAML)")->required();
+  AddOption(run, "--ranks", options.ranks, "N", "Number of worker processes; results do not depend on it");
+  AddOption(run, "--until", options.until, "STAGE",
+            "Last stage to run: corpus, teacher, targets, train, evaluate, export");
+  AddJsonFlag(run, options.json);
+  run->add_flag("--check", options.check,
+                "Check configuration, inputs and the number of cores, and print the plan; run nothing");
+  AddOption(run, "--fault", options.faults, "SPEC", kFaultHelp)->allow_extra_args(false);
 }
 
 }  // namespace still::cli

@@ -1,12 +1,14 @@
-#include "cli/submit_command.h"
-
+// still submit: gives a pipeline or a sweep to the coordinator, and may wait for it.
 #include <fmt/ranges.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/pipeline_wait.h"
+#include "cli/registration.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "cli/text.h"
 #include "common/config/pipeline_config.h"
 #include "common/config/pipeline_sweep.h"
@@ -20,7 +22,21 @@ namespace v1 = stillhouse::v1;
 using coordinator::Expansion;
 using nlohmann::ordered_json;
 
-// How one submission is shown; `ids` are empty before it is sent.
+struct Options {
+  ConnectionOptions connection;
+  std::string config_path;
+  std::int32_t priority = 0;
+  bool hold = false;
+  bool attach = false;
+  std::optional<std::uint32_t> ranks;
+  std::string time_limit;  // "2h"; empty: none
+  std::uint32_t retries = 3;
+  bool wait = false;
+  bool json = false;
+  bool check = false;
+};
+
+// One submission as it is shown. `ids` is empty before it is sent.
 struct Submission {
   std::string pipeline_name;
   std::uint64_t pipeline = 0;
@@ -66,32 +82,32 @@ ordered_json JsonOf(const Submission& submission) {
   return json;
 }
 
-Result<Submission> Prepare(const SubmitFlags& flags) {
-  coordinator::SubmitOptions options{.key = coordinator::DrawKey(),
-                                     .owner = coordinator::UserName(),
-                                     .priority = flags.priority,
-                                     .held = flags.hold,
-                                     .attach = flags.attach,
-                                     .retries = flags.retries};
+Result<Submission> Prepare(const Options& options) {
+  const coordinator::SubmitOptions submit{.key = coordinator::DrawKey(),
+                                          .owner = coordinator::UserName(),
+                                          .priority = options.priority,
+                                          .held = options.hold,
+                                          .attach = options.attach,
+                                          .retries = options.retries};
   std::optional<double> limit_minutes;
-  if (!flags.time_limit.empty()) {
-    Result<std::int64_t> limit = ParseDurationMs(flags.time_limit);
+  if (!options.time_limit.empty()) {
+    Result<std::int64_t> limit = ParseDurationMs(options.time_limit);
     if (!limit.ok()) return limit.status().WithContext("--time-limit");
     limit_minutes = static_cast<double>(*limit) / 60'000;
   }
-  STILL_ASSIGN_OR_RETURN(std::vector<PipelineVariant> variants, LoadPipelineSweep(flags.config_path));
+  STILL_ASSIGN_OR_RETURN(std::vector<PipelineVariant> variants, LoadPipelineSweep(options.config_path));
   for (PipelineVariant& variant : variants) {
     if (limit_minutes) {
       variant.config.mutable_time_limit_minutes()->set_general(*limit_minutes);
       if (Status checked = CheckPipelineConfig(variant.config); !checked.ok())
-        return checked.WithContext("--time-limit " + flags.time_limit);
+        return checked.WithContext("--time-limit " + options.time_limit);
     }
-    if (flags.ranks) variant.config.set_ranks(*flags.ranks);
+    if (options.ranks) variant.config.set_ranks(*options.ranks);
     STILL_RETURN_IF_ERROR(CheckPipelineConfig(variant.config));
   }
   STILL_ASSIGN_OR_RETURN(const auto planned, coordinator::PlanVariants(variants));
   Submission submission{.pipeline_name = variants[0].config.name()};
-  STILL_ASSIGN_OR_RETURN(submission.expansion, ExpandPipelines(submission.pipeline_name, planned, options));
+  STILL_ASSIGN_OR_RETURN(submission.expansion, ExpandPipelines(submission.pipeline_name, planned, submit));
   return submission;
 }
 
@@ -100,21 +116,23 @@ Status Send(coordinator::CoordinatorClient& client, Submission* submission) {
   *request.mutable_submit() = submission->expansion.submit;
   STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client.Call(std::move(request)));
   if (reply.jobs_size() != submission->expansion.submit.jobs_size())
-    return Error(Code::kInternal, "the coordinator took {} of {} jobs: is it of another version?", reply.jobs_size(),
+    return Error(Code::kInternal, "the coordinator took {} of {} jobs; is its version another one?", reply.jobs_size(),
                  submission->expansion.submit.jobs_size());
   submission->pipeline = reply.pipeline();
   submission->ids.assign(reply.jobs().begin(), reply.jobs().end());
   return Ok();
 }
 
-// What the coordinator would refuse for ever, in its words; nothing without a coordinator, which is said.
-Status CheckFits(const SubmitFlags& flags, const v1::Submit& submit) {
+// Refuses, in the coordinator's words, a job that its hosts can never hold. Without a coordinator says on stderr that
+// nothing was checked.
+Status CheckFits(const Options& options, const v1::Submit& submit) {
   const auto hosts = [&]() -> Result<View> {
-    STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+    STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
     return Ask(*client, {.view = "nodes"});
   }();
   if (!hosts.ok()) {
-    fmt::print(stderr, "still: whether its hosts can hold the jobs is not checked: {}\n", hosts.status().message());
+    fmt::print(stderr, "still: warning: did not check whether the hosts can hold the jobs: {}\n",
+               hosts.status().message());
     return Ok();
   }
   std::vector<std::uint32_t> slots;
@@ -132,36 +150,60 @@ void AddStates(const std::vector<JobRow>& ended, ordered_json* json) {
   }
 }
 
-}  // namespace
-
-Status SubmitCommand(const SubmitFlags& flags) {
-  STILL_ASSIGN_OR_RETURN(Submission submission, Prepare(flags));
-  if (flags.check) {
-    fmt::print("{}", flags.json ? JsonOf(submission).dump(2) + "\n" : TextOf(submission));
-    std::fflush(stdout);
-    return CheckFits(flags, submission.expansion.submit);
+// With `wait`, returns the outcome of the pipeline (see PipelineOutcome).
+Status Submit(const Options& options) {
+  STILL_ASSIGN_OR_RETURN(Submission submission, Prepare(options));
+  if (options.check) {
+    Print(options.json ? JsonOf(submission).dump(2) + "\n" : TextOf(submission));
+    return CheckFits(options, submission.expansion.submit);
   }
-  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
+  STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
   STILL_RETURN_IF_ERROR(Send(*client, &submission));
   ordered_json json = JsonOf(submission);
-  if (!flags.json) {
-    fmt::print("{}\npipeline {} ({}) is submitted{}\n", TextOf(submission), submission.pipeline,
-               Escaped(submission.pipeline_name),
-               flags.hold   ? fmt::format(", held: `still release --pipeline {}` lets it go", submission.pipeline)
-               : flags.wait ? ""
-                            : ": `still queue` shows its jobs, `still top` watches them");
-  } else if (!flags.wait) {
-    fmt::print("{}\n", json.dump(2));
+  if (!options.json) {
+    Print(fmt::format("{}\npipeline {} ({}) is submitted{}\n", TextOf(submission), submission.pipeline,
+                      Escaped(submission.pipeline_name),
+                      options.hold
+                          ? fmt::format(" and held; `still release --pipeline {}` starts it", submission.pipeline)
+                      : options.wait ? ""
+                                     : "; `still queue` lists its jobs, `still top` watches them"));
+  } else if (!options.wait) {
+    Print(json.dump(2) + "\n");
   }
-  std::fflush(stdout);
-  if (!flags.wait) return Ok();
+  if (!options.wait) return Ok();
   STILL_ASSIGN_OR_RETURN(const std::vector<JobRow> ended,
                          WaitForJobs(*client, submission.pipeline, submission.ids, Clock::System(), stderr));
-  if (flags.json) {
+  if (options.json) {
     AddStates(ended, &json);
-    fmt::print("{}\n", json.dump(2));
+    Print(json.dump(2) + "\n");
   }
   return PipelineOutcome(ended);
+}
+
+}  // namespace
+
+void RegisterSubmitCommand(CLI::App& app, Action& action) {
+  const auto [command, options] =
+      AddCommand(app, "submit", "Give a pipeline or a sweep to the coordinator", action, &Submit);
+  AddOption(command, "pipeline", options.config_path, "PIPELINE.yaml",
+            "Configuration (YAML); matrix and variants make it a sweep")
+      ->required();
+  AddOption(command, "--priority", options.priority, "N", "Priority of the jobs; a higher one goes first")
+      ->capture_default_str();
+  command->add_flag("--hold", options.hold, "Start nothing before `still release`");
+  command->add_flag("--attach", options.attach,
+                    "Let corpus, teacher, targets and train wait for a manual mpirun (`still why` shows the command)");
+  AddOption(command, "--ranks", options.ranks, "N", "Number of worker processes per job; results do not depend on it");
+  AddOption(command, "--time-limit", options.time_limit, "TIME",
+            "Time limit of jobs whose stage has none in the file: 45s, 90m, 2h, 1d");
+  AddOption(command, "--retries", options.retries, "N", "Attempts in a row of a job that may die without a new step")
+      ->capture_default_str();
+  command->add_flag("--wait", options.wait, "Wait until all jobs have ended; the exit code is theirs");
+  command->add_flag("--check", options.check,
+                    "Check configuration, inputs and whether the coordinator's hosts can hold the jobs, and print the "
+                    "jobs; submit nothing");
+  AddJsonFlag(command, options.json);
+  AddConnectionOptions(command, options.connection);
 }
 
 }  // namespace still::cli

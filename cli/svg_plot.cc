@@ -17,7 +17,7 @@ constexpr double kWidth = 960, kMargin = 20, kTitleHeight = 40, kPanelHeight = 2
 constexpr double kLegendRow = 18, kBarRow = 24, kBarLabel = 250;
 constexpr std::size_t kPointsDrawn = 240, kLegendEntries = 24, kLabelColumns = 32;
 
-// Okabe and Ito's, told apart by the colour-blind; black is the reference.
+// The colours of Okabe and Ito, which colour-blind people tell apart. Black is left to the reference.
 constexpr std::array<const char*, 7> kColours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                                  "#E69F00", "#56B4E9", "#8A7A00"};
 constexpr std::array<const char*, 4> kDashes = {"none", "6 3", "2 2", "8 3 2 3"};
@@ -61,7 +61,7 @@ struct Range {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  // Of something to draw: never empty, never without an extent.
+  // Returns a range that can be drawn: it is neither empty nor without extent.
   Range Usable() const {
     if (low > high) return {0, 1};
     return low == high ? Range{low - 0.5, high + 0.5} : *this;

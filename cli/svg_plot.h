@@ -1,5 +1,6 @@
-// Charts as SVG: lines over steps and horizontal bars, in one picture, without a library. The text is the same for the
-// same numbers.
+// Draws the charts of `still report` into one SVG file without a library. The same numbers give the same bytes.
+// coordinator/http/charts.js cannot replace it: that code needs a browser's DOM and follows live data and the pointer,
+// while a report must show its picture without a script, in Markdown, and without a coordinator.
 #pragma once
 
 #include <optional>
@@ -22,23 +23,24 @@ struct LineChart {
 
 struct Bar {
   std::string label;
-  std::optional<double> value;  // none: an empty bar, "not made"
+  std::optional<double> value;  // none: an empty bar with the text "not made"
 };
 
 struct BarChart {
   std::string title;
   std::vector<Bar> bars;
-  std::optional<double> reference;  // a dashed line across, with its label
+  std::optional<double> reference;  // drawn as a dashed line across the bars
   std::string reference_label;
 };
 
-// The line charts side by side over one legend, the bars below.
+// Returns an SVG document: the line charts side by side, below them one legend, below that the bars.
 std::string SvgOf(const std::string& title, const std::vector<LineChart>& lines, const BarChart& bars);
 
-// The mean of each value and those up to `window` - 1 before it; points that are not finite are left out.
+// Replaces each value by the mean of itself and up to `window` - 1 values before it. Leaves out points that are not
+// finite.
 LineSeries Smoothed(const LineSeries& series, std::size_t window);
 
-// Three to eight round numbers within [low, high], for an axis.
+// Returns three to eight round numbers within [low, high], for an axis.
 std::vector<double> Ticks(double low, double high);
 
 }  // namespace still::cli

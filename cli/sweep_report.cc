@@ -20,10 +20,12 @@ using nlohmann::ordered_json;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kLegend =
-    "LOSS is the variant's own weighted sum, a mean of the last twentieth of the steps: variants that leave terms out "
-    "are lower for it. ACCURACY, MLM LOSS and KL are of held-out text at the masked positions, and compare.";
+    "LOSS is the variant's own weighted sum, averaged over the last twentieth of its steps. It is lower for variants "
+    "that "
+    "leave terms out. ACCURACY, MLM LOSS and KL are measured on held-out text at the masked positions and are "
+    "comparable.";
 
-double Of(const Summary& numbers, const std::string& name) {
+double ValueOf(const Summary& numbers, const std::string& name) {
   const auto at = numbers.find(name);
   return at == numbers.end() ? kNone : at->second;
 }
@@ -40,7 +42,7 @@ std::string NameOf(const SweepReport& report, const VariantResult& result) {
   return result.artifacts.variant.empty() ? report.name : result.artifacts.variant;
 }
 
-// Of the first variant that was evaluated; a sweep may have several teachers.
+// Returns the numbers of the first evaluated variant, or null. A sweep may have several teachers.
 const Summary* TeacherOf(const SweepReport& report) {
   for (const VariantResult& result : report.variants) {
     if (!result.evaluation.empty()) return &result.evaluation;
@@ -52,7 +54,7 @@ bool HasOneTeacher(const SweepReport& report) {
   const Summary* teacher = TeacherOf(report);
   return teacher != nullptr && std::ranges::all_of(report.variants, [&](const VariantResult& result) {
            return result.evaluation.empty() ||
-                  Of(result.evaluation, "teacher_accuracy") == Of(*teacher, "teacher_accuracy");
+                  ValueOf(result.evaluation, "teacher_accuracy") == ValueOf(*teacher, "teacher_accuracy");
          });
 }
 
@@ -68,24 +70,21 @@ Table TableOf(const SweepReport& report) {
                {"WEIGHTS SHA-256"}});
   if (HasOneTeacher(report)) {
     const Summary& teacher = *TeacherOf(report);
-    table.Add({"(teacher)", "", "", Decimal(Of(teacher, "teacher_accuracy")), "", Decimal(Of(teacher, "teacher_loss")),
-               "", Count(Of(teacher, "teacher_parameters")), ""});
+    table.Add({"(teacher)", "", "", Decimal(ValueOf(teacher, "teacher_accuracy")), "",
+               Decimal(ValueOf(teacher, "teacher_loss")), "", Count(ValueOf(teacher, "teacher_parameters")), ""});
   }
   for (const VariantResult& result : report.variants) {
     const Summary& held_out = result.evaluation;
-    const double ratio = Of(held_out, "accuracy_ratio");
+    const double ratio = ValueOf(held_out, "accuracy_ratio");
     const bool made = !result.training.empty() || !held_out.empty();
-    table.Add({NameOf(report, result), Count(Of(result.training, "steps")), Decimal(FinalLoss(result.curve), 3),
-               Decimal(Of(held_out, "student_accuracy")),
-               std::isfinite(ratio) ? fmt::format("{:.1f} %", 100 * ratio) : "", Decimal(Of(held_out, "student_loss")),
-               Decimal(Of(held_out, "kl_final")), Count(Of(held_out, "student_parameters")),
-               made ? result.weights_sha256 : "not made yet"});
+    table.Add({NameOf(report, result), Count(ValueOf(result.training, "steps")), Decimal(FinalLoss(result.curve), 3),
+               Decimal(ValueOf(held_out, "student_accuracy")),
+               std::isfinite(ratio) ? fmt::format("{:.1f} %", 100 * ratio) : "",
+               Decimal(ValueOf(held_out, "student_loss")), Decimal(ValueOf(held_out, "kl_final")),
+               Count(ValueOf(held_out, "student_parameters")), made ? result.weights_sha256 : "not made yet"});
   }
   return table;
 }
-
-// JSON has no NaN.
-ordered_json Number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
 LineSeries SeriesOf(const SweepReport& report, const VariantResult& result,
                     std::vector<double> TrainingCurve::*values) {
@@ -115,16 +114,19 @@ std::string ReportMarkdown(const SweepReport& report, const std::string& svg) {
 std::string ReportJson(const SweepReport& report) {
   ordered_json json = {{"name", report.name}, {"variants", ordered_json::array()}};
   for (const VariantResult& result : report.variants) {
-    ordered_json variant = {{"variant", NameOf(report, result)},       {"made", !result.training.empty()},
-                            {"evaluated", !result.evaluation.empty()}, {"student", result.artifacts.student},
-                            {"report", result.artifacts.report},       {"artifacts_root", result.artifacts.root},
-                            {"weights_sha256", result.weights_sha256}, {"final_loss", Number(FinalLoss(result.curve))},
-                            {"training", ordered_json::object()},      {"evaluation", ordered_json::object()}};
-    for (const auto& [name, value] : result.training) variant["training"][name] = Number(value);
-    for (const auto& [name, value] : result.evaluation) variant["evaluation"][name] = Number(value);
+    ordered_json variant = {{"variant", NameOf(report, result)},
+                            {"made", !result.training.empty()},
+                            {"evaluated", !result.evaluation.empty()},
+                            {"student", result.artifacts.student},
+                            {"report", result.artifacts.report},
+                            {"artifacts_root", result.artifacts.root},
+                            {"weights_sha256", result.weights_sha256},
+                            {"final_loss", FinalLoss(result.curve)},
+                            {"training", result.training},
+                            {"evaluation", result.evaluation}};
     json["variants"].push_back(std::move(variant));
   }
-  return json.dump(2) + "\n";
+  return json.dump(2) + "\n";  // writes NaN as null
 }
 
 std::string ReportSvg(const SweepReport& report) {
@@ -134,11 +136,11 @@ std::string ReportSvg(const SweepReport& report) {
   for (const VariantResult& result : report.variants) {
     loss.series.push_back(SeriesOf(report, result, &TrainingCurve::loss));
     mlm.series.push_back(SeriesOf(report, result, &TrainingCurve::mlm));
-    const double accuracy = Of(result.evaluation, "student_accuracy");
+    const double accuracy = ValueOf(result.evaluation, "student_accuracy");
     bars.bars.push_back({NameOf(report, result), std::isfinite(accuracy) ? std::optional(accuracy) : std::nullopt});
   }
   if (HasOneTeacher(report)) {
-    bars.reference = Of(*TeacherOf(report), "teacher_accuracy");
+    bars.reference = ValueOf(*TeacherOf(report), "teacher_accuracy");
     bars.reference_label = "teacher";
   }
   return SvgOf(report.name, {loss, mlm}, bars);

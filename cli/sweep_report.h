@@ -1,4 +1,4 @@
-// The students of a sweep side by side: a table for people, the same in Markdown and JSON, and a picture.
+// The report that compares the students of a sweep: a table as text, Markdown and JSON, and a picture.
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@
 namespace still::cli {
 
 struct SweepReport {
-  std::string name;  // of the pipeline
+  std::string name;  // name of the pipeline
   std::vector<coordinator::VariantResult> variants;
 };
 
 std::string ReportText(const SweepReport& report);
-// With a link to the picture, a file `svg` beside it.
+// Links to the picture `svg`, a file in the same directory.
 std::string ReportMarkdown(const SweepReport& report, const std::string& svg);
 std::string ReportJson(const SweepReport& report);
 std::string ReportSvg(const SweepReport& report);
 
-// The loss a run ended with: the mean of its last twentieth of steps, since one small step's loss says little.
-// NaN without a step.
+// Returns the mean loss over the last twentieth of the steps, since the loss of one step says little. NaN without a
+// step.
 double FinalLoss(const coordinator::TrainingCurve& curve);
 
 }  // namespace still::cli

@@ -12,10 +12,21 @@ namespace {
 
 constexpr std::size_t kGap = 2;
 
-// Of a column that is cut, unless its texts are shorter: names, and sentences.
+bool IsCut(int fit) { return fit == kCutEnd || fit == kCutBeginning; }
+
+// Returns the width below which a column is not cut. Names may get narrower than sentences.
 std::size_t LeastWidth(int fit) { return fit == kCutBeginning ? 14 : 24; }
 
 bool ContinuesCodePoint(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// Returns the byte at which code point `index` of `text` begins, or the size of `text`.
+std::size_t ByteOf(std::string_view text, std::size_t index) {
+  std::size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if (!ContinuesCodePoint(text[at]) && index-- == 0) break;
+  }
+  return at;
+}
 
 std::string Padded(const std::string& text, std::size_t width, Align align) {
   const std::string blanks(width - std::min(width, Width(text)), ' ');
@@ -30,23 +41,13 @@ std::size_t Width(std::string_view text) {
 
 std::string Clipped(std::string_view text, std::size_t columns) {
   if (Width(text) <= columns) return std::string(text);
-  if (columns == 0) return "";
-  std::size_t end = 0;
-  for (std::size_t seen = 0; end < text.size(); ++end) {
-    if (!ContinuesCodePoint(text[end]) && seen++ == columns - 1) break;
-  }
-  return std::string(text.substr(0, end)) + "…";
+  return columns == 0 ? "" : std::string(text.substr(0, ByteOf(text, columns - 1))) + "…";
 }
 
 std::string ClippedInFront(std::string_view text, std::size_t columns) {
   const std::size_t width = Width(text);
   if (width <= columns) return std::string(text);
-  if (columns == 0) return "";
-  std::size_t begin = 0;
-  for (std::size_t seen = 0; begin < text.size(); ++begin) {
-    if (!ContinuesCodePoint(text[begin]) && seen++ == width - columns + 1) break;
-  }
-  return "…" + std::string(text.substr(begin));
+  return columns == 0 ? "" : "…" + std::string(text.substr(ByteOf(text, width - columns + 1)));
 }
 
 void Table::Add(std::vector<std::string> row) {
@@ -55,7 +56,6 @@ void Table::Add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
-// Of each column; 0: left out.
 std::vector<std::size_t> Table::Widths(std::size_t columns) const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -64,34 +64,35 @@ std::vector<std::size_t> Table::Widths(std::size_t columns) const {
     widths.push_back(widest == 0 ? 0 : std::max(widest, Width(columns_[i].title)));
   }
   if (columns == 0) return widths;
-  const auto is_cut = [&](std::size_t i) { return columns_[i].fit == kCutEnd || columns_[i].fit == kCutBeginning; };
-  // With the columns that are cut as narrow as they get, or as they are.
-  const auto total = [&](bool cut) {
+  const auto least = [&](std::size_t i) {
+    return IsCut(columns_[i].fit) ? std::min(widths[i], LeastWidth(columns_[i].fit)) : widths[i];
+  };
+  const auto total = [&](const auto& width_of) {
     std::size_t sum = 0;
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      if (widths[i] == 0) continue;
-      sum += (sum == 0 ? 0 : kGap) + (cut && is_cut(i) ? std::min(widths[i], LeastWidth(columns_[i].fit)) : widths[i]);
+      if (widths[i] != 0) sum += (sum == 0 ? 0 : kGap) + width_of(i);
     }
     return sum;
   };
-  while (total(/*cut=*/true) > columns) {
-    std::size_t spare = columns_.size();
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if (widths[i] == 0 || columns_[i].fit < kSpare) continue;
-      if (spare == columns_.size() || columns_[i].fit > columns_[spare].fit) spare = i;
+  // Returns the first column of the highest rank. Columns of rank 0 do not count.
+  const auto highest = [&](const auto& rank_of) {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < widths.size(); ++i) {
+      if (rank_of(i) > rank_of(best)) best = i;
     }
-    if (spare == columns_.size()) break;
-    widths[spare] = 0;
+    return best;
+  };
+  const auto spare = [&](std::size_t i) { return widths[i] != 0 && columns_[i].fit >= kSpare ? columns_[i].fit : 0; };
+  while (total(least) > columns) {
+    const std::size_t left_out = highest(spare);
+    if (spare(left_out) == 0) break;
+    widths[left_out] = 0;
   }
-  while (total(/*cut=*/false) > columns) {
-    std::size_t widest = columns_.size();
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if (is_cut(i) && widths[i] > LeastWidth(columns_[i].fit) &&
-          (widest == columns_.size() || widths[i] > widths[widest]))
-        widest = i;
-    }
-    if (widest == columns_.size()) break;
-    --widths[widest];
+  const auto excess = [&](std::size_t i) { return widths[i] > least(i) ? widths[i] : 0; };
+  while (total([&](std::size_t i) { return widths[i]; }) > columns) {
+    const std::size_t cut = highest(excess);
+    if (excess(cut) == 0) break;
+    --widths[cut];
   }
   return widths;
 }

@@ -1,4 +1,4 @@
-// Columns of text, aligned: what every command that lists something prints.
+// Aligned columns of text, which every command that lists something prints.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@ namespace still::cli {
 
 enum class Align { kLeft, kRight };
 
-// What becomes of a column where the table is too wide: it stays, loses the end or the beginning of its texts, or is
-// left out, kSpare + 1 before kSpare.
+// What happens to a column of a table that is too wide. It stays whole, loses the end or the beginning of its texts, or
+// is left out. A column with kSpare + 1 is left out before one with kSpare.
 enum Fit : int { kWhole, kCutEnd, kCutBeginning, kSpare };
 
 struct Column {
@@ -20,32 +20,34 @@ struct Column {
   int fit = kWhole;
 };
 
+// A table that is filled row by row and then written. Not for use by several threads at once.
 class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  // One text for each column. Control characters in it are shown, not obeyed (see Escaped).
+  // Adds a row with one text per column. Escapes control characters (see Escaped).
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.empty(); }
 
-  // Title line and rows, two blanks between columns, none at the end of a line. Columns that are empty in every row
-  // are left out. `columns`: no wider than that, if it can be; 0: as wide as it is.
+  // Returns the title line and the rows. Two blanks separate columns, and no line ends with a blank. A column that is
+  // empty in every row is left out. No line is wider than `columns`, unless that is 0.
   std::string Text(std::size_t columns = 0) const;
-  // As a table in Markdown.
+  // Returns the table in Markdown.
   std::string Markdown() const;
 
  private:
+  // Returns the width of each column, or 0 for a column that is left out.
   std::vector<std::size_t> Widths(std::size_t columns) const;
 
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
 
-// Columns that the text takes on a terminal: code points, for UTF-8.
+// Returns the number of code points of UTF-8 text, which stands for its width on a terminal.
 std::size_t Width(std::string_view text);
-// The first `columns` of it; the last one is "…" when something is cut off.
+// Returns the first `columns` code points. The last one is "…" when something was cut off.
 std::string Clipped(std::string_view text, std::size_t columns);
-// The last `columns` of it; the first one is "…" when something is cut off.
+// Returns the last `columns` code points. The first one is "…" when something was cut off.
 std::string ClippedInFront(std::string_view text, std::size_t columns);
 
 }  // namespace still::cli

@@ -1,6 +1,7 @@
 #include "cli/text.h"
 
 #include <fmt/format.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,24 +13,8 @@ namespace {
 
 std::string NumberText(double value, std::string_view form) {
   if (form.empty()) return value < 0 ? fmt::format("{:.0f}", value) : WithThousands(static_cast<std::uint64_t>(value));
-  if (form == "%") return fmt::format("{:.1f} %", 100 * value);
   if (form == "MB") return fmt::format("{:.1f} MB", value / 1e6);
   return fmt::format("{:.{}f}", value, form[0] - '0');
-}
-
-// Bytes of the code point that `text` begins with; 0: it begins with none.
-std::size_t CodePointBytes(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xC2 && first < 0xE0 ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  if (length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  return length;
 }
 
 }  // namespace
@@ -40,7 +25,7 @@ std::string WithThousands(std::uint64_t value) {
   return text;
 }
 
-std::string DurationText(double seconds) {
+std::string ElapsedText(double seconds) {
   if (seconds < 10) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{} s", whole);
@@ -68,24 +53,36 @@ std::string DateText(UnixMs at) {
                      utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
+double ShareOf(std::uint64_t done, std::uint64_t total) {
+  return total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+}
+
+std::string CountText(std::uint64_t done, std::uint64_t total, std::string_view unit) {
+  if (unit != "bytes") return fmt::format("{}/{} {}", WithThousands(done), WithThousands(total), unit);
+  return fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(total) / 1e6);
+}
+
+std::string BarText(double share, int columns) {
+  const int filled = static_cast<int>(share * columns);
+  return fmt::format("[{:=<{}}{: <{}}]", "", filled, "", columns - filled);
+}
+
 std::string Escaped(std::string_view text) {
   std::string shown;
-  while (!text.empty()) {
-    const std::size_t length = CodePointBytes(text);
-    const std::string_view point = text.substr(0, std::max<std::size_t>(1, length));
-    const auto byte = static_cast<unsigned char>(text[0]);
-    // U+0080 to U+009F, "\xC2\x80" to "\xC2\x9F", are control characters, too.
-    const bool high_control = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    if (text[0] == '\n') {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    UChar32 point = 0;  // negative for bytes that are not UTF-8
+    U8_NEXT(text.data(), at, text.size(), point);
+    if (point == '\n') {
       shown += "\\n";
-    } else if (text[0] == '\t') {
+    } else if (point == '\t') {
       shown += "\\t";
-    } else if (length == 0 || byte < 0x20 || byte == 0x7F || high_control) {
-      for (const char c : point) shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else if (point < 0x20 || (point >= 0x7F && point < 0xA0)) {
+      for (const char c : text.substr(begin, at - begin))
+        shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     } else {
-      shown += point;
+      shown += text.substr(begin, at - begin);
     }
-    text.remove_prefix(point.size());
   }
   return shown;
 }
@@ -99,12 +96,12 @@ Result<std::int64_t> ParseDurationMs(const std::string& text) {
                          : unit == "h"                  ? 3600
                          : unit == "d"                  ? 86400
                                                         : 0;
-  if (error == std::errc() && std::isfinite(amount) &&
-      unit.empty())  // in minutes, as in files, or in seconds? nobody could tell
-    return Error(Code::kInvalidArgument, "'{}' has no unit; expected one like 45s, 90m, 2h or 1d", text);
+  // Files count in minutes, so a number without a unit could mean minutes or seconds.
+  if (error == std::errc() && std::isfinite(amount) && unit.empty())
+    return Error(Code::kInvalidArgument, "'{}' has no unit; write a duration like 45s, 90m, 2h or 1d", text);
   constexpr double kMostMs = 1e15;  // 30,000 years
   if (error != std::errc() || seconds == 0 || !(amount > 0) || amount * seconds * 1000 > kMostMs)
-    return Error(Code::kInvalidArgument, "'{}' is no duration; expected one like 45s, 90m, 2h or 1d", text);
+    return Error(Code::kInvalidArgument, "'{}' is not a duration; write one like 45s, 90m, 2h or 1d", text);
   return std::max<std::int64_t>(1, std::llround(amount * seconds * 1000));
 }
 

@@ -1,4 +1,4 @@
-// How numbers are written for people.
+// How numbers, times and foreign text are written for people.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,29 @@
 namespace still::cli {
 
 std::string WithThousands(std::uint64_t value);  // "1,234,567"
-std::string DurationText(double seconds);        // "0.4 s", "12 s", "3:07", "1:02:03"
+std::string ElapsedText(double seconds);         // "0.4 s", "12 s", "3:07 min", "1:02:03 h"
 
-// A point in time as seen from `now`: "12 s ago", "in 4 min", "now"; empty for 0, which is none.
+// Returns `at` as seen from `now`: "12 s ago", "in 4 min", "now". A time of 0 is unknown and gives "".
 std::string RelativeText(UnixMs at, UnixMs now);
-// "2026-11-22 13:05:00", UTC; empty for 0.
+// Returns the time in UTC, "2026-11-22 13:05:00", or "" for 0.
 std::string DateText(UnixMs at);
 
-// For a terminal: control characters are shown ("\\x1b", "\\n"), and so are bytes that are no UTF-8.
+// Returns done/total, at most 1. A total of 0 is unknown and gives 0.
+double ShareOf(std::uint64_t done, std::uint64_t total);
+// Returns "123/400 steps". Bytes become megabytes: "1.5/3.0 MB".
+std::string CountText(std::uint64_t done, std::uint64_t total, std::string_view unit);
+// Returns a progress bar with `columns` columns between its brackets.
+std::string BarText(double share, int columns);
+
+// Makes text safe for a terminal: control characters, and bytes that are not UTF-8, become escapes such as \n and \x1b.
 std::string Escaped(std::string_view text);
 
-// "2h", "90m", "1.5h", "45s", "1d", in milliseconds. INVALID_ARGUMENT says what was expected; a number alone is one,
-// too.
+// Parses "45s", "90m", "1.5h" or "1d" and returns milliseconds. Anything else, also a number without a unit, is
+// INVALID_ARGUMENT.
 Result<std::int64_t> ParseDurationMs(const std::string& text);
 
-// Fills `pattern` from `numbers`; empty when a number it names is missing. Fields:
-//   {key} count with thousands    {key:3} three decimals    {key:%} per cent of 1    {key:MB} bytes as MB
+// Fills the fields of `pattern` from `numbers`. Returns "" when one of the numbers is missing. Fields:
+//   {key} count with thousands    {key:3} three decimals    {key:MB} bytes as MB
 std::string FillPattern(std::string_view pattern, const Summary& numbers);
 
 }  // namespace still::cli

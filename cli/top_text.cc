@@ -14,14 +14,12 @@ namespace {
 
 constexpr int kBarColumns = 16;
 
-// One that has ranks or will soon have them.
+// Returns true for a job that has ranks or will soon have them.
 bool IsActive(const JobRow& job) { return job.state != "PENDING" && job.state != "HELD" && job.state != "RECOVERING"; }
 
 std::string Bar(const JobRow& job) {
   if (!job.progress || job.progress->total == 0) return "";
-  const double share = static_cast<double>(job.progress->done) / static_cast<double>(job.progress->total);
-  const int filled = static_cast<int>(std::min(1.0, share) * kBarColumns);
-  return fmt::format("[{:=<{}}{: <{}}]", "", filled, "", kBarColumns - filled);
+  return BarText(ShareOf(job.progress->done, job.progress->total), kBarColumns);
 }
 
 std::string HeadLine(const View& view) {
@@ -55,25 +53,21 @@ std::string ActiveText(const View& view) {
     if (!IsActive(job)) continue;
     active.push_back(&job);
     const auto loss = job.values.find("loss");
-    const ProgressRow progress = job.progress.value_or(ProgressRow());
-    table.Add(
-        {fmt::to_string(job.id), job.name, StateText(job), Bar(job), ProgressText(job),
-         progress.tokens_per_second >= 1 ? WithThousands(static_cast<std::uint64_t>(progress.tokens_per_second)) : "",
-         loss == job.values.end() ? "" : fmt::format("{:.4g}", loss->second),
-         progress.seconds_left > 0 ? DurationText(progress.seconds_left) : "",
-         fmt::format("{}", fmt::join(job.hosts, " "))});
+    table.Add({fmt::to_string(job.id), job.name, StateText(job), Bar(job), ProgressText(job), RateText(job),
+               loss == job.values.end() ? "" : fmt::format("{:.4g}", loss->second), LeftText(job),
+               fmt::format("{}", fmt::join(job.hosts, " "))});
   }
   if (active.empty()) return "";
-  // Below each job's line: what its ranks do, where the time went, what is wrong.
+  // Puts below each job's line what its ranks do, where its time went and what is wrong.
   std::string text, rest = table.Text();
-  const auto take_line = [&] {
+  const auto move_line = [&] {
     const std::size_t end = rest.find('\n') + 1;
     text += rest.substr(0, end);
     rest.erase(0, end);
   };
-  take_line();
+  move_line();
   for (const JobRow* job : active) {
-    take_line();
+    move_line();
     const std::string phases = PhasesText(*job), goodput = GoodputText(*job), reason = ReasonText(*job);
     if (!phases.empty()) text += fmt::format("      ranks    {}\n", Escaped(phases));
     if (!goodput.empty()) text += fmt::format("      goodput  {}\n", Escaped(goodput));

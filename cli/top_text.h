@@ -1,4 +1,4 @@
-// One picture of everything: `still top`.
+// The picture of jobs, ranks and hosts that `still top` shows.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,11 @@
 
 namespace still::cli {
 
-// Of the view "top": jobs with what they do, then hosts. Ends with a line break.
+// Returns the view "top" as text: active jobs, waiting jobs, hosts. Ends with a line break.
 std::string TopText(const View& view);
 
-// `picture` for a terminal of this size: lines clipped to its columns, at most all but one of its rows, each followed
-// by an order to clear the rest of the line; drawn from the upper left corner, what was below is cleared.
+// Returns what a terminal must receive to show `picture` from its upper left corner and nothing else. Lines are clipped
+// to its columns, and the last row stays free.
 std::string Redrawn(const std::string& picture, std::size_t columns, std::size_t rows);
 
 }  // namespace still::cli

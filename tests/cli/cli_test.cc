@@ -1,7 +1,8 @@
-// The binary as people and scripts meet it: exit codes, streams, messages.
+// Runs the binary as people and scripts do and checks exit codes, streams and messages.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -48,31 +49,40 @@ TEST_F(CliTest, HelpAndVersionGoToStdoutAndSucceed) {
     EXPECT_THAT(result.out, HasSubstr("still")) << argument;
     EXPECT_EQ(result.err, "") << argument;
   }
-  EXPECT_THAT(Still({"--help"}).out, HasSubstr("0 done, 2 usage"));
+  EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "only still --help ends with them";
+  EXPECT_THAT(Still({"run", "--help"}).out, AllOf(HasSubstr("corpus, teacher, targets, train, evaluate, export"),
+                                                  HasSubstr("<rank>:<step>:<point>:<kind>"),
+                                                  HasSubstr("kill, stop, delay<ms>, error, enospc, torn, nan, flip")));
 }
 
 TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
-  const std::vector<std::vector<std::string>> wrong = {
-      {"frobnicate"}, {"run"},        {"run", "a.yaml", "--rank", "2"}, {"run", "a.yaml", "--ranks", "two"},
-      {"corpus"},     {"checkpoint"}, {"checkpoint", "hash"},           {"checkpoint", "list", "a", "b"}};
-  for (const auto& arguments : wrong) {
+  struct Wrong {
+    std::vector<std::string> arguments;
+    std::string named;
+  };
+  const std::vector<Wrong> wrong = {{{"frobnicate"}, "'still frobnicate'"},
+                                    {{"bogus"}, "`still --help`"},
+                                    {{"quue"}, "'still queue'"},
+                                    {{"que"}, "'still queue'"},
+                                    {{"checkpoint", "lst"}, "'still checkpoint list'"},
+                                    {{"run"}, "`still run --help`"},
+                                    {{"run", "a.yaml", "--rank", "2"}, "--rank"},
+                                    {{"run", "a.yaml", "--ranks", "two"}, "--ranks: 'two'"},
+                                    {{"corpus"}, "`still corpus --help`"},
+                                    {{"corpus", "cat", "x", "--first", "-1"}, "--first: '-1'"},
+                                    {{"corpus", "cat", "x", "--count", "-1"}, "--count: '-1'"},
+                                    {{"checkpoint"}, "checkpoint"},
+                                    {{"checkpoint", "hash"}, "path"},
+                                    {{"checkpoint", "list", "a", "b"}, "b"},
+                                    {{"run", CompletePipeline(), "--check", "--until", "frob"}, "frob"},
+                                    {{"run", CompletePipeline(), "--check", "--ranks", "0"}, "ranks"}};
+  for (const auto& [arguments, named] : wrong) {
     const ProcessResult result = Still(arguments);
-    EXPECT_EQ(result.exit_code, 2) << arguments[0];
-    EXPECT_THAT(result.err, StartsWith("still: error: "));
+    EXPECT_EQ(result.exit_code, 2) << named;
+    EXPECT_THAT(result.err, AllOf(StartsWith("still: error: "), HasSubstr(named)));
+    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
     EXPECT_EQ(result.out, "");
   }
-  EXPECT_THAT(Still({"frobnicate"}).err, HasSubstr("no command 'still frobnicate'; still --help lists"));
-  EXPECT_THAT(Still({"bogus"}).err, HasSubstr("no command 'still bogus'; still --help lists"));
-  for (const char* typed : {"quue", "que"})
-    EXPECT_THAT(Still({typed}).err, HasSubstr("did you mean 'still queue'?")) << typed;
-  EXPECT_THAT(Still({"checkpoint", "lst"}).err, HasSubstr("did you mean 'still checkpoint list'?"));
-  EXPECT_THAT(Still({"run", "a.yaml", "--ranks", "two"}).err,
-              HasSubstr("--ranks: 'two' is not a number that it takes (still run --help shows the usage)"));
-  for (const char* option : {"--first", "--count"})
-    EXPECT_THAT(Still({"corpus", "cat", "x", option, "-1"}).err, HasSubstr("'-1' is not a whole number")) << option;
-  EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--until", "frob"}).exit_code, 2);
-  EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "it is at the end of still --help";
-  EXPECT_THAT(Still({"run", "--help"}).out, HasSubstr("evaluate, export")) << "every stage";
   EXPECT_EQ(Still({}).exit_code, 2);
 }
 
@@ -80,12 +90,6 @@ TEST_F(CliTest, UnknownKeyIsAConfigurationErrorWithItsPlace) {
   const ProcessResult result = Still({"run", Pipeline("name: x\nrankz: 2\n")});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, StartsWith("still: error: " + (directory_ / "pipeline.yaml") + ":2:1:"));
-  EXPECT_THAT(result.err, HasSubstr("ranks"));
-}
-
-TEST_F(CliTest, RanksOutOfRangeAreRefusedLikeInTheFile) {
-  const ProcessResult result = Still({"run", CompletePipeline(), "--check", "--ranks", "0"});
-  EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("ranks"));
 }
 
@@ -98,7 +102,7 @@ TEST_F(CliTest, MissingConfigurationIsAUsageErrorMissingInputsAreNot) {
   EXPECT_THAT(result.err, HasSubstr(directory_ / "nowhere"));
   const ProcessResult stat = Still({"corpus", "stat", directory_ / "nothing"});
   EXPECT_EQ(stat.exit_code, 2);
-  EXPECT_THAT(stat.err, AllOf(HasSubstr("nothing does not exist"), HasSubstr("out/artifacts/corpus/")));
+  EXPECT_THAT(stat.err, AllOf(HasSubstr(directory_ / "nothing"), HasSubstr("out/artifacts/corpus/")));
 }
 
 TEST_F(CliTest, CheckPrintsPlanAndEffectiveConfigurationAndMakesNothing) {
@@ -113,10 +117,10 @@ TEST_F(CliTest, CheckPrintsPlanAndEffectiveConfigurationAndMakesNothing) {
   EXPECT_FALSE(Exists(directory_ / "artifacts"));
 }
 
-TEST_F(CliTest, CheckSaysWhenThisMachineHasFewerCoresThanTheRanksWant) {
+TEST_F(CliTest, CheckWarnsWhenTheRanksWantMoreCoresThanThisMachineHas) {
   const ProcessResult wide = Still({"run", CompletePipeline(), "--check", "--ranks", "4000"});
-  EXPECT_EQ(wide.exit_code, 0) << "it runs all the same";
-  EXPECT_THAT(wide.err, AllOf(StartsWith("still: warning: 4000 ranks of"), HasSubstr("would refuse them")));
+  EXPECT_EQ(wide.exit_code, 0) << "still run starts them all the same";
+  EXPECT_THAT(wide.err, StartsWith("still: warning: 4000 ranks"));
   EXPECT_EQ(Still({"run", CompletePipeline(), "--check", "--ranks", "1"}).err, "");
 }
 
@@ -134,14 +138,21 @@ TEST_F(CliTest, CheckAsJsonIsOneObjectAndRanksDoNotChangeDigests) {
   EXPECT_EQ(nlohmann::json::parse(three.out)["config"]["ranks"], 3);
 }
 
-TEST_F(CliTest, AFaultIsExplainedAndAWrongOneRefusedBeforeAnythingHappens) {
-  EXPECT_THAT(Still({"run", "--help"}).out, AllOf(HasSubstr("<rank>:<step>:<point>:<kind>"),
-                                                  HasSubstr("kill, stop, delay<ms>, error, enospc, torn, nan, flip")));
+TEST_F(CliTest, AWrongFaultIsRefusedBeforeAnythingHappens) {
   const std::string pipeline = CompletePipeline();
-  for (const char* wrong : {"vote:kill", "1:2:vote:explode", "1:2:vote:kill,2:2:vote:kill", ""}) {
-    const ProcessResult result = Still({"run", pipeline, "--check", "--fault", "0:1:vote:stop", "--fault", wrong});
-    EXPECT_EQ(result.exit_code, 2) << wrong;
-    EXPECT_THAT(result.err, AllOf(StartsWith("still: error: --fault: fault '"), HasSubstr("<rank>:<step>"))) << wrong;
+  // Each wrong specification, and what the message names.
+  const std::pair<const char*, const char*> wrong[] = {{"vote:kill", "<rank>:<step>"},
+                                                       {"1:2:vote:explode", "<rank>:<step>"},
+                                                       {"1:2:vote:kill,2:2:vote:kill", "<rank>:<step>"},
+                                                       {"", "<rank>:<step>"},
+                                                       {"1:2:votes:kill", "'vote'"},
+                                                       {"1:2:train.comptue:kill", "'compute'"},
+                                                       {"1:2:vote:torn", "write"},
+                                                       {"1:2:frobnicate:nan", "compute"}};
+  for (const auto& [fault, named] : wrong) {
+    const ProcessResult result = Still({"run", pipeline, "--check", "--fault", "0:1:vote:stop", "--fault", fault});
+    EXPECT_EQ(result.exit_code, 2) << fault;
+    EXPECT_THAT(result.err, AllOf(StartsWith("still: error: --fault"), HasSubstr(named))) << fault;
     EXPECT_EQ(result.out, "");
   }
   const ProcessResult good =
@@ -149,38 +160,24 @@ TEST_F(CliTest, AFaultIsExplainedAndAWrongOneRefusedBeforeAnythingHappens) {
   EXPECT_EQ(good.exit_code, 0) << good.err;
 }
 
-TEST_F(CliTest, AFaultAtAPointThatIsNotThereIsRefusedAndANearOneNamed) {
-  const std::string pipeline = CompletePipeline();
-  const std::pair<const char*, const char*> wrong[] = {{"1:2:votes:kill", "did you mean 'vote'?"},
-                                                       {"1:2:train.comptue:kill", "did you mean 'compute'?"},
-                                                       {"1:2:vote:torn", "those that can: write"},
-                                                       {"1:2:frobnicate:nan", "those that can: compute"}};
-  for (const auto& [fault, reason] : wrong) {
-    const ProcessResult result = Still({"run", pipeline, "--check", "--fault", fault});
-    EXPECT_EQ(result.exit_code, 2) << fault;
-    EXPECT_THAT(result.err, HasSubstr(reason)) << fault;
-  }
-}
+const std::map<std::string, std::string> kNothingToLaunch = {{"STILL_WORKER", "/bin/true"},
+                                                             {"STILL_MPIRUN", "/bin/true"}};
 
 TEST_F(CliTest, FaultsThatNeverStruckAreNamedAtTheEnd) {
-  const std::map<std::string, std::string> nothing_to_launch = {{"STILL_WORKER", "/bin/true"},
-                                                                {"STILL_MPIRUN", "/bin/true"}};
   const ProcessResult failed = Still(
-      {"run", CompletePipeline(), "--fault", "*:1:write:error", "--fault", "*:1000:write:kill"}, nothing_to_launch);
+      {"run", CompletePipeline(), "--fault", "*:1:write:error", "--fault", "*:1000:write:kill"}, kNothingToLaunch);
   EXPECT_NE(failed.exit_code, 0);
-  EXPECT_THAT(failed.err, HasSubstr("warning: --fault *:1000:write:kill never struck"));
+  EXPECT_THAT(failed.err, HasSubstr("--fault *:1000:write:kill never struck"));
   EXPECT_THAT(failed.err, Not(HasSubstr("*:1:write:error never")));
 }
 
 TEST_F(CliTest, AFaultStrikesTheProcessItselfToo) {
-  const std::map<std::string, std::string> nothing_to_launch = {{"STILL_WORKER", "/bin/true"},
-                                                                {"STILL_MPIRUN", "/bin/true"}};
   const ProcessResult killed =
-      Still({"run", CompletePipeline(), "--fault", "7:1:write:kill", "--fault", "*:1:write:kill"}, nothing_to_launch);
+      Still({"run", CompletePipeline(), "--fault", "7:1:write:kill", "--fault", "*:1:write:kill"}, kNothingToLaunch);
   EXPECT_EQ(killed.signal, SIGKILL) << killed.out << killed.err;
 }
 
-// Two checkpoints of a job, and a third one whose manifest was not written yet.
+// Writes two checkpoints of a job, and a third one without its manifest.
 class CheckpointCliTest : public CliTest {
  protected:
   void SetUp() override {
@@ -223,7 +220,7 @@ TEST_F(CheckpointCliTest, ListShowsStepGenerationSizeAndManifestNewestFirst) {
   EXPECT_EQ(list[1]["path"], Path(200, 3));
 }
 
-TEST_F(CheckpointCliTest, HashIsAloneOnItsLineAndTakesTheNewestOneWithAManifest) {
+TEST_F(CheckpointCliTest, HashIsAloneOnItsLineAndTakesTheNewestCheckpointWithAManifest) {
   const ProcessResult one = Still({"checkpoint", "hash", Path(200, 3) + "/"});
   ASSERT_EQ(one.exit_code, 0) << one.err;
   EXPECT_EQ(one.out, CheckpointHash(Path(200, 3)).value() + "\n");
@@ -237,14 +234,14 @@ TEST_F(CheckpointCliTest, HashIsAloneOnItsLineAndTakesTheNewestOneWithAManifest)
 TEST_F(CheckpointCliTest, VerifyReadsEveryByteAndDamageIsExitCodeThree) {
   const ProcessResult intact = Still({"checkpoint", "verify", Job()});
   EXPECT_EQ(intact.exit_code, 0) << intact.err;
-  EXPECT_THAT(intact.out, AllOf(HasSubstr("step 200, generation 3"), HasSubstr("every byte as it was written")));
+  EXPECT_THAT(intact.out, HasSubstr("step 200, generation 3"));
   const std::string part = JoinPath(Path(200, 3), PartFile(0));
   auto bytes = ReadFile(part).value();
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
   ASSERT_OK(WriteFileAtomically(part, bytes));
   const ProcessResult flipped = Still({"checkpoint", "verify", Path(200, 3)});
   EXPECT_EQ(flipped.exit_code, 3);
-  EXPECT_THAT(flipped.err, AllOf(StartsWith("still: error: " + part), HasSubstr("damaged")));
+  EXPECT_THAT(flipped.err, HasSubstr(part));
   std::filesystem::resize_file(part, 100);
   for (const char* verb : {"verify", "hash"}) {
     const ProcessResult torn = Still({"checkpoint", verb, Path(200, 3)});
@@ -254,13 +251,13 @@ TEST_F(CheckpointCliTest, VerifyReadsEveryByteAndDamageIsExitCodeThree) {
     EXPECT_EQ(Still({"checkpoint", verb, Path(100, 1)}).exit_code, 3) << verb;
     const ProcessResult unpublished = Still({"checkpoint", verb, Path(300, 4)});
     EXPECT_EQ(unpublished.exit_code, 3) << verb;
-    EXPECT_THAT(unpublished.err, HasSubstr("no manifest.json")) << verb;
+    EXPECT_THAT(unpublished.err, HasSubstr("manifest.json")) << verb;
   }
   EXPECT_THAT(Still({"checkpoint", "list", Job()}).out, ContainsRegex("damaged +step-00000100.g1"));
   EXPECT_EQ(Still({"checkpoint", "verify", JoinPath(Job(), "step-00000100.g1/part-00000.safetensors")}).exit_code, 2);
 }
 
-TEST_F(CheckpointCliTest, APathThatIsNoCheckpointIsAUsageErrorThatSaysWhatToName) {
+TEST_F(CheckpointCliTest, APathWithoutACheckpointIsAUsageErrorThatSaysWhatToName) {
   ASSERT_OK(MakeDirectories(directory_ / "empty"));
   for (const std::string& path : {directory_ / "nowhere", directory_ / "empty", Path(100, 1) + "/manifest.json"}) {
     for (const char* verb : {"list", "verify", "hash"}) {
@@ -273,15 +270,15 @@ TEST_F(CheckpointCliTest, APathThatIsNoCheckpointIsAUsageErrorThatSaysWhatToName
   EXPECT_EQ(Still({"checkpoint", "list", Path(100, 1)}).exit_code, 2);
 }
 
-TEST_F(CliTest, NewKeysAreMadeOnceWhereTheCoordinatorLooks) {
+TEST_F(CliTest, KeysAreMadeOnceWhereTheCoordinatorLooks) {
   const std::map<std::string, std::string> state = {{"STILL_STATE", directory_ / "state"}};
   const ProcessResult made = Still({"keys", "new"}, state);
   EXPECT_EQ(made.exit_code, 0) << made.err;
-  EXPECT_THAT(made.out, HasSubstr("new keys in " + (directory_ / "state/keys")));
+  EXPECT_THAT(made.out, HasSubstr(directory_ / "state/keys"));
   EXPECT_TRUE(Exists(directory_ / "state/keys/server.secret"));
-  const ProcessResult again = Still({"keys", "new"}, state);
-  EXPECT_NE(again.exit_code, 0);
-  EXPECT_THAT(again.err, HasSubstr("keys in use are not replaced"));
+  const std::string secret = ReadFile(directory_ / "state/keys/server.secret").value();
+  EXPECT_NE(Still({"keys", "new"}, state).exit_code, 0);
+  EXPECT_EQ(ReadFile(directory_ / "state/keys/server.secret").value(), secret) << "existing keys are never replaced";
   EXPECT_EQ(Still({"keys", "new", "--directory", directory_ / "other"}).exit_code, 0);
 }
 

@@ -1,4 +1,4 @@
-// Inputs that a plan can be made of, without a model in them.
+// Inputs from which a plan can be made. They hold no real model.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 namespace still::testing {
 
-// Writes them and a configuration named tiny, with `more` at its end; returns the configuration's path.
+// Writes the inputs and a configuration named tiny that ends with `more`. Returns the path of the configuration.
 inline std::string CompletePipeline(const TempDirectory& directory, const std::string& more) {
   std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
   for (char c = 'a'; c <= 'z'; ++c) vocabulary += fmt::format("{}\n##{}\n", c, c);

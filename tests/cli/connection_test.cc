@@ -24,23 +24,22 @@ const std::vector<JobRow> kLive = {Named(4, "s/full/train"), Named(5, "s/no-mlm/
 const std::vector<JobRow> kEnded = {Named(1, "s/corpus"), Named(2, "old/corpus"), Named(3, "s/corpus"),
                                     Named(7, "s/targets")};
 
-TEST(ChooseJobTest, AWholeNameOrItsEndFromASlashOn) {
+TEST(ChooseJobTest, AJobIsMeantByItsNameOrTheNamesEndFromASlashOn) {
   EXPECT_EQ(ChooseJob("s/full/train", kLive, kEnded).value(), 4u);
   EXPECT_EQ(ChooseJob("no-mlm/train", kLive, kEnded).value(), 5u);
-  EXPECT_THAT(ChooseJob("mlm/train", kLive, kEnded), StatusIs(Code::kNotFound, HasSubstr("no job 'mlm/train'")));
+  EXPECT_THAT(ChooseJob("mlm/train", kLive, kEnded), StatusIs(Code::kNotFound, HasSubstr("mlm/train")));
   EXPECT_THAT(ChooseJob("", kLive, kEnded), StatusIs(Code::kNotFound));
 }
 
-TEST(ChooseJobTest, WhatHasNotEndedComesFirstThenTheNewestOfAName) {
+TEST(ChooseJobTest, LiveJobsComeFirstThenTheNewestEndedOne) {
   EXPECT_EQ(ChooseJob("targets", kLive, kEnded).value(), 6u);
   EXPECT_EQ(ChooseJob("s/corpus", kLive, kEnded).value(), 3u);
 }
 
-TEST(ChooseJobTest, SeveralThatCouldBeMeantAreNamed) {
+TEST(ChooseJobTest, SeveralCandidatesAreRefusedAndNamed) {
   EXPECT_THAT(ChooseJob("train", kLive, kEnded),
               StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("s/full/train"), HasSubstr("s/no-mlm/train"))));
-  EXPECT_THAT(ChooseJob("twice/train", kLive, kEnded),
-              StatusIs(Code::kInvalidArgument, HasSubstr("could be job 9, job 10")));
+  EXPECT_THAT(ChooseJob("twice/train", kLive, kEnded), StatusIs(Code::kInvalidArgument, HasSubstr("job 9, job 10")));
   EXPECT_THAT(ChooseJob("corpus", kLive, kEnded), StatusIs(Code::kInvalidArgument, HasSubstr("old/corpus")));
 }
 

@@ -30,14 +30,13 @@ TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
             " 5  ablation/no-mlm/train  alice  PENDING                  12 s                2     "
             "                                             1  in 4 min  needs 2 slots, 0 are free\n"
             " 7  other/\\x1b[31mtrain    bob    HELD                     12 s                1    "
-            "                                                           held: `still release` lets"
-            " it go on\n");
+            "                                                           held until `still release`"
+            "\n");
 }
 
-TEST(JobTextTest, NothingToListIsSaid) {
-  EXPECT_THAT(QueueText(View()), HasSubstr("no jobs: `still submit"));
-  EXPECT_THAT(HistoryText(View()), HasSubstr("no job has ended yet"));
-  EXPECT_THAT(NodesText(View()), HasSubstr("no hosts"));
+TEST(JobTextTest, AnEmptyListIsOneLine) {
+  for (const std::string& text : {QueueText(View()), HistoryText(View()), NodesText(View())})
+    EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
 }
 
 TEST(JobTextTest, AJobIsShownWithItsRanksAndItsHistory) {
@@ -65,12 +64,10 @@ RANK  HOST   PID  PHASE    STEP    FOR
 )" + 1);
 }
 
-TEST(JobTextTest, DeathsInARowSayHowTheyAreCounted) {
+TEST(JobTextTest, DeathsInARowAreShown) {
   View view = Parsed(kJobJson);
   view.job.failures = 1;
-  EXPECT_THAT(ShowText(view),
-              HasSubstr("attempt       1, generation 2; deaths in a row: 1 (one that gained a step counts "
-                        "as the first)\n"));
+  EXPECT_THAT(ShowText(view), HasSubstr("attempt       1, generation 2; deaths in a row: 1"));
 }
 
 TEST(JobTextTest, RecoveriesAreShownWithTheLastOne) {
@@ -86,14 +83,14 @@ TEST(JobTextTest, RecoveriesAreShownWithTheLastOne) {
   EXPECT_THAT(ShowText(view), Not(HasSubstr("recoveries")));
 }
 
-TEST(JobTextTest, TheLineToTypeForAJobStandsAlone) {
+TEST(JobTextTest, TheAttachCommandStandsAlone) {
   const View view = Parsed(R"({"job": {"id": 4, "name": "x/train", "state": "PENDING",
 "attach_command": "A=1 mpirun -n 2 still-worker"}, "reasons": [{"code": "ATTACH", "text": "waits"}]})");
   for (const std::string& text : {WhyText(view), ShowText(view)})
     EXPECT_THAT(text, HasSubstr("\n\nA=1 mpirun -n 2 still-worker\n"));
 }
 
-TEST(JobTextTest, AJobThatWaitsIsShownWithEveryReasonOnce) {
+TEST(JobTextTest, AWaitingJobIsShownWithEachReasonOnce) {
   const View view = Parsed(R"({"job": {"id": 5, "name": "x", "state": "PENDING", "reason": "a; b",
 "reasons": [{"code": "SLOTS", "text": "a"}, {"code": "DEPENDENCY", "text": "b"}]}})");
   EXPECT_THAT(ShowText(view), AllOf(HasSubstr("waits         SLOTS: a\n"), HasSubstr("waits         DEPENDENCY: b\n"),
@@ -135,7 +132,7 @@ TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
   EXPECT_EQ(ReasonText(job), "silent for 40 s");
 }
 
-TEST(JobTextTest, HistoryAndHostsAndEvents) {
+TEST(JobTextTest, HistoryHostsAndEventsAreListed) {
   EXPECT_EQ(HistoryText(Parsed(R"({"now_ms": 1795352700000, "jobs": [{"id": 3, "name": "demo/train", "owner": "alice",
 "state": "FAILED", "cause": "ERROR", "message": "bad\u0007input", "started_ms": 1795352513000,
 "ended_ms": 1795352688000, "attempt": 2}]})")),
@@ -175,7 +172,7 @@ TEST(TopTextTest, RedrawingKeepsToTheScreen) {
   EXPECT_EQ(Redrawn("", 80, 24), "\x1b[H\x1b[J");
 }
 
-TEST(ViewRowsTest, WhatAViewLacksOrHasInAnotherFormIsLeftOut) {
+TEST(ViewRowsTest, MissingFieldsAndFieldsOfAnotherTypeKeepTheirDefaults) {
   const View view = Parsed(R"({"now_ms": "x", "jobs": [7, {"id": -1, "name": 3, "flags": "A", "ranks": 1e300,
 "progress": null, "values": {"loss": null, "kl": 1}, "hosts": [1, "a"], "priority": -5, "position": 1.0}],
 "hosts": {}})");
@@ -189,7 +186,7 @@ TEST(ViewRowsTest, WhatAViewLacksOrHasInAnotherFormIsLeftOut) {
   EXPECT_EQ(job.values.size(), 1u);
   EXPECT_THAT(QueueText(view), Not(HasSubstr("nan")));
   for (const char* none : {"", "[]", "null", "{", "\xff"}) {
-    EXPECT_THAT(ParseView(none), StatusIs(Code::kUnavailable, HasSubstr("no view"))) << none;
+    EXPECT_THAT(ParseView(none), StatusIs(Code::kUnavailable)) << none;
   }
 }
 

@@ -9,6 +9,7 @@ namespace still::cli {
 namespace {
 
 using still::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 JobRow Ended(std::uint64_t id, const std::string& state, const std::string& cause) {
@@ -20,7 +21,7 @@ JobRow Ended(std::uint64_t id, const std::string& state, const std::string& caus
   return job;
 }
 
-TEST(PipelineOutcomeTest, ASuccessOfAllIsASuccess) {
+TEST(PipelineOutcomeTest, SuccessOfAllJobsIsSuccess) {
   EXPECT_OK(PipelineOutcome({}));
   EXPECT_OK(PipelineOutcome({Ended(1, "SUCCEEDED", "REUSED"), Ended(2, "SUCCEEDED", "DONE")}));
 }
@@ -32,11 +33,11 @@ TEST(PipelineOutcomeTest, TheCodeTellsWhatToDoNext) {
   EXPECT_THAT(PipelineOutcome({Ended(1, "FAILED", "RETRIES_EXHAUSTED")}), StatusIs(Code::kUnavailable));
 }
 
-TEST(PipelineOutcomeTest, ConsequencesDoNotHideTheirCause) {
+TEST(PipelineOutcomeTest, AConsequenceDoesNotHideItsCause) {
   EXPECT_THAT(
       PipelineOutcome({Ended(1, "SUCCEEDED", "DONE"), Ended(2, "CANCELLED", "DEPENDENCY_FAILED"),
                        Ended(3, "FAILED", "ERROR"), Ended(4, "FAILED", "RETRIES_EXHAUSTED")}),
-      StatusIs(Code::kDataLoss, HasSubstr("3 of 4 jobs did not succeed; first job 3 demo/train: FAILED (ERROR)")));
+      StatusIs(Code::kDataLoss, AllOf(HasSubstr("3 of 4 jobs"), HasSubstr("job 3 demo/train: FAILED (ERROR)"))));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace still::cli {
@@ -10,7 +11,8 @@ namespace {
 
 using coordinator::Stage;
 using coordinator::StagePlan;
-using ::testing::HasSubstr;
+using ::testing::EndsWith;
+using ::testing::StartsWith;
 
 class ProgressDisplayTest : public ::testing::Test {
  protected:
@@ -29,26 +31,22 @@ class ProgressDisplayTest : public ::testing::Test {
   const StagePlan train_{.stage = Stage::kTrain, .description = "2 layers"};
 };
 
-TEST_F(ProgressDisplayTest, RecoveryIsOneLine) {
-  ProgressDisplay display(out_, false, Clock::System());
-  display.OnRecovery(train_, "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks");
-  EXPECT_EQ(Shown(), "train: rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks\n");
+TEST_F(ProgressDisplayTest, RecoveryIsOneLineWhichStaysAboveTheBarOfATerminal) {
+  ProgressDisplay(out_, /*terminal=*/false, Clock::System()).OnRecovery(train_, "rank 1 died");
+  EXPECT_EQ(Shown(), "train: rank 1 died\n");
+  ProgressDisplay bar(out_, /*terminal=*/true, Clock::System());
+  bar.OnStageStarted(train_);
+  bar.OnRecovery(train_, "rank 1 died");
+  EXPECT_THAT(Shown(), EndsWith("\r\x1b[Ktrain: rank 1 died\n"));
 }
 
-TEST_F(ProgressDisplayTest, RecoveryOnATerminalStaysAboveTheBar) {
-  ProgressDisplay display(out_, true, Clock::System());
-  display.OnStageStarted(train_);
-  display.OnRecovery(train_, "rank 1 died");
-  EXPECT_THAT(Shown(), HasSubstr("\r\x1b[Ktrain: rank 1 died\n"));
-}
-
-TEST_F(ProgressDisplayTest, TroubleWithStorageIsShownAndThatItIsOver) {
+TEST_F(ProgressDisplayTest, TroubleWithStorageIsShownWhenItBeginsAndEnds) {
   ProgressDisplay display(out_, false, Clock::System());
   display.OnStorageTrouble(train_, "rank 0: no space left on device");
   display.OnStorageTrouble(train_, "");
-  EXPECT_EQ(Shown(),
-            "train: no checkpoints, the work goes on without: rank 0: no space left on device\n"
-            "train: checkpoints are kept again\n");
+  EXPECT_THAT(Shown(),
+              StartsWith("train: no checkpoints, the work goes on without: rank 0: no space left on device\n"));
+  EXPECT_EQ(std::ranges::count(Shown(), '\n'), 2);
 }
 
 }  // namespace

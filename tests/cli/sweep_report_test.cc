@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Artifacts of one finished variant, and of one that is not made.
+// Writes the artifacts of one finished variant. A second variant is not made.
 class SweepReportTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -75,7 +75,7 @@ TEST_F(SweepReportTest, JsonHasTheSameNumbersAndNoNan) {
   EXPECT_TRUE(json["variants"][1]["final_loss"].is_null());
 }
 
-TEST_F(SweepReportTest, ThePictureHasACurveAndABarForEachAndIsWellFormed) {
+TEST_F(SweepReportTest, ThePictureHasACurveAndABarPerVariantAndIsWellFormed) {
   const std::string svg = ReportSvg(Report());
   EXPECT_THAT(svg, AllOf(HasSubstr("<svg "), HasSubstr("</svg>\n"), HasSubstr("v&lt;1"), HasSubstr(">0.2614<"),
                          HasSubstr("not made"), HasSubstr("teacher 0.2731")));
@@ -84,13 +84,13 @@ TEST_F(SweepReportTest, ThePictureHasACurveAndABarForEachAndIsWellFormed) {
   EXPECT_THAT(ReportMarkdown(Report(), "sweep.svg"), HasSubstr("](sweep.svg)"));
 }
 
-TEST_F(SweepReportTest, SkippedStepsAreNoPointsOfACurve) {
+TEST_F(SweepReportTest, SkippedStepsAreNotOnTheCurve) {
   const auto report = Report();
   EXPECT_EQ(report.variants[0].curve.step.size(), 39u);
   EXPECT_TRUE(report.variants[1].curve.step.empty());
 }
 
-TEST_F(SweepReportTest, AnMlmLossThatNobodyComputedIsNoPoint) {
+TEST_F(SweepReportTest, AnMlmLossThatWasNotComputedIsNotOnTheCurve) {
   Write("student/s1/training.jsonl", R"({"step": 0, "loss": 2, "mlm": 0.0, "masked_accuracy": 0.0})");
   const auto curve = Report().variants[0].curve;
   ASSERT_EQ(curve.mlm.size(), 1u);
@@ -98,7 +98,7 @@ TEST_F(SweepReportTest, AnMlmLossThatNobodyComputedIsNoPoint) {
   EXPECT_TRUE(std::isnan(curve.masked_accuracy[0]));
 }
 
-TEST_F(SweepReportTest, ADamagedLogIsNamed) {
+TEST_F(SweepReportTest, ADamagedLogIsRefusedWithItsLine) {
   Write("student/s2/summary.json", "{}");
   Write("student/s2/training.jsonl", "{\"step\": 0}\n{\"st");
   EXPECT_THAT(coordinator::ReadVariantResult({.root = directory_.path(), .student = "s2", .report = "r2"}),
@@ -111,17 +111,17 @@ TEST(SvgPlotTest, TicksAreRoundAndWithin) {
   EXPECT_THAT(Ticks(-0.5, 0.5).size(), ::testing::Ge(3u));
 }
 
-TEST(SvgPlotTest, SmoothingTakesTheMeanOfWhatCameBeforeAndLeavesGapsOut) {
+TEST(SvgPlotTest, SmoothingAveragesThePastAndLeavesOutGaps) {
   const LineSeries smooth = Smoothed({"x", {0, 1, 2, 3}, {2, std::nan(""), 4, 8}}, 2);
   EXPECT_THAT(smooth.x, ElementsAre(0, 2, 3));
   EXPECT_THAT(smooth.y, ElementsAre(2, 3, 6));
   EXPECT_THAT(Smoothed({"x", {0, 1}, {2, 4}}, 0).y, ElementsAre(2, 4));
 }
 
-TEST(SvgPlotTest, NothingAtAllIsAPictureToo) {
+TEST(SvgPlotTest, APictureWithoutDataIsValid) {
   const std::string svg =
       SvgOf("t", {{"a", "step", {}}}, {.title = "b", .bars = {}, .reference = {}, .reference_label = ""});
-  EXPECT_THAT(svg, AllOf(HasSubstr("nothing trained yet"), HasSubstr("</svg>"), Not(HasSubstr("nan"))));
+  EXPECT_THAT(svg, AllOf(HasSubstr("</svg>"), Not(HasSubstr("nan"))));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST(TableTest, ColumnsWithoutAnyTextAreLeftOut) {
   EXPECT_EQ(table.Text(), "A  C\n1  3\n");
 }
 
-TEST(TableTest, WhereItDoesNotFitColumnsAreLeftOutAndThenCut) {
+TEST(TableTest, ATableThatDoesNotFitLosesColumnsAndThenText) {
   Table table({{"ID", Align::kRight},
                {"NAME", Align::kLeft, kCutBeginning},
                {"A", Align::kLeft, kSpare},
@@ -42,19 +42,19 @@ TEST(TableTest, WhereItDoesNotFitColumnsAreLeftOutAndThenCut) {
             " 1  …/no-…\n");
 }
 
-TEST(TableTest, ControlCharactersAreShownNotObeyed) {
+TEST(TableTest, ControlCharactersAreEscaped) {
   Table table({{"A"}});
   table.Add({"x\x1b[2J\ny"});
   EXPECT_EQ(table.Text(), "A\nx\\x1b[2J\\ny\n");
 }
 
-TEST(TableTest, MarkdownKeepsItsBars) {
+TEST(TableTest, MarkdownEscapesBars) {
   Table table({{"A"}, {"B", Align::kRight}});
   table.Add({"x|y", "1"});
   EXPECT_EQ(table.Markdown(), "| A | B |\n|---|---:|\n| x\\|y | 1 |\n");
 }
 
-TEST(TableTest, WidthCountsCodePointsAndClippingShowsThatSomethingIsMissing) {
+TEST(TableTest, WidthCountsCodePointsAndClippingLeavesAMark) {
   EXPECT_EQ(Width("längst"), 6u);
   EXPECT_EQ(Clipped("längst", 6), "längst");
   EXPECT_EQ(Clipped("längst", 3), "lä…");

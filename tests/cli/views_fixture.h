@@ -1,4 +1,4 @@
-// Views as a coordinator gives them: two students in training, one that waits, one that is held.
+// Views as a coordinator gives them: one running job, one that waits, one that is held.
 #pragma once
 
 namespace still::cli {

@@ -1,4 +1,4 @@
-// A plan and a finished run, as text for people and as one JSON object for programs.
+// Plans, finished runs and the numbers of an artifact, as text for people and as one JSON object for programs.
 #pragma once
 
 #include <string>
@@ -13,12 +13,12 @@ namespace still::cli {
 std::string PlanText(const std::string& name, const coordinator::Plan& plan);
 std::string SummaryText(const coordinator::RunSummary& summary);
 
-// `effective_config` is JSON.
+// `effective_config` is the complete configuration as JSON.
 std::string PlanJson(const std::string& name, const coordinator::Plan& plan, const std::string& effective_config);
 std::string RunJson(const std::string& name, const coordinator::Plan& plan,
                     const std::vector<coordinator::StageOutcome>& outcomes, const coordinator::RunSummary& summary);
 
-// One artifact's numbers.
+// The numbers that one artifact carries.
 std::string NumbersText(const Summary& numbers);
 std::string NumbersJson(const Summary& numbers);
 

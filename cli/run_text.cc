@@ -1,4 +1,4 @@
-#include "cli/report.h"
+#include "cli/run_text.h"
 
 #include <fmt/format.h>
 
@@ -17,7 +17,7 @@ using nlohmann::ordered_json;
 struct Row {
   Stage stage;
   std::string_view label;
-  std::string_view pattern;  // see FillPattern; a row whose numbers are missing is not shown
+  std::string_view pattern;  // see FillPattern; a row with a missing number is left out
 };
 
 constexpr Row kRows[] = {
@@ -45,11 +45,13 @@ constexpr Row kRows[] = {
 
 std::string Line(std::string_view label, std::string_view text) { return fmt::format("  {:<18} {}\n", label, text); }
 
-// Counts as integers: 206, not 206.0.
-ordered_json Numbers(const Summary& numbers) {
+bool IsWhole(double value) { return std::floor(value) == value && std::abs(value) < 0x1p53; }
+
+// Writes whole numbers as integers: 206, not 206.0.
+ordered_json NumbersOf(const Summary& numbers) {
   ordered_json json = ordered_json::object();
   for (const auto& [name, value] : numbers) {
-    if (std::floor(value) == value && std::abs(value) < 0x1p53) {
+    if (IsWhole(value)) {
       json[name] = static_cast<std::int64_t>(value);
     } else {
       json[name] = value;
@@ -104,7 +106,7 @@ std::string RunJson(const std::string& name, const coordinator::Plan& plan,
                               {"reused", outcome.reused},
                               {"seconds", outcome.seconds}});
   }
-  for (const auto& [stage, numbers] : summary.numbers) json["summary"][StageName(stage)] = Numbers(numbers);
+  for (const auto& [stage, numbers] : summary.numbers) json["summary"][StageName(stage)] = NumbersOf(numbers);
   json["weights_sha256"] = summary.weights_sha256;
   json["student"] = summary.student_directory;
   json["report"] = summary.report_directory;
@@ -115,13 +117,13 @@ std::string RunJson(const std::string& name, const coordinator::Plan& plan,
 std::string NumbersText(const Summary& numbers) {
   std::string text;
   for (const auto& [name, value] : numbers) {
-    const bool count = std::floor(value) == value && value >= 0 && value < 0x1p53;
-    text += fmt::format("{:<24} {}\n", name,
-                        count ? WithThousands(static_cast<std::uint64_t>(value)) : fmt::format("{:.6g}", value));
+    text += fmt::format(
+        "{:<24} {}\n", name,
+        IsWhole(value) && value >= 0 ? WithThousands(static_cast<std::uint64_t>(value)) : fmt::format("{:.6g}", value));
   }
   return text;
 }
 
-std::string NumbersJson(const Summary& numbers) { return Numbers(numbers).dump(2) + "\n"; }
+std::string NumbersJson(const Summary& numbers) { return NumbersOf(numbers).dump(2) + "\n"; }
 
 }  // namespace still::cli

@@ -1,4 +1,4 @@
-#include "cli/logs_command.h"
+#include "cli/log_lines.h"
 
 #include <gtest/gtest.h>
 
@@ -12,45 +12,45 @@ constexpr const char* kLog =
     "2026-11-24T13:40:14.176Z info train/rank-10: ten\n"
     "2026-11-24T13:40:15.000Z info train/rank-1: again\n";
 
-TEST(LogLinesTest, ARankIsWhatItSignedAndWhatFollowsIt) {
+TEST(LogLinesTest, ARankOwnsTheLinesThatItSignedAndThoseBelow) {
   LogLines all({});
-  EXPECT_EQ(all.Take(kLog), kLog);
+  EXPECT_EQ(all.Add(kLog), kLog);
   LogLines one(1);
-  EXPECT_EQ(one.Take(kLog),
+  EXPECT_EQ(one.Add(kLog),
             "2026-11-24T13:40:13.430Z info train/rank-1: one\n"
             "  of two lines\n"
             "2026-11-24T13:40:15.000Z info train/rank-1: again\n");
   EXPECT_FALSE(one.MissesItsRank());
   LogLines none(2);
-  EXPECT_EQ(none.Take(kLog), "");
+  EXPECT_EQ(none.Add(kLog), "");
   EXPECT_TRUE(none.MissesItsRank());
   EXPECT_FALSE(all.MissesItsRank());
 }
 
-TEST(LogLinesTest, WhatIsSaidBeforeAnyRankSignsIsOfEveryRank) {
+TEST(LogLinesTest, LinesBeforeTheFirstSignedOneBelongToEveryRank) {
   LogLines elsewhere(1);
   EXPECT_TRUE(elsewhere.MissesItsRank());
-  EXPECT_EQ(elsewhere.Take("its ranks write where their mpirun was typed\n"),
+  EXPECT_EQ(elsewhere.Add("its ranks write where their mpirun was typed\n"),
             "its ranks write where their mpirun was typed\n");
   EXPECT_FALSE(elsewhere.MissesItsRank());
-  EXPECT_EQ(elsewhere.Take("x info train/rank-0: zero\nmore\n"), "");
+  EXPECT_EQ(elsewhere.Add("x info train/rank-0: zero\nmore\n"), "");
   EXPECT_TRUE(elsewhere.MissesItsRank());
 }
 
-TEST(LogLinesTest, ALineIsShownOnceItIsWholeAndTheLastOneAtTheEnd) {
+TEST(LogLinesTest, ALineIsShownOnceItIsCompleteOrTheLogEnds) {
   LogLines lines({});
-  EXPECT_EQ(lines.Take("ab"), "");
-  EXPECT_EQ(lines.Take("c\nd"), "abc\n");
+  EXPECT_EQ(lines.Add("ab"), "");
+  EXPECT_EQ(lines.Add("c\nd"), "abc\n");
   EXPECT_EQ(lines.Rest(), "d\n");
   EXPECT_EQ(lines.Rest(), "");
 }
 
-TEST(LogLinesTest, ControlCharactersAreShownNotObeyed) {
+TEST(LogLinesTest, ControlCharactersAreEscaped) {
   LogLines lines({});
-  EXPECT_EQ(lines.Take("a\x1b]0;title\x07\n"), "a\\x1b]0;title\\x07\n");
+  EXPECT_EQ(lines.Add("a\x1b]0;title\x07\n"), "a\\x1b]0;title\\x07\n");
 }
 
-TEST(LogLinesTest, TheTailIsTheLastLines) {
+TEST(LogLinesTest, TheTailBeginsAtTheLastLines) {
   EXPECT_EQ(TailBegin("a\nb\nc\n", 0), 0u);
   EXPECT_EQ(TailBegin("a\nb\nc\n", 1), 4u);
   EXPECT_EQ(TailBegin("a\nb\nc\n", 2), 2u);

@@ -1,0 +1,98 @@
+// still corpus: looks into a corpus artifact.
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+#include "cli/stat_command.h"
+#include "cli/terminal.h"
+#include "common/storage/files.h"
+#include "shards/corpus/corpus_manifest.h"
+#include "shards/corpus/corpus_view.h"
+#include "shards/text/wordpiece.h"
+
+namespace still::cli {
+namespace {
+
+struct Options {
+  std::string directory;
+  // For `cat` only.
+  bool heldout = false;
+  std::uint64_t first = 0;
+  std::uint64_t count = 10;
+};
+
+Result<std::vector<std::string>> ReadVocabulary(const std::string& path) {
+  STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::vector<std::string> words;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) words.push_back(line);
+  return words;
+}
+
+// Joins the WordPiece tokens of a sequence. Spacing and case are the tokenizer's, not the source text's.
+std::string TextOf(shards::TokenSpan tokens, const std::vector<std::string>& vocabulary) {
+  std::string text;
+  for (const shards::TokenId token : tokens) {
+    const std::string_view piece = token < vocabulary.size() ? std::string_view(vocabulary[token]) : "[?]";
+    if (piece.starts_with("##")) {
+      text += piece.substr(2);
+    } else {
+      if (!text.empty()) text += ' ';
+      text += piece;
+    }
+  }
+  return text;
+}
+
+// Reads every byte. Returns the first damage, also when the vocabulary is not the one that made the corpus.
+Status VerifyCorpus(const Options& options) {
+  const std::string& directory = options.directory;
+  STILL_RETURN_IF_ERROR(CheckKind(directory, "corpus"));
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusManifest manifest, shards::ReadCorpusManifest(directory));
+  STILL_RETURN_IF_ERROR(shards::VerifyCorpus(directory));
+  const std::string vocabulary = JoinPath(directory, "vocab.txt");
+  STILL_ASSIGN_OR_RETURN(const std::string identity, ReadFile(JoinPath(directory, "identity.txt")));
+  const auto made_with = [&](bool lowercase) {
+    const auto tokenizer = shards::Tokenizer::Load(vocabulary, lowercase);
+    return tokenizer.ok() && identity.find("tokenizer=" + tokenizer->fingerprint()) != std::string::npos;
+  };
+  if (!made_with(true) && !made_with(false))
+    return Error(Code::kDataLoss, "{} is not the vocabulary that made the corpus; remove {} and run again", vocabulary,
+                 directory);
+  Print(fmt::format("{}: {} shards, all bytes match their checksums\n", directory, manifest.shards.size()));
+  return Ok();
+}
+
+Status CatCorpus(const Options& options) {
+  STILL_RETURN_IF_ERROR(CheckKind(options.directory, "corpus"));
+  const shards::Split split = options.heldout ? shards::Split::kHeldout : shards::Split::kTrain;
+  STILL_ASSIGN_OR_RETURN(const auto corpus, shards::CorpusView::Open(options.directory, split));
+  STILL_ASSIGN_OR_RETURN(const auto vocabulary, ReadVocabulary(JoinPath(options.directory, "vocab.txt")));
+  const std::uint64_t total = corpus->sequences();
+  if (options.first >= total)
+    return Error(Code::kInvalidArgument, "--first {} is beyond the split, which has {} sequences", options.first,
+                 total);
+  const std::uint64_t end = options.first + std::min(options.count, total - options.first);
+  for (std::uint64_t i = options.first; i < end; ++i) {
+    STILL_ASSIGN_OR_RETURN(const shards::TokenSpan tokens, corpus->Sequence(i));
+    fmt::print("{}\n", TextOf(tokens, vocabulary));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+void RegisterCorpusCommand(CLI::App& app, Action& action) {
+  CLI::App* corpus = app.add_subcommand("corpus", "Look into a corpus artifact")->require_subcommand(1);
+  AddStatCommand(corpus, "Print the numbers counted while it was built", action);
+  const auto [verify, verified] =
+      AddCommand(*corpus, "verify", "Check every byte against its checksums", action, &VerifyCorpus);
+  AddDirectory(corpus, verify, verified.directory);
+  const auto [cat, options] = AddCommand(*corpus, "cat", "Print sequences as text, one per line", action, &CatCorpus);
+  AddDirectory(corpus, cat, options.directory);
+  cat->add_flag("--heldout", options.heldout, "Print the held-out split instead of the training split");
+  cat->add_option("--first", options.first, "Index of the first sequence")->check(WholeNumber())->capture_default_str();
+  cat->add_option("--count", options.count, "Number of sequences")->check(WholeNumber())->capture_default_str();
+}
+
+}  // namespace still::cli

@@ -1,0 +1,21 @@
+// What `still corpus` and `still targets` share: each of their verbs takes the directory of one artifact.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/registration.h"
+
+namespace still::cli {
+
+// Returns INVALID_ARGUMENT, with what to name instead, unless `directory` holds an artifact of this kind. A wrong path
+// is a usage error and never counts as damage.
+Status CheckKind(const std::string& directory, std::string_view kind);
+
+// Adds `noun verb DIR`, which reads DIR into `directory`. The name of `noun` is the kind of the artifact.
+void AddDirectory(const CLI::App* noun, CLI::App* verb, std::string& directory);
+
+// Adds `noun stat`, which prints the numbers that the artifact carries.
+void AddStatCommand(CLI::App* noun, const char* help, Action& action);
+
+}  // namespace still::cli
