@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/bytes.h"
 #include "common/storage/files.h"
 
@@ -25,7 +25,7 @@ void UpdateInParts(EVP_MD_CTX* context, std::span<const std::byte> bytes) {
     STILL_CHECK(EVP_DigestUpdate(context, part.data(), part.size()) == 1, "Update after Finish");
     bytes = bytes.subspan(part.size());
     if (bytes.empty()) return;
-    Beat();
+    MarkProgress();
   }
 }
 
@@ -88,7 +88,7 @@ Result<Sha256Digest> Sha256OfFile(const std::string& path) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) break;
     sha.Update(std::span(buffer).first(static_cast<std::size_t>(got)));
-    Beat();
+    MarkProgress();
   }
   const int error = errno;
   close(fd);

@@ -14,7 +14,7 @@
 #include <optional>
 #include <string>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/status.h"
@@ -109,7 +109,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());
-  const BeatListener beats([&progress] { progress.Beat(); });
+  const ProgressListener beats([&progress] { progress.Beat(); });
   progress.Enter(Phase::kStart);
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);

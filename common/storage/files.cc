@@ -15,7 +15,7 @@
 #include <optional>
 #include <utility>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/bytes.h"
 #include "common/faults/fault_point.h"
 #include "common/host_name.h"
@@ -78,7 +78,7 @@ Status SyncPath(const std::string& path, int flags) {
   if (fsync(fd.get()) != 0 && !(errno == EINVAL && (flags & O_DIRECTORY) != 0)) {
     return ErrnoStatus(errno, "cannot sync", path);
   }
-  Beat();
+  MarkProgress();
   return Ok();
 }
 
@@ -96,7 +96,7 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
     const ssize_t written = write(fd, bytes.data(), std::min(bytes.size(), kBufferBytes));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return ErrnoStatus(errno, "cannot write", path);
-    Beat();
+    MarkProgress();
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return Ok();
@@ -180,7 +180,7 @@ Result<std::string> ReadFile(const std::string& path) {
     const ssize_t got = read(fd.get(), contents.data() + used, std::min(contents.size() - used, kBufferBytes));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(errno, "cannot read", path);
-    Beat();
+    MarkProgress();
     if (got == 0) break;
     used += static_cast<std::size_t>(got);
   }
@@ -239,7 +239,7 @@ Status RemoveAll(const std::string& path) {
     for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
       std::error_code again;  // is tried below, and said there
       fs::remove_all(at->path(), again);
-      Beat();
+      MarkProgress();
     }
   }
   fs::remove_all(path, error);
@@ -266,7 +266,7 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   if (S_ISDIR(info.st_mode)) return ErrnoStatus(EISDIR, "cannot map", path);
   MappedFile file;
   file.path_ = path;
-  Beat();
+  MarkProgress();
   if (info.st_size == 0) return file;
   void* data = mmap(nullptr, static_cast<std::size_t>(info.st_size), PROT_READ, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return ErrnoStatus(errno, "cannot map", path);
@@ -341,7 +341,7 @@ Status AtomicFile::Commit() {
   STILL_RETURN_IF_ERROR(Flush());
   STILL_RETURN_IF_ERROR(FaultPoint("fsync").WithContext(path_));
   if (SyncWanted() && fsync(fd_) != 0) return failure_ = ErrnoStatus(errno, "cannot sync", path_);
-  Beat();
+  MarkProgress();
   STILL_RETURN_IF_ERROR(FaultPoint("rename").WithContext(path_));
   const int failed = replaces_ ? rename(temporary_.c_str(), path_.c_str()) : RenameToNew(temporary_, path_, false);
   if (failed != 0) return failure_ = ErrnoStatus(errno, "cannot create", path_);

@@ -8,7 +8,7 @@
 
 #include <optional>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/bytes.h"
 #include "common/digest.h"
 #include "common/faults/fault_point.h"
@@ -79,10 +79,10 @@ class Writer final : public SealedKvWriter {
   Status Seal(std::string_view properties) override {
     STILL_RETURN_IF_ERROR(Append(kProperties, "", properties));
     rocksdb::Status status = table_.Finish();
-    Beat();
+    MarkProgress();
     if (status.ok()) status = Ingest();
     if (!status.ok()) return WriteFailed(status, path_);
-    Beat();
+    MarkProgress();
     STILL_RETURN_IF_ERROR(FaultPoint("kv.seal"));
     return staged_->Commit();
   }
@@ -93,7 +93,7 @@ class Writer final : public SealedKvWriter {
     stored_.assign(value);
     AppendLittleEndian(stored_, RecordCrc(stored_key_, value));
     const rocksdb::Status status = table_.Put(stored_key_, stored_);
-    Beat();
+    MarkProgress();
     return status.ok() ? Ok() : WriteFailed(status, path_);
   }
 
@@ -185,7 +185,7 @@ Result<std::unique_ptr<SealedKv>> SealedKv::Open(const std::string& path) {
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(DatabaseOptions(), path, &opened);
   if (!status.ok()) return ReadFailed(status, path);
-  Beat();
+  MarkProgress();
   auto reader = std::make_unique<Reader>(path, std::unique_ptr<rocksdb::DB>(opened));
   STILL_RETURN_IF_ERROR(reader->ReadProperties());
   return std::unique_ptr<SealedKv>(std::move(reader));

@@ -37,7 +37,7 @@ inline constexpr std::size_t kPhases = 18;
 std::string_view PhaseName(Phase phase);
 // Whether the time in this phase depends on other ranks, so that no progress is not this rank's fault.
 bool WaitsForOthers(Phase phase);
-// Whether a rank beats (common/beat.h) all the while it is in this phase, unless a disk keeps it waiting.
+// Whether a rank beats (common/progress.h) all the while it is in this phase, unless a disk keeps it waiting.
 bool Beats(Phase phase);
 
 // Durations of one phase, in buckets of a factor of two: bucket i counts those below 2^i microseconds.
