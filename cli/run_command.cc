@@ -1,5 +1,6 @@
 #include "cli/run_command.h"
 
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,7 +13,7 @@
 #include "cluster/local_launcher.h"
 #include "common/config/config.h"
 #include "common/config/pipeline_config.h"
-#include "common/faults/fault_watch.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/proto/config.pb.h"
 #include "common/stop_signals.h"
@@ -86,13 +87,10 @@ Status Run(const RunFlags& flags) {
 Status RunPipelineCommand(const RunFlags& flags) {
   if (flags.faults.empty()) return Run(flags);
   // In this process and in the workers, before either does anything.
-  const Result<std::unique_ptr<FaultWatch>> faults = FaultWatch::Arm(flags.faults);
-  STILL_RETURN_IF_ERROR(faults.status().WithContext("--fault"));
-  const Status ran = Run(flags);
-  if (flags.check) return ran;
-  for (const std::string& fault : (*faults)->NeverStruck())
-    fmt::print(stderr, "still: warning: --fault {} never struck\n", fault);
-  return ran;
+  for (const std::string& fault : flags.faults)
+    STILL_RETURN_IF_ERROR(CheckFaultSpecification(fault).WithContext("--fault"));
+  STILL_RETURN_IF_ERROR(ArmFaults(fmt::format("{}", fmt::join(flags.faults, ","))).WithContext("--fault"));
+  return Run(flags);
 }
 
 }  // namespace still::cli

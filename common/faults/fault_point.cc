@@ -1,8 +1,5 @@
 #include "common/faults/fault_point.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -28,11 +25,9 @@ struct Fault {
   Kind kind = Kind::kKill;
   std::chrono::milliseconds delay{0};
   std::optional<std::uint64_t> launch = 1;
-  std::size_t number = 0;  // among those given, from 0
 
   std::uint64_t passes = 0;
   bool acted = false;
-  bool marked = false;
 };
 
 struct Faults {
@@ -40,7 +35,6 @@ struct Faults {
   std::vector<Fault> armed;  // those that can strike this process
   std::optional<std::uint64_t> step;
   std::string scope;
-  std::string marks;  // file of a FaultWatch; empty: none
 };
 
 Faults& TheFaults() {
@@ -122,22 +116,18 @@ std::optional<std::uint64_t> NumberFromEnvironment(const char* name, std::option
 
 Status Arm(std::string_view comma_separated) {
   std::vector<Fault> armed;
-  std::size_t number = 0;
   if (!comma_separated.empty()) {
     const auto rank = NumberFromEnvironment("OMPI_COMM_WORLD_RANK", std::nullopt);
     const auto launch = NumberFromEnvironment("STILL_LAUNCH", 1);
     for (const std::string_view specification : Split(comma_separated, ',')) {
       STILL_ASSIGN_OR_RETURN(Fault fault, ParseFault(specification));
-      fault.number = number++;
       const bool mine = (!fault.rank || fault.rank == rank) && (!fault.launch || fault.launch == launch);
       if (mine) armed.push_back(std::move(fault));
     }
   }
   Faults& faults = TheFaults();
-  const char* const marks = std::getenv("STILL_FAULT_MARKS");
   const std::scoped_lock lock(faults.mutex);
   faults.armed = std::move(armed);
-  faults.marks = marks == nullptr ? "" : marks;
   internal::fault_armed = !faults.armed.empty();
   return Ok();
 }
@@ -157,16 +147,6 @@ bool IsScoped(std::string_view wanted, std::string_view scope, std::string_view 
          wanted[scope.size()] == '.' && wanted.ends_with(point);
 }
 
-// For a FaultWatch. By the kernel's own calls, which pass no fault points; a mark that cannot be left is a fault too
-// many in a list of those that did not strike.
-void Mark(Fault& fault, const Faults& faults) {
-  if (faults.marks.empty() || std::exchange(fault.marked, true)) return;
-  const int file = ::open(faults.marks.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file < 0) return;
-  [[maybe_unused]] const ssize_t written = ::pwrite(file, "x", 1, static_cast<off_t>(fault.number));
-  ::close(file);
-}
-
 // Whether `point` is where this one acts, now. Counts the pass.
 bool Strikes(Fault& fault, std::string_view point, const Faults& faults) {
   const std::string_view wanted = fault.point;
@@ -174,7 +154,6 @@ bool Strikes(Fault& fault, std::string_view point, const Faults& faults) {
   ++fault.passes;
   if (fault.step && (fault.acted || *fault.step != faults.step.value_or(fault.passes))) return false;
   fault.acted = true;
-  Mark(fault, faults);
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/digest.h"
 #include "common/storage/checkpoint.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 #include "tests/cli/complete_pipeline.h"
@@ -160,16 +161,6 @@ TEST_F(CliTest, AFaultAtAPointThatIsNotThereIsRefusedAndANearOneNamed) {
     EXPECT_EQ(result.exit_code, 2) << fault;
     EXPECT_THAT(result.err, HasSubstr(reason)) << fault;
   }
-}
-
-TEST_F(CliTest, FaultsThatNeverStruckAreNamedAtTheEnd) {
-  const std::map<std::string, std::string> nothing_to_launch = {{"STILL_WORKER", "/bin/true"},
-                                                                {"STILL_MPIRUN", "/bin/true"}};
-  const ProcessResult failed = Still(
-      {"run", CompletePipeline(), "--fault", "*:1:write:error", "--fault", "*:1000:write:kill"}, nothing_to_launch);
-  EXPECT_NE(failed.exit_code, 0);
-  EXPECT_THAT(failed.err, HasSubstr("warning: --fault *:1000:write:kill never struck"));
-  EXPECT_THAT(failed.err, Not(HasSubstr("*:1:write:error never")));
 }
 
 TEST_F(CliTest, AFaultStrikesTheProcessItselfToo) {
