@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/environment.h"
 #include "common/faults/fault_names.h"
 
 namespace still {
@@ -107,8 +108,8 @@ Result<Fault> ParseFault(std::string_view specification) {
 
 // The number in an environment variable of the launcher's; `absent` when it is not set.
 std::optional<std::uint64_t> NumberFromEnvironment(const char* name, std::optional<std::uint64_t> absent) {
-  const char* const text = std::getenv(name);
-  if (text == nullptr || *text == '\0') return absent;
+  const std::string text = EnvironmentValue(name);
+  if (text.empty()) return absent;
   std::uint64_t number = 0;
   STILL_CHECK(ParseNumber(text, &number), fmt::format("STILL_FAULT is set, and {}={} is not a number", name, text));
   return number;
@@ -133,8 +134,7 @@ Status Arm(std::string_view comma_separated) {
 }
 
 bool ArmFromEnvironment() {
-  const char* const specifications = std::getenv("STILL_FAULT");
-  const Status armed = Arm(specifications == nullptr ? "" : specifications);
+  const Status armed = Arm(EnvironmentValue("STILL_FAULT"));
   STILL_CHECK(armed.ok(), fmt::format("STILL_FAULT: {}", armed.message()));
   return internal::fault_armed;
 }

@@ -4,11 +4,12 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
 
 #include "common/entropy.h"
+#include "common/environment.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {
@@ -27,11 +28,6 @@ std::string RandomHex() {
   std::string hex;
   for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
   return hex;
-}
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 // What one file holds, without the line break at its end.
@@ -103,7 +99,7 @@ Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& director
 }
 
 Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state) {
-  const std::string named = keys.empty() && state.empty() ? Environment("STILL_KEYS") : keys;
+  const std::string named = keys.empty() && state.empty() ? EnvironmentValue("STILL_KEYS") : keys;
   if (!named.empty()) {
     STILL_ASSIGN_OR_RETURN(RpcClientKeys found, LoadClientKeys(named));
     return std::optional<RpcClientKeys>(std::move(found));
@@ -114,8 +110,8 @@ Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, con
 }
 
 Result<std::string> DefaultStateDirectory() {
-  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
-  const std::string home = Environment("HOME");
+  if (std::string state = EnvironmentValue("STILL_STATE"); !state.empty()) return state;
+  const std::string home = EnvironmentValue("HOME");
   if (home.empty())
     return Error(Code::kInvalidArgument,
                  "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
