@@ -13,6 +13,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 
 namespace still {
 

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "common/digest.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 

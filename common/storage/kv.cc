@@ -8,12 +8,14 @@
 
 #include <optional>
 
-#include "common/progress.h"
 #include "common/bytes.h"
+#include "common/crc32c.h"
 #include "common/digest.h"
 #include "common/faults/fault_point.h"
+#include "common/progress.h"
 #include "common/storage/files.h"
 #include "common/storage/rocksdb_status.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {

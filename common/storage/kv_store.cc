@@ -12,8 +12,10 @@
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "common/storage/rocksdb_status.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {

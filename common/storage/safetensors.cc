@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/bytes.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {

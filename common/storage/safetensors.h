@@ -12,6 +12,7 @@
 
 #include "common/status.h"
 #include "common/storage/files.h"
+#include "common/storage/mapped_file.h"
 
 namespace still {
 

@@ -7,7 +7,9 @@
 
 #include "common/config/config.h"
 #include "common/rpc/protocol.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/client/client.h"
 #include "coordinator/daemon/coordinator.h"

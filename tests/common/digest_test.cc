@@ -6,13 +6,12 @@
 #include <fstream>
 
 #include "common/bytes.h"
+#include "common/crc32c.h"
+#include "common/storage/file_digest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still {
-namespace internal {
-std::uint32_t Crc32cByTables(std::span<const std::byte> bytes, std::uint32_t crc);  // of crc32c.cc
-}
 namespace {
 
 using still::testing::StatusIs;

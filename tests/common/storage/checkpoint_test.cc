@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/digest.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 #include "tests/testing/status_matchers.h"

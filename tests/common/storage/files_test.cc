@@ -13,6 +13,9 @@
 #include "common/bytes.h"
 #include "common/faults/fault_point.h"
 #include "common/host_name.h"
+#include "common/storage/file_lock.h"
+#include "common/storage/mapped_file.h"
+#include "common/storage/staging.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
