@@ -5,11 +5,11 @@
 #include <fmt/ranges.h>
 
 #include <array>
-#include <cstdlib>
 #include <initializer_list>
 #include <sstream>
 #include <string_view>
 
+#include "common/environment.h"
 #include "common/storage/files.h"
 #include "common/storage/scratch_directory.h"
 
@@ -131,13 +131,12 @@ std::string ShellText(const Command& command) {
 bool MpiHasUlfm() { return STILL_MPI_HAS_ULFM != 0; }
 
 Result<std::string> FindMpirun() {
-  if (const char* chosen = std::getenv("STILL_MPIRUN"); chosen != nullptr && *chosen != '\0') {
-    if (IsExecutable(chosen)) return std::string(chosen);
+  if (std::string chosen = EnvironmentValue("STILL_MPIRUN"); !chosen.empty()) {
+    if (IsExecutable(chosen)) return chosen;
     return Error(Code::kNotFound, "STILL_MPIRUN names {}, which is not an executable file", chosen);
   }
   if (*kBuiltWith != '\0' && IsExecutable(kBuiltWith)) return std::string(kBuiltWith);
-  const char* path = std::getenv("PATH");
-  std::istringstream directories(path == nullptr ? "" : path);
+  std::istringstream directories(EnvironmentValue("PATH"));
   for (std::string directory; std::getline(directories, directory, ':');) {
     const std::string candidate = JoinPath(directory.empty() ? "." : directory, "mpirun");
     if (IsExecutable(candidate)) return candidate;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/placement.h"
+#include "cluster/process.h"
 #include "common/status.h"
 
 namespace still::cluster {
@@ -38,12 +39,6 @@ struct LaunchSpec {
   bool survive_deaths = false;                     // the death of a rank does not end the others (needs MpiHasUlfm)
   Placement hosts;                                 // ranks fill them in this order; empty: all on this machine
   SshOptions ssh;                                  // with `hosts`
-};
-
-// A process to start: argv[0] is the path of the program; `environment` is added to the launching process's.
-struct Command {
-  std::vector<std::string> argv;
-  std::map<std::string, std::string> environment;
 };
 
 // The kind the worker was built with.

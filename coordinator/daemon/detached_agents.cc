@@ -2,8 +2,9 @@
 
 #include <sys/wait.h>
 
-#include "cluster/detached_process.h"
+#include "cluster/process.h"
 #include "common/config/config.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/attempt_directory.h"
 
@@ -24,8 +25,12 @@ Status DetachedAgents::Start(AgentTask task) {
   STILL_RETURN_IF_ERROR(WriteFileAtomically(AttemptTaskPath(attempt), json));
   STILL_ASSIGN_OR_RETURN(
       const pid_t pid,
-      cluster::StartDetached({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}, .environment = {}},
-                             AttemptLogPath(attempt), lock.descriptor()));
+      cluster::StartProcess({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}, .environment = {}},
+                            {.log_path = AttemptLogPath(attempt),
+                             .log_mode = 0600,
+                             .working_directory = "",
+                             .lifetime = cluster::Lifetime::kDetached,
+                             .held_fd = lock.descriptor()}));
   started_.insert(pid);
   return Ok();
 }
