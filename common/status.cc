@@ -46,8 +46,8 @@ const std::string& Status::message() const {
 Status Status::WithContext(std::string_view context) const {
   if (ok()) return *this;
   Status wider;
-  wider.failure_ = std::make_shared<const Failure>(
-      Failure{code(), fmt::format("{}: {}", context, message()), failure_->place});
+  wider.failure_ =
+      std::make_shared<const Failure>(Failure{code(), fmt::format("{}: {}", context, message()), failure_->place});
   return wider;
 }
 

@@ -1,5 +1,5 @@
 // Reads and writes protobuf messages as YAML and JSON by reflection. One schema serves the file, the wire and the copy
-// stored in artifacts. Unknown keys, wrong types and repeated keys are INVALID_ARGUMENT errors whose place() names file,
+// in artifacts. Unknown keys, wrong types and repeated keys are INVALID_ARGUMENT errors whose place() names file,
 // line, column and key. For an unknown key the message offers the nearest known one.
 #pragma once
 
@@ -13,9 +13,9 @@ class Message;
 
 namespace still {
 
-// Merges the YAML document `text`, which stands in the file `origin`, into `*message`, whose preset values are the defaults. A mapping becomes a message
-// and a sequence a repeated field, which it replaces. Enum values are written by name, in lower case and without prefix.
-// After an error `*message` is half merged.
+// Merges the YAML document `text` of the file `origin` into `*message`, whose preset values are the defaults. A mapping
+// becomes a message. A sequence replaces a repeated field. Enum values are written by name, in lower case and without
+// prefix. After an error `*message` is half merged.
 Status LoadYamlText(const std::string& text, const std::string& origin, google::protobuf::Message* message);
 
 // Returns the message as YAML in field order, defaults included: the effective configuration.

@@ -37,7 +37,7 @@ class Checks {
  public:
   void That(bool holds, std::string_view key, std::string_view what_to_do) {
     if (!status_.ok() || holds) return;
-    status_ = Error(Code::kInvalidArgument, "{}: {}", key, what_to_do).At({.key = std::string(key), .file = ""});
+    status_ = Error(Code::kInvalidArgument, "{}: {}", key, what_to_do).At({.key = std::string(key)});
   }
   template <typename T>
   void Within(T value, T low, T high, std::string_view key) {
@@ -202,7 +202,7 @@ Result<v1::PipelineConfig> LoadPipelineConfig(const std::string& path) {
   if (document.swept())
     return Error(Code::kInvalidArgument,
                  "a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`", path)
-        .At({.key = "", .file = path});
+        .At({.file = path});
   STILL_RETURN_IF_ERROR(document.Read(0, &config));
   STILL_RETURN_IF_ERROR(document.Locate(0, CompletePipelineConfig(path, &config)));
   return config;

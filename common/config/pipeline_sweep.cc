@@ -20,7 +20,7 @@ Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path) 
     if (!fresh)
       return Error(Code::kInvalidArgument, "the variants {} and {} are the same configuration: leave one out",
                    same->second, variant.name)
-          .At({.key = "", .file = path});
+          .At({.file = path});
     variants.push_back(std::move(variant));
   }
   return variants;

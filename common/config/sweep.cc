@@ -98,8 +98,9 @@ class SweepReader {
     const std::string& path = key.Scalar();
     for (const char* whole : {"name", "artifacts"}) {
       if (path == whole)
-        return reader_.At(key, path, fmt::format("'{}' belongs to the whole sweep: set it outside of {} and {}", path,
-                                                 kMatrix, kVariants));
+        return reader_.At(
+            key, path,
+            fmt::format("'{}' belongs to the whole sweep: set it outside of {} and {}", path, kMatrix, kVariants));
     }
     for (const auto& [other, ignored] : variant->settings) {
       if (Overlap(other, path))
@@ -185,7 +186,8 @@ class SweepReader {
   }
 
   Status TooMany(const YAML::Node& node, const std::string& key, std::size_t count) const {
-    return reader_.At(node, key, fmt::format("{} or more variants: a sweep has at most {}; split it", count, kMostVariants));
+    return reader_.At(node, key,
+                      fmt::format("{} or more variants: a sweep has at most {}; split it", count, kMostVariants));
   }
 
   const std::shared_ptr<SweepDocument::Nodes> nodes_;
@@ -194,7 +196,7 @@ class SweepReader {
 
 Result<SweepDocument> SweepDocument::Load(const std::string& path) {
   const Result<std::string> text = ReadFile(path);
-  if (!text.ok()) return Status(Code::kInvalidArgument, text.status().message()).At({.key = "", .file = path});
+  if (!text.ok()) return Status(Code::kInvalidArgument, text.status().message()).At({.file = path});
   return Parse(*text, path);
 }
 

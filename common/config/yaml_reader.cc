@@ -33,12 +33,11 @@ Result<YAML::Node> ParseYaml(const std::string& text, const std::string& origin)
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() > 1)
-      return Error(Code::kInvalidArgument, "holds {} documents, expected one", documents.size())
-          .At({.key = "", .file = origin});
+      return Error(Code::kInvalidArgument, "holds {} documents, expected one", documents.size()).At({.file = origin});
     return documents.empty() ? YAML::Node() : documents[0];
   } catch (const YAML::Exception& error) {
     return Error(Code::kInvalidArgument, "not YAML: {}", error.msg)
-        .At({.key = "", .file = origin, .line = error.mark.line + 1, .column = error.mark.column + 1});
+        .At({.file = origin, .line = error.mark.line + 1, .column = error.mark.column + 1});
   }
 }
 

@@ -23,14 +23,12 @@ Status DetachedAgents::Start(AgentTask task) {
   STILL_ASSIGN_OR_RETURN(const FileLock lock, FileLock::TryAcquire(AttemptLockPath(attempt)));
   STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(AttemptTaskPath(attempt), json));
-  STILL_ASSIGN_OR_RETURN(
-      const pid_t pid,
-      cluster::StartProcess({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}, .environment = {}},
-                            {.log_path = AttemptLogPath(attempt),
-                             .log_mode = 0600,
-                             .working_directory = "",
-                             .lifetime = cluster::Lifetime::kDetached,
-                             .held_fd = lock.descriptor()}));
+  STILL_ASSIGN_OR_RETURN(const pid_t pid,
+                         cluster::StartProcess({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}},
+                                               {.log_path = AttemptLogPath(attempt),
+                                                .log_mode = 0600,
+                                                .lifetime = cluster::Lifetime::kDetached,
+                                                .held_fd = lock.descriptor()}));
   started_.insert(pid);
   return Ok();
 }
