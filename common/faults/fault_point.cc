@@ -15,10 +15,10 @@
 namespace still {
 namespace {
 
-// From kTorn on they are carried out by whoever passes the point.
+// The kinds from kTorn on are carried out by the caller of the point.
 enum class Kind { kKill, kStop, kDelay, kError, kNoSpace, kTorn, kNan, kFlip };
 
-// No value: any.
+// One parsed specification. An optional without a value means any.
 struct Fault {
   std::optional<std::uint64_t> rank;
   std::optional<std::uint64_t> step;
@@ -33,13 +33,13 @@ struct Fault {
 
 struct Faults {
   std::mutex mutex;
-  std::vector<Fault> armed;  // those that can strike this process
+  std::vector<Fault> armed;  // the faults that can strike this process
   std::optional<std::uint64_t> step;
   std::string scope;
 };
 
 Faults& TheFaults() {
-  static Faults* const faults = new Faults;  // never destroyed: threads pass points until the end
+  static Faults* const faults = new Faults;  // never destroyed, because threads pass points until the end
   return *faults;
 }
 
@@ -91,7 +91,7 @@ Result<Fault> ParseFault(std::string_view specification) {
                  specification, reason);
   };
   const std::vector<std::string_view> fields = Split(specification, ':');
-  if (fields.size() != 4) return wrong("it has not four parts with ':' between them");
+  if (fields.size() != 4) return wrong("it does not have four parts with ':' between them");
   const std::vector<std::string_view> ending = Split(fields[3], '@');
   Fault fault;
   fault.point = fields[2];
@@ -106,7 +106,7 @@ Result<Fault> ParseFault(std::string_view specification) {
   return fault;
 }
 
-// The number in an environment variable of the launcher's; `absent` when it is not set.
+// Returns the number in an environment variable that the launcher set, or `absent` when it is not set.
 std::optional<std::uint64_t> NumberFromEnvironment(const char* name, std::optional<std::uint64_t> absent) {
   const std::string text = EnvironmentValue(name);
   if (text.empty()) return absent;
@@ -141,13 +141,13 @@ bool ArmFromEnvironment() {
 
 thread_local std::string_view thread_scope;
 
-// Whether `wanted` is "<scope>.<point>".
+// Returns true when `wanted` is "<scope>.<point>".
 bool IsScoped(std::string_view wanted, std::string_view scope, std::string_view point) {
   return !scope.empty() && wanted.size() == scope.size() + 1 + point.size() && wanted.starts_with(scope) &&
          wanted[scope.size()] == '.' && wanted.ends_with(point);
 }
 
-// Whether `point` is where this one acts, now. Counts the pass.
+// Counts the pass and returns true when the fault acts at it.
 bool Strikes(Fault& fault, std::string_view point, const Faults& faults) {
   const std::string_view wanted = fault.point;
   if (wanted != point && !IsScoped(wanted, faults.scope, point) && !IsScoped(wanted, thread_scope, point)) return false;
@@ -157,7 +157,7 @@ bool Strikes(Fault& fault, std::string_view point, const Faults& faults) {
   return true;
 }
 
-// For the kinds that whoever passes the point carries out.
+// Returns true when a fault of this kind, which the caller carries out, acts at the point.
 bool StrikesAs(Kind kind, std::string_view point) {
   Faults& faults = TheFaults();
   const std::scoped_lock lock(faults.mutex);

@@ -30,7 +30,7 @@ std::string RandomHex() {
   return hex;
 }
 
-// What one file holds, without the line break at its end.
+// Returns the contents of one file without the line break at its end.
 Result<std::string> Load(const std::string& directory, const char* name, std::size_t size) {
   const std::string path = JoinPath(directory, name);
   struct stat info {};
@@ -40,8 +40,8 @@ Result<std::string> Load(const std::string& directory, const char* name, std::si
                                  "new ones for both: `still keys new`)",
                                  directory));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): make it yours alone: chmod 600 {}",
-                 path, info.st_mode & 0777U, path);
+    return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): run chmod 600 {}", path,
+                 info.st_mode & 0777U, path);
   STILL_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
   if (text.size() != size)
@@ -58,8 +58,8 @@ Status NewKeys(const std::string& directory) {
   if (Exists(directory))
     return Error(
         Code::kAlreadyExists,
-        "{} is there: keys in use are not replaced; remove it first (whoever has its keys is then locked out), "
-        "or choose another --directory",
+        "{} exists, and keys in use are not replaced: remove it (which locks out all holders of its keys), or choose "
+        "another --directory",
         directory);
   STILL_ASSIGN_OR_RETURN(const RpcKeyPair server, NewRpcKeyPair());
   STILL_ASSIGN_OR_RETURN(const RpcKeyPair client, NewRpcKeyPair());

@@ -25,7 +25,7 @@ using internal::ToSlice;
 using internal::ToText;
 using internal::WriteFailed;
 
-// RocksDB keys are one of these followed by ours: the properties are a record like any other, the last one.
+// A RocksDB key is one of these letters and our key. The properties are the last record of the table.
 constexpr char kRecord = 'r';
 constexpr char kProperties = 'z';
 constexpr std::size_t kCrcBytes = sizeof(std::uint32_t);
@@ -36,7 +36,7 @@ rocksdb::Options DatabaseOptions() {
   options.disable_auto_compactions = true;
   options.info_log = std::make_shared<internal::SilentLogger>();
   rocksdb::BlockBasedTableOptions table;
-  table.no_block_cache = true;  // records are read once an epoch; the page cache serves the rest
+  table.no_block_cache = true;  // each record is read once per epoch, so the page cache is enough
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
@@ -45,7 +45,7 @@ std::uint32_t RecordCrc(std::string_view key, std::string_view value) {
   return Crc32c(AsBytes(value), Crc32c(AsBytes(key)));
 }
 
-// The value inside a stored one, once its checksum is verified.
+// Returns the value inside a stored one, after checking its checksum.
 Result<std::string_view> Unwrap(const rocksdb::Slice& stored_key, const rocksdb::Slice& stored,
                                 const std::string& path) {
   if (stored.size() >= kCrcBytes) {
@@ -99,7 +99,7 @@ class Writer final : public SealedKvWriter {
     return status.ok() ? Ok() : WriteFailed(status, path_);
   }
 
-  // A new database around the finished table, which is moved, not copied.
+  // Makes a new database around the finished table, which is moved and not copied.
   rocksdb::Status Ingest() {
     rocksdb::Options options = DatabaseOptions();
     options.create_if_missing = true;
