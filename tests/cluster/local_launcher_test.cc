@@ -24,8 +24,7 @@ class LocalLauncherTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<LaunchedJob>> Start(std::vector<std::string> argv,
                                              std::map<std::string, std::string> environment = {}) {
-    return LocalLauncher::Start({.argv = std::move(argv), .environment = std::move(environment)},
-                                {.log_path = log_, .working_directory = ""});
+    return LocalLauncher::Start({.argv = std::move(argv), .environment = std::move(environment)}, {.log_path = log_});
   }
   static ExitInfo Wait(LaunchedJob& job) {
     while (true) {
@@ -74,7 +73,7 @@ TEST_F(LocalLauncherTest, ProgramThatIsMissingIsNamedAtOnce) {
 }
 
 TEST_F(LocalLauncherTest, LogThatCannotBeWrittenIsNamed) {
-  const auto job = StartProcess({.argv = {"/bin/true"}, .environment = {}}, {.log_path = "/nowhere/log"});
+  const auto job = StartProcess({.argv = {"/bin/true"}}, {.log_path = "/nowhere/log"});
   EXPECT_EQ(job.status().code(), Code::kNotFound);
   EXPECT_THAT(job.status().message(), HasSubstr("/nowhere/log"));
 }
@@ -85,10 +84,10 @@ TEST_F(LocalLauncherTest, KillEndsAProcessThatWouldRunOn) {
   EXPECT_FALSE((*job)->Poll().has_value());
   (*job)->Kill();
   EXPECT_EQ(Wait(**job).ToString(), "signal 9 (Killed)");
-  EXPECT_EQ((*job)->Poll()->signal, SIGKILL) << "an ended job keeps saying how it ended";
+  EXPECT_EQ((*job)->Poll()->signal, SIGKILL) << "an ended job keeps its outcome";
 }
 
-TEST_F(LocalLauncherTest, TerminateAsks) {
+TEST_F(LocalLauncherTest, TerminateSendsSigterm) {
   auto job = Start({"/bin/sleep", "1000"});
   ASSERT_TRUE(job.ok());
   (*job)->Terminate();
@@ -109,7 +108,7 @@ TEST_F(LocalLauncherTest, DroppingAJobKillsItsWholeGroup) {
   ::close(ends[0]);
 }
 
-// An mpirun that says where its files go, puts one there and lives on.
+// This mpirun prints where its files go, puts one there and runs on.
 TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
   const std::string mpirun = directory_ / "mpirun";
   ASSERT_TRUE(
@@ -134,7 +133,7 @@ TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
 }
 
 // A killed mpirun leaves /tmp/ompi.<its number>. Open MPI 5.0.11 ends at its start where that is taken.
-TEST_F(LocalLauncherTest, AnMpirunStartsWhoseNumberAKilledOneHad) {
+TEST_F(LocalLauncherTest, AnMpirunStartsAlthoughAKilledOneHadItsNumber) {
   const auto mpirun = FindMpirun();
   if (!mpirun.ok()) GTEST_SKIP() << mpirun.status().message();
   if (MpirunKindInUse() == MpirunKind::kOpenMpi4) GTEST_SKIP() << "Open MPI 4 starts all the same";
@@ -173,7 +172,7 @@ TEST_F(LocalLauncherTest, ADetachedProcessLeadsASessionAndInheritsOnlyWhatItHold
   for (const int fd : {leaked[0], leaked[1], held}) ::close(fd);
 }
 
-// Forked, so that the launching process can die a death of its own.
+// The launching process is a fork, so that it can die alone.
 TEST_F(LocalLauncherTest, JobDiesWithTheProcessThatLaunchedIt) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);

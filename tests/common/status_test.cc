@@ -55,11 +55,11 @@ TEST(StatusTest, ResultHoldsValuesThatOnlyMove) {
   EXPECT_EQ(*value, 5);
 }
 
-TEST(StatusDeathTest, TheValueOfAnErrorIsABugThatSaysWhichError) {
+TEST(StatusDeathTest, AskingAnErrorForItsValueIsABugThatNamesTheError) {
   EXPECT_DEATH(*Half(3), "INVALID_ARGUMENT: 3 is odd");
 }
 
-TEST(StatusTest, ExitCodesTellConfigurationFromStorage) {
+TEST(StatusTest, ExitCodesSeparateConfigurationFromStorage) {
   EXPECT_EQ(ExitCode(Ok()), 0);
   EXPECT_EQ(ExitCode(Status(Code::kResourceExhausted, "")), 3);
   EXPECT_EQ(ExitCode(Status(Code::kInvalidArgument, "")), 2);
