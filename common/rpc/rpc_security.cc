@@ -53,7 +53,7 @@ Status CheckOpenEndpoint(const std::string& endpoint) {
   const std::string host = endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
   if (IsLoopback(host)) return Ok();
   return Error(Code::kInvalidArgument,
-               "cannot listen at {} without keys: whoever reaches it could take part; serve with keys, or listen at "
+               "cannot listen at {} without keys, because any client could connect: serve with keys, or listen at "
                "tcp://127.0.0.1:PORT",
                endpoint);
 }
