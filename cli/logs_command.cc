@@ -10,6 +10,7 @@
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/storage/files.h"
+#include "common/storage/mapped_file.h"
 #include "coordinator/agent/attempt_directory.h"
 
 namespace still::cli {

@@ -1,8 +1,8 @@
 #include "cli/programs.h"
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "common/environment.h"
 #include "common/storage/files.h"
 
 namespace still::cli {
@@ -15,8 +15,7 @@ Result<std::string> ThisProgram() {
 }
 
 Result<std::string> FindWorker() {
-  if (const char* chosen = std::getenv("STILL_WORKER"); chosen != nullptr && *chosen != '\0')
-    return std::string(chosen);
+  if (std::string chosen = EnvironmentValue("STILL_WORKER"); !chosen.empty()) return chosen;
   STILL_ASSIGN_OR_RETURN(const std::string self, ThisProgram());
   std::string worker = (std::filesystem::path(self).parent_path() / "still-worker").string();
   if (Exists(worker)) return worker;

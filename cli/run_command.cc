@@ -1,4 +1,5 @@
 // still run: plans a pipeline and runs on this machine what is missing.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,7 +14,7 @@
 #include "cluster/local_launcher.h"
 #include "common/config/config.h"
 #include "common/config/pipeline_config.h"
-#include "common/faults/fault_watch.h"
+#include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/proto/config.pb.h"
 #include "common/stop_signals.h"
@@ -94,17 +95,13 @@ Status Run(const Options& options) {
   return RunPlan(options, config, plan, last, stops);
 }
 
-// Arms the faults in this process and in the workers before either does anything, and names at the end those that never
-// struck.
+// Arms the faults in this process and in the workers, before either does anything.
 Status RunWithFaults(const Options& options) {
   if (options.faults.empty()) return Run(options);
-  const Result<std::unique_ptr<FaultWatch>> faults = FaultWatch::Arm(options.faults);
-  STILL_RETURN_IF_ERROR(faults.status().WithContext("--fault"));
-  const Status ran = Run(options);
-  if (options.check) return ran;
-  for (const std::string& fault : (*faults)->NeverStruck())
-    fmt::print(stderr, "still: warning: --fault {} never struck\n", fault);
-  return ran;
+  for (const std::string& fault : options.faults)
+    STILL_RETURN_IF_ERROR(CheckFaultSpecification(fault).WithContext("--fault"));
+  STILL_RETURN_IF_ERROR(ArmFaults(fmt::format("{}", fmt::join(options.faults, ","))).WithContext("--fault"));
+  return Run(options);
 }
 
 }  // namespace

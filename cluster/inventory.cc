@@ -18,7 +18,7 @@ constexpr std::string_view kBlanks = " \t\r\v\f";
 
 bool IsLetterOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
-// DNS does not tell upper from lower case.
+// Returns the name in lower case, because DNS does not tell upper from lower case.
 std::string Lower(std::string_view name) {
   std::string lower(name);
   for (char& c : lower) {
@@ -27,7 +27,7 @@ std::string Lower(std::string_view name) {
   return lower;
 }
 
-// What a file says, fit for a message: short, and nothing in it that moves a terminal's cursor.
+// Quotes a text of a file for a message. The result is short, and nothing in it moves a terminal's cursor.
 std::string Quoted(std::string_view text) {
   std::string shown(text.substr(0, 60));
   for (char& c : shown) {
@@ -36,7 +36,7 @@ std::string Quoted(std::string_view text) {
   return "'" + shown + (text.size() > 60 ? "...'" : "'");
 }
 
-// Words of a line; '=' is a word of its own, so that "slots = 4" reads as "slots=4" does.
+// Splits a line into words. '=' is a word of its own, so that "slots = 4" reads as "slots=4" does.
 std::vector<std::string_view> WordsOf(std::string_view line) {
   line = line.substr(0, line.find('#'));
   std::vector<std::string_view> words;
@@ -57,17 +57,17 @@ std::optional<std::uint32_t> SlotsIn(std::string_view text) {
   return slots;
 }
 
-// One line's host; the message lacks the place.
+// Reads the host of one line. The caller adds the place to an error.
 Result<HostSlots> HostOf(const std::vector<std::string_view>& words) {
   if (!IsHostName(words[0])) {
     return Error(Code::kInvalidArgument,
-                 "{} is no host name: letters, digits, '.', '-' and '_', beginning with a letter or digit",
+                 "{} is not a host name: use letters, digits, '.', '-' and '_', and begin with a letter or digit",
                  Quoted(words[0]));
   }
   HostSlots host{.name = std::string(words[0]), .slots = 1, .open = true, .closed_because = ""};
   if (words.size() == 1) return host;
   if (words[1] != "slots" || words.size() < 4 || words[2] != "=") {
-    return Error(Code::kInvalidArgument, "after the host's name only slots=N may stand, not {}", Quoted(words[1]));
+    return Error(Code::kInvalidArgument, "only slots=N may follow the host's name, not {}", Quoted(words[1]));
   }
   const std::optional<std::uint32_t> slots = SlotsIn(words[3]);
   if (!slots) {
@@ -96,22 +96,24 @@ bool IsHostName(std::string_view name) {
 
 Result<std::vector<HostSlots>> ParseHostfile(std::string_view text, const std::string& path) {
   std::vector<HostSlots> hosts;
-  std::map<std::string, std::size_t> line_of;  // by name in lower case
+  std::map<std::string, std::size_t> line_of;  // the name in lower case -> its line
   for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = text.find('\n');
     const std::vector<std::string_view> words = WordsOf(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (words.empty()) continue;
     auto host = HostOf(words);
-    if (!host.ok()) return host.status().WithContext(fmt::format("{}:{}", path, line));
+    if (!host.ok()) return host.status().At({.file = path, .line = static_cast<int>(line)});
     const auto [before, fresh] = line_of.emplace(Lower(host->name), line);
     if (!fresh) {
-      return Error(Code::kInvalidArgument, "{}:{}: host {} stands in line {} already; say all of its slots there", path,
-                   line, host->name, before->second);
+      return Error(Code::kInvalidArgument, "host {} is listed in line {} already: give all of its slots there",
+                   host->name, before->second)
+          .At({.file = path, .line = static_cast<int>(line)});
     }
     hosts.push_back(*std::move(host));
   }
-  if (hosts.empty()) return Error(Code::kInvalidArgument, "{}: no host in it; write one a line: NAME slots=N", path);
+  if (hosts.empty())
+    return Error(Code::kInvalidArgument, "no host in it: write one per line, NAME slots=N").At({.file = path});
   return hosts;
 }
 

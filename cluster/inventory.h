@@ -1,14 +1,14 @@
-// The hosts there are to run on: a hostfile's, or this machine alone.
+// The hosts that jobs can run on: those of a hostfile, or this machine alone.
 //
-// A hostfile has a host a line, as Open MPI's hostfiles do:
+// A hostfile has one host per line, as Open MPI's hostfiles do:
 //
 //   # rack 1
 //   node-01 slots=8
 //   node-02 slots=8   # the one with the loud fan
-//   login             # no slots said: one
+//   login             # one slot, because no number is given
 //
-// A host stands there once. max_slots and whatever else Open MPI reads there is refused rather than ignored: ranks are
-// never put where there are no slots left, so that it would mean nothing.
+// A host is listed once. max_slots and Open MPI's other keys are refused and not ignored. They would have no effect,
+// because ranks are never put where no slots are left.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +21,18 @@
 
 namespace still::cluster {
 
-inline constexpr std::uint32_t kMostSlots = 65'536;  // of one host
+inline constexpr std::uint32_t kMostSlots = 65'536;  // per host
 inline constexpr const char* kLocalHost = "localhost";
 
-// Letters, digits, '.', '-' and '_', the first of them a letter or digit: a host's name ends up among the arguments of
-// ssh and mpirun and must not look like an option or mean anything to a shell.
+// Returns true for letters, digits, '.', '-' and '_', of which the first is a letter or digit. A host's name becomes an
+// argument of ssh and mpirun, so it must not look like an option or mean anything to a shell.
 bool IsHostName(std::string_view name);
 
-// In the order of the file. INVALID_ARGUMENT names `path` and the line.
+// Parses a hostfile and keeps its order. Errors are INVALID_ARGUMENT, and their place() names `path` and the line.
 Result<std::vector<HostSlots>> ParseHostfile(std::string_view text, const std::string& path);
 
-// The hostfile's hosts; with an empty path this machine, a slot for each core that this process may use.
+// Returns the hosts of a hostfile. An empty path stands for this machine, with one slot per core that this process may
+// use.
 Result<std::vector<HostSlots>> LoadInventory(const std::string& hostfile);
 
 }  // namespace still::cluster

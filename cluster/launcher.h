@@ -1,4 +1,4 @@
-// The seam between who decides that workers run and how they get started: the coordinator sees only this.
+// The interface through which the coordinator starts workers. It knows nothing else of how they are started.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace still::cluster {
 
-// How a process ended: by a signal when `signal` is not 0, else with `code`.
+// The outcome of a process: it was killed by `signal` unless that is 0, else it exited with `code`.
 struct ExitInfo {
   int code = 0;
   int signal = 0;
@@ -18,16 +18,17 @@ struct ExitInfo {
   std::string ToString() const;  // "exit code 3", "signal 9 (Killed)"
 };
 
-// One started mpirun. Destroying it kills what still runs. Owned by one thread.
+// One started mpirun. Destroying it kills the processes that still run, and waits for them. Owned by one thread.
 class LaunchedJob {
  public:
   virtual ~LaunchedJob() = default;
-  // How it ended, or nothing while it runs. Never blocks.
+  // Returns its outcome, or nothing while it runs. Never blocks.
   virtual std::optional<ExitInfo> Poll() = 0;
-  virtual void Terminate() = 0;  // asks: SIGTERM
-  virtual void Kill() = 0;       // does not ask: SIGKILL
+  virtual void Terminate() = 0;  // SIGTERM to all its processes
+  virtual void Kill() = 0;       // SIGKILL to all its processes
 };
 
+// Starts mpiruns. Owned by one thread.
 class Launcher {
  public:
   virtual ~Launcher() = default;

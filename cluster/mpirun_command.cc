@@ -5,28 +5,28 @@
 #include <fmt/ranges.h>
 
 #include <array>
-#include <cstdlib>
 #include <initializer_list>
 #include <sstream>
 #include <string_view>
 
+#include "common/environment.h"
 #include "common/storage/files.h"
 #include "common/storage/scratch_directory.h"
 
 namespace still::cluster {
 namespace {
 
-// Set by CMake to the mpirun beside the compiler wrapper the worker was built with; empty without a worker.
+// CMake sets it to the mpirun beside the compiler wrapper of the worker. It is empty when no worker is built.
 constexpr const char* kBuiltWith = STILL_BUILT_WITH_MPIRUN;
 
-// ULFM is off unless asked for. Under it the hierarchical collectives (han) return success over buffers that were never
-// written, the default agreement is not fault tolerant, and only ob1 reports the dead.
+// Open MPI leaves ULFM off by default. Under ULFM the hierarchical collectives (han) return success over buffers that
+// were never written, the default agreement is not fault tolerant, and only ob1 reports dead ranks.
 constexpr std::array kSurviveDeaths = {
     "--with-ft", "ulfm",  "--mca", "coll", "^han,hcoll,portals4", "--mca", "coll_ftagree_agreement",
     "1",         "--mca", "pml",   "ob1"};
 
-// The directory that mpirun was installed under, for the other hosts, whose shells may not find it; empty for a
-// system's, which they do.
+// Returns the directory that mpirun was installed under, because the shells of other hosts may not find it. Returns ""
+// for a system's mpirun, which they find.
 std::string PrefixOf(const std::string& mpirun) {
   const std::string bin = mpirun.substr(0, mpirun.rfind('/'));
   if (!mpirun.starts_with('/') || !bin.ends_with("/bin")) return "";
@@ -34,7 +34,8 @@ std::string PrefixOf(const std::string& mpirun) {
   return prefix.empty() || prefix == "/usr" ? "" : prefix;
 }
 
-// In the order of the placement: "a:2,b:1". A host's slots are the ranks it gets, so that ranks fill them one by one.
+// Returns "a:2,b:1", in the order of the placement. A host's slots are the ranks that it gets, so ranks fill them in
+// turn.
 std::string HostList(const Placement& hosts) {
   std::vector<std::string> shares;
   for (const HostShare& share : hosts) shares.push_back(fmt::format("{}:{}", share.host, share.ranks));
@@ -44,8 +45,8 @@ std::string HostList(const Placement& hosts) {
 std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind) {
   const bool prrte = kind == MpirunKind::kOpenMpi5;
   const SshOptions& ssh = spec.ssh;
-  // An ssh to a host that vanished would outlive mpirun: it asks now and then whether somebody is there. Where mpirun
-  // still runs, it ends all ranks when that ssh ends.
+  // Without the alive messages, an ssh to a host that vanished would outlive mpirun. When that ssh ends and mpirun
+  // still runs, mpirun ends all ranks.
   std::string ssh_arguments = fmt::format(
       "-o BatchMode=yes -o ConnectTimeout={} -o ServerAliveInterval=15 -o ServerAliveCountMax=4", ssh.connect_seconds);
   if (!ssh.identity_file.empty()) ssh_arguments += " -i " + ssh.identity_file;
@@ -55,7 +56,7 @@ std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& 
   const auto add = [&flags](std::initializer_list<std::string> more) { flags.insert(flags.end(), more); };
   if (const std::string prefix = ssh.prefix.empty() ? PrefixOf(mpirun) : ssh.prefix; !prefix.empty())
     add({"--prefix", prefix});
-  // Options of what starts processes have a flag of their own since Open MPI 5; before, all were MPI's.
+  // Since Open MPI 5 the options of its process starter have a flag of their own.
   const std::string launcher = prrte ? "--prtemca" : "--mca";
   add({launcher, prrte ? "plm_ssh_agent" : "plm_rsh_agent", "ssh"});
   add({launcher, prrte ? "plm_ssh_args" : "plm_rsh_args", ssh_arguments});
@@ -66,16 +67,16 @@ std::vector<std::string> HostFlags(const std::string& mpirun, const LaunchSpec& 
   return flags;
 }
 
-// Open MPI names its files by process number alone, in places that are everybody's. An mpirun that was killed leaves
-// them, and the next one that gets its number ends at its start: so each launch gets a directory. On other hosts it is
-// made.
+// Each launch gets a directory of its own. Open MPI names its files by process number alone, in shared places. A killed
+// mpirun leaves them behind, and the next mpirun with that process number fails at its start. On other hosts Open MPI
+// makes the directory.
 std::vector<std::string> ScratchFlags(const std::string& directory, MpirunKind kind) {
   if (kind == MpirunKind::kOpenMpi5)
     return {"--prtemca", "prte_tmpdir_base", directory, "--mca", "btl_sm_backing_directory", directory};
   return {"--mca", "orte_tmpdir_base", directory, "--mca", "btl_vader_backing_directory", directory};
 }
 
-// A word as a shell reads it.
+// Quotes a word for a shell where that is needed.
 std::string Quoted(const std::string& word) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%^";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
@@ -91,8 +92,8 @@ bool IsExecutable(const std::string& path) { return ::access(path.c_str(), X_OK)
 MpirunKind MpirunKindInUse() { return MpiHasUlfm() ? MpirunKind::kOpenMpi5 : MpirunKind::kOpenMpi4; }
 
 Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind) {
-  // mpirun hands its environment to the ranks it starts on this machine. The thread counts are part of a result's
-  // identity, so they win over whatever the user's shell says; spec.environment wins over both.
+  // mpirun hands its environment to the ranks on this machine. The thread counts are part of a result's identity, so
+  // they win over the user's shell. spec.environment wins over both.
   const std::string threads = std::to_string(spec.threads_per_rank);
   Command command;
   command.environment = spec.environment;
@@ -111,7 +112,7 @@ Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunK
       command.argv.push_back(name);
     }
   }
-  // On several hosts ranks fill one after the other, whatever the mapping of this mpirun would be.
+  // On several hosts ranks fill one host after the other, whatever the default mapping of this mpirun is.
   std::vector<std::string> mapping = {"--oversubscribe"};
   if (!spec.hosts.empty() && kind == MpirunKind::kOpenMpi5) mapping = {"--map-by", "slot:OVERSUBSCRIBE"};
   if (!spec.hosts.empty() && kind == MpirunKind::kOpenMpi4) mapping = {"--map-by", "slot", "--oversubscribe"};
@@ -131,13 +132,12 @@ std::string ShellText(const Command& command) {
 bool MpiHasUlfm() { return STILL_MPI_HAS_ULFM != 0; }
 
 Result<std::string> FindMpirun() {
-  if (const char* chosen = std::getenv("STILL_MPIRUN"); chosen != nullptr && *chosen != '\0') {
-    if (IsExecutable(chosen)) return std::string(chosen);
+  if (std::string chosen = EnvironmentValue("STILL_MPIRUN"); !chosen.empty()) {
+    if (IsExecutable(chosen)) return chosen;
     return Error(Code::kNotFound, "STILL_MPIRUN names {}, which is not an executable file", chosen);
   }
   if (*kBuiltWith != '\0' && IsExecutable(kBuiltWith)) return std::string(kBuiltWith);
-  const char* path = std::getenv("PATH");
-  std::istringstream directories(path == nullptr ? "" : path);
+  std::istringstream directories(EnvironmentValue("PATH"));
   for (std::string directory; std::getline(directories, directory, ':');) {
     const std::string candidate = JoinPath(directory.empty() ? "." : directory, "mpirun");
     if (IsExecutable(candidate)) return candidate;

@@ -1,4 +1,4 @@
-// What one mpirun is asked to start, and the command line that says so. Pure: nothing here runs or reads anything, but
+// The description of one launch, and its mpirun command line. Pure: nothing here runs or reads anything, except
 // FindMpirun.
 #pragma once
 
@@ -8,21 +8,22 @@
 #include <vector>
 
 #include "cluster/placement.h"
+#include "cluster/process.h"
 #include "common/status.h"
 
 namespace still::cluster {
 
-// How mpirun reaches the other hosts of a placement. It starts ssh once a host, asks nothing, and needs Open MPI and
-// the worker under the same paths everywhere.
+// How mpirun reaches the other hosts of a placement. It starts ssh once per host and asks for no password. Open MPI and
+// the worker must have the same paths on every host.
 struct SshOptions {
-  std::string identity_file;           // private key; empty: ssh's own choice
-  std::vector<std::string> arguments;  // more of ssh's: "-F", "/etc/stillhouse/ssh_config"; no blanks in any of them
-  std::string network;                 // "10.0.0.0/24": the interfaces that hosts talk over; empty: mpirun chooses
-  std::string prefix;  // of Open MPI on every host; empty: as `mpirun` is found, unless it is a system's
-  std::uint32_t connect_seconds = 10;  // for a host to answer
+  std::string identity_file;           // the private key; empty: ssh chooses
+  std::vector<std::string> arguments;  // further ones without blanks: "-F", "/etc/stillhouse/ssh_config"
+  std::string network;                 // of the hosts, for example "10.0.0.0/24"; empty: mpirun chooses
+  std::string prefix;                  // of Open MPI on every host; empty: that of mpirun, unless it is a system's
+  std::uint32_t connect_seconds = 10;  // in which a host must answer
 };
 
-// Whose options mpirun takes: they have other names since Open MPI 5, which starts processes by PRRTE.
+// The release whose option names mpirun takes. Open MPI 5 starts processes by PRRTE, and its options have other names.
 enum class MpirunKind { kOpenMpi4, kOpenMpi5 };
 
 struct LaunchSpec {
@@ -33,34 +34,29 @@ struct LaunchSpec {
   std::map<std::string, std::string> environment;  // added to the launching process's
   std::string log_path;                            // stdout and stderr of all ranks are appended here
   std::string working_directory;                   // empty: the launching process's
-  std::string scratch;                             // directory for Open MPI's own files; empty: where it likes
-  bool as_root = false;                            // Open MPI refuses root unless told
-  bool survive_deaths = false;                     // the death of a rank does not end the others (needs MpiHasUlfm)
+  std::string scratch;                             // directory for Open MPI's own files; empty: Open MPI chooses
+  bool as_root = false;                            // Open MPI refuses root without it
+  bool survive_deaths = false;                     // ranks survive the death of another (needs MpiHasUlfm)
   Placement hosts;                                 // ranks fill them in this order; empty: all on this machine
-  SshOptions ssh;                                  // with `hosts`
+  SshOptions ssh;                                  // used with `hosts`
 };
 
-// A process to start: argv[0] is the path of the program; `environment` is added to the launching process's.
-struct Command {
-  std::vector<std::string> argv;
-  std::map<std::string, std::string> environment;
-};
-
-// The kind the worker was built with.
+// Returns the kind that the worker was built with.
 MpirunKind MpirunKindInUse();
 
-// Ranks are neither bound to cores nor counted against slots: the user said how many, and how many threads each. On
-// other hosts they get `spec.environment` and the counts of threads, but nothing else of the launching process's.
+// Returns the command that starts the ranks. They are neither bound to cores nor counted against slots, because the
+// user chose how many ranks and threads there are. On other hosts they get `spec.environment` and the counts of
+// threads, and nothing else of this process's environment.
 Command MpirunCommand(const std::string& mpirun, const LaunchSpec& spec, MpirunKind kind = MpirunKindInUse());
 
-// For a person's shell: "OMP_NUM_THREADS=1 mpirun -n 2 ...", quoted where that is needed.
+// Returns a line for a shell, quoted where that is needed: "OMP_NUM_THREADS=1 mpirun -n 2 ...".
 std::string ShellText(const Command& command);
 
-// Whether the MPI that the worker was built with lets survivors go on without a dead rank (ULFM).
+// Returns true when the worker's MPI lets survivors continue without a dead rank (ULFM).
 bool MpiHasUlfm();
 
-// STILL_MPIRUN, else the mpirun the worker was built against, else the first one in PATH; NOT_FOUND says how to get
-// one.
+// Returns STILL_MPIRUN, else the mpirun that the worker was built with, else the first one in PATH. NOT_FOUND says how
+// to get one.
 Result<std::string> FindMpirun();
 
 }  // namespace still::cluster

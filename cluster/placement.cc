@@ -9,12 +9,12 @@ namespace still::cluster {
 namespace {
 
 struct Room {
-  std::size_t host = 0;     // index
-  std::uint32_t ranks = 0;  // that fit
+  std::size_t host = 0;     // its index
+  std::uint32_t ranks = 0;  // how many fit
   std::uint32_t free = 0;
 };
 
-// Hosts that hold at least one rank, the fullest first.
+// Returns the hosts that hold at least one rank, the fullest first.
 std::vector<Room> RoomsOf(const std::vector<HostSlots>& hosts, const std::vector<std::uint32_t>& free,
                           std::uint32_t slots_per_rank) {
   std::vector<Room> rooms;
@@ -26,7 +26,7 @@ std::vector<Room> RoomsOf(const std::vector<HostSlots>& hosts, const std::vector
   return rooms;
 }
 
-// How many hosts it takes at least: the emptiest ones, until they hold all ranks. 0: all of them do not.
+// Returns the fewest hosts that hold all ranks, by adding up the emptiest ones. 0 when all hosts together do not.
 std::size_t FewestHosts(const std::vector<Room>& rooms, std::uint64_t ranks) {
   std::uint64_t held = 0;
   for (std::size_t taken = 0; taken < rooms.size();) {
@@ -47,13 +47,13 @@ std::optional<Placement> Place(const std::vector<HostSlots>& hosts, const std::v
   const std::size_t count = FewestHosts(rooms, gang.ranks);
   if (count == 0) return std::nullopt;
 
-  // The fullest `count` neighbours, in that order, that hold the gang ...
+  // Find the fullest `count` neighbours in that order that hold the gang ...
   std::uint64_t held = 0;
   for (std::size_t i = 0; i < count; ++i) held += rooms[i].ranks;
   std::size_t first = 0;
   for (; held < gang.ranks; ++first) held = held - rooms[first].ranks + rooms[first + count].ranks;
 
-  // ... and instead of the least of them the tightest host for what the others leave over.
+  // ... and replace the least of them by the tightest host for the ranks that the others leave over.
   std::vector<std::uint32_t> ranks(hosts.size());
   std::uint32_t left = gang.ranks;
   for (std::size_t i = first + 1; i < first + count; ++i) {

@@ -1,5 +1,5 @@
-// Where the ranks of a gang go. Pure. A host has slots (cores, or GPUs); a rank takes `slots_per_rank` of one host; a
-// gang takes all of its ranks' slots at once or none.
+// Chooses the hosts for the ranks of a gang. Pure. A host has slots (cores or GPUs). A rank takes `slots_per_rank`
+// slots of one host. A gang takes the slots of all its ranks at once, or none.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,9 @@ struct HostShare {
 };
 using Placement = std::vector<HostShare>;  // in host order; no empty share
 
-// `free` slots of each host, in the order of `hosts`; closed hosts count as having none. As few hosts as possible, the
-// emptiest last, so that small gangs do not break up room for large ones. Nothing when the gang does not fit.
+// Returns where the gang goes, or nothing when it does not fit. `free` holds the free slots of each host, in the order
+// of `hosts`; a closed host counts as full. The gang gets as few hosts as possible, and the fullest that hold it, so
+// that small gangs do not break up room for large ones.
 std::optional<Placement> Place(const std::vector<HostSlots>& hosts, const std::vector<std::uint32_t>& free,
                                const GangShape& gang);
 

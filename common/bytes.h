@@ -1,4 +1,4 @@
-// Little-endian integers and views of plain values as bytes: every file format of ours goes through these.
+// Little-endian integers, and views of plain values as bytes. Every file format of ours is written with these.
 #pragma once
 
 #include <bit>
@@ -14,7 +14,7 @@ namespace still {
 
 static_assert(std::endian::native == std::endian::little, "formats are little-endian and read in place");
 
-// Arrays and pointers are left out: a string literal is text, without its final zero.
+// Views a value as bytes. Not for arrays and pointers: a string literal is text, without its final zero.
 template <typename T>
 requires(std::is_trivially_copyable_v<T> && !std::is_array_v<T> &&
          !std::is_pointer_v<T>) std::span<const std::byte> AsBytes(const T& value) {
@@ -31,7 +31,7 @@ template <typename T>
 requires std::is_trivially_copyable_v<T>
 void AppendLittleEndian(std::string& out, T value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); }
 
-// The caller has checked that sizeof(T) bytes are there.
+// Reads a value. The caller has checked that sizeof(T) bytes are there.
 template <typename T>
 requires std::is_trivially_copyable_v<T> T LoadLittleEndian(const std::byte* at) {
   T value;
@@ -39,7 +39,7 @@ requires std::is_trivially_copyable_v<T> T LoadLittleEndian(const std::byte* at)
   return value;
 }
 
-// Fixed-width big-endian keys sort in numeric order.
+// Returns a key of eight bytes. Keys of numbers sort in numeric order.
 inline std::string BigEndianKey(std::uint64_t value) {
   std::string key(8, '\0');
   for (int i = 7; i >= 0; --i, value >>= 8) key[static_cast<std::size_t>(i)] = static_cast<char>(value & 0xff);

@@ -1,5 +1,5 @@
-// STILL_CHECK: a broken invariant is a bug, in release builds too. It prints where and what, then aborts, which under
-// MPI is also the only kind of exit that peers notice.
+// STILL_CHECK ends the process at a broken invariant, in release builds too. It prints place and condition, then
+// aborts. Under MPI an abort is also the only kind of exit that the other ranks notice.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// The one door to time. Deadlines and rates use Now (monotonic); only what people read uses the wall clock.
+// The one door to time.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,8 @@
 
 namespace still {
 
+// A source of time, which tests replace. Deadlines and rates use Now, which is monotonic. Only times that people read
+// use the wall clock. Thread-safe.
 class Clock {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -15,7 +17,7 @@ class Clock {
   virtual UnixMs WallMs() const = 0;
   virtual void SleepFor(std::chrono::milliseconds duration) = 0;
 
-  // The system's clock; lives for ever.
+  // Returns the system's clock, which is never destroyed.
   static Clock& System();
 };
 

@@ -1,8 +1,9 @@
-// CRC-32C: the processor's own instruction where there is one, else eight table look-ups for eight bytes.
+// Uses the processor's own instruction where there is one, else eight table look-ups for eight bytes.
+#include "common/crc32c.h"
+
 #include <array>
 
 #include "common/bytes.h"
-#include "common/digest.h"
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>

@@ -1,31 +1,27 @@
 #include "common/digest.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <vector>
 
-#include "common/beat.h"
 #include "common/bytes.h"
-#include "common/storage/files.h"
+#include "common/check.h"
+#include "common/progress.h"
 
 namespace still {
 namespace {
 
 constexpr std::size_t kBytesAtOnce = std::size_t{1} << 20;
 
-// Beats between the parts.
+// Digests `bytes` mebibyte by mebibyte, and marks progress between them.
 void UpdateInParts(EVP_MD_CTX* context, std::span<const std::byte> bytes) {
   while (true) {
     const auto part = bytes.first(std::min(bytes.size(), kBytesAtOnce));
     STILL_CHECK(EVP_DigestUpdate(context, part.data(), part.size()) == 1, "Update after Finish");
     bytes = bytes.subspan(part.size());
     if (bytes.empty()) return;
-    Beat();
+    MarkProgress();
   }
 }
 
@@ -78,24 +74,6 @@ Sha1Digest Sha1Of(std::string_view bytes) {
   return digest;
 }
 
-Result<Sha256Digest> Sha256OfFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return ErrnoStatus(errno, "cannot open", path);
-  Sha256 sha;
-  std::vector<std::byte> buffer(kBytesAtOnce);
-  ssize_t got = 0;
-  while ((got = read(fd, buffer.data(), buffer.size())) != 0) {
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) break;
-    sha.Update(std::span(buffer).first(static_cast<std::size_t>(got)));
-    Beat();
-  }
-  const int error = errno;
-  close(fd);
-  if (got < 0) return ErrnoStatus(error, "cannot read", path);
-  return sha.Finish();
-}
-
 std::string Hex(std::span<const std::uint8_t> bytes) {
   std::string text;
   text.reserve(bytes.size() * 2);
@@ -127,7 +105,8 @@ IdentityBuilder::IdentityBuilder(std::string_view kind) { Add("kind", kind); }
 
 IdentityBuilder& IdentityBuilder::Add(std::string_view name, std::string_view value) {
   text_.append(name).push_back('=');
-  for (const char c : value) {  // one line a field whatever the value, so that no two lists of fields read the same
+  for (const char c :
+       value) {  // one line per field whatever the value, so that different fields never give the same text
     if (c == '\n') {
       text_ += "\\n";
     } else if (c == '\\') {

@@ -1,4 +1,4 @@
-// Durations as people read them.
+// Durations in messages.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace still {
 
-// Returns "7 s", "4 min 5 s", "3 h 20 min" or "2 d 4 h"; a started second counts as a whole one.
+// Returns "7 s", "4 min 5 s", "3 h 20 min" or "2 d 4 h". A started second counts as a whole one.
 std::string DurationText(std::int64_t milliseconds);
 
 }  // namespace still

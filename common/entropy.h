@@ -1,5 +1,4 @@
-// Randomness from the kernel: for keys, and for names that nobody else has. What must be drawn again the same is in
-// common/random.h. Thread-safe.
+// Randomness from the kernel, for keys and unique names. Draws that must be repeatable are in common/random.h.
 #pragma once
 
 #include <sys/random.h>
@@ -13,6 +12,7 @@
 
 namespace still {
 
+// Fills `bytes`. Waits early at boot until the kernel has randomness. Thread-safe.
 inline void FillWithEntropy(std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t drawn = ::getrandom(bytes.data(), bytes.size(), 0);

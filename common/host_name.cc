@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
+#include "common/environment.h"
 
 namespace still {
 
 std::string HostName() {
-  if (const char* chosen = std::getenv("STILL_HOST"); chosen != nullptr && *chosen != '\0') return chosen;
-  char name[256] = {};  // the longest that Linux has is 64
+  if (std::string chosen = EnvironmentValue("STILL_HOST"); !chosen.empty()) return chosen;
+  char name[256] = {};  // Linux allows 64 characters
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 

@@ -4,11 +4,11 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "common/check.h"
+#include "common/environment.h"
 
 namespace still {
 namespace {
@@ -32,12 +32,12 @@ struct Destination {
 std::shared_ptr<spdlog::logger> MakeLogger(std::vector<spdlog::sink_ptr> sinks) {
   auto logger = std::make_shared<spdlog::logger>("still", sinks.begin(), sinks.end());
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc);
-  // A killed process must leave its last words.
+  // Flush every line, so that a killed process leaves its last words.
   logger->flush_on(spdlog::level::trace);
   return logger;
 }
 
-// What is logged before InitLog goes to stderr.
+// Returns where lines go now. Before InitLog they go to stderr.
 Destination& Current() {
   static Destination destination{"still", MakeLogger({std::make_shared<spdlog::sinks::stderr_sink_mt>()})};
   return destination;
@@ -59,10 +59,10 @@ void InitLog(std::string_view name, const std::string& file, bool to_stderr) {
   }
   Current() = {std::string(name), MakeLogger(std::move(sinks))};
 
-  const char* wanted = std::getenv("STILL_LOG");
-  bool known = wanted == nullptr;
+  const std::string wanted = EnvironmentValue("STILL_LOG");
+  bool known = wanted.empty();
   for (const Level& level : kLevels) {
-    if (wanted == nullptr || level.name != wanted) continue;
+    if (level.name != wanted) continue;
     Current().logger->set_level(level.spdlog_level);
     known = true;
   }

@@ -1,7 +1,13 @@
-// Logging for every process of ours: one line = time, level, process name, message. The only owner of spdlog.
-//   error: a contract was broken or work was lost     warn: went wrong, was handled
-//   info:  an administrator wants to know             debug: for the developer
-// Goes to stderr, and to `file` as well when one is given. Thread-safe after InitLog.
+// Logging for all our processes. A line holds time, level, process name and message. The only owner of spdlog.
+//
+// clang-format off
+//   error  a contract was broken, or work was lost
+//   warn   something went wrong and was handled
+//   info   an administrator wants to know
+//   debug  for the developer
+// clang-format on
+//
+// Lines go to stderr, and to a file when InitLog names one. Thread-safe after InitLog.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,10 +19,11 @@ namespace still {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 
-// `name` is what the line is signed with, for example "train/rank-1". Call once, first thing in main. The level comes
-// from STILL_LOG (debug|info|warn|error), else info. With `to_stderr` false only the file is written.
+// Sets up logging. Call it once, first thing in main. `name` signs every line, for example "train/rank-1". STILL_LOG
+// sets the lowest level that is logged. With `to_stderr` false only the file is written.
 void InitLog(std::string_view name, const std::string& file = "", bool to_stderr = true);
 
+// Writes one line. The functions below format it.
 void LogLine(LogLevel level, std::string_view message);
 
 template <typename... Args>

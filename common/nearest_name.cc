@@ -20,7 +20,7 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// The right letters in a wrong order are one.
+// Counts the slips between two words. The right letters in a wrong order are one slip.
 std::size_t Slips(std::string_view typed, std::string_view meant) {
   const std::size_t distance = EditDistance(typed, meant);
   return std::ranges::is_permutation(typed, meant) ? std::min<std::size_t>(1, distance) : distance;

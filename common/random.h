@@ -1,6 +1,6 @@
-// The only source of randomness: Philox4x32-10 (Salmon et al., SC'11), a counter-based generator. A draw is a pure
-// function of (key, counter), so it can be keyed by what is computed (seed, step, microbatch, site) and never depends
-// on who computes it or on what was drawn before.
+// The only source of repeatable randomness: Philox4x32-10 (Salmon et al., SC'11), a counter-based generator. A draw is
+// a pure function of key and counter. It is keyed by what is computed (seed, step, microbatch, site), so it depends
+// neither on the rank that computes it nor on earlier draws.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@ namespace still {
 
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
-// One block of four 32-bit words.
+// Returns one block of four 32-bit words.
 constexpr PhiloxBlock Philox4x32(PhiloxBlock counter, std::uint64_t key) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
   std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
@@ -26,7 +26,7 @@ constexpr PhiloxBlock Philox4x32(PhiloxBlock counter, std::uint64_t key) {
   return counter;
 }
 
-// Folds several numbers into one well-mixed key (SplitMix64 finaliser over a running state).
+// Folds several numbers into one well-mixed key, by the finaliser of SplitMix64.
 constexpr std::uint64_t MixKey(std::initializer_list<std::uint64_t> parts) {
   std::uint64_t state = 0x9E3779B97F4A7C15;
   for (std::uint64_t part : parts) {
@@ -38,7 +38,7 @@ constexpr std::uint64_t MixKey(std::initializer_list<std::uint64_t> parts) {
   return state;
 }
 
-// A stream of draws under one key. Cheap to make; copy it to replay it.
+// A stream of draws under one key. It is cheap to make, and a copy replays it.
 class KeyedRandom {
  public:
   explicit constexpr KeyedRandom(std::uint64_t key) : key_(key) {}
@@ -56,9 +56,9 @@ class KeyedRandom {
     const std::uint64_t low = NextU32();
     return low | (std::uint64_t{NextU32()} << 32);
   }
-  // Uniform in [0, 1) with 53 bits.
+  // Returns a number in [0, 1), uniform with 53 bits.
   constexpr double NextUnit() { return static_cast<double>(NextU64() >> 11) * 0x1.0p-53; }
-  // Uniform in [0, bound) by Lemire's multiply; the bias of 2^-32 * bound is below anything measured here.
+  // Returns a number in [0, bound), by Lemire's multiply. Its bias of 2^-32 * bound is below anything measured here.
   constexpr std::uint32_t NextBelow(std::uint32_t bound) {
     return static_cast<std::uint32_t>((std::uint64_t{NextU32()} * bound) >> 32);
   }

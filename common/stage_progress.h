@@ -1,4 +1,4 @@
-// How far a stage has come: what workers report (control.proto, Progress) and what is shown.
+// How far a stage has come, as workers report it (Progress in control.proto) and as it is shown.
 #pragma once
 
 #include <cstdint>

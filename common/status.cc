@@ -29,14 +29,40 @@ std::string_view CodeName(Code code) {
   return "UNKNOWN";
 }
 
+std::string ConfigPlace::ToString() const {
+  if (line == 0) return file;
+  return column == 0 ? fmt::format("{}:{}", file, line) : fmt::format("{}:{}:{}", file, line, column);
+}
+
+Status::Status(Code code, std::string message) {
+  if (code != Code::kOk) failure_ = std::make_shared<const Failure>(Failure{code, std::move(message), std::nullopt});
+}
+
+const std::string& Status::message() const {
+  static const std::string kNone;
+  return ok() ? kNone : failure_->message;
+}
+
 Status Status::WithContext(std::string_view context) const {
   if (ok()) return *this;
-  return Status(code_, fmt::format("{}: {}", context, message_));
+  Status wider;
+  wider.failure_ =
+      std::make_shared<const Failure>(Failure{code(), fmt::format("{}: {}", context, message()), failure_->place});
+  return wider;
+}
+
+Status Status::At(ConfigPlace place) const {
+  if (ok()) return *this;
+  Status placed;
+  const std::string where = place.ToString();
+  placed.failure_ = std::make_shared<const Failure>(
+      Failure{code(), where.empty() ? message() : fmt::format("{}: {}", where, message()), std::move(place)});
+  return placed;
 }
 
 std::string Status::ToString() const {
   if (ok()) return "OK";
-  return fmt::format("{}: {}", CodeName(code_), message_);
+  return fmt::format("{}: {}", CodeName(code()), message());
 }
 
 int ExitCode(const Status& status) {

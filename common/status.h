@@ -1,11 +1,13 @@
 // Status and Result<T>: how an expected failure crosses a module boundary.
 //
-// A code exists only where some caller acts on it differently; everything else a reader needs is in the message,
-// which says what failed, on which object, where, and what to do. Broken invariants are not statuses: see check.h.
+// A code exists only where some caller acts on it differently. The message is for people: it says what failed, on which
+// object, why, and what to do. What a caller needs beyond the code is a field, so nobody parses a message. Broken
+// invariants are not statuses: see check.h.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,41 +21,65 @@ enum class Code {
   kOk = 0,
   kInvalidArgument,    // the user's configuration or command line is wrong
   kNotFound,           // a file, artifact or record that should exist does not
-  kAlreadyExists,      // somebody else made it first
+  kAlreadyExists,      // another process made it first
   kPermissionDenied,   // the operating system refused
   kDataLoss,           // bytes are torn, flipped or not what they claim to be
   kResourceExhausted,  // disk or memory is full
   kUnavailable,        // a peer or service cannot be reached; trying again may help
   kAborted,            // fenced: this process belongs to an older generation
-  kCancelled,          // someone asked to stop
+  kCancelled,          // a person or a program asked to stop
   kInternal,           // everything a caller cannot act on
 };
 
 std::string_view CodeName(Code code);
 
+// The place in a file of settings that an error is about. An empty string or a 0 means that the part is not known.
+struct ConfigPlace {
+  std::string key;   // dotted path, for example "train.epochs"
+  std::string file;  // as the user named it
+  int line = 0;      // both count from 1
+  int column = 0;
+
+  // Returns "file:line:column", without the parts that are not known.
+  std::string ToString() const;
+
+  friend bool operator==(const ConfigPlace&, const ConfigPlace&) = default;
+};
+
+// The outcome of an operation: success, or a code, a message and perhaps a place. Immutable. Copies share one failure,
+// and a success holds nothing.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  Status(Code code, std::string message);
 
-  bool ok() const { return code_ == Code::kOk; }
-  Code code() const { return code_; }
-  const std::string& message() const { return message_; }
+  bool ok() const { return failure_ == nullptr; }
+  Code code() const { return ok() ? Code::kOk : failure_->code; }
+  const std::string& message() const;
+  // The place in a configuration that is wrong; null for every other failure.
+  const ConfigPlace* place() const { return ok() || !failure_->place ? nullptr : &*failure_->place; }
 
-  // The same failure seen from one level up: "<context>: <message>".
+  // Returns the same failure seen from one level up: "<context>: <message>". The place stays.
   Status WithContext(std::string_view context) const;
+  // Returns the same failure at `place`: "<file:line:column>: <message>".
+  Status At(ConfigPlace place) const;
 
-  // "DATA_LOSS: <message>", or "OK".
+  // Returns "DATA_LOSS: <message>", or "OK".
   std::string ToString() const;
 
  private:
-  Code code_ = Code::kOk;
-  std::string message_;
+  struct Failure {
+    Code code;
+    std::string message;
+    std::optional<ConfigPlace> place;
+  };
+
+  std::shared_ptr<const Failure> failure_;
 };
 
 inline Status Ok() { return Status(); }
 
-// Ok also for NOT_FOUND: of what another process may have moved or removed by now.
+// Returns Ok for NOT_FOUND too. It is meant for files that another process may have moved or removed by now.
 inline Status UnlessMissing(Status status) { return status.code() == Code::kNotFound ? Ok() : std::move(status); }
 
 template <typename... Args>
@@ -61,8 +87,8 @@ Status Error(Code code, fmt::format_string<Args...> format, Args&&... args) {
   return Status(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// The process exit code a failure maps to: 0 done, 2 usage or configuration, 3 bad data or storage, 4 unavailable,
-// 5 cancelled, 70 a bug.
+// Returns the exit code of a process that ends with this status: 0 done, 2 usage or configuration, 3 bad data or
+// storage, 4 unavailable, 5 cancelled, 70 a bug.
 int ExitCode(const Status& status);
 
 // A value, or the reason there is none.

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as requests to stop, for programs that end in order.
+// Turns SIGINT and SIGTERM into requests to stop, for programs that end in order.
 #pragma once
 
 #include <atomic>
@@ -6,10 +6,10 @@
 
 namespace still {
 
-// From now on each of these signals adds one to the count that is returned; it lives for ever. The one after `most`
-// ends the process, as if nothing had been said here. Call once, early in main.
+// Starts counting these signals and returns the count, which is never destroyed. The signal after `most` ends the
+// process, as it would without this call. Call it once, early in main.
 const std::atomic<int>& CountStopSignals(int most = std::numeric_limits<int>::max());
-// As if so many had come at least.
+// Raises the count to `count` at least, as if so many signals had come. Any thread may call it.
 void RaiseStops(int count);
 
 }  // namespace still

@@ -14,9 +14,10 @@
 #include <optional>
 #include <string>
 
-#include "common/beat.h"
+#include "common/environment.h"
 #include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/progress.h"
 #include "common/status.h"
 #include "common/storage/scratch_directory.h"
 #include "worker/collective/mpi_communicator.h"
@@ -63,8 +64,8 @@ Status RunStageCatching(const StageContext& context) {
 // That of our launch, on this host; what launches that were killed left here goes. Nobody's, of an mpirun typed by
 // hand.
 std::optional<ScratchDirectory> HoldScratch() {
-  const char* const path = std::getenv(kScratchVariable);
-  if (path == nullptr) return std::nullopt;
+  const std::string path = EnvironmentValue(kScratchVariable);
+  if (path.empty()) return std::nullopt;
   Result<ScratchDirectory> held = ScratchDirectory::Hold(path);
   const Status status = held.ok() ? held->RemoveAbandoned() : held.status();
   if (!status.ok()) LogWarn("{}", status.message());
@@ -73,8 +74,7 @@ std::optional<ScratchDirectory> HoldScratch() {
 
 // The rank mpirun gave this process; known before MPI_Init, before which the guardian must be forked.
 int LaunchRank() {
-  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
-  return rank == nullptr ? 0 : std::atoi(rank);
+  return std::atoi(EnvironmentValue("OMPI_COMM_WORLD_RANK").c_str());  // 0 when it is not set
 }
 
 Result<std::unique_ptr<Guardian>> StartGuardian(const Task& task) {
@@ -109,7 +109,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());
-  const BeatListener beats([&progress] { progress.Beat(); });
+  const ProgressListener beats([&progress] { progress.Beat(); });
   progress.Enter(v1::PHASE_START);
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);

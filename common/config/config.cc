@@ -3,7 +3,6 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "common/config/yaml_reader.h"
-#include "common/storage/files.h"
 
 namespace still {
 namespace {
@@ -61,11 +60,6 @@ void WriteMessage(const Message& message, YAML::Emitter& out) {
 }
 
 }  // namespace
-
-Status LoadYamlFile(const std::string& path, Message* message) {
-  STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  return LoadYamlText(text, path, message);
-}
 
 Status LoadYamlText(const std::string& text, const std::string& origin, Message* message) {
   STILL_ASSIGN_OR_RETURN(const YAML::Node document, ParseYaml(text, origin));

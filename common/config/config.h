@@ -1,6 +1,6 @@
-// YAML onto a protobuf message by reflection: one schema for file, wire and the copy stored in artifacts.
-// Unknown keys, wrong types and repeated keys are INVALID_ARGUMENT errors of the form "file:line:column: ...", naming
-// the key and, for an unknown one, the nearest known key. yaml-cpp's exceptions end here.
+// Reads and writes protobuf messages as YAML and JSON by reflection. One schema serves the file, the wire and the copy
+// in artifacts. Unknown keys, wrong types and repeated keys are INVALID_ARGUMENT errors whose place() names file,
+// line, column and key. For an unknown key the message offers the nearest known one.
 #pragma once
 
 #include <string>
@@ -13,15 +13,15 @@ class Message;
 
 namespace still {
 
-// Merges the YAML document at `path` into `*message`, whose preset values are the defaults.
-// Mapping -> message, sequence -> repeated, scalar -> scalar; enums by their value's name without prefix, lower case.
-Status LoadYamlFile(const std::string& path, google::protobuf::Message* message);
+// Merges the YAML document `text` of the file `origin` into `*message`, whose preset values are the defaults. A mapping
+// becomes a message. A sequence replaces a repeated field. Enum values are written by name, in lower case and without
+// prefix. After an error `*message` is half merged.
 Status LoadYamlText(const std::string& text, const std::string& origin, google::protobuf::Message* message);
 
-// The message as YAML in field order, defaults included: the effective configuration.
+// Returns the message as YAML in field order, defaults included: the effective configuration.
 std::string ToYaml(const google::protobuf::Message& message);
 
-// JSON both ways (protobuf's own mapping, original field names). Unknown fields are errors.
+// Convert to and from JSON by protobuf's own mapping, with the schema's field names. Unknown fields are errors.
 Result<std::string> ToJson(const google::protobuf::Message& message);
 Status FromJson(const std::string& json, const std::string& origin, google::protobuf::Message* message);
 

@@ -10,7 +10,7 @@ namespace v1 = stillhouse::v1;
 namespace fs = std::filesystem;
 namespace {
 
-// The recipe of DistilBERT (Sanh et al. 2019); reference: its train.py and paper.
+// Sets the recipe of DistilBERT (Sanh et al. 2019), as its paper and its train.py have it.
 void SetTrainDefaults(v1::TrainConfig* train) {
   train->set_alpha_ce(5);
   train->set_alpha_mlm(2);
@@ -32,18 +32,19 @@ void SetTrainDefaults(v1::TrainConfig* train) {
   train->set_reduction(v1::REDUCTION_EXACT);
 }
 
-// The status of the first check that failed.
+// Keeps the status of the first check that failed; its place names the key.
 class Checks {
  public:
   void That(bool holds, std::string_view key, std::string_view what_to_do) {
-    if (status_.ok() && !holds) status_ = Error(Code::kInvalidArgument, "{}: {}", key, what_to_do);
+    if (!status_.ok() || holds) return;
+    status_ = Error(Code::kInvalidArgument, "{}: {}", key, what_to_do).At({.key = std::string(key)});
   }
   template <typename T>
   void Within(T value, T low, T high, std::string_view key) {
     That(value >= low && value <= high, key, fmt::format("{} is not within {} to {}", value, low, high));
   }
   void Positive(double value, std::string_view key) { That(value > 0, key, fmt::format("{} is not above 0", value)); }
-  // [0, 1): at 1 nothing would be left.
+  // Checks for [0, 1). A share of 1 would leave nothing.
   void Share(double value, std::string_view key) {
     That(value >= 0 && value < 1, key, fmt::format("{} is not at least 0 and below 1", value));
   }
@@ -93,7 +94,7 @@ void CheckRecovery(const v1::RecoveryConfig& recovery, Checks* check) {
   check->That(snapshots == "none" || snapshots.starts_with('/'), "recovery.snapshot_directory",
               fmt::format("'{}' is neither none nor an absolute path", snapshots));
   check->Positive(recovery.failure_interval_hours(), "recovery.failure_interval_hours");
-  // Less than what a rank that is alive may need between two heartbeats would lose hosts that are well.
+  // A rank that is well may need up to three seconds between two heartbeats; a shorter limit would lose its host.
   check->Within(recovery.host_seconds(), 3.0, 86400.0, "recovery.host_seconds");
 }
 
@@ -107,7 +108,8 @@ void CheckTimeLimits(const v1::TimeLimits& minutes, Checks* check) {
 void CheckCorpus(const v1::CorpusConfig& corpus, Checks* check) {
   check->That(corpus.wikipedia_size() + corpus.books_size() > 0, "corpus",
               "there is no text: list dumps in corpus.wikipedia or files in corpus.books");
-  // The upper bound is BERT's; the teacher's own is checked when it is read. Three: [CLS], one token, [SEP].
+  // The upper bound is BERT's. The teacher's own bound is checked when the teacher is read. The lower bound of 3 leaves
+  // room for [CLS], one token and [SEP].
   check->Within(corpus.max_sequence_tokens(), 3u, 512u, "corpus.max_sequence_tokens");
   check->Within(corpus.min_sequence_tokens(), 3u, 512u, "corpus.min_sequence_tokens");
   check->That(corpus.min_sequence_tokens() <= corpus.max_sequence_tokens(), "corpus.min_sequence_tokens",
@@ -196,15 +198,13 @@ v1::PipelineConfig DefaultPipelineConfig() {
 
 Result<v1::PipelineConfig> LoadPipelineConfig(const std::string& path) {
   v1::PipelineConfig config = DefaultPipelineConfig();
-  const Result<SweepDocument> document = SweepDocument::Load(path);
-  if (!document.ok()) return Status(Code::kInvalidArgument, document.status().message());  // a mistyped name, too
-  if (document->swept())
+  STILL_ASSIGN_OR_RETURN(const SweepDocument document, SweepDocument::Load(path));
+  if (document.swept())
     return Error(Code::kInvalidArgument,
-                 "{} is a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`",
-                 path, path);
-  STILL_RETURN_IF_ERROR(document->Read(0, &config));
-  const Status complete = CompletePipelineConfig(path, &config);
-  if (!complete.ok()) return complete.WithContext(document->PlaceOf(0, KeyOf(complete)));
+                 "a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`", path)
+        .At({.file = path});
+  STILL_RETURN_IF_ERROR(document.Read(0, &config));
+  STILL_RETURN_IF_ERROR(document.Locate(0, CompletePipelineConfig(path, &config)));
   return config;
 }
 
@@ -215,11 +215,6 @@ Status CompletePipelineConfig(const std::string& path, v1::PipelineConfig* confi
   if (error) return Error(Code::kInvalidArgument, "cannot tell the working directory: {}", error.message());
   ResolvePaths(absolute.parent_path(), config);
   return CheckPipelineConfig(*config);
-}
-
-std::string_view KeyOf(const Status& failed_check) {
-  const std::string_view message = failed_check.message();
-  return message.substr(0, message.find(": "));
 }
 
 Status CheckPipelineConfig(const v1::PipelineConfig& config) {

@@ -1,9 +1,8 @@
-// The configuration of a pipeline, configs/*.yaml: defaults, then what the file says, then checked as a whole.
+// The configuration of a pipeline (configs/*.yaml): the defaults, overlaid by a file, checked as a whole.
 // configs/sample.yaml documents every key.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "common/status.h"
 
@@ -13,21 +12,21 @@ class PipelineConfig;
 
 namespace still {
 
-// Every key at its default; paths empty but `artifacts`.
+// Returns the configuration with every key at its default. Paths are empty, except `artifacts`. This is the only place
+// where defaults stand; a test compares configs/sample.yaml with it.
 stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
-// Defaults, overlaid by the file, with paths made absolute against the file's directory and `name` the file's stem
-// unless given; then checked. Every error is INVALID_ARGUMENT and names the file, with line and column where a value in
-// it is wrong; a sweep is one, too (see common/config/pipeline_sweep.h).
+// Returns the defaults overlaid by the file, completed and checked (see CompletePipelineConfig). Every error is
+// INVALID_ARGUMENT and its place() names the file, and the line, column and key where a value in the file is wrong.
+// A file that holds a sweep is an error, too: see common/config/pipeline_sweep.h.
 Result<stillhouse::v1::PipelineConfig> LoadPipelineConfig(const std::string& path);
 
-// The part of it that comes after the file is read.
+// Makes the paths of a configuration that was read from `path` absolute against that file's directory. Sets an absent
+// `name` to the file's stem. Then checks the configuration.
 Status CompletePipelineConfig(const std::string& path, stillhouse::v1::PipelineConfig* config);
 
-// Ranges and combinations; the message names the key and says what to set. Whether files exist and fit each other is
-// for the stages that read them.
+// Checks ranges and combinations. An error's place() names the key, and its message says what to set. Whether files
+// exist and fit each other is checked by the stages that read them.
 Status CheckPipelineConfig(const stillhouse::v1::PipelineConfig& config);
-// The key that a check's message names.
-std::string_view KeyOf(const Status& failed_check);
 
 }  // namespace still

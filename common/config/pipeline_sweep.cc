@@ -9,21 +9,18 @@
 namespace still {
 
 Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path) {
-  const Result<SweepDocument> document = SweepDocument::Load(path);
-  if (!document.ok()) return Status(Code::kInvalidArgument, document.status().message());
+  STILL_ASSIGN_OR_RETURN(const SweepDocument document, SweepDocument::Load(path));
   std::vector<PipelineVariant> variants;
-  std::map<std::string, std::string> name_of;  // by what is effective
-  for (std::size_t i = 0; i < document->size(); ++i) {
-    PipelineVariant variant{document->name(i), document->settings(i), DefaultPipelineConfig()};
-    STILL_RETURN_IF_ERROR(document->Read(i, &variant.config));
-    if (const Status complete = CompletePipelineConfig(path, &variant.config); !complete.ok()) {
-      const std::string place = document->PlaceOf(i, KeyOf(complete));
-      return complete.WithContext(variant.name.empty() ? place : fmt::format("{}: variant {}", place, variant.name));
-    }
+  std::map<std::string, std::string> name_of;  // the effective configuration -> the variant's name
+  for (std::size_t i = 0; i < document.size(); ++i) {
+    PipelineVariant variant{document.name(i), document.settings(i), DefaultPipelineConfig()};
+    STILL_RETURN_IF_ERROR(document.Read(i, &variant.config));
+    STILL_RETURN_IF_ERROR(document.Locate(i, CompletePipelineConfig(path, &variant.config)));
     const auto [same, fresh] = name_of.emplace(ToYaml(variant.config), variant.name);
     if (!fresh)
-      return Error(Code::kInvalidArgument, "{}: the variants {} and {} are the same configuration; leave one out", path,
-                   same->second, variant.name);
+      return Error(Code::kInvalidArgument, "the variants {} and {} are the same configuration: leave one out",
+                   same->second, variant.name)
+          .At({.file = path});
     variants.push_back(std::move(variant));
   }
   return variants;

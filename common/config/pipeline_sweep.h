@@ -1,4 +1,4 @@
-// A pipeline's file as all the pipelines it stands for: one, or those of a sweep (common/config/sweep.h).
+// Reads a file as all the pipelines that it stands for: one, or those of a sweep (common/config/sweep.h).
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 namespace still {
 
 struct PipelineVariant {
-  std::string name;                                           // in the sweep; empty: the file is no sweep
-  std::vector<std::pair<std::string, std::string>> settings;  // what sets it apart: dotted path, value as written
-  stillhouse::v1::PipelineConfig config;                      // complete and checked, as of LoadPipelineConfig
+  std::string name;                                           // its name in the sweep; empty when the file is no sweep
+  std::vector<std::pair<std::string, std::string>> settings;  // what sets it apart: dotted path and value as written
+  stillhouse::v1::PipelineConfig config;                      // complete and checked, as LoadPipelineConfig returns it
 };
 
-// At least one; all have the name and the artifact directory of the file. Every error is INVALID_ARGUMENT and names
-// the file; so is a sweep of which two variants are the same configuration.
+// Returns at least one variant. All have the name and the artifact directory of the file. Every error is
+// INVALID_ARGUMENT and its place() names the file. Two variants of one configuration are an error, too.
 Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path);
 
 }  // namespace still

@@ -14,7 +14,7 @@ constexpr const char* kMatrix = "matrix";
 constexpr const char* kVariants = "variants";
 constexpr std::size_t kLongestName = 100;
 
-// Names become parts of jobs' names, of file names and of arguments in a shell.
+// Returns true for text that is safe in a job's name, a file name and an argument in a shell.
 bool IsPlainWord(std::string_view text) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -24,7 +24,7 @@ bool IsPlainWord(std::string_view text) {
          std::ranges::all_of(text, plain);
 }
 
-// Whether the key is this one or in the section that it names.
+// Returns true when `key` is `outer` or lies in the section `outer`.
 bool Holds(std::string_view outer, std::string_view key) {
   return key.starts_with(outer) && (key.size() == outer.size() || key[outer.size()] == '.');
 }
@@ -38,7 +38,8 @@ std::string ValueText(const YAML::Node& node) {
   return out.c_str();
 }
 
-// The value at a dotted path below `node`; not defined: there is none. Not by operator[]: its nodes have no place.
+// Returns the value at a dotted path below `node`; an undefined node when there is none. It does not use operator[],
+// whose nodes have no place in the file.
 YAML::Node Below(YAML::Node node, std::string_view path) {
   while (!path.empty()) {
     const std::string_view name = path.substr(0, path.find('.'));
@@ -59,7 +60,7 @@ std::string LastWord(const std::string& path) { return path.substr(path.rfind('.
 
 }  // namespace
 
-// What is set, one entry a path and value; the message itself is in `document`.
+// The parsed file. `overlays` holds what variants set, one entry per path and value.
 struct SweepDocument::Nodes {
   std::string origin;
   YAML::Node document;
@@ -76,7 +77,7 @@ class SweepReader {
     YAML::Node matrix, variants;
     bool has_matrix = false, has_variants = false;
     if (document.IsMap()) {
-      for (const auto& item : document) {  // not by operator[]: its nodes have no place in the file
+      for (const auto& item : document) {  // operator[] would give nodes without a place in the file
         if (!item.first.IsScalar()) continue;
         if (item.first.Scalar() == kMatrix) has_matrix = true, matrix.reset(item.second);
         if (item.first.Scalar() == kVariants) has_variants = true, variants.reset(item.second);
@@ -92,17 +93,18 @@ class SweepReader {
  private:
   using Variant = SweepDocument::Variant;
 
-  // Notes down that `variant` sets `key` to `value`; a key set twice is an error.
+  // Records that `variant` sets `key` to `value`. A key that is set twice is an error.
   Status Set(const YAML::Node& key, const YAML::Node& value, Variant* variant) {
     const std::string& path = key.Scalar();
     for (const char* whole : {"name", "artifacts"}) {
       if (path == whole)
         return reader_.At(
-            key, fmt::format("'{}' is the whole sweep's: set it outside of {} and {}", path, kMatrix, kVariants));
+            key, path,
+            fmt::format("'{}' belongs to the whole sweep: set it outside of {} and {}", path, kMatrix, kVariants));
     }
     for (const auto& [other, ignored] : variant->settings) {
       if (Overlap(other, path))
-        return reader_.At(key, fmt::format("'{}' is set twice for one variant: by '{}', too", path, other));
+        return reader_.At(key, path, fmt::format("'{}' is set twice for one variant: by '{}', too", path, other));
     }
     variant->settings.emplace_back(path, ValueText(value));
     variant->overlays.push_back(nodes_->overlays.size());
@@ -113,7 +115,7 @@ class SweepReader {
   Status ReadVariants(const YAML::Node& section, std::vector<Variant>* variants) {
     if (!section.IsSequence() || section.size() == 0)
       return reader_.Wrong(section, kVariants, "a list of variants, each with a name");
-    if (section.size() > kMostVariants) return TooMany(section, section.size());
+    if (section.size() > kMostVariants) return TooMany(section, kVariants, section.size());
     variants->clear();
     std::set<std::string> names;
     for (std::size_t i = 0; i < section.size(); ++i) {
@@ -122,25 +124,26 @@ class SweepReader {
       if (!node.IsMap()) return reader_.Wrong(node, place, "a mapping: a name, and dotted keys with values");
       Variant variant;
       for (const auto& item : node) {
-        if (!item.first.IsScalar()) return reader_.At(item.first, "a key must be a plain word");
+        if (!item.first.IsScalar()) return reader_.At(item.first, place, "a key must be a plain word");
         if (item.first.Scalar() != "name") {
           STILL_RETURN_IF_ERROR(Set(item.first, item.second, &variant));
           continue;
         }
-        if (!variant.name.empty()) return reader_.At(item.first, fmt::format("key '{}.name' is given twice", place));
+        if (!variant.name.empty())
+          return reader_.At(item.first, place + ".name", fmt::format("key '{}.name' is given twice", place));
         if (!item.second.IsScalar() || !IsPlainWord(item.second.Scalar()))
           return reader_.Wrong(item.second, place + ".name", "a word of letters, digits, '.', '_', '+' and '-'");
         variant.name = item.second.Scalar();
         if (!names.insert(variant.name).second)
-          return reader_.At(item.second, fmt::format("two variants have the name '{}'", variant.name));
+          return reader_.At(item.second, place + ".name", fmt::format("two variants have the name '{}'", variant.name));
       }
-      if (variant.name.empty()) return reader_.At(node, fmt::format("{} has no name: give it one", place));
+      if (variant.name.empty()) return reader_.At(node, place, fmt::format("{} has no name: give it one", place));
       variants->push_back(std::move(variant));
     }
     return Ok();
   }
 
-  // Each variant so far times each value, one key after another: the last key changes fastest.
+  // Multiplies the variants so far by each key's values, one key after another. The last key changes fastest.
   Status ReadMatrix(const YAML::Node& section, std::vector<Variant>* variants) {
     if (!section.IsMap() || section.size() == 0)
       return reader_.Wrong(section, kMatrix, "a mapping of dotted keys to lists of values");
@@ -148,16 +151,16 @@ class SweepReader {
     std::set<std::string> keys;
     std::size_t combinations = variants->size();
     for (const auto& item : section) {
-      if (!item.first.IsScalar()) return reader_.At(item.first, "a key must be a plain word");
+      if (!item.first.IsScalar()) return reader_.At(item.first, kMatrix, "a key must be a plain word");
       const std::string place = fmt::format("{}.{}", kMatrix, item.first.Scalar());
       if (!keys.insert(item.first.Scalar()).second)
-        return reader_.At(item.first, fmt::format("key '{}' is given twice", place));
+        return reader_.At(item.first, place, fmt::format("key '{}' is given twice", place));
       if (!item.second.IsSequence()) return reader_.Wrong(item.second, place, "a list of values");
       if (item.second.size() == 0)
-        return reader_.At(item.second, fmt::format("'{}': the list is empty, and so is the sweep", place));
+        return reader_.At(item.second, place, fmt::format("'{}': the list is empty, and so is the sweep", place));
       ++last_words[LastWord(item.first.Scalar())];
-      combinations *= item.second.size();  // both at most what fits in a file, the product checked each time
-      if (combinations > kMostVariants) return TooMany(item.first, combinations);
+      combinations *= item.second.size();  // cannot overflow: the product so far is at most kMostVariants
+      if (combinations > kMostVariants) return TooMany(item.first, place, combinations);
     }
     for (const auto& item : section) {
       const std::string& path = item.first.Scalar();
@@ -168,7 +171,7 @@ class SweepReader {
         for (std::size_t i = 0; i < item.second.size(); ++i) {
           const YAML::Node& value = item.second[i];
           if (value.IsScalar() && !values.insert(value.Scalar()).second)
-            return reader_.At(value, fmt::format("'{}.{}' lists {} twice", kMatrix, path, value.Scalar()));
+            return reader_.At(value, path, fmt::format("'{}.{}' lists {} twice", kMatrix, path, value.Scalar()));
           Variant next = variant;
           STILL_RETURN_IF_ERROR(Set(item.first, value, &next));
           const bool plain = value.IsScalar() && IsPlainWord(value.Scalar());
@@ -182,8 +185,9 @@ class SweepReader {
     return Ok();
   }
 
-  Status TooMany(const YAML::Node& node, std::size_t count) const {
-    return reader_.At(node, fmt::format("{} or more variants: a sweep has at most {}; split it", count, kMostVariants));
+  Status TooMany(const YAML::Node& node, const std::string& key, std::size_t count) const {
+    return reader_.At(node, key,
+                      fmt::format("{} or more variants: a sweep has at most {}; split it", count, kMostVariants));
   }
 
   const std::shared_ptr<SweepDocument::Nodes> nodes_;
@@ -191,8 +195,9 @@ class SweepReader {
 };
 
 Result<SweepDocument> SweepDocument::Load(const std::string& path) {
-  STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  return Parse(text, path);
+  const Result<std::string> text = ReadFile(path);
+  if (!text.ok()) return Status(Code::kInvalidArgument, text.status().message()).At({.file = path});
+  return Parse(*text, path);
 }
 
 Result<SweepDocument> SweepDocument::Parse(const std::string& text, const std::string& origin) {
@@ -215,16 +220,21 @@ Status SweepDocument::Read(std::size_t variant, google::protobuf::Message* messa
   return Ok();
 }
 
-std::string SweepDocument::PlaceOf(std::size_t variant, std::string_view key) const {
-  YAML::Node value = Below(nodes_->document, key);
+Status SweepDocument::Locate(std::size_t variant, const Status& failed_check) const {
+  if (failed_check.ok()) return failed_check;
+  const std::string& name = variants_[variant].name;
+  const Status named = name.empty() ? failed_check : failed_check.WithContext("variant " + name);
+  ConfigPlace place{.key = failed_check.place() == nullptr ? "" : failed_check.place()->key, .file = nodes_->origin};
+  if (place.key.empty()) return named.At(std::move(place));
+  YAML::Node value = Below(nodes_->document, place.key);
   for (const std::size_t overlay : variants_[variant].overlays) {
-    const std::string& path = nodes_->overlays[overlay].first.Scalar();
-    if (!Holds(path, key)) continue;
-    const YAML::Node own = Below(nodes_->overlays[overlay].second, key.substr(std::min(key.size(), path.size() + 1)));
+    const auto& [path, set] = nodes_->overlays[overlay];
+    if (!Holds(path.Scalar(), place.key)) continue;
+    const YAML::Node own = Below(set, place.key.substr(std::min(place.key.size(), path.Scalar().size() + 1)));
     if (own.IsDefined()) value.reset(own);
   }
-  if (!value.IsDefined()) return nodes_->origin;
-  return fmt::format("{}:{}:{}", nodes_->origin, value.Mark().line + 1, value.Mark().column + 1);
+  if (value.IsDefined()) place.line = value.Mark().line + 1, place.column = value.Mark().column + 1;
+  return named.At(std::move(place));
 }
 
 }  // namespace still

@@ -1,15 +1,18 @@
-// Sweeps: one YAML file that stands for several configurations of a message. Beside the message's own keys it may have
+// A sweep is one YAML file that stands for several configurations of a message. Beside the message's own keys it may
+// have two sections:
 //
+// clang-format off
 //   variants:                        overlays with a name each
 //     - name: no-mlm
 //       train.alpha_mlm: 0           dotted paths of the message
 //   matrix:                          every combination of these values
 //     train.alpha_mlm: [0, 2]
 //     student.from_teacher: [true, false]
+// clang-format on
 //
-// With both, every variant is made in every combination. Names are the variant's and, of a matrix, "alpha_mlm=0": the
-// last word of the path (the whole path where two end alike) and the value ("#2", its number, when it is no plain
-// word).
+// With both sections, every variant is made in every combination. A variant's name is the one given. A combination adds
+// "alpha_mlm=0": the last word of the path and the value. The whole path is used where two paths end alike. A value
+// that is no plain word is named by its number in the list: "#2".
 #pragma once
 
 #include <memory>
@@ -28,27 +31,28 @@ namespace still {
 
 inline constexpr std::size_t kMostVariants = 256;
 
-// Errors are INVALID_ARGUMENT with file, line and column, as those of common/config/config.h. Immutable; copies share.
+// A parsed document and its variants. Every error is INVALID_ARGUMENT and its place() names file, line, column and key.
+// A file that cannot be read is INVALID_ARGUMENT as well: its name was mistyped. Immutable; copies share the nodes.
 class SweepDocument {
  public:
   static Result<SweepDocument> Load(const std::string& path);
   static Result<SweepDocument> Parse(const std::string& text, const std::string& origin);
 
-  // Whether there is a section matrix or variants.
+  // Returns true when the document has a section `matrix` or `variants`.
   bool swept() const { return swept_; }
-  // One without a name and settings when nothing is swept.
+  // Returns the number of variants: 1, without a name and settings, when nothing is swept.
   std::size_t size() const { return variants_.size(); }
   const std::string& name(std::size_t variant) const { return variants_[variant].name; }
-  // Dotted paths and values as written, in the file's order.
+  // Returns what the variant sets: dotted paths and values as written, in the file's order.
   const std::vector<std::pair<std::string, std::string>>& settings(std::size_t variant) const {
     return variants_[variant].settings;
   }
 
-  // Merges what all variants have in common, then what this one sets, into `*message`.
+  // Merges into `*message` what all variants have in common, then what this one sets.
   Status Read(std::size_t variant, google::protobuf::Message* message) const;
-  // "file:line:column" of the value that this variant has for a key, its dotted path; the file alone where it gives
-  // none.
-  std::string PlaceOf(std::size_t variant, std::string_view key) const;
+  // Returns a failure of this variant's check with the full place of the value that its place().key names: file, line
+  // and column. Without a key, or where the file sets no value for it, the place is the file alone.
+  Status Locate(std::size_t variant, const Status& failed_check) const;
 
  private:
   struct Nodes;  // yaml-cpp's

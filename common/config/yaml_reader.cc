@@ -33,24 +33,24 @@ Result<YAML::Node> ParseYaml(const std::string& text, const std::string& origin)
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() > 1)
-      return Error(Code::kInvalidArgument, "{}: holds {} documents, expected one", origin, documents.size());
+      return Error(Code::kInvalidArgument, "holds {} documents, expected one", documents.size()).At({.file = origin});
     return documents.empty() ? YAML::Node() : documents[0];
   } catch (const YAML::Exception& error) {
-    return Error(Code::kInvalidArgument, "{}:{}:{}: not YAML: {}", origin, error.mark.line + 1, error.mark.column + 1,
-                 error.msg);
+    return Error(Code::kInvalidArgument, "not YAML: {}", error.msg)
+        .At({.file = origin, .line = error.mark.line + 1, .column = error.mark.column + 1});
   }
 }
 
 Status YamlReader::ReadMessage(const YAML::Node& node, const std::string& key, Message* message,
                                const std::set<std::string>& others) const {
-  if (node.IsNull()) return Ok();  // a section whose keys are all commented out
+  if (node.IsNull()) return Ok();  // a section whose keys are all commented out is empty
   if (!node.IsMap()) return Wrong(node, key, "a mapping of keys to values");
   std::set<std::string> seen;
   for (const auto& item : node) {
-    if (!item.first.IsScalar()) return At(item.first, "a key must be a plain word");
+    if (!item.first.IsScalar()) return At(item.first, key, "a key must be a plain word");
     const std::string& name = item.first.Scalar();
     const std::string path = key.empty() ? name : key + "." + name;
-    if (!seen.insert(name).second) return At(item.first, fmt::format("key '{}' is given twice", path));
+    if (!seen.insert(name).second) return At(item.first, path, fmt::format("key '{}' is given twice", path));
     if (others.contains(name)) continue;
     STILL_RETURN_IF_ERROR(ReadNamed(item.first, name, path, item.second, message));
   }
@@ -65,7 +65,8 @@ Status YamlReader::ReadPath(const YAML::Node& key, const YAML::Node& value, Mess
     const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
     if (field == nullptr) return UnknownKey(key, path.substr(0, dot), *message->GetDescriptor());
     if (field->message_type() == nullptr || field->is_repeated())
-      return At(key, fmt::format("'{}' is no section: it has no key '{}'", path.substr(0, dot), path.substr(dot + 1)));
+      return At(key, path,
+                fmt::format("'{}' is no section: it has no key '{}'", path.substr(0, dot), path.substr(dot + 1)));
     message = message->GetReflection()->MutableMessage(message, field);
   }
   return ReadNamed(key, path.substr(begin), path, value, message);
@@ -76,13 +77,14 @@ Status YamlReader::ReadNamed(const YAML::Node& key_node, const std::string& name
   const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
   if (field == nullptr) return UnknownKey(key_node, path, *message->GetDescriptor());
   if (value.IsNull() && !field->is_repeated() && field->message_type() == nullptr) {
-    return At(key_node, fmt::format("'{}' has no value: give it one, or leave the key out", path));
+    return At(key_node, path, fmt::format("'{}' has no value: give it one, or leave the key out", path));
   }
   return ReadField(value, path, *field, message);
 }
 
-Status YamlReader::At(const YAML::Node& node, const std::string& problem) const {
-  return Error(Code::kInvalidArgument, "{}:{}:{}: {}", origin_, node.Mark().line + 1, node.Mark().column + 1, problem);
+Status YamlReader::At(const YAML::Node& node, const std::string& key, std::string problem) const {
+  return Status(Code::kInvalidArgument, std::move(problem))
+      .At({.key = key, .file = origin_, .line = node.Mark().line + 1, .column = node.Mark().column + 1});
 }
 
 Status YamlReader::Wrong(const YAML::Node& node, const std::string& key, std::string_view expected) const {
@@ -91,7 +93,7 @@ Status YamlReader::Wrong(const YAML::Node& node, const std::string& key, std::st
                           : node.IsMap()      ? "a mapping"
                                               : "nothing";
   const std::string subject = key.empty() ? "the document" : "'" + key + "'";
-  return At(node, fmt::format("{}: expected {}, got {}", subject, expected, got));
+  return At(node, key, fmt::format("{}: expected {}, got {}", subject, expected, got));
 }
 
 Status YamlReader::UnknownKey(const YAML::Node& node, const std::string& path, const Descriptor& descriptor) const {
@@ -99,8 +101,8 @@ Status YamlReader::UnknownKey(const YAML::Node& node, const std::string& path, c
   for (int i = 0; i < descriptor.field_count(); ++i) known.push_back(descriptor.field(i)->name());
   const std::string name = path.substr(path.rfind('.') + 1);
   if (const std::string nearest = NearestName(name, known); !nearest.empty())
-    return At(node, fmt::format("unknown key '{}'; did you mean '{}'?", path, nearest));
-  return At(node, fmt::format("unknown key '{}'; known here: {}", path, fmt::join(known, ", ")));
+    return At(node, path, fmt::format("unknown key '{}'; did you mean '{}'?", path, nearest));
+  return At(node, path, fmt::format("unknown key '{}'; known here: {}", path, fmt::join(known, ", ")));
 }
 
 Status YamlReader::ReadField(const YAML::Node& node, const std::string& key, const FieldDescriptor& field,
@@ -164,7 +166,7 @@ Result<T> YamlReader::ReadNumber(const YAML::Node& node, const std::string& key)
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = end == text.data() + text.size();
   if (error == std::errc::result_out_of_range && whole) {
-    return At(node, fmt::format("'{}': {} is out of range", key, text));
+    return At(node, key, fmt::format("'{}': {} is out of range", key, text));
   }
   if (error != std::errc() || !whole) return Wrong(node, key, expected);
   if constexpr (!std::is_integral_v<T>) {
@@ -177,7 +179,7 @@ Result<const EnumValueDescriptor*> YamlReader::ReadEnum(const YAML::Node& node, 
                                                         const EnumDescriptor& type) const {
   std::vector<std::string> allowed;
   for (int i = 0; i < type.value_count(); ++i) {
-    if (type.value(i)->number() == 0) continue;  // "unspecified" is for the wire
+    if (type.value(i)->number() == 0) continue;  // "unspecified" is for the wire only
     allowed.push_back(NameInYaml(*type.value(i)));
     if (node.IsScalar() && node.Scalar() == allowed.back()) return type.value(i);
   }

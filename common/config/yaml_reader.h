@@ -1,4 +1,4 @@
-// YAML nodes onto protobuf messages: what config.cc and sweep.cc have in common. The only header that shows yaml-cpp.
+// Copies YAML nodes into protobuf messages, for config.cc and sweep.cc. This is the only header that shows yaml-cpp.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -13,32 +13,34 @@
 
 namespace still {
 
-// "TARGET_CODEC_TOPK" of enum TargetCodec is written "topk".
+// Returns an enum value's name in YAML: "topk" for TARGET_CODEC_TOPK of enum TargetCodec.
 std::string NameInYaml(const google::protobuf::EnumValueDescriptor& value);
 
-// The one document of `text`, a null node when it is empty; yaml-cpp's exceptions end here.
+// Returns the one document of `text`, a null node when it is empty. INVALID_ARGUMENT when the text is not YAML or holds
+// several documents. No exception of yaml-cpp leaves this function.
 Result<YAML::Node> ParseYaml(const std::string& text, const std::string& origin);
 
-// Copies YAML nodes into fields. Errors are INVALID_ARGUMENT and name `origin`, line, column and the key by its dotted
-// path. Stateless.
+// Copies YAML nodes into fields. Every error is INVALID_ARGUMENT and its place() holds `origin`, line, column and the
+// key's dotted path. Stateless; any thread may use it.
 class YamlReader {
  public:
   explicit YamlReader(std::string origin) : origin_(std::move(origin)) {}
 
-  // `key` is the dotted path of the message. Keys in `others` are not the message's: they are left alone.
+  // Merges a mapping into `*message`, whose dotted path is `key`. Keys in `others` are skipped.
   Status ReadMessage(const YAML::Node& node, const std::string& key, google::protobuf::Message* message,
                      const std::set<std::string>& others = {}) const;
   // Sets the field that the dotted path in `key` leads to from `message`.
   Status ReadPath(const YAML::Node& key, const YAML::Node& value, google::protobuf::Message* message) const;
 
-  Status At(const YAML::Node& node, const std::string& problem) const;
-  // "'key': expected <this>, got that".
+  // Returns an error whose place() is the node's place and `key`, the dotted path of what is wrong.
+  Status At(const YAML::Node& node, const std::string& key, std::string problem) const;
+  // Returns the error "'key': expected <expected>, got <the node>".
   Status Wrong(const YAML::Node& node, const std::string& key, std::string_view expected) const;
 
  private:
   Status UnknownKey(const YAML::Node& node, const std::string& path,
                     const google::protobuf::Descriptor& descriptor) const;
-  // One key of a mapping, or the last one of a path.
+  // Reads one key of a mapping, or the last key of a path.
   Status ReadNamed(const YAML::Node& key_node, const std::string& name, const std::string& path,
                    const YAML::Node& value, google::protobuf::Message* message) const;
   Status ReadField(const YAML::Node& node, const std::string& key, const google::protobuf::FieldDescriptor& field,

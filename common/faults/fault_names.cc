@@ -30,7 +30,7 @@ constexpr FaultName kNames[] = {
     {"FaultFlips", "targets.result"},
 };
 
-// Of SetFaultScope (the stages of workers) and FaultScope.
+// The scopes that SetFaultScope (the stages of workers) and FaultScope set.
 constexpr std::string_view kScopes[] = {"corpus", "teacher", "targets", "train", "evaluate", "export", "checkpoint"};
 
 std::string_view CallOf(std::string_view kind) {

@@ -1,4 +1,4 @@
-// Every fault point of the tree, by the call that passes it (tidy_test compares the list with the sources).
+// The list of every fault point of the tree. tidy_test compares it with the sources.
 #pragma once
 
 #include <span>
@@ -9,13 +9,13 @@
 namespace still {
 
 struct FaultName {
-  std::string_view call;  // FaultPoint, or FaultTears, FaultSpoils, FaultFlips: for the one kind that it carries out
+  std::string_view call;  // FaultPoint, or the call for one kind alone: FaultTears, FaultSpoils, FaultFlips
   std::string_view point;
 };
 std::span<const FaultName> FaultNames();
 
-// INVALID_ARGUMENT, naming near ones, unless `point`, or what follows the scope in it, is passed by a call that carries
-// out `kind` (its name without a number: "delay").
+// Checks that a fault of this kind can strike at `point`, which may begin with a scope. `kind` is the name without a
+// number: "delay". INVALID_ARGUMENT names a near point, or all points that can.
 Status CheckFaultName(std::string_view point, std::string_view kind);
 
 }  // namespace still

@@ -1,8 +1,5 @@
 #include "common/faults/fault_point.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -12,15 +9,16 @@
 #include <thread>
 #include <vector>
 
+#include "common/environment.h"
 #include "common/faults/fault_names.h"
 
 namespace still {
 namespace {
 
-// From kTorn on they are carried out by whoever passes the point.
+// The kinds from kTorn on are carried out by the caller of the point.
 enum class Kind { kKill, kStop, kDelay, kError, kNoSpace, kTorn, kNan, kFlip };
 
-// No value: any.
+// One parsed specification. An optional without a value means any.
 struct Fault {
   std::optional<std::uint64_t> rank;
   std::optional<std::uint64_t> step;
@@ -28,23 +26,20 @@ struct Fault {
   Kind kind = Kind::kKill;
   std::chrono::milliseconds delay{0};
   std::optional<std::uint64_t> launch = 1;
-  std::size_t number = 0;  // among those given, from 0
 
   std::uint64_t passes = 0;
   bool acted = false;
-  bool marked = false;
 };
 
 struct Faults {
   std::mutex mutex;
-  std::vector<Fault> armed;  // those that can strike this process
+  std::vector<Fault> armed;  // the faults that can strike this process
   std::optional<std::uint64_t> step;
   std::string scope;
-  std::string marks;  // file of a FaultWatch; empty: none
 };
 
 Faults& TheFaults() {
-  static Faults* const faults = new Faults;  // never destroyed: threads pass points until the end
+  static Faults* const faults = new Faults;  // never destroyed, because threads pass points until the end
   return *faults;
 }
 
@@ -96,7 +91,7 @@ Result<Fault> ParseFault(std::string_view specification) {
                  specification, reason);
   };
   const std::vector<std::string_view> fields = Split(specification, ':');
-  if (fields.size() != 4) return wrong("it has not four parts with ':' between them");
+  if (fields.size() != 4) return wrong("it does not have four parts with ':' between them");
   const std::vector<std::string_view> ending = Split(fields[3], '@');
   Fault fault;
   fault.point = fields[2];
@@ -111,10 +106,10 @@ Result<Fault> ParseFault(std::string_view specification) {
   return fault;
 }
 
-// The number in an environment variable of the launcher's; `absent` when it is not set.
+// Returns the number in an environment variable that the launcher set, or `absent` when it is not set.
 std::optional<std::uint64_t> NumberFromEnvironment(const char* name, std::optional<std::uint64_t> absent) {
-  const char* const text = std::getenv(name);
-  if (text == nullptr || *text == '\0') return absent;
+  const std::string text = EnvironmentValue(name);
+  if (text.empty()) return absent;
   std::uint64_t number = 0;
   STILL_CHECK(ParseNumber(text, &number), fmt::format("STILL_FAULT is set, and {}={} is not a number", name, text));
   return number;
@@ -122,63 +117,47 @@ std::optional<std::uint64_t> NumberFromEnvironment(const char* name, std::option
 
 Status Arm(std::string_view comma_separated) {
   std::vector<Fault> armed;
-  std::size_t number = 0;
   if (!comma_separated.empty()) {
     const auto rank = NumberFromEnvironment("OMPI_COMM_WORLD_RANK", std::nullopt);
     const auto launch = NumberFromEnvironment("STILL_LAUNCH", 1);
     for (const std::string_view specification : Split(comma_separated, ',')) {
       STILL_ASSIGN_OR_RETURN(Fault fault, ParseFault(specification));
-      fault.number = number++;
       const bool mine = (!fault.rank || fault.rank == rank) && (!fault.launch || fault.launch == launch);
       if (mine) armed.push_back(std::move(fault));
     }
   }
   Faults& faults = TheFaults();
-  const char* const marks = std::getenv("STILL_FAULT_MARKS");
   const std::scoped_lock lock(faults.mutex);
   faults.armed = std::move(armed);
-  faults.marks = marks == nullptr ? "" : marks;
   internal::fault_armed = !faults.armed.empty();
   return Ok();
 }
 
 bool ArmFromEnvironment() {
-  const char* const specifications = std::getenv("STILL_FAULT");
-  const Status armed = Arm(specifications == nullptr ? "" : specifications);
+  const Status armed = Arm(EnvironmentValue("STILL_FAULT"));
   STILL_CHECK(armed.ok(), fmt::format("STILL_FAULT: {}", armed.message()));
   return internal::fault_armed;
 }
 
 thread_local std::string_view thread_scope;
 
-// Whether `wanted` is "<scope>.<point>".
+// Returns true when `wanted` is "<scope>.<point>".
 bool IsScoped(std::string_view wanted, std::string_view scope, std::string_view point) {
   return !scope.empty() && wanted.size() == scope.size() + 1 + point.size() && wanted.starts_with(scope) &&
          wanted[scope.size()] == '.' && wanted.ends_with(point);
 }
 
-// For a FaultWatch. By the kernel's own calls, which pass no fault points; a mark that cannot be left is a fault too
-// many in a list of those that did not strike.
-void Mark(Fault& fault, const Faults& faults) {
-  if (faults.marks.empty() || std::exchange(fault.marked, true)) return;
-  const int file = ::open(faults.marks.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file < 0) return;
-  [[maybe_unused]] const ssize_t written = ::pwrite(file, "x", 1, static_cast<off_t>(fault.number));
-  ::close(file);
-}
-
-// Whether `point` is where this one acts, now. Counts the pass.
+// Counts the pass and returns true when the fault acts at it.
 bool Strikes(Fault& fault, std::string_view point, const Faults& faults) {
   const std::string_view wanted = fault.point;
   if (wanted != point && !IsScoped(wanted, faults.scope, point) && !IsScoped(wanted, thread_scope, point)) return false;
   ++fault.passes;
   if (fault.step && (fault.acted || *fault.step != faults.step.value_or(fault.passes))) return false;
   fault.acted = true;
-  Mark(fault, faults);
   return true;
 }
 
-// For the kinds that whoever passes the point carries out.
+// Returns true when a fault of this kind, which the caller carries out, acts at the point.
 bool StrikesAs(Kind kind, std::string_view point) {
   Faults& faults = TheFaults();
   const std::scoped_lock lock(faults.mutex);

@@ -1,17 +1,27 @@
-// Named places where a test or `still run --fault` may make this process fail: FaultPoint("vote"). Off, one costs a
-// branch. Armed by the environment: STILL_FAULT="<rank>:<step>:<point>:<kind>[@<launch>]", several separated by commas.
+// Named places where a test or `still run --fault` can make this process fail: FaultPoint("vote"). A point costs a
+// branch when no fault is armed.
+//
+// The environment arms faults: STILL_FAULT="<rank>:<step>:<point>:<kind>[@<launch>]", several separated by commas.
+//
+// clang-format off
 //   rank    OMPI_COMM_WORLD_RANK, or * for any process
-//   step    the training step in progress (SetFaultStep, whichever thread passes the point); in a process that never
-//           set one, the how-manieth pass of the point (1 = the first). Acts once a process. * acts at every pass
-//   point   its name, or "<scope>.<name>" with the scope that SetFaultScope said ("train.vote") or a FaultScope of the
+//   step    the training step in progress (SetFaultStep), whichever thread passes the point. In a process that never
+//           set a step: which pass of the point, counting from 1. A fault acts once per process; * acts at every pass
+//   point   its name, or "<scope>.<name>". The scope is that of SetFaultScope ("train.vote") or a FaultScope of the
 //           thread ("checkpoint.write")
-//   kind    kill (SIGKILL itself), stop (SIGSTOP itself), delay<ms>, error (an INTERNAL status), enospc
-//           (RESOURCE_EXHAUSTED), torn (FaultTears says so: half of what was written is lost, then SIGKILL), nan
-//           (FaultSpoils says so: what was computed is not a number), flip (FaultFlips says so: one bit of it is wrong)
-//   launch  the how-manieth mpirun of its stage in this `still run` (STILL_LAUNCH, 1 when unset); 1 unless given; * for
-//           every one
-// A specification that cannot be read ends the process when it starts; a point that is not there is never passed, and
-// only a command line's are looked up (fault_names.h) and watched (fault_watch.h).
+//   kind    kill      sends itself SIGKILL
+//           stop      sends itself SIGSTOP
+//           delay<ms> sleeps
+//           error     returns INTERNAL
+//           enospc    returns RESOURCE_EXHAUSTED
+//           torn      FaultTears returns true: half of what was written is lost, then SIGKILL
+//           nan       FaultSpoils returns true: the result becomes NaN
+//           flip      FaultFlips returns true: one bit of the result is wrong
+//   launch  which launch of its stage in this run (STILL_LAUNCH), counting from 1; 1 unless given; * for every launch
+// clang-format on
+//
+// A specification that cannot be parsed ends the process when it starts. Whether the point exists is checked only for
+// faults of a command line (fault_names.h).
 #pragma once
 
 #include <cstdint>
@@ -36,21 +46,21 @@ inline Status FaultPoint(std::string_view point) {
   return internal::HitFault(point);
 }
 
-// For the writer of a file that may be torn here: true when it must lose half of it and die. "torn" acts nowhere else,
-// and only the passes through here count for it.
+// Returns true when the writer of a file must lose half of it and die. "torn" acts at these calls alone, and only their
+// passes count for it.
 inline bool FaultTears(std::string_view point) { return internal::fault_armed && internal::HitTear(point); }
 
-// For who computed something that may come out wrong here: true when it must be NaN. As for FaultTears.
+// Returns true when a test asked this point to produce a NaN. Passes count as for FaultTears.
 inline bool FaultSpoils(std::string_view point) { return internal::fault_armed && internal::HitNan(point); }
 
-// Likewise: true when one bit of it must be wrong, so that nobody sees it.
+// Returns true when a test asked this point to flip one bit, an error that no check of a value notices.
 inline bool FaultFlips(std::string_view point) { return internal::fault_armed && internal::HitFlip(point); }
 
-// What a specification's step and scope are compared with. Any thread.
+// Set what the step and the scope of a specification are compared with. Any thread may call them.
 void SetFaultStep(std::uint64_t step);
 void SetFaultScope(std::string_view scope);
 
-// A second scope, of this thread, while it exists. `scope` outlives it.
+// Adds a second scope for this thread while it exists. The text of `scope` must outlive it.
 class FaultScope {
  public:
   explicit FaultScope(std::string_view scope);
@@ -59,11 +69,11 @@ class FaultScope {
   FaultScope& operator=(const FaultScope&) = delete;
 };
 
-// INVALID_ARGUMENT says what is wrong with one specification (of a command line), also that there is no such point.
+// Checks one specification of a command line. INVALID_ARGUMENT says what is wrong, also that there is no such point.
 Status CheckFaultSpecification(std::string_view specification);
 
-// Arms this process and those it starts from now on with these specifications instead of the ones it was started with.
-// Before the first thread; INVALID_ARGUMENT when one of them is wrong: nothing was armed then.
+// Arms this process, and those that it starts from now on, with these specifications instead of earlier ones. Call it
+// before the first thread. INVALID_ARGUMENT when one of them is wrong; then nothing changes.
 Status ArmFaults(const std::string& comma_separated);
 
 }  // namespace still

@@ -4,11 +4,12 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
 
 #include "common/entropy.h"
+#include "common/environment.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {
@@ -29,12 +30,7 @@ std::string RandomHex() {
   return hex;
 }
 
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-// What one file holds, without the line break at its end.
+// Returns the contents of one file without the line break at its end.
 Result<std::string> Load(const std::string& directory, const char* name, std::size_t size) {
   const std::string path = JoinPath(directory, name);
   struct stat info {};
@@ -44,8 +40,8 @@ Result<std::string> Load(const std::string& directory, const char* name, std::si
                                  "new ones for both: `still keys new`)",
                                  directory));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): make it yours alone: chmod 600 {}",
-                 path, info.st_mode & 0777U, path);
+    return Error(Code::kPermissionDenied, "{} may be read by others (mode {:o}): run chmod 600 {}", path,
+                 info.st_mode & 0777U, path);
   STILL_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
   if (text.size() != size)
@@ -62,8 +58,8 @@ Status NewKeys(const std::string& directory) {
   if (Exists(directory))
     return Error(
         Code::kAlreadyExists,
-        "{} is there: keys in use are not replaced; remove it first (whoever has its keys is then locked out), "
-        "or choose another --directory",
+        "{} exists, and keys in use are not replaced: remove it (which locks out all holders of its keys), or choose "
+        "another --directory",
         directory);
   STILL_ASSIGN_OR_RETURN(const RpcKeyPair server, NewRpcKeyPair());
   STILL_ASSIGN_OR_RETURN(const RpcKeyPair client, NewRpcKeyPair());
@@ -103,7 +99,7 @@ Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& director
 }
 
 Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state) {
-  const std::string named = keys.empty() && state.empty() ? Environment("STILL_KEYS") : keys;
+  const std::string named = keys.empty() && state.empty() ? EnvironmentValue("STILL_KEYS") : keys;
   if (!named.empty()) {
     STILL_ASSIGN_OR_RETURN(RpcClientKeys found, LoadClientKeys(named));
     return std::optional<RpcClientKeys>(std::move(found));
@@ -114,8 +110,8 @@ Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, con
 }
 
 Result<std::string> DefaultStateDirectory() {
-  if (std::string state = Environment("STILL_STATE"); !state.empty()) return state;
-  const std::string home = Environment("HOME");
+  if (std::string state = EnvironmentValue("STILL_STATE"); !state.empty()) return state;
+  const std::string home = EnvironmentValue("HOME");
   if (home.empty())
     return Error(Code::kInvalidArgument,
                  "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");

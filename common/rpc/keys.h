@@ -1,10 +1,14 @@
-// The keys of a coordinator and those who may talk to it: one directory, made at its first start, copied to where they
-// are needed.
+// The keys of a coordinator and its clients. They stand in one directory, which the coordinator makes at its first
+// start and which is copied to where the keys are needed.
+//
+// clang-format off
 //   server.public  server.secret   the coordinator's CURVE pair
 //   client.public  client.secret   the pair that all its clients and agents share
-//   http.token                     what a request over HTTP must carry
-// Files are 0600 in a directory of 0700; one that others may read is refused: whoever holds client.secret may start
-// programs here.
+//   http.token                     the token that a request over HTTP must carry
+// clang-format on
+//
+// Files have mode 0600 in a directory of mode 0700. A file that others may read is refused, because the holder of
+// client.secret can start programs on this machine.
 #pragma once
 
 #include <string>
@@ -14,23 +18,28 @@
 
 namespace still {
 
-// Makes `directory` with new keys, all at once or not at all. ALREADY_EXISTS when it is there: keys in use are never
+// Makes `directory` with new keys, complete or not at all. ALREADY_EXISTS when it exists: keys in use are never
 // replaced.
 Status NewKeys(const std::string& directory);
 
-// NOT_FOUND without the files; PERMISSION_DENIED when others may read them, INVALID_ARGUMENT when they hold no key.
+// Load keys from a directory. NOT_FOUND without the files, PERMISSION_DENIED when others may read them,
+// INVALID_ARGUMENT when a file holds no key.
 Result<RpcServerKeys> LoadServerKeys(const std::string& directory);
 Result<RpcClientKeys> LoadClientKeys(const std::string& directory);
 Result<std::string> LoadHttpToken(const std::string& directory);
-// As LoadClientKeys; nothing when there is no such directory: its coordinator takes everybody.
+
+// Like LoadClientKeys, but returns nothing when there is no such directory: that coordinator admits every client.
 Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
-// A coordinator's state: $STILL_STATE, else ~/.local/state/stillhouse; INVALID_ARGUMENT when there is neither that nor
-// a home. And where its keys are.
+
+// Returns the state directory of a coordinator: STILL_STATE, else ~/.local/state/stillhouse. INVALID_ARGUMENT when
+// neither STILL_STATE nor HOME is set.
 Result<std::string> DefaultStateDirectory();
+// Returns where the keys stand in a state directory.
 std::string KeysOfState(const std::string& state_directory);
 
-// What a client is to use, who was told so by options, or not, where empty: the keys in the directory `keys`, else
-// those of the state directory `state`, if any; else by the environment, in the same order.
+// Returns the keys that a client uses: those in the directory `keys`, else those of the state directory `state`. When
+// both are empty (options that were not given), STILL_KEYS and the default state directory take their places. Returns
+// nothing when a state directory has no keys.
 Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state);
 
 }  // namespace still

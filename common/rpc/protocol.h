@@ -1,11 +1,11 @@
-// The version of what clients and agents say to the coordinator (common/proto/coordinator.proto).
+// The version of the protocol between clients, agents and the coordinator (common/proto/coordinator.proto).
 #pragma once
 
 #include <cstdint>
 
 namespace still {
 
-// Rises when a message changes its meaning; new fields alone do not.
+// Rises when a message changes its meaning. New fields alone do not raise it.
 inline constexpr std::uint32_t kProtocol = 1;
 
 }  // namespace still

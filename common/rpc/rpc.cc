@@ -14,9 +14,9 @@
 namespace still {
 namespace {
 
-constexpr int kLingerMs = 200;  // an ending process gives its last words this long to leave
+constexpr int kLingerMs = 200;  // how long an ending process waits for its last messages to leave
 constexpr std::int64_t kLargestMessageBytes = std::int64_t{64} << 20;
-constexpr std::size_t kMostFrames = 2;  // of a message of ours: sender and payload
+constexpr std::size_t kMostFrames = 2;  // a message of ours: sender and payload
 
 Status ZmqStatus(const zmq::error_t& error, std::string_view action, const std::string& endpoint) {
   switch (error.num()) {
@@ -31,15 +31,15 @@ Status ZmqStatus(const zmq::error_t& error, std::string_view action, const std::
   }
 }
 
-// A socket with a context of its own, so that its end waits for nobody else's messages.
+// A socket with a context of its own, so that closing it waits for no other socket's messages.
 struct Endpoint {
   Endpoint(zmq::socket_type type, std::string its_name) : context(1), socket(context, type), name(std::move(its_name)) {
     socket.set(zmq::sockopt::linger, kLingerMs);
     socket.set(zmq::sockopt::maxmsgsize, kLargestMessageBytes);
   }
 
-  // The frames of the next message; none once the timeout has passed or a signal came. Meanwhile `admission`, when
-  // there is one, answers for those who connect.
+  // Returns the frames of the next message, or none once the timeout has passed or a signal came. Meanwhile
+  // `admission`, if there is one, answers for connecting clients.
   Result<std::vector<std::string>> Receive(std::chrono::milliseconds timeout, internal::Admission* admission) {
     try {
       return WaitForMessage(timeout, admission) ? TakeFrames() : std::vector<std::string>();
@@ -63,7 +63,7 @@ struct Endpoint {
     }
   }
 
-  // A message of too many frames is read to its end, but not kept.
+  // A message of too many frames is read to its end and dropped.
   std::vector<std::string> TakeFrames() {
     std::vector<std::string> frames;
     zmq::message_t frame;
@@ -111,7 +111,7 @@ class Server final : public RpcServer {
 
   Result<std::optional<RpcMessage>> Receive(std::chrono::milliseconds timeout) override {
     STILL_ASSIGN_OR_RETURN(auto frames, router_.Receive(timeout, admission_.get()));
-    if (frames.size() != 2) return std::optional<RpcMessage>();  // nothing, or not a peer of ours
+    if (frames.size() != 2) return std::optional<RpcMessage>();  // nothing came, or it is no message of ours
     return std::optional<RpcMessage>({std::move(frames[0]), std::move(frames[1])});
   }
 
@@ -122,10 +122,10 @@ class Server final : public RpcServer {
 
  private:
   Endpoint router_;
-  std::unique_ptr<internal::Admission> admission_;  // in the context of router_; null: everybody is admitted
+  std::unique_ptr<internal::Admission> admission_;  // in the context of router_; null: every client is admitted
 };
 
-// What became of a socket's connections once they were made. Look now and then: what is not looked at is kept.
+// Watches the handshakes of a socket's connections. Poll it now and then, because unread events are kept in memory.
 class Handshakes {
  public:
   explicit Handshakes(Endpoint& endpoint) : monitor_(endpoint.context, zmq::socket_type::pair) {
@@ -135,7 +135,7 @@ class Handshakes {
     monitor_.connect(kAddress);
   }
 
-  // A server that ends during a handshake looks like one that resets it for its keys' sake, so once is not enough.
+  // A server that ends during a handshake looks like one that refuses the keys, so one reset is not enough.
   bool Refused() {
     Look();
     return said_no_ || resets_ > 1;

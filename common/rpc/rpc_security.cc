@@ -17,10 +17,10 @@ constexpr std::size_t kKeyText = 40;  // Z85
 
 constexpr std::size_t kRefusedRemembered = 100;
 
-// Frames of a question; behind the mechanism come its credentials.
+// The frames of a question. The credentials follow the mechanism.
 constexpr std::size_t kVersion = 0, kRequest = 1, kAddress = 3, kMechanism = 5, kClientKey = 6, kFrames = 7;
 
-// The 32 bytes of a key. A secret one is not quoted.
+// Returns the 32 bytes of a key. An error quotes no secret key.
 Result<std::string> Decode(const std::string& key, std::string_view whose) {
   std::array<std::uint8_t, kKeyBytes> bytes;
   if (key.size() != kKeyText || zmq_z85_decode(bytes.data(), key.c_str()) == nullptr)
@@ -49,11 +49,11 @@ namespace internal {
 
 Status CheckOpenEndpoint(const std::string& endpoint) {
   constexpr std::string_view kTcp = "tcp://";
-  if (!endpoint.starts_with(kTcp)) return Ok();  // between processes of this machine, or no endpoint at all
+  if (!endpoint.starts_with(kTcp)) return Ok();  // it is local to this machine, or no endpoint at all
   const std::string host = endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
   if (IsLoopback(host)) return Ok();
   return Error(Code::kInvalidArgument,
-               "cannot listen at {} without keys: whoever reaches it could take part; serve with keys, or listen at "
+               "cannot listen at {} without keys, because any client could connect: serve with keys, or listen at "
                "tcp://127.0.0.1:PORT",
                endpoint);
 }
@@ -91,7 +91,7 @@ Admission::Admission(std::set<std::string> clients, zmq::context_t& context)
 
 void Admission::Answer() {
   while (true) {
-    std::vector<std::string> route;  // to who asks: frames up to an empty one
+    std::vector<std::string> route;  // to the asker: the frames up to an empty one
     std::vector<std::string> question;
     bool in_route = true;
     zmq::message_t frame;
@@ -105,7 +105,7 @@ void Admission::Answer() {
       in_route = !bytes.empty();
       route.push_back(std::move(bytes));
     } while (frame.more());
-    if (question.size() < kFrames) continue;  // libzmq asks no such thing
+    if (question.size() < kFrames) continue;  // libzmq asks no such question
     for (const std::string& part : route) socket_.send(zmq::buffer(part), zmq::send_flags::sndmore);
     const std::string verdict = Verdict(question);
     for (const std::string& part : {std::string("1.0"), question[kRequest], verdict, std::string(), std::string()})
@@ -117,7 +117,7 @@ void Admission::Answer() {
 std::string Admission::Verdict(const std::vector<std::string>& question) {
   if (question[kVersion] == "1.0" && question[kMechanism] == "CURVE" && clients_.contains(question[kClientKey]))
     return "200";
-  // It comes back several times a second.
+  // A refused client comes back several times per second, so it is logged once.
   if (refused_.size() < kRefusedRemembered && refused_.insert(question[kClientKey]).second)
     LogWarn("refused a client at {}: its key is not admitted here", question[kAddress]);
   return "400";

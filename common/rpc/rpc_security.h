@@ -1,4 +1,4 @@
-// CURVE for rpc.cc, and nobody else: how a socket gets its keys, and who may connect to a server.
+// CURVE for rpc.cc alone: sets the keys of a socket, and decides which clients may connect to a server.
 #pragma once
 
 #include <memory>
@@ -12,21 +12,22 @@
 
 namespace still::internal {
 
-// INVALID_ARGUMENT for an endpoint that other machines reach: a server without keys takes anybody.
+// Checks the endpoint of a server without keys, which admits every client. INVALID_ARGUMENT when other machines reach
+// it.
 Status CheckOpenEndpoint(const std::string& endpoint);
 
 Status SetClientKeys(const RpcClientKeys& keys, zmq::socket_t& socket);
 
-// Answers for one context which clients its servers admit: libzmq asks over inproc (the ZAP protocol, RFC 27) while a
-// client connects, and waits for the answer. Belongs to the thread of the server, which polls socket() beside its own.
+// Decides for one context which clients its servers admit. While a client connects, libzmq asks over inproc (the ZAP
+// protocol, RFC 27) and waits for the answer. Belongs to the thread of the server, which polls socket() beside its own.
 class Admission {
  public:
-  // Call before the server's socket binds; sets that socket's keys.
+  // Sets the keys of the server's socket. Call it before that socket binds.
   static Result<std::unique_ptr<Admission>> Create(const RpcServerKeys& keys, zmq::context_t& context,
                                                    zmq::socket_t& server);
 
   zmq::socket_t& socket() { return socket_; }
-  // Answers the questions that wait. Throws zmq::error_t.
+  // Answers all waiting questions. Throws zmq::error_t.
   void Answer();
 
  private:
@@ -34,7 +35,7 @@ class Admission {
   std::string Verdict(const std::vector<std::string>& question);
 
   const std::set<std::string> clients_;  // public keys, binary
-  std::set<std::string> refused_;        // as far as they were logged
+  std::set<std::string> refused_;        // logged already
   zmq::socket_t socket_;
 };
 

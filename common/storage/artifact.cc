@@ -35,7 +35,8 @@ Result<Summary> ReadSummary(const std::string& artifact_directory) {
     if (!value.is_number() && !value.is_null()) {
       return Error(Code::kDataLoss, "{}: the value of '{}' is not a number", path, name);
     }
-    summary[name] = value.is_null() ? std::nan("") : value.get<double>();  // JSON writes what is not finite as null
+    summary[name] =
+        value.is_null() ? std::nan("") : value.get<double>();  // JSON writes numbers that are not finite as null
   }
   return summary;
 }

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "common/digest.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 
@@ -26,7 +27,7 @@ struct Name {
   std::string text;
 };
 
-// False for anything that is not exactly a checkpoint's name: leftovers, quarantined ones, other files.
+// Returns false for a name that is not exactly a checkpoint's: of a leftover, of a quarantined one, of another file.
 bool ParseName(const std::string& text, Name* name) {
   unsigned long long step = 0;
   unsigned long long generation = 0;
@@ -46,8 +47,8 @@ ordered_json ToJson(const CheckpointInfo& info) {
           {"audit_hash", info.audit_hash}};
 }
 
-// Fields out of a JSON object. The first one that is missing or of another type is kept as the problem: nlohmann/json
-// itself would turn -1 or 1.5 into some unsigned number.
+// Reads fields of a JSON object and keeps the first problem: a field that is missing or of another type. The check is
+// its own, because nlohmann/json turns -1 or 1.5 into some unsigned number.
 class Fields {
  public:
   explicit Fields(const json& object) : object_(object) {
@@ -72,7 +73,7 @@ class Fields {
       problem_ = fmt::format("its \"{}\" is not a text", name);
     }
   }
-  // A null value when it is missing.
+  // Returns a null value when the field is missing.
   const json& Nested(const char* name) {
     static const json nothing;
     const json* const found = Find(name);
@@ -120,7 +121,7 @@ Result<CheckpointPart> PartOf(const json& object) {
   fields.Read("size", &part.size);
   fields.Read("sha256", &part.sha256);
   STILL_RETURN_IF_ERROR(fields.Outcome("part"));
-  // A manifest is read from disk: it may not lead out of the checkpoint's directory.
+  // The manifest comes from disk. A name in it must not lead out of the checkpoint's directory.
   if (part.file.empty() || part.file.front() == '.' || part.file.find('/') != std::string::npos)
     return Error(Code::kDataLoss, "not a checkpoint's part: '{}' is not the name of one", part.file);
   return part;

@@ -1,10 +1,14 @@
-// The format of checkpoints, and what can be known of one without a tensor library:
+// The format of checkpoints, and what can be read of one without a tensor library.
+//
+// clang-format off
 //   <artifacts>/checkpoints/<identity digest>/step-NNNNNNNN.g<generation>/
 //     part-NNNNN.safetensors  a range of the parameters: "<name>", "first.<name>", "second.<name>" (AdamW's moments)
 //     manifest.json           CheckpointManifest as JSON: a copy of the journal's record, for people and tools
-// Parts are cut by parameter range, never by rank: any number of ranks writes and reads them. A checkpoint counts when
-// its manifest is in the job's journal (coordinator/launch/job_journal.h) and its bytes have the digests written there.
-// Steps count completed ones: step-00000100 continues with step 100, the 101st.
+// clang-format on
+//
+// Parts are cut by parameter range and never by rank, so any number of ranks writes and reads them. A checkpoint counts
+// when its manifest is in the job's journal (coordinator/launch/job_journal.h) and its bytes have the digests written
+// there. The step is the number of completed steps: step-00000100 continues with step 100, the 101st.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +22,7 @@ namespace still {
 
 inline constexpr char kManifestFile[] = "manifest.json";
 
-// Everything that the next step depends on, but the tensors.
+// Everything that the next step depends on, except the tensors.
 struct CheckpointInfo {
   std::uint64_t step = 0;  // completed
   std::uint64_t seed = 0;
@@ -26,8 +30,8 @@ struct CheckpointInfo {
   std::string identity;  // digest of the artifact that is being trained
   std::uint64_t skipped_steps = 0;
   std::uint64_t skipped_in_a_row = 0;
-  std::uint64_t audit_sequences = 0;  // of the epoch in progress: how many were used,
-  std::uint64_t audit_hash = 0;       // and the sum of their hashes (worker/train/audit.h)
+  std::uint64_t audit_sequences = 0;  // sequences used so far in the epoch in progress
+  std::uint64_t audit_hash = 0;       // the sum of their hashes (worker/train/audit.h)
 
   friend bool operator==(const CheckpointInfo&, const CheckpointInfo&) = default;
 };
@@ -50,30 +54,31 @@ struct CheckpointManifest {
 std::string InfoJson(const CheckpointInfo& info);
 Result<CheckpointInfo> ParseInfo(std::string_view json);
 std::string ManifestJson(const CheckpointManifest& manifest);
-// DATA_LOSS when it is not a manifest.
+// Returns DATA_LOSS for a text that is not a manifest. The message says why.
 Result<CheckpointManifest> ParseManifest(std::string_view json);
 
-// Where a checkpoint of this step and generation stands under `directory`.
+// Returns the directory of the checkpoint of this step and generation under `directory`.
 std::string CheckpointPath(const std::string& directory, std::uint64_t step, std::uint64_t generation);
-// "part-00003.safetensors".
+// Returns the name of a part, for example "part-00003.safetensors".
 std::string PartFile(std::size_t index);
 
-// Paths of the checkpoints' directories under `directory`, newest (highest step, then generation) first; empty when
-// there is no such directory. Names only: nothing is read, and not every one of them was published.
+// Returns the paths of the checkpoints under `directory`, newest first: by step, then by generation. Returns none when
+// there is no such directory. It looks at names only, so some of these checkpoints may never have been published.
 Result<std::vector<std::string>> ListCheckpoints(const std::string& directory);
 
-// manifest.json of the checkpoint at `path`.
+// Reads manifest.json of the checkpoint at `path`.
 Result<CheckpointManifest> ReadManifest(const std::string& path);
 
-// Every byte against the manifest's digests; DATA_LOSS (NOT_FOUND when it is missing) names the file.
+// Checks every byte against the manifest's digests. The error names the file: DATA_LOSS, or NOT_FOUND when it is
+// missing.
 Status VerifyParts(const std::string& path, const CheckpointManifest& manifest);
 
-// SHA-256 (hex) over names, shapes and bytes of weights and optimizer state, in the order of their names: equal for
-// equal training states, however they are cut into parts and whichever generation wrote them.
+// Returns the SHA-256, in hex, over names, shapes and bytes of weights and optimizer state, in the order of their
+// names. Equal training states have equal hashes, however they are cut into parts and whichever generation wrote them.
 Result<std::string> CheckpointHash(const std::string& path);
 
-// Those of `steps` (ascending) that may go: all but the newest `keep_last` (at least 1) and multiples of `keep_every`
-// (0: none). Pure.
+// Returns the `steps` (ascending) whose checkpoints may be deleted: all but the newest `keep_last` (at least 1) and the
+// multiples of `keep_every` (0: none). Pure.
 std::vector<std::uint64_t> StepsToRetire(const std::vector<std::uint64_t>& steps, std::uint32_t keep_last,
                                          std::uint32_t keep_every);
 

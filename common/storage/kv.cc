@@ -8,12 +8,14 @@
 
 #include <optional>
 
-#include "common/beat.h"
 #include "common/bytes.h"
+#include "common/crc32c.h"
 #include "common/digest.h"
 #include "common/faults/fault_point.h"
+#include "common/progress.h"
 #include "common/storage/files.h"
 #include "common/storage/rocksdb_status.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {
@@ -23,7 +25,7 @@ using internal::ToSlice;
 using internal::ToText;
 using internal::WriteFailed;
 
-// RocksDB keys are one of these followed by ours: the properties are a record like any other, the last one.
+// A RocksDB key is one of these letters and our key. The properties are the last record of the table.
 constexpr char kRecord = 'r';
 constexpr char kProperties = 'z';
 constexpr std::size_t kCrcBytes = sizeof(std::uint32_t);
@@ -34,7 +36,7 @@ rocksdb::Options DatabaseOptions() {
   options.disable_auto_compactions = true;
   options.info_log = std::make_shared<internal::SilentLogger>();
   rocksdb::BlockBasedTableOptions table;
-  table.no_block_cache = true;  // records are read once an epoch; the page cache serves the rest
+  table.no_block_cache = true;  // each record is read once per epoch, so the page cache is enough
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
@@ -43,7 +45,7 @@ std::uint32_t RecordCrc(std::string_view key, std::string_view value) {
   return Crc32c(AsBytes(value), Crc32c(AsBytes(key)));
 }
 
-// The value inside a stored one, once its checksum is verified.
+// Returns the value inside a stored one, after checking its checksum.
 Result<std::string_view> Unwrap(const rocksdb::Slice& stored_key, const rocksdb::Slice& stored,
                                 const std::string& path) {
   if (stored.size() >= kCrcBytes) {
@@ -79,10 +81,10 @@ class Writer final : public SealedKvWriter {
   Status Seal(std::string_view properties) override {
     STILL_RETURN_IF_ERROR(Append(kProperties, "", properties));
     rocksdb::Status status = table_.Finish();
-    Beat();
+    MarkProgress();
     if (status.ok()) status = Ingest();
     if (!status.ok()) return WriteFailed(status, path_);
-    Beat();
+    MarkProgress();
     STILL_RETURN_IF_ERROR(FaultPoint("kv.seal"));
     return staged_->Commit();
   }
@@ -93,11 +95,11 @@ class Writer final : public SealedKvWriter {
     stored_.assign(value);
     AppendLittleEndian(stored_, RecordCrc(stored_key_, value));
     const rocksdb::Status status = table_.Put(stored_key_, stored_);
-    Beat();
+    MarkProgress();
     return status.ok() ? Ok() : WriteFailed(status, path_);
   }
 
-  // A new database around the finished table, which is moved, not copied.
+  // Makes a new database around the finished table, which is moved and not copied.
   rocksdb::Status Ingest() {
     rocksdb::Options options = DatabaseOptions();
     options.create_if_missing = true;
@@ -185,7 +187,7 @@ Result<std::unique_ptr<SealedKv>> SealedKv::Open(const std::string& path) {
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(DatabaseOptions(), path, &opened);
   if (!status.ok()) return ReadFailed(status, path);
-  Beat();
+  MarkProgress();
   auto reader = std::make_unique<Reader>(path, std::unique_ptr<rocksdb::DB>(opened));
   STILL_RETURN_IF_ERROR(reader->ReadProperties());
   return std::unique_ptr<SealedKv>(std::move(reader));

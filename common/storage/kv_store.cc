@@ -12,8 +12,10 @@
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "common/storage/rocksdb_status.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {
@@ -23,11 +25,11 @@ using internal::ToSlice;
 using internal::ToText;
 using internal::WriteFailed;
 
-// Ours, beside RocksDB's own: it is held while the database is closed and opened again after a failure, too.
+// Our lock beside RocksDB's own. It stays held while the database is closed and opened again after a failure.
 constexpr char kLockFile[] = "owner.lock";
 constexpr char kLogFamily[] = "log";
 
-// Bounds of what is in memory, and of what is read again when it is opened.
+// Bounds the memory, and the log that is read when the database is opened.
 constexpr std::size_t kWriteBufferBytes = std::size_t{1} << 20;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::uint64_t kUnflushedBytes = std::uint64_t{8} << 20;
@@ -45,7 +47,7 @@ rocksdb::Options DatabaseOptions() {
   options.max_total_wal_size = kUnflushedBytes;
   options.max_manifest_file_size = kManifestBytes;
   options.max_open_files = kOpenFiles;
-  // Space taken ahead of the data would be missing on a disk that is nearly full.
+  // Preallocated space would be missing on a disk that is nearly full.
   options.allow_fallocate = false;
   options.manifest_preallocation_size = std::size_t{64} << 10;
   // A batch torn by a crash is the last thing in the log and was never acknowledged. Anything else that cannot be read
@@ -54,13 +56,13 @@ rocksdb::Options DatabaseOptions() {
   options.info_log = std::make_shared<internal::SilentLogger>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  // Files of rising keys are moved down the levels as they are. Age is no reason to rewrite them.
+  // Files of rising keys move down the levels as they are, so none is rewritten for its age.
   options.ttl = 0;
   options.periodic_compaction_seconds = 0;
   return options;
 }
 
-// An open database. Safe to be destroyed at any time.
+// An open RocksDB database. It may be destroyed at any time.
 class Database {
  public:
   enum class Access { kCreate, kWrite, kRead };
@@ -89,10 +91,10 @@ class Database {
 
  private:
   std::unique_ptr<rocksdb::DB> database_;
-  std::vector<rocksdb::ColumnFamilyHandle*> families_;  // owned; gone before the database
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;  // owned; destroyed before the database
 };
 
-// An empty database appears under `path` whole, so that a file missing in it later is damage and no new database.
+// Makes an empty database appear under `path` whole. A file that is missing in it later is then known to be damage.
 Status CreateDatabase(const std::string& path, bool has_log) {
   const std::string parent = std::filesystem::path(path).parent_path().string();
   if (!parent.empty()) {
@@ -114,8 +116,8 @@ class Store final : public KvStore {
   Store(std::string path, std::string log_prefix, FileLock lock)
       : path_(std::move(path)), log_prefix_(std::move(log_prefix)), lock_(std::move(lock)) {}
 
-  // Opens the database, to be read alone where the system allows no more. Also after a write failed: RocksDB takes no
-  // more writes then, and what it has in memory need not be what its log says.
+  // Opens the database, for reading only where the system allows no more. It is called after a failed write too,
+  // because RocksDB then takes no more writes and its memory may differ from its log.
   Status Connect() {
     const auto open = [&](Database::Access access) -> Status {
       database_.reset();
@@ -191,8 +193,8 @@ class Store final : public KvStore {
   const std::string log_prefix_;
   const FileLock lock_;
   mutable std::mutex mutex_;
-  std::unique_ptr<Database> database_;  // null when it could not even be opened to be read
-  Status trouble_;                      // why it takes no writes until it is opened again
+  std::unique_ptr<Database> database_;  // null when it could not even be opened for reading
+  Status trouble_;                      // why it takes no writes until it is opened again; Ok when it takes them
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
-// A key-value database that changes: what a journal is kept in. One process at a time has it open. Records are on disk,
-// and read from there: memory and the time to open it do not grow with them. Reads go on when the disk is full. With
-// common/storage/kv.cc the only owner of RocksDB. Fault point: kv.commit.
+// A key-value database that changes: the coordinator keeps its journal in one. One process at a time has it open.
+// Records stay on disk and are read from there, so memory and the time to open do not grow with them. Reads go on when
+// the disk is full. This file and kv.cc are the only owners of RocksDB. Fault point: kv.commit.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace still {
 
-// Changes that take effect together or not at all; of a key both deleted and put, the put.
+// Changes that take effect together or not at all. A key that is both deleted and put is put.
 class KvBatch {
  public:
   void Put(std::string_view key, std::string_view value) { puts_.emplace_back(key, value); }
@@ -28,26 +28,26 @@ class KvBatch {
   std::vector<std::string> deletes_;
 };
 
-// Thread-safe. Survives a kill at any instant: a batch that was committed is there, one that was not is not.
+// An open database. Thread-safe. It survives a kill at any instant: a committed batch is there whole, any other is not.
 class KvStore {
  public:
-  // Creates the directory when it is not there. UNAVAILABLE when another process has it open; DATA_LOSS when it cannot
-  // be opened for damage: the message says what to remove. On a full disk it opens to be read.
+  // Opens the database at `path`, and creates it when there is none. UNAVAILABLE when another process has it open.
+  // DATA_LOSS when it is damaged; the message says what to remove. On a full disk it opens for reading.
   //
   // Records under `log_prefix` are a log: each new key is above those before it, and none is written twice. They stand
-  // in files that are written once and never read again but to answer a question: damage in one of them costs nothing
-  // but the records beside it. Empty: there is no log; always the same for one database.
+  // in files that are written once and read only to answer a query, so damage in one file costs only the records in it.
+  // An empty prefix means no log. One database always gets the same prefix.
   static Result<std::unique_ptr<KvStore>> Open(const std::string& path, const std::string& log_prefix = "");
   virtual ~KvStore() = default;
 
-  // Synced to disk when it returns Ok (but under STILL_FSYNC=off). RESOURCE_EXHAUSTED on a full disk: nothing of it
-  // happened, and once there is space the same call works. After any other failure it may be found done, whole, when
-  // the database is opened next.
+  // Stores the batch and syncs it to disk (unless STILL_FSYNC=off). RESOURCE_EXHAUSTED on a full disk: nothing was
+  // stored, and the same call works once there is space. After any other failure the whole batch may be found stored
+  // when the database is opened next.
   virtual Status Commit(const KvBatch& batch) = 0;
   // NOT_FOUND when absent, DATA_LOSS when damaged.
   virtual Result<std::string> Get(std::string_view key) const = 0;
-  // Records whose key starts with `prefix`, in key order, until `visit`, which must not call this store, returns an
-  // error. DATA_LOSS where a damaged one comes.
+  // Calls `visit` for each record whose key starts with `prefix`, in key order, until `visit` returns an error. `visit`
+  // must not call this store. DATA_LOSS at the first damaged record.
   virtual Status ForEach(std::string_view prefix,
                          const std::function<Status(std::string_view key, std::string_view value)>& visit) const = 0;
 };

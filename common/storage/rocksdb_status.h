@@ -1,5 +1,4 @@
-// What common/storage/kv.cc and common/storage/kv_store.cc, the two owners of RocksDB, share: what its errors mean, and
-// its silence.
+// Translates RocksDB's errors, and keeps it from logging. For kv.cc and kv_store.cc alone.
 #pragma once
 
 #include <rocksdb/env.h>
@@ -24,7 +23,8 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-// The system's refusals, which say nothing about the bytes on disk; nothing for any other failure.
+// Returns the error for a refusal by the system, which tells nothing about the bytes on disk. Returns nothing for any
+// other failure. RocksDB has no code for most of these cases, so its text is the only source.
 inline std::optional<Status> RefusedBySystem(const rocksdb::Status& status, std::string_view action,
                                              const std::string& path) {
   const std::string reason = status.ToString();
@@ -47,6 +47,7 @@ inline std::optional<Status> RefusedBySystem(const rocksdb::Status& status, std:
   return std::nullopt;
 }
 
+// Returns the error for a failed write.
 inline Status WriteFailed(const rocksdb::Status& status, const std::string& path) {
   if (const auto refused = RefusedBySystem(status, "write", path)) return *refused;
   if (status.IsIOError()) {
@@ -56,7 +57,7 @@ inline Status WriteFailed(const rocksdb::Status& status, const std::string& path
   return Error(Code::kInternal, "cannot write database {}: {}", path, status.ToString());
 }
 
-// `remedy` says what to do about damage.
+// Returns the error for a failed read. `remedy` says what to do about damage.
 inline Status ReadFailed(const rocksdb::Status& status, const std::string& path,
                          std::string_view remedy = "remove it and run again to make it anew") {
   if (const auto refused = RefusedBySystem(status, "read", path)) return *refused;

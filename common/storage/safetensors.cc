@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/bytes.h"
+#include "common/storage/staging.h"
 
 namespace still {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLargestHeaderBytes = 100'000'000;  // the limit of the reference implementation
 constexpr std::string_view kMetadata = "__metadata__";
 
-// 0 for a dtype the format does not have.
+// Returns the bytes per element, or 0 for a dtype that the format does not have.
 std::uint64_t BytesOf(std::string_view dtype) {
   constexpr std::pair<std::string_view, std::uint64_t> kSizes[] = {
       {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"U16", 2}, {"I16", 2}, {"F16", 2},
@@ -27,7 +28,7 @@ std::uint64_t BytesOf(std::string_view dtype) {
   return 0;
 }
 
-// Bytes of a tensor, or nothing when the product overflows or a dimension is negative.
+// Returns the bytes of a tensor, or nothing when the product overflows or a dimension is negative.
 std::optional<std::uint64_t> TensorBytes(std::string_view dtype, const std::vector<std::int64_t>& shape) {
   std::uint64_t bytes = BytesOf(dtype);
   for (const std::int64_t dimension : shape) {
@@ -36,7 +37,7 @@ std::optional<std::uint64_t> TensorBytes(std::string_view dtype, const std::vect
   return bytes;
 }
 
-// One list of non-negative integers out of the header.
+// Reads one list of non-negative integers of the header.
 bool ReadIntegers(const Json& tensor, const char* key, std::vector<std::int64_t>* integers) {
   const auto list = tensor.find(key);
   if (list == tensor.end() || !list->is_array()) return false;
@@ -55,7 +56,7 @@ struct Range {
   std::string tensor;
 };
 
-// What is wrong with the description of one tensor; OK fills `entry` (but its bytes) and `range`.
+// Reads the description of one tensor into `entry`, except its bytes, and into `range`.
 Status ReadTensor(const Json& description, std::uint64_t data_bytes, TensorEntry* entry, Range* range) {
   const auto problem = [](std::string text) { return Status(Code::kDataLoss, std::move(text)); };
   if (!description.is_object()) return problem("its description is not an object");
@@ -82,7 +83,7 @@ Status ReadTensor(const Json& description, std::uint64_t data_bytes, TensorEntry
   return Ok();
 }
 
-// Tensors must lie one after the other from the first byte of data to the last.
+// Checks that the tensors lie one after the other from the first byte of data to the last.
 Status CheckLayout(std::vector<Range> ranges, std::uint64_t data_bytes) {
   std::sort(ranges.begin(), ranges.end(),
             [](const Range& a, const Range& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
@@ -90,7 +91,7 @@ Status CheckLayout(std::vector<Range> ranges, std::uint64_t data_bytes) {
   for (const Range& range : ranges) {
     if (range.begin != next) {
       return Error(Code::kDataLoss, "tensor '{}' starts at byte {} of the data, {} byte {}", range.tensor, range.begin,
-                   range.begin < next ? "overlapping another that ends at" : "leaving a hole from", next);
+                   range.begin < next ? "overlapping another that ends at" : "leaving a gap from", next);
     }
     next = range.end;
   }
@@ -100,7 +101,7 @@ Status CheckLayout(std::vector<Range> ranges, std::uint64_t data_bytes) {
   return Ok();
 }
 
-// Length and JSON of the header, checked.
+// Reads the header and checks its length.
 Result<Json> ReadHeader(std::span<const std::byte> file) {
   if (file.size() < kLengthBytes) return Error(Code::kDataLoss, "{} bytes are too few for a header", file.size());
   const auto length = LoadLittleEndian<std::uint64_t>(file.data());

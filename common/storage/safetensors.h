@@ -1,6 +1,6 @@
-// The safetensors file format (huggingface/safetensors): u64 header length, JSON header, tensor bytes. Reading checks
-// everything a lying header could get wrong: length, JSON, dtype, shape x dtype = bytes, ranges inside the file, no
-// overlap, no hole. Errors are DATA_LOSS and name file and tensor.
+// The safetensors file format of Hugging Face: the header's length as u64, the header as JSON, the bytes of the
+// tensors. Reading checks everything that a wrong header could claim: its length, the JSON, dtypes, shapes against
+// sizes, ranges against the file, overlaps and gaps. Every error is DATA_LOSS and names file and tensor.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "common/storage/files.h"
+#include "common/storage/mapped_file.h"
 
 namespace still {
 
@@ -21,13 +21,13 @@ struct TensorEntry {
   std::span<const std::byte> bytes;  // points into the mapped file
 };
 
-// A mapped safetensors file. Movable; entries stay valid while it lives. Thread-safe to read.
+// A mapped safetensors file. Movable; its entries are valid while it lives. Any number of threads may read it.
 class SafetensorsFile {
  public:
   static Result<SafetensorsFile> Open(const std::string& path);
 
   const std::map<std::string, TensorEntry>& tensors() const { return tensors_; }
-  // NOT_FOUND names the tensor and the file.
+  // Returns the tensor of this name. NOT_FOUND names the tensor and the file.
   Result<TensorEntry> Find(std::string_view name) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& path() const { return file_.path(); }
@@ -45,7 +45,7 @@ struct TensorToWrite {
   std::span<const std::byte> bytes;
 };
 
-// Writes atomically; tensors in the order given, header padded with spaces to 8 bytes.
+// Writes the file atomically. Tensors stand in the order given, and the header is padded with blanks to 8 bytes.
 Status WriteSafetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
                         const std::map<std::string, std::string>& metadata);
 

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <utility>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -16,17 +15,17 @@
 namespace still {
 namespace {
 
-constexpr std::string_view kRandomPart = "XXXXXX";  // mkdtemp's
-constexpr UnixMs kOnTheWayMs = 10 * 60 * 1000;
+constexpr std::string_view kRandomPart = "XXXXXX";  // as mkdtemp wants it
+constexpr UnixMs kYoungMs = 10 * 60 * 1000;         // its maker may be about to hold it
 
-int OpenDirectory(const std::string& path) {
-  return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+FileDescriptor OpenDirectory(const std::string& path) {
+  return FileDescriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-bool IsOldAndOurs(int fd) {
+bool IsOldAndOurs(const FileDescriptor& fd) {
   struct stat found;
-  if (fstat(fd, &found) != 0 || found.st_uid != geteuid()) return false;
-  return Clock::System().WallMs() - found.st_mtim.tv_sec * UnixMs{1000} > kOnTheWayMs;
+  if (fstat(fd.get(), &found) != 0 || found.st_uid != geteuid()) return false;
+  return Clock::System().WallMs() - found.st_mtim.tv_sec * UnixMs{1000} > kYoungMs;
 }
 
 }  // namespace
@@ -41,20 +40,14 @@ Result<ScratchDirectory> ScratchDirectory::Create(const std::string& parent, std
 
 Result<ScratchDirectory> ScratchDirectory::Hold(const std::string& path) {
   ScratchDirectory held(path, OpenDirectory(path));
-  if (held.fd_ < 0 || flock(held.fd_, LOCK_SH | LOCK_NB) != 0) return ErrnoStatus(errno, "cannot hold", path);
+  if (!held.fd_.valid() || flock(held.fd_.get(), LOCK_SH | LOCK_NB) != 0)
+    return ErrnoStatus(errno, "cannot hold", path);
   return held;
 }
 
-ScratchDirectory::ScratchDirectory(ScratchDirectory&& other) noexcept
-    : path_(std::move(other.path_)),
-      fd_(std::exchange(other.fd_, -1)),
-      removes_(std::exchange(other.removes_, false)) {}
-
 ScratchDirectory::~ScratchDirectory() {
-  if (removes_) {
-    if (const Status removed = RemoveAll(path_); !removed.ok()) LogWarn("{}", removed.message());
-  }
-  if (fd_ >= 0) close(fd_);
+  if (!removes_ || !fd_.valid()) return;  // an object that was moved from holds nothing
+  if (const Status removed = RemoveAll(path_); !removed.ok()) LogWarn("{}", removed.message());
 }
 
 Status ScratchDirectory::RemoveAbandoned() const {
@@ -66,12 +59,10 @@ Status ScratchDirectory::RemoveAbandoned() const {
   for (const std::string& name : names) {
     if (name.size() != prefix.size() + kRandomPart.size() || !name.starts_with(prefix)) continue;
     const std::string path = JoinPath(parent, name);
-    const int fd = OpenDirectory(path);
-    if (fd < 0) continue;  // gone, or not a directory
-    const bool abandoned = IsOldAndOurs(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0;
-    const Status removed = abandoned ? RemoveAll(path) : Ok();
-    close(fd);
-    STILL_RETURN_IF_ERROR(removed);
+    const FileDescriptor fd = OpenDirectory(path);
+    if (!fd.valid()) continue;  // it is gone, or is no directory
+    const bool abandoned = IsOldAndOurs(fd) && flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+    if (abandoned) STILL_RETURN_IF_ERROR(RemoveAll(path));
   }
   return Ok();
 }

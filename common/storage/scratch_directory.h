@@ -1,40 +1,42 @@
-// Directories for what running processes share and nobody wants after them: the files of an mpirun and its ranks.
+// Directories for files that running processes share and that are worthless after them: those of an mpirun and its
+// ranks.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "common/status.h"
+#include "common/storage/file_descriptor.h"
 
 namespace still {
 
-// In the environment of the processes that share one: its path.
+// The environment variable that tells the processes of one launch the path of their directory.
 inline constexpr const char* kScratchVariable = "STILL_SCRATCH";
 
-// One such directory, held: by a shared lock on it, which the kernel lets go when the holder dies, however that
-// happens. The maker's removes it with all that is in it; what a maker leaves that was killed goes by RemoveAbandoned.
-// Owned by one thread; children that are forked hold it as well.
+// A scratch directory that this process holds, by a shared lock on it. The kernel lets the lock go when the holder
+// dies, in whatever way. Destroying the maker's object deletes the directory. A maker that was killed leaves it behind,
+// and RemoveAbandoned of a later launch deletes it. Owned by one thread. Forked children hold the directory as well.
 class ScratchDirectory {
  public:
-  // "<parent>/<prefix>XXXXXX", a name that nobody else has, for this user alone.
+  // Makes "<parent>/<prefix>XXXXXX" under a unique name, for this user alone.
   static Result<ScratchDirectory> Create(const std::string& parent, std::string_view prefix);
-  // One that another process made, for as long as this one uses it.
+  // Holds a directory that another process made, for as long as this process uses it.
   static Result<ScratchDirectory> Hold(const std::string& path);
   ~ScratchDirectory();
-  ScratchDirectory(ScratchDirectory&& other) noexcept;
+  ScratchDirectory(ScratchDirectory&& other) noexcept = default;
   ScratchDirectory& operator=(ScratchDirectory&&) = delete;
 
   const std::string& path() const { return path_; }
-  // Removes this user's directories of the same parent and prefix that nobody on this host holds. One to which
-  // something was added in the last ten minutes stays: whoever made it may be on the way to hold it.
+  // Deletes this user's directories of the same parent and prefix that no process on this host holds. A directory that
+  // changed in the last ten minutes stays, because its maker may be about to hold it.
   Status RemoveAbandoned() const;
 
  private:
-  ScratchDirectory(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  ScratchDirectory(std::string path, FileDescriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
 
   std::string path_;
-  int fd_;
-  bool removes_ = false;
+  FileDescriptor fd_;
+  bool removes_ = false;  // on destruction: this is the maker
 };
 
 }  // namespace still

@@ -1,17 +1,11 @@
 #include "coordinator/client/state_directory.h"
 
-#include <cstdlib>
-
+#include "common/environment.h"
 #include "common/rpc/keys.h"
 #include "common/storage/files.h"
 
 namespace still::coordinator {
 namespace {
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 Result<std::string> EndpointOf(const StateDirectory& state) {
   Result<std::string> text = ReadFile(state.Endpoint());
@@ -43,7 +37,7 @@ std::string StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) co
 Result<std::string> FindCoordinator(const std::string& endpoint, const std::string& state) {
   if (!endpoint.empty()) return endpoint;
   if (!state.empty()) return EndpointOf(StateDirectory(state));
-  if (std::string usual = Environment("STILL_COORDINATOR"); !usual.empty()) return usual;
+  if (std::string usual = EnvironmentValue("STILL_COORDINATOR"); !usual.empty()) return usual;
   STILL_ASSIGN_OR_RETURN(const std::string directory, DefaultStateDirectory());
   return EndpointOf(StateDirectory(directory));
 }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/attempt_directory.h"
 

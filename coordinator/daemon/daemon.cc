@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/rpc/keys.h"
 #include "common/rpc/rpc.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/client/client.h"

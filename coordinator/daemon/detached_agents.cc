@@ -2,8 +2,9 @@
 
 #include <sys/wait.h>
 
-#include "cluster/detached_process.h"
+#include "cluster/process.h"
 #include "common/config/config.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/attempt_directory.h"
 
@@ -22,10 +23,12 @@ Status DetachedAgents::Start(AgentTask task) {
   STILL_ASSIGN_OR_RETURN(const FileLock lock, FileLock::TryAcquire(AttemptLockPath(attempt)));
   STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(AttemptTaskPath(attempt), json));
-  STILL_ASSIGN_OR_RETURN(
-      const pid_t pid,
-      cluster::StartDetached({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}, .environment = {}},
-                             AttemptLogPath(attempt), lock.descriptor()));
+  STILL_ASSIGN_OR_RETURN(const pid_t pid,
+                         cluster::StartProcess({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}},
+                                               {.log_path = AttemptLogPath(attempt),
+                                                .log_mode = 0600,
+                                                .lifetime = cluster::Lifetime::kDetached,
+                                                .held_fd = lock.descriptor()}));
   started_.insert(pid);
   return Ok();
 }

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 
 namespace still::coordinator {
 namespace {

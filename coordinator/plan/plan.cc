@@ -4,6 +4,7 @@
 
 #include "cluster/mpirun_command.h"
 #include "common/proto/config.pb.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_config.h"
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/digest.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 

@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/faults/fault_point.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/deal.h"
 #include "shards/corpus/piece_file.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/host_name.h"
+#include "common/storage/file_digest.h"
 #include "shards/text/books.h"
 #include "shards/text/wordpiece.h"
 

@@ -14,6 +14,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/storage/files.h"
+#include "common/storage/mapped_file.h"
 
 namespace still::shards {
 

@@ -7,6 +7,7 @@
 
 #include "common/bytes.h"
 #include "common/check.h"
+#include "common/crc32c.h"
 
 namespace still::shards {
 namespace {

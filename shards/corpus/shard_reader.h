@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/storage/files.h"
+#include "common/storage/mapped_file.h"
 #include "shards/corpus/shard_format.h"
 #include "shards/text/tokens.h"
 

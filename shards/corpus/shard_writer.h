@@ -13,6 +13,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 #include "shards/corpus/shard_format.h"
 #include "shards/text/tokens.h"
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/bytes.h"
 
 namespace still::shards {
@@ -173,7 +173,7 @@ Result<bool> Bz2Reader::Next(std::string* text) {
   join_.text_bytes += text->size();
   join_.tail.Add({.count = 1, .crc = block.crc});
   STILL_RETURN_IF_ERROR(Advance(block.end_bit));
-  Beat();
+  MarkProgress();
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/faults/fault_point.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
 
 namespace still::shards {
 namespace {

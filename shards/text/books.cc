@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/storage/files.h"
 #include "shards/text/html_entities.h"
 
@@ -15,13 +15,13 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool IsUtf8(std::string_view bytes) {
-  ByteBeats beats;
+  ByteProgress progress;
   for (std::size_t i = 0; i < bytes.size();) {
     const std::size_t begin = i;
     UChar32 code_point;
     U8_NEXT(bytes.data(), i, bytes.size(), code_point);
     if (code_point < 0) return false;
-    beats.Add(i - begin);
+    progress.Add(i - begin);
   }
   return true;
 }
@@ -34,9 +34,9 @@ std::string FromWindows1252(std::string_view bytes) {
                                          0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
   std::string out;
   out.reserve(bytes.size() + bytes.size() / 8);
-  ByteBeats beats;
+  ByteProgress progress;
   for (const char c : bytes) {
-    beats.Add(1);
+    progress.Add(1);
     const auto byte = static_cast<unsigned char>(c);
     const char32_t code_point = byte >= 0x80 && byte < 0xA0 ? kHigh[byte - 0x80] : byte;
     if (code_point != 0) AppendUtf8(code_point, &out);
@@ -93,10 +93,10 @@ Result<std::string> BookText(const std::string& path, std::string_view bytes) {
   std::string text;
   text.reserve(rest.size());
   bool in_paragraph = false;
-  ByteBeats beats;
+  ByteProgress progress;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
-    beats.Add(end);
+    progress.Add(end);
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(rest.size(), end + (rest.substr(end).starts_with("\r\n") ? 2 : 1)));
     const std::size_t first = std::min(line.find_first_not_of(" \t\f\v"), line.size());

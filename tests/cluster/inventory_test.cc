@@ -17,7 +17,7 @@ using ::testing::SizeIs;
 using ::testing::StartsWith;
 using testing::StatusIs;
 
-// "a:8 b:1"
+// Returns the hosts as "a:8 b:1", or the error.
 std::string Parsed(std::string_view text) {
   const auto hosts = ParseHostfile(text, "hosts");
   if (!hosts.ok()) return hosts.status().ToString();
@@ -37,7 +37,7 @@ TEST(InventoryTest, CommentsBlankLinesAndSpacesMeanNothing) {
 
 TEST(InventoryTest, AHostWithoutSlotsHasOne) { EXPECT_EQ(Parsed("login"), "login:1"); }
 
-TEST(InventoryTest, AHostTwiceIsRefusedWithBothLines) {
+TEST(InventoryTest, AHostThatIsListedTwiceIsRefusedWithBothLines) {
   EXPECT_THAT(ParseHostfile("a slots=2\n# again\nA slots=3\n", "rack/hosts"),
               StatusIs(Code::kInvalidArgument, AllOf(StartsWith("rack/hosts:3: "), HasSubstr("line 1"))));
 }
@@ -48,7 +48,7 @@ TEST(InventoryTest, AFileWithoutHostsIsRefused) {
   }
 }
 
-TEST(InventoryTest, SlotsAreACountWithinReason) {
+TEST(InventoryTest, SlotsAreANumberFrom1To65536) {
   EXPECT_EQ(Parsed("a slots=65536"), "a:65536");
   for (const char* slots : {"0", "-1", "65537", "99999999999999999999", "4x", "x", "0x4", "+4", "4.0"}) {
     EXPECT_THAT(ParseHostfile(fmt::format("ok\na slots={}\n", slots), "hosts"),
@@ -57,7 +57,7 @@ TEST(InventoryTest, SlotsAreACountWithinReason) {
   }
 }
 
-TEST(InventoryTest, WhatIsNotUnderstoodIsRefusedByName) {
+TEST(InventoryTest, AnUnknownWordIsRefusedByName) {
   for (const char* line : {"a max_slots=4", "a slots", "a slots=", "a 4", "a slots 4", "a slots=4 max_slots=8", "a =4",
                            "a slots==4", "a slots=4 5"}) {
     EXPECT_THAT(ParseHostfile(line, "hosts"), StatusIs(Code::kInvalidArgument, StartsWith("hosts:1: "))) << line;

@@ -1,5 +1,6 @@
 #include "cluster/local_launcher.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -23,7 +24,7 @@ class LocalLauncherTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<LaunchedJob>> Start(std::vector<std::string> argv,
                                              std::map<std::string, std::string> environment = {}) {
-    return StartProcess({.argv = std::move(argv), .environment = std::move(environment)}, log_, "");
+    return LocalLauncher::Start({.argv = std::move(argv), .environment = std::move(environment)}, {.log_path = log_});
   }
   static ExitInfo Wait(LaunchedJob& job) {
     while (true) {
@@ -72,7 +73,8 @@ TEST_F(LocalLauncherTest, ProgramThatIsMissingIsNamedAtOnce) {
 }
 
 TEST_F(LocalLauncherTest, LogThatCannotBeWrittenIsNamed) {
-  const auto job = StartProcess({.argv = {"/bin/true"}}, "/nowhere/log", "");
+  const auto job = StartProcess({.argv = {"/bin/true"}}, {.log_path = "/nowhere/log"});
+  EXPECT_EQ(job.status().code(), Code::kNotFound);
   EXPECT_THAT(job.status().message(), HasSubstr("/nowhere/log"));
 }
 
@@ -82,10 +84,10 @@ TEST_F(LocalLauncherTest, KillEndsAProcessThatWouldRunOn) {
   EXPECT_FALSE((*job)->Poll().has_value());
   (*job)->Kill();
   EXPECT_EQ(Wait(**job).ToString(), "signal 9 (Killed)");
-  EXPECT_EQ((*job)->Poll()->signal, SIGKILL) << "an ended job keeps saying how it ended";
+  EXPECT_EQ((*job)->Poll()->signal, SIGKILL) << "an ended job keeps its outcome";
 }
 
-TEST_F(LocalLauncherTest, TerminateAsks) {
+TEST_F(LocalLauncherTest, TerminateSendsSigterm) {
   auto job = Start({"/bin/sleep", "1000"});
   ASSERT_TRUE(job.ok());
   (*job)->Terminate();
@@ -106,7 +108,7 @@ TEST_F(LocalLauncherTest, DroppingAJobKillsItsWholeGroup) {
   ::close(ends[0]);
 }
 
-// An mpirun that says where its files go, puts one there and lives on.
+// This mpirun prints where its files go, puts one there and runs on.
 TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
   const std::string mpirun = directory_ / "mpirun";
   ASSERT_TRUE(
@@ -131,7 +133,7 @@ TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
 }
 
 // A killed mpirun leaves /tmp/ompi.<its number>. Open MPI 5.0.11 ends at its start where that is taken.
-TEST_F(LocalLauncherTest, AnMpirunStartsWhoseNumberAKilledOneHad) {
+TEST_F(LocalLauncherTest, AnMpirunStartsAlthoughAKilledOneHadItsNumber) {
   const auto mpirun = FindMpirun();
   if (!mpirun.ok()) GTEST_SKIP() << mpirun.status().message();
   if (MpirunKindInUse() == MpirunKind::kOpenMpi4) GTEST_SKIP() << "Open MPI 4 starts all the same";
@@ -148,7 +150,29 @@ TEST_F(LocalLauncherTest, AnMpirunStartsWhoseNumberAKilledOneHad) {
   EXPECT_EQ(Wait(**job).ToString(), "exit code 0") << Log();
 }
 
-// Forked, so that the launching process can die a death of its own.
+// The child closes every descriptor but the held one, which it finds as number 3.
+TEST_F(LocalLauncherTest, ADetachedProcessLeadsASessionAndInheritsOnlyWhatItHolds) {
+  ::signal(SIGUSR1, SIG_IGN);
+  int leaked[2];
+  ASSERT_EQ(::pipe(leaked), 0);
+  const int held = ::open(directory_.path().c_str(), O_RDONLY | O_CLOEXEC);
+  const auto pid =
+      StartProcess({.argv = {"/bin/sh", "-c",
+                             "ls /proc/self/fd; readlink /proc/self/fd/3; grep SigIgn /proc/self/status; exec sleep 9"},
+                    .environment = {}},
+                   {.log_path = log_, .log_mode = 0600, .lifetime = Lifetime::kDetached, .held_fd = held});
+  ::signal(SIGUSR1, SIG_DFL);
+  ASSERT_TRUE(pid.ok()) << pid.status().ToString();
+  while (Log().find("SigIgn") == std::string::npos || !Log().ends_with('\n')) std::this_thread::yield();
+  EXPECT_EQ(::getsid(*pid), *pid);
+  EXPECT_THAT(Log(), HasSubstr("0\n1\n2\n3\n4\n" + directory_.path() + "\n")) << "4 is the listed directory itself";
+  EXPECT_THAT(Log(), HasSubstr("SigIgn:\t0000000000000000"));
+  ::kill(*pid, SIGKILL);
+  ::waitpid(*pid, nullptr, 0);
+  for (const int fd : {leaked[0], leaked[1], held}) ::close(fd);
+}
+
+// The launching process is a fork, so that it can die alone.
 TEST_F(LocalLauncherTest, JobDiesWithTheProcessThatLaunchedIt) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);

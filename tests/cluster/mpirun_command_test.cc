@@ -69,7 +69,7 @@ TEST(MpirunCommandTest, EnvironmentOfTheLaunchWins) {
       UnorderedElementsAre(Pair("OMP_NUM_THREADS", "7"), Pair("MKL_NUM_THREADS", "3"), Pair("STILL_LOG", "debug")));
 }
 
-// argv as one line, for what stands beside what.
+// Returns argv as one line, to compare neighbouring arguments.
 std::string Line(const LaunchSpec& spec, MpirunKind kind, const std::string& mpirun = "/opt/ompi/bin/mpirun") {
   std::string line;
   for (const std::string& argument : MpirunCommand(mpirun, spec, kind).argv) line += "[" + argument + "]";

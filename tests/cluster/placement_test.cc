@@ -54,7 +54,7 @@ TEST(PlacementTest, ClosedHostsHoldNothing) {
   EXPECT_EQ(Place(hosts, {8, 8}, {.ranks = 9}), std::nullopt);
 }
 
-TEST(PlacementTest, ThereIsNoPlaceForNothingNorOnNoHosts) {
+TEST(PlacementTest, AnEmptyGangAndAnEmptyClusterHaveNoPlacement) {
   EXPECT_EQ(Place({}, {}, {.ranks = 1}), std::nullopt);
   EXPECT_EQ(Place(Hosts(1), {8}, {.ranks = 0}), std::nullopt);
   EXPECT_EQ(Place(Hosts(1), {8}, {.ranks = 1, .slots_per_rank = 0}), std::nullopt);

@@ -6,13 +6,12 @@
 #include <fstream>
 
 #include "common/bytes.h"
+#include "common/crc32c.h"
+#include "common/storage/file_digest.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still {
-namespace internal {
-std::uint32_t Crc32cByTables(std::span<const std::byte> bytes, std::uint32_t crc);  // of crc32c.cc
-}
 namespace {
 
 using still::testing::StatusIs;
@@ -26,7 +25,7 @@ TEST(DigestTest, Sha256MatchesFips180) {
   EXPECT_EQ(Hex(sha.Finish()), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-TEST(DigestTest, Sha256OfAFileIsThatOfItsBytes) {
+TEST(DigestTest, TheSha256OfAFileIsThatOfItsBytes) {
   const TempDirectory directory;
   const std::string contents(3'000'001, 'x');  // more than two reads
   std::ofstream(directory / "file") << contents;
@@ -69,7 +68,7 @@ TEST(DigestTest, Crc32cContinuesFromASeedAndBothWaysAgree) {
   }
 }
 
-TEST(DigestTest, IdentitySaysEveryFieldInOrder) {
+TEST(DigestTest, AnIdentityHoldsEveryFieldInOrder) {
   IdentityBuilder identity("corpus");
   identity.Add("vocab", "abc").Add("shards", std::uint64_t{18446744073709551615u}).Add("rate", 0.1);
   EXPECT_EQ(identity.text(), "kind=corpus\nvocab=abc\nshards=18446744073709551615\nrate=0.1\n");

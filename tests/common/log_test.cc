@@ -37,7 +37,7 @@ TEST(LogTest, TheEnvironmentSetsTheLevel) {
   InitLog("test");
 }
 
-TEST(LogTest, AFileThatCannotBeOpenedIsSaidOnStderr) {
+TEST(LogTest, AFileThatCannotBeOpenedIsReportedOnStderr) {
   ::testing::internal::CaptureStderr();
   InitLog("test", "/proc/no/such/log", /*to_stderr=*/false);
   LogInfo("still heard");

@@ -7,7 +7,7 @@ namespace {
 
 const std::vector<std::string> kKnown = {"run", "queue", "show", "top", "logs", "release", "requeue", "report"};
 
-TEST(NearestNameTest, ANameThatIsBegunIsMeantBeforeOneThatIsTypedAlike) {
+TEST(NearestNameTest, APrefixIsPreferredToASlip) {
   EXPECT_EQ(NearestName("que", kKnown), "queue") << "'run' is as near";
   EXPECT_EQ(NearestName("req", kKnown), "requeue");
   EXPECT_EQ(NearestName("re", kKnown), "release") << "the first";
@@ -20,7 +20,7 @@ TEST(NearestNameTest, OneSlipInThreeLettersIsNear) {
   EXPECT_EQ(NearestName("rnu", kKnown), "run");
 }
 
-TEST(NearestNameTest, WhatIsUnlikeAllIsNearNone) {
+TEST(NearestNameTest, ANameUnlikeAllOthersIsNearNone) {
   for (const char* name : {"bogus", "frobnicate", "x", "", "rx"}) EXPECT_EQ(NearestName(name, kKnown), "") << name;
   EXPECT_EQ(NearestName("run", {}), "");
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/bytes.h"
+#include "common/crc32c.h"
 #include "common/digest.h"
 #include "common/rpc/protocol.h"
 #include "common/vocabulary.h"

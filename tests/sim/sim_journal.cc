@@ -5,6 +5,7 @@
 
 #include "common/bytes.h"
 #include "common/check.h"
+#include "common/crc32c.h"
 #include "common/digest.h"
 
 namespace still::sim {

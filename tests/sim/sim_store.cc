@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/bytes.h"
+#include "common/crc32c.h"
 #include "common/digest.h"
 
 namespace still::sim {

@@ -11,10 +11,12 @@
 #include <cstring>
 #include <utility>
 
+#include "common/crc32c.h"
 #include "common/digest.h"
 #include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/storage/files.h"
+#include "common/storage/mapped_file.h"
 
 namespace still::worker {
 namespace {

@@ -8,9 +8,11 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/crc32c.h"
 #include "common/digest.h"
 #include "common/faults/fault_point.h"
 #include "common/random.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 

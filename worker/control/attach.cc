@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "common/clock.h"
+#include "common/environment.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/rpc/keys.h"
 #include "common/rpc/protocol.h"
@@ -24,14 +25,14 @@ constexpr milliseconds kAskAgain{300};
 constexpr milliseconds kAnswer{2000};
 
 std::uint32_t NumberFromMpirun(const char* name, std::uint32_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10));
+  const std::string text = EnvironmentValue(name);
+  return text.empty() ? otherwise : static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
 }
 
 // The same for all ranks of one mpirun, and of no other: Open MPI 5 names the job by host and process, 4 by a number.
 std::string LaunchName() {
   for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_orte_ess_jobid", "OMPI_MCA_ess_base_jobid"})
-    if (const char* const text = std::getenv(name); text != nullptr) return text;
+    if (std::string text = EnvironmentValue(name); !text.empty()) return text;
   return fmt::format("process-{}", getpid());
 }
 

@@ -1,6 +1,6 @@
 #include "worker/control/leased_work.h"
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/log.h"
 
 namespace still::worker {
@@ -58,7 +58,7 @@ class LeasedWork {
   Result<std::string> Make(ShardId id, std::string* computed) {
     const StageProgress before = progress_;
     progress_.done = 0;
-    const BeatListener renewal([this] { control_.ReportProgress(progress_); });
+    const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
     return artifact_.Make(
         id,
         [&](const ShardProgress& made) {
@@ -68,7 +68,7 @@ class LeasedWork {
             const auto known = before.values.find(name);
             progress_.values[name] = value + (known == before.values.end() ? 0 : known->second);
           }
-          Beat();
+          MarkProgress();
         },
         computed);
   }
@@ -80,7 +80,7 @@ class LeasedWork {
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
     {
       progress_.done = 0;  // of the commit
-      const BeatListener renewal([this] { control_.ReportProgress(progress_); });
+      const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
       STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
     }
     control_.ReportResult(Ok());

@@ -62,7 +62,7 @@ class DivisibleArtifact {
 };
 
 // Until there is nothing left to do, for anybody. The rank that puts the artifact together reports the result at once:
-// the others wait for it. A beat (common/beat.h) renews the lease of the shard that is made, or of the commit.
+// the others wait for it. A beat (common/progress.h) renews the lease of the shard that is made, or of the commit.
 Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
                      const Clock& clock = Clock::System());
 

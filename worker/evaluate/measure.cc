@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "worker/model/encoder.h"
 #include "worker/model/padded_batch.h"
 
@@ -107,7 +107,7 @@ std::vector<double> MeasureLatency(std::span<const ParameterSet* const> models, 
       const Clock::TimePoint start = clock.Now();
       HeadLogits(*models[i], TransformedRows(*models[i], batch, masked.rows), kFp32);
       if (run >= kWarmUpRuns) seconds[i].push_back(SecondsSince(clock, start));
-      Beat();
+      MarkProgress();
     }
   }
   std::vector<double> medians;

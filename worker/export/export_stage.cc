@@ -5,6 +5,7 @@
 #include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/storage/artifact.h"
+#include "common/storage/file_digest.h"
 #include "worker/control/stages.h"
 #include "worker/export/distilbert.h"
 #include "worker/model/model_files.h"

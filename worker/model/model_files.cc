@@ -7,7 +7,7 @@
 #include <cstring>
 #include <numbers>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/random.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
@@ -63,7 +63,7 @@ Status CopyFromFile(const SafetensorsFile& file, const ParameterSet& parameters)
                    entry.dtype, fmt::join(entry.shape, ", "), kShapeFile, fmt::join(info.shape, ", "));
     }
     std::memcpy(FlatWeights(parameters).data() + info.offset, entry.bytes.data(), entry.bytes.size());
-    Beat();
+    MarkProgress();
   }
   if (file.tensors().size() != parameters.layout().size()) {
     return Error(Code::kDataLoss, "{}: holds {} tensors, but {} asks for {}", file.path(), file.tensors().size(),

@@ -6,6 +6,8 @@
 #include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "common/storage/file_digest.h"
+#include "common/storage/staging.h"
 #include "worker/collective/agree.h"
 #include "worker/model/model_files.h"
 #include "worker/train/model_training.h"

@@ -4,6 +4,7 @@
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/staging.h"
 #include "worker/collective/agree.h"
 #include "worker/model/model_files.h"
 #include "worker/train/model_training.h"

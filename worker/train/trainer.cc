@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "common/crc32c.h"
 #include "common/digest.h"
 #include "common/faults/fault_point.h"
 #include "common/log.h"

@@ -49,46 +49,64 @@ TEST(ConfigTest, AnEmptyDocumentChangesNothing) {
   EXPECT_EQ(config.ByteSizeLong(), 0u);
 }
 
-TEST(ConfigTest, ErrorsNamePlaceKeyAndWhatWasExpected) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"train:\n  epoch: 3\n", "x.yaml:2:3: unknown key 'train.epoch'; did you mean 'epochs'?"},
-      {"student:\n  zebra: 3\n", "x.yaml:2:3: unknown key 'student.zebra'; known here: layers, from_teacher"},
-      {"Name: x\n", "x.yaml:1:1: unknown key 'Name'; did you mean 'name'?"},
-      {"ranks: 2\nseed: 1\nranks: 3\n", "x.yaml:3:1: key 'ranks' is given twice"},
-      {"train: {epochs: 1, epochs: 2}\n", "x.yaml:1:20: key 'train.epochs' is given twice"},
-      {"ranks: -1\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got '-1'"},
-      {"ranks: 1.5\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got '1.5'"},
-      {"ranks: two\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got 'two'"},
-      {"ranks: 4294967296\n", "x.yaml:1:8: 'ranks': 4294967296 is out of range"},
-      {"ranks: [1]\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got a list"},
-      {"ranks:\n", "x.yaml:1:1: 'ranks' has no value: give it one, or leave the key out"},
-      {"train: {dropout: 10%}\n", "x.yaml:1:18: 'train.dropout': expected a number, got '10%'"},
-      {"train: {dropout: .nan}\n", "x.yaml:1:18: 'train.dropout': expected a number, got '.nan'"},
-      {"train: {dropout: nan}\n", "x.yaml:1:18: 'train.dropout': expected a number, got 'nan'"},
-      {"train: {dropout: 1e999}\n", "x.yaml:1:18: 'train.dropout': 1e999 is out of range"},
-      {"train: 3\n", "x.yaml:1:8: 'train': expected a mapping of keys to values, got '3'"},
-      {"train:\n- epochs\n", "x.yaml:2:1: 'train': expected a mapping of keys to values, got a list"},
-      {"corpus: {lowercase: yes}\n", "x.yaml:1:21: 'corpus.lowercase': expected true or false, got 'yes'"},
-      {"corpus: {books: a.txt}\n", "x.yaml:1:17: 'corpus.books': expected a list, got 'a.txt'"},
-      {"corpus:\n  books:\n  - a\n  - {b: c}\n", "x.yaml:4:5: 'corpus.books[1]': expected text, got a mapping"},
-      {"name: [a]\n", "x.yaml:1:7: 'name': expected text, got a list"},
-      {"targets: {codec: int8}\n", "x.yaml:1:18: 'targets.codec': expected one of hidden_f16, topk, got 'int8'"},
-      {"precision: unspecified\n", "x.yaml:1:12: 'precision': expected one of auto, bf16, fp32, got 'unspecified'"},
-      {"- a\n", "x.yaml:1:1: the document: expected a mapping of keys to values, got a list"},
-      {"? [a, b]\n: c\n", "x.yaml:1:3: a key must be a plain word"},
-      {"corpus: {books: [a\n", "not YAML"},
-      {"train:\n\tepochs: 1\n", "x.yaml:2:8: not YAML"},
-      {"ranks: 1\n---\nranks: 2\n", "x.yaml: holds 2 documents, expected one"},
+struct WrongText {
+  const char* text;
+  int line;
+  int column;
+  const char* key;
+};
+
+TEST(ConfigTest, EveryErrorHasItsLineColumnAndKey) {
+  const WrongText cases[] = {
+      {"train:\n  epoch: 3\n", 2, 3, "train.epoch"},
+      {"Name: x\n", 1, 1, "Name"},
+      {"ranks: 2\nseed: 1\nranks: 3\n", 3, 1, "ranks"},
+      {"train: {epochs: 1, epochs: 2}\n", 1, 20, "train.epochs"},
+      {"ranks: -1\n", 1, 8, "ranks"},
+      {"ranks: 1.5\n", 1, 8, "ranks"},
+      {"ranks: two\n", 1, 8, "ranks"},
+      {"ranks: 4294967296\n", 1, 8, "ranks"},
+      {"ranks: [1]\n", 1, 8, "ranks"},
+      {"ranks:\n", 1, 1, "ranks"},
+      {"train: {dropout: 10%}\n", 1, 18, "train.dropout"},
+      {"train: {dropout: .nan}\n", 1, 18, "train.dropout"},
+      {"train: {dropout: nan}\n", 1, 18, "train.dropout"},
+      {"train: {dropout: 1e999}\n", 1, 18, "train.dropout"},
+      {"train: 3\n", 1, 8, "train"},
+      {"train:\n- epochs\n", 2, 1, "train"},
+      {"corpus: {lowercase: yes}\n", 1, 21, "corpus.lowercase"},
+      {"corpus: {books: a.txt}\n", 1, 17, "corpus.books"},
+      {"corpus:\n  books:\n  - a\n  - {b: c}\n", 4, 5, "corpus.books[1]"},
+      {"name: [a]\n", 1, 7, "name"},
+      {"targets: {codec: int8}\n", 1, 18, "targets.codec"},
+      {"precision: unspecified\n", 1, 12, "precision"},
+      {"- a\n", 1, 1, ""},
+      {"? [a, b]\n: c\n", 1, 3, ""},
+      {"corpus: {books: [a\n", 2, 1, ""},
+      {"train:\n\tepochs: 1\n", 2, 8, ""},
+      {"ranks: 1\n---\nranks: 2\n", 0, 0, ""},
   };
-  for (const auto& [text, message] : cases) {
+  for (const WrongText& wrong : cases) {
     v1::PipelineConfig config;
-    EXPECT_THAT(LoadYamlText(text, "x.yaml", &config), StatusIs(Code::kInvalidArgument, HasSubstr(message))) << text;
+    const Status status = LoadYamlText(wrong.text, "x.yaml", &config);
+    EXPECT_THAT(status, StatusIs(Code::kInvalidArgument)) << wrong.text;
+    ASSERT_NE(status.place(), nullptr) << wrong.text;
+    EXPECT_EQ(*status.place(), (ConfigPlace{wrong.key, "x.yaml", wrong.line, wrong.column})) << status.ToString();
   }
 }
 
-TEST(ConfigTest, AMissingFileIsNotFound) {
-  v1::PipelineConfig config;
-  EXPECT_THAT(LoadYamlFile("/no/such.yaml", &config), StatusIs(Code::kNotFound, HasSubstr("/no/such.yaml")));
+TEST(ConfigTest, MessagesSayWhatWasExpected) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"train:\n  epoch: 3\n", "x.yaml:2:3: unknown key 'train.epoch'; did you mean 'epochs'?"},
+      {"student:\n  zebra: 3\n", "x.yaml:2:3: unknown key 'student.zebra'; known here: layers, from_teacher"},
+      {"ranks: 1.5\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got '1.5'"},
+      {"- a\n", "x.yaml:1:1: the document: expected a mapping of keys to values, got a list"},
+      {"targets: {codec: int8}\n", "x.yaml:1:18: 'targets.codec': expected one of hidden_f16, topk, got 'int8'"},
+  };
+  for (const auto& [text, message] : cases) {
+    v1::PipelineConfig config;
+    EXPECT_EQ(LoadYamlText(text, "x.yaml", &config).message(), message);
+  }
 }
 
 v1::PipelineConfig Unusual() {
@@ -139,8 +157,8 @@ TEST(ConfigTest, JsonKeepsFieldNamesAndReadsBackTheSame) {
 
 TEST(ConfigTest, JsonThatIsDamagedOrOfAnotherSchemaIsAnError) {
   v1::WorkerTask task;
-  EXPECT_THAT(FromJson("{", "task.json", &task), StatusIs(Code::kInvalidArgument, HasSubstr("task.json: not a still")));
-  EXPECT_THAT(FromJson(R"({"stagee": 1})", "task.json", &task), StatusIs(Code::kInvalidArgument, HasSubstr("stagee")));
+  EXPECT_THAT(FromJson("{", "task.json", &task), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(FromJson(R"({"stagee": 1})", "task.json", &task), StatusIs(Code::kInvalidArgument));
 }
 
 }  // namespace

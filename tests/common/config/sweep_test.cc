@@ -11,7 +11,6 @@ namespace {
 
 namespace v1 = stillhouse::v1;
 using still::testing::StatusIs;
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -28,7 +27,7 @@ v1::PipelineConfig ReadOne(const SweepDocument& sweep, std::size_t variant) {
   return config;
 }
 
-// What reading all of a sweep says.
+// Returns the first error of reading all variants of a sweep.
 Status Reading(const std::string& text) {
   const auto sweep = SweepDocument::Parse(text, "s.yaml");
   STILL_RETURN_IF_ERROR(sweep.status());
@@ -104,55 +103,53 @@ TEST(SweepTest, NamesAreWordsAndTellPathsOfOneEndingApart) {
   EXPECT_THAT(ReadOne(lists, 1).corpus().books(), ElementsAre("c"));
 }
 
-struct WrongSweep {
-  const char* text;
-  const char* message;
-};
-
-class WrongSweepTest : public ::testing::TestWithParam<WrongSweep> {};
-
-TEST_P(WrongSweepTest, IsRefusedWithItsPlace) {
-  EXPECT_THAT(Reading(GetParam().text),
-              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("s.yaml:"), HasSubstr(GetParam().message))));
+TEST(SweepTest, EveryMistakeIsRefusedWithItsKeyAndPlace) {
+  const std::pair<const char*, const char*> wrongs[] = {
+      {"matrix: {train.alpha_mml: [1]}", "train.alpha_mml"},
+      {"matrix: {trainer.alpha_mlm: [1]}", "trainer"},
+      {"matrix: {ranks.x: [1]}", "ranks.x"},
+      {"matrix: {corpus.books.x: [1]}", "corpus.books.x"},
+      {"matrix: {train.: [1]}", "train."},
+      {"matrix: {'': [1]}", ""},
+      {"matrix: {seed: []}", "matrix.seed"},
+      {"matrix: {seed: 1}", "matrix.seed"},
+      {"matrix: {seed: {a: 1}}", "matrix.seed"},
+      {"matrix: {}", "matrix"},
+      {"matrix:", "matrix"},
+      {"matrix: [1]", "matrix"},
+      {"matrix: {seed: [1, x]}", "seed"},
+      {"matrix: {seed: [1, ~]}", "seed"},
+      {"matrix: {seed: [1, 2, 1]}", "seed"},
+      {"matrix: {seed: [1], seed: [2]}", "matrix.seed"},
+      {"matrix: {[a]: [1]}", "matrix"},
+      {"matrix: {seed: &a [*a]}", "seed"},
+      {"matrix: {train: [&a {train: *a}]}", "train.train"},
+      {"matrix: {name: [a, b]}", "name"},
+      {"variants: [{name: x, artifacts: y}]", "artifacts"},
+      {"matrix: {train: [{epochs: 1}], train.epochs: [2]}", "train.epochs"},
+      {"variants: [{name: x, seed: 1}]\nmatrix: {seed: [2]}", "seed"},
+      {"variants: []", "variants"},
+      {"variants: {name: x}", "variants"},
+      {"variants: [x]", "variants[0]"},
+      {"variants: [{seed: 1}]", "variants[0]"},
+      {"variants: [{name: a}, {name: a, seed: 1}]", "variants[1].name"},
+      {"variants: [{name: a, name: b}]", "variants[0].name"},
+      {"variants: [{name: a/b}]", "variants[0].name"},
+      {"variants: [{name: \"a\\eb\"}]", "variants[0].name"},
+      {"variants: [{name: ''}]", "variants[0].name"},
+      {"variants: [{name: a, sed: 1}]", "sed"},
+      {"matrix: {seed: [1]}\nmatrix: {seed: [2]}", "matrix"},
+      {"matrix: {seed: [1]}\nrankz: 2", "rankz"},
+  };
+  for (const auto& [text, key] : wrongs) {
+    const Status status = Reading(text);
+    EXPECT_THAT(status, StatusIs(Code::kInvalidArgument)) << text;
+    ASSERT_NE(status.place(), nullptr) << text;
+    EXPECT_EQ(status.place()->key, key) << status.ToString();
+    EXPECT_EQ(status.place()->file, "s.yaml");
+    EXPECT_GT(status.place()->line, 0) << status.ToString();
+  }
 }
-
-INSTANTIATE_TEST_SUITE_P(
-    All, WrongSweepTest,
-    ::testing::Values(
-        WrongSweep{"matrix: {train.alpha_mml: [1]}", "s.yaml:1:10: unknown key 'train.alpha_mml'; did you mean"},
-        WrongSweep{"matrix: {trainer.alpha_mlm: [1]}", "unknown key 'trainer'; did you mean 'train'?"},
-        WrongSweep{"matrix: {ranks.x: [1]}", "'ranks' is no section: it has no key 'x'"},
-        WrongSweep{"matrix: {corpus.books.x: [1]}", "'corpus.books' is no section"},
-        WrongSweep{"matrix: {train.: [1]}", "unknown key 'train.'"}, WrongSweep{"matrix: {'': [1]}", "unknown key ''"},
-        WrongSweep{"matrix: {seed: []}", "s.yaml:1:16: 'matrix.seed': the list is empty"},
-        WrongSweep{"matrix: {seed: 1}", "'matrix.seed': expected a list of values, got '1'"},
-        WrongSweep{"matrix: {seed: {a: 1}}", "expected a list of values, got a mapping"},
-        WrongSweep{"matrix: {}", "'matrix': expected a mapping of dotted keys"},
-        WrongSweep{"matrix:", "'matrix': expected a mapping of dotted keys to lists of values, got nothing"},
-        WrongSweep{"matrix: [1]", "'matrix': expected a mapping"},
-        WrongSweep{"matrix: {seed: [1, x]}", "'seed': expected a whole number from 0, got 'x'"},
-        WrongSweep{"matrix: {seed: [1, ~]}", "'seed' has no value"},
-        WrongSweep{"matrix: {seed: [1, 2, 1]}", "'matrix.seed' lists 1 twice"},
-        WrongSweep{"matrix: {seed: [1], seed: [2]}", "key 'matrix.seed' is given twice"},
-        WrongSweep{"matrix: {[a]: [1]}", "a key must be a plain word"},
-        WrongSweep{"matrix: {seed: &a [*a]}", "'seed': expected a whole number from 0, got a list"},
-        WrongSweep{"matrix: {train: [&a {train: *a}]}", "unknown key 'train.train'"},
-        WrongSweep{"matrix: {name: [a, b]}", "'name' is the whole sweep's"},
-        WrongSweep{"variants: [{name: x, artifacts: y}]", "'artifacts' is the whole sweep's"},
-        WrongSweep{"matrix: {train: [{epochs: 1}], train.epochs: [2]}", "'train.epochs' is set twice for one variant"},
-        WrongSweep{"variants: [{name: x, seed: 1}]\nmatrix: {seed: [2]}", "s.yaml:2:10: 'seed' is set twice"},
-        WrongSweep{"variants: []", "'variants': expected a list of variants"},
-        WrongSweep{"variants: {name: x}", "'variants': expected a list of variants, each with a name, got a mapping"},
-        WrongSweep{"variants: [x]", "'variants[0]': expected a mapping"},
-        WrongSweep{"variants: [{seed: 1}]", "variants[0] has no name"},
-        WrongSweep{"variants: [{name: a}, {name: a, seed: 1}]", "s.yaml:1:30: two variants have the name 'a'"},
-        WrongSweep{"variants: [{name: a, name: b}]", "key 'variants[0].name' is given twice"},
-        WrongSweep{"variants: [{name: a/b}]", "'variants[0].name': expected a word of letters"},
-        WrongSweep{"variants: [{name: \"a\\eb\"}]", "expected a word of letters"},
-        WrongSweep{"variants: [{name: ''}]", "expected a word of letters"},
-        WrongSweep{"variants: [{name: a, sed: 1}]", "unknown key 'sed'; did you mean 'seed'?"},
-        WrongSweep{"matrix: {seed: [1]}\nmatrix: {seed: [2]}", "key 'matrix' is given twice"},
-        WrongSweep{"matrix: {seed: [1]}\nrankz: 2", "s.yaml:2:1: unknown key 'rankz'"}));
 
 TEST(SweepTest, MoreThanTheMostVariantsAreRefused) {
   std::string list = "[0";
@@ -162,7 +159,7 @@ TEST(SweepTest, MoreThanTheMostVariantsAreRefused) {
               StatusIs(Code::kInvalidArgument, HasSubstr("289 or more variants: a sweep has at most 256; split it")));
   std::string variants = "variants:\n";
   for (int i = 0; i < 257; ++i) variants += fmt::format("  - {{name: v{}, seed: {}}}\n", i, i);
-  EXPECT_THAT(Reading(variants), StatusIs(Code::kInvalidArgument, HasSubstr("at most 256")));
+  EXPECT_THAT(Reading(variants), StatusIs(Code::kInvalidArgument));
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ using ::testing::ExitedWithCode;
 using ::testing::HasSubstr;
 using ::testing::KilledBySignal;
 
-// Faults are read once, when a process starts: these tests start one anew for each (GoogleTest's threadsafe style runs
-// the binary again, with the environment set here).
+// A process reads its faults once, when it starts. So each of these tests starts a process: GoogleTest's threadsafe
+// style runs the binary again, with the environment set here.
 class FaultPointDeathTest : public ::testing::Test {
  protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
@@ -32,7 +32,7 @@ class FaultPointDeathTest : public ::testing::Test {
   }
 };
 
-// Passes one point three times, and others. Exits with the digits of the passes that failed as `expected`, 0 for none.
+// Passes one point three times, and other points. Exits with the digits of the passes that failed, 0 for none.
 [[noreturn]] void PassThreeTimes(Code expected = Code::kInternal) {
   int failed = 0;
   for (int pass = 1; pass <= 3; ++pass) {
@@ -46,7 +46,7 @@ class FaultPointDeathTest : public ::testing::Test {
 
 TEST_F(FaultPointDeathTest, UnarmedPointsPass) { EXPECT_EXIT(PassThreeTimes(), ExitedWithCode(0), ""); }
 
-TEST_F(FaultPointDeathTest, FailsAtTheNamedPassOnly) {
+TEST_F(FaultPointDeathTest, AFaultActsAtTheNamedPassOnly) {
   setenv("STILL_FAULT", "*:2:a.b:error", 1);
   EXPECT_EXIT(PassThreeTimes(), ExitedWithCode(2), "");
 }
@@ -56,22 +56,22 @@ TEST_F(FaultPointDeathTest, AStarFailsAtEveryPass) {
   EXPECT_EXIT(PassThreeTimes(), ExitedWithCode(123), "");
 }
 
-TEST_F(FaultPointDeathTest, PlaysAFullDisk) {
+TEST_F(FaultPointDeathTest, AFaultCanPlayAFullDisk) {
   setenv("STILL_FAULT", "*:3:a.b:enospc", 1);
   EXPECT_EXIT(PassThreeTimes(Code::kResourceExhausted), ExitedWithCode(3), "");
 }
 
-TEST_F(FaultPointDeathTest, KillsTheProcess) {
+TEST_F(FaultPointDeathTest, AFaultCanKillTheProcess) {
   setenv("STILL_FAULT", "*:1:a.b:kill", 1);
   EXPECT_EXIT(PassThreeTimes(), KilledBySignal(SIGKILL), "");
 }
 
-TEST_F(FaultPointDeathTest, SeveralActEachAtItsPass) {
+TEST_F(FaultPointDeathTest, SeveralFaultsActEachAtItsPass) {
   setenv("STILL_FAULT", "*:1:a.b:error,7:2:a.b:kill,*:3:a.b:delay1,*:3:a.b:error", 1);
   EXPECT_EXIT(PassThreeTimes(), ExitedWithCode(13), "");
 }
 
-TEST_F(FaultPointDeathTest, StrikesOnlyTheNamedRank) {
+TEST_F(FaultPointDeathTest, AFaultStrikesOnlyTheNamedRank) {
   setenv("STILL_FAULT", "1:1:a.b:kill", 1);
   EXPECT_EXIT(PassThreeTimes(), ExitedWithCode(0), "");
   setenv("OMPI_COMM_WORLD_RANK", "0", 1);
@@ -80,7 +80,7 @@ TEST_F(FaultPointDeathTest, StrikesOnlyTheNamedRank) {
   EXPECT_EXIT(PassThreeTimes(), KilledBySignal(SIGKILL), "");
 }
 
-TEST_F(FaultPointDeathTest, StrikesOnlyTheNamedLaunchTheFirstUnlessGiven) {
+TEST_F(FaultPointDeathTest, AFaultStrikesOnlyTheNamedLaunchByDefaultTheFirst) {
   const auto expect = [](const char* fault, const char* launch, int exit_code) {
     setenv("STILL_FAULT", fault, 1);
     setenv("STILL_LAUNCH", launch, 1);
@@ -93,7 +93,7 @@ TEST_F(FaultPointDeathTest, StrikesOnlyTheNamedLaunchTheFirstUnlessGiven) {
   expect("*:2:a.b:error@*", "7", 2);
 }
 
-TEST_F(FaultPointDeathTest, RefusesASpecificationItCannotRead) {
+TEST_F(FaultPointDeathTest, AMalformedSpecificationEndsTheProcess) {
   for (const char* wrong : {"a.b", "1:a.b:error", "*:1:a.b:error,", "*:1:a.b:explode"}) {
     setenv("STILL_FAULT", wrong, 1);
     EXPECT_EXIT(PassThreeTimes(), KilledBySignal(SIGABRT), "STILL_FAULT: fault '.*<rank>:<step>:<point>") << wrong;
@@ -158,7 +158,7 @@ TEST_F(FaultPointDeathTest, AThreadInTheBackgroundMeetsTheStepInProgressOnce) {
   std::exit(torn);
 }
 
-TEST_F(FaultPointDeathTest, TearsOnlyWhereFilesAreTorn) {
+TEST_F(FaultPointDeathTest, ATearActsOnlyAtFaultTears) {
   setenv("STILL_FAULT", "*:2:write:torn", 1);
   EXPECT_EXIT(TearThreeTimes(), ExitedWithCode(2), "");
   setenv("STILL_FAULT", "*:2:write:delay0", 1);
@@ -174,14 +174,14 @@ TEST_F(FaultPointDeathTest, TearsOnlyWhereFilesAreTorn) {
   std::exit(spoiled);
 }
 
-TEST_F(FaultPointDeathTest, SpoilsOnlyWhereNumbersAreSpoiled) {
+TEST_F(FaultPointDeathTest, ANanActsOnlyAtFaultSpoils) {
   setenv("STILL_FAULT", "*:3:compute:nan", 1);
   EXPECT_EXIT(SpoilThreeTimes(), ExitedWithCode(3), "");
   setenv("STILL_FAULT", "*:*:write:nan,*:2:compute:delay0", 1);
   EXPECT_EXIT(SpoilThreeTimes(), ExitedWithCode(0), "");
 }
 
-TEST_F(FaultPointDeathTest, FlipsOnlyWhereBitsAreFlipped) {
+TEST_F(FaultPointDeathTest, AFlipActsOnlyAtFaultFlips) {
   const auto flip_three_times = [] {
     int flipped = 0;
     for (int pass = 1; pass <= 3; ++pass) {
@@ -196,7 +196,7 @@ TEST_F(FaultPointDeathTest, FlipsOnlyWhereBitsAreFlipped) {
   EXPECT_EXIT(flip_three_times(), ExitedWithCode(240), "");
 }
 
-TEST_F(FaultPointDeathTest, DelaysAsLongAsItSays) {
+TEST_F(FaultPointDeathTest, ADelayLastsAsLongAsItSays) {
   setenv("STILL_FAULT", "*:1:a:delay30", 1);
   const auto delayed = [] {
     const auto start = std::chrono::steady_clock::now();
@@ -241,7 +241,7 @@ TEST(FaultPointTest, EveryFormOfASpecificationIsAccepted) {
   }
 }
 
-TEST(FaultPointTest, WhatIsWrongWithASpecificationIsSaid) {
+TEST(FaultPointTest, AnErrorSaysWhatIsWrongWithASpecification) {
   const std::pair<const char*, const char*> wrong[] = {
       {"", "four parts"},
       {"vote:1:kill", "four parts"},

@@ -30,7 +30,7 @@ class KeysTest : public ::testing::Test {
   const std::string keys_ = directory_ / "state/keys";
 };
 
-TEST_F(KeysTest, NewKeysAreTheirOwnersAlone) {
+TEST_F(KeysTest, OnlyTheirOwnerMayReadNewKeys) {
   const mode_t before = umask(0);
   const Status made = NewKeys(keys_);
   umask(before);
@@ -41,7 +41,7 @@ TEST_F(KeysTest, NewKeysAreTheirOwnersAlone) {
   for (const std::string& name : names) EXPECT_EQ(ModeOf(At(name)), 0600u) << name;
 }
 
-TEST_F(KeysTest, ServerAndClientLoadKeysThatFit) {
+TEST_F(KeysTest, ServerAndClientLoadMatchingKeys) {
   ASSERT_OK(NewKeys(keys_));
   ASSERT_OK_AND_ASSIGN(const RpcServerKeys server, LoadServerKeys(keys_));
   ASSERT_OK_AND_ASSIGN(const RpcClientKeys client, LoadClientKeys(keys_));
@@ -68,7 +68,7 @@ TEST_F(KeysTest, KeysThatOthersMayReadAreRefused) {
   EXPECT_OK(LoadServerKeys(keys_).status());
 }
 
-TEST_F(KeysTest, AClientNeedsNoSecretOfTheServer) {
+TEST_F(KeysTest, AClientDoesNotNeedTheServersSecret) {
   ASSERT_OK(NewKeys(keys_));
   ASSERT_OK(RemoveAll(At("server.secret")));
   EXPECT_OK(LoadClientKeys(keys_).status());

@@ -1,4 +1,4 @@
-// Who may talk to whom, and that what strangers send does no harm.
+// Tests which clients a server admits, and that messages of strangers do no harm.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ class RpcSecurityTest : public ::testing::Test {
   RpcServerKeys ServerKeys() const { return {.own = server_, .clients = {client_.public_key}}; }
   RpcClientKeys ClientKeys() const { return {.server = server_.public_key, .own = client_}; }
 
-  // That `stranger` is not heard: somebody who is admitted is, after it.
+  // Checks that the server gets no message of `stranger`, by a later message of an admitted client.
   static void ExpectUnheard(RpcServer& server, const std::function<std::unique_ptr<RpcClient>()>& admitted,
                             RpcClient& stranger) {
     ASSERT_OK(stranger.Send("let me in"));
@@ -52,7 +52,7 @@ class RpcSecurityTest : public ::testing::Test {
   const RpcKeyPair client_ = NewRpcKeyPair().value();
 };
 
-TEST_F(RpcSecurityTest, KeysThatFitLetMessagesThroughBothWays) {
+TEST_F(RpcSecurityTest, MatchingKeysLetMessagesThroughBothWays) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind(kAnyPort, ServerKeys()));
   ASSERT_OK_AND_ASSIGN(const auto client, RpcClient::Connect(server->endpoint(), "rank-0", ClientKeys()));
   ASSERT_OK(client->Send("hello"));
@@ -106,7 +106,7 @@ TEST_F(RpcSecurityTest, AClientLearnsThatItIsRefusedHoweverOftenItsConnectionWas
   expect_refused(*without, ClientKeys());
 }
 
-TEST_F(RpcSecurityTest, WhoIsAdmittedOrAloneIsNotRefused) {
+TEST_F(RpcSecurityTest, AnAdmittedClientAndOneWithoutAServerAreNotRefused) {
   ASSERT_OK_AND_ASSIGN(auto server, RpcServer::Bind(kAnyPort, ServerKeys()));
   ASSERT_OK_AND_ASSIGN(const auto client, RpcClient::Connect(server->endpoint(), "rank-0", ClientKeys()));
   ASSERT_OK(client->Send("hello"));
@@ -125,7 +125,7 @@ TEST_F(RpcSecurityTest, AServerThatAdmitsNobodyHearsNobody) {
   EXPECT_FALSE(server->Receive(milliseconds(200))->has_value());
 }
 
-TEST_F(RpcSecurityTest, WithoutKeysOnlyThisMachineMayReachAServer) {
+TEST_F(RpcSecurityTest, AServerWithoutKeysListensOnThisMachineOnly) {
   for (const char* open : {"tcp://*:*", "tcp://0.0.0.0:*", "tcp://10.0.0.1:5600", "tcp://eth0:5600", "tcp://[::]:*"}) {
     EXPECT_THAT(RpcServer::Bind(open),
                 StatusIs(Code::kInvalidArgument,
@@ -135,7 +135,7 @@ TEST_F(RpcSecurityTest, WithoutKeysOnlyThisMachineMayReachAServer) {
   EXPECT_OK(RpcServer::Bind("tcp://*:*", ServerKeys()).status());
 }
 
-TEST_F(RpcSecurityTest, KeysThatAreNoneAreErrorsThatQuoteNoSecret) {
+TEST_F(RpcSecurityTest, MalformedKeysAreErrorsThatQuoteNoSecret) {
   RpcServerKeys server = ServerKeys();
   server.own.secret_key = "open sesame";
   EXPECT_THAT(RpcServer::Bind(kAnyPort, server),
@@ -149,7 +149,8 @@ TEST_F(RpcSecurityTest, KeysThatAreNoneAreErrorsThatQuoteNoSecret) {
               StatusIs(Code::kInvalidArgument, HasSubstr("server's public key")));
 }
 
-// A peer that speaks ZeroMQ and nothing of ours: messages of no, one, three and a thousand frames, and a large one.
+// The peer speaks ZeroMQ but not our protocol. It sends messages of no, one, three and a thousand frames, and a large
+// one.
 TEST_F(RpcSecurityTest, MessagesOfTheWrongShapeAreDropped) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind(kAnyPort));
   zmq::context_t context;
@@ -175,8 +176,8 @@ TEST_F(RpcSecurityTest, MessagesOfTheWrongShapeAreDropped) {
   EXPECT_THAT(sizes, ::testing::ElementsAre(0, std::size_t{10} << 20, 3)) << "one frame each, whatever is in it";
 }
 
-// A peer that does not even speak ZeroMQ.
-TEST_F(RpcSecurityTest, BytesThatAreNoProtocolHurtNobody) {
+// The peer does not even speak ZeroMQ.
+TEST_F(RpcSecurityTest, BytesOfNoProtocolDoNoHarm) {
   for (const bool secured : {false, true}) {
     ASSERT_OK_AND_ASSIGN(const auto server,
                          secured ? RpcServer::Bind(kAnyPort, ServerKeys()) : RpcServer::Bind(kAnyPort));

@@ -37,7 +37,7 @@ TEST(RpcTest, ReceiveReturnsNothingWhenNothingComes) {
   EXPECT_FALSE(message.has_value());
 }
 
-TEST(RpcTest, AMessageToAGonePeerIsDropped) {
+TEST(RpcTest, AMessageToAPeerThatLeftIsDropped) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind("tcp://127.0.0.1:*"));
   EXPECT_OK(server->Send("nobody", "hello"));
 }
@@ -65,7 +65,7 @@ TEST(RpcTest, AClientOfADeadServerSendsAndTimesOut) {
   EXPECT_FALSE(client->Receive(milliseconds(10))->has_value());
 }
 
-TEST(RpcTest, EndpointsThatCannotBeAreErrors) {
+TEST(RpcTest, ImpossibleEndpointsAreErrors) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind("tcp://127.0.0.1:*"));
   EXPECT_THAT(RpcServer::Bind(server->endpoint()), StatusIs(Code::kUnavailable, HasSubstr(server->endpoint())));
   EXPECT_THAT(RpcServer::Bind("localhost"), StatusIs(Code::kInvalidArgument, HasSubstr("expected an endpoint like")));

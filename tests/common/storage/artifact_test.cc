@@ -14,7 +14,7 @@ using still::testing::StatusIs;
 using still::testing::TempDirectory;
 using ::testing::HasSubstr;
 
-TEST(ArtifactTest, ExistsOnceCommittedUnderTheDigestOfItsIdentity) {
+TEST(ArtifactTest, AnArtifactExistsOnceCommittedUnderTheDigestOfItsIdentity) {
   const TempDirectory directory;
   const ArtifactStore store(directory / "artifacts");
   IdentityBuilder identity("corpus");
@@ -30,7 +30,7 @@ TEST(ArtifactTest, ExistsOnceCommittedUnderTheDigestOfItsIdentity) {
   EXPECT_EQ(*ReadFile(store.PathOf("corpus", digest) + "/identity.txt"), identity.text());
 }
 
-TEST(ArtifactTest, TheSecondOfTwoThatBuildTheSameSucceedsToo) {
+TEST(ArtifactTest, TheSecondProcessThatBuildsTheSameSucceedsToo) {
   const TempDirectory directory;
   const ArtifactStore store(directory.path());
   const IdentityBuilder identity("export");
@@ -39,7 +39,7 @@ TEST(ArtifactTest, TheSecondOfTwoThatBuildTheSameSucceedsToo) {
   EXPECT_OK(CommitArtifact(*staged));
 }
 
-TEST(ArtifactTest, SummaryComesBackExactly) {
+TEST(ArtifactTest, ASummaryIsReadBackExactly) {
   const TempDirectory directory;
   const Summary summary = {{"tokens", 123456789012.0}, {"loss", 0.1}, {"third", 1.0 / 3}, {"tiny", 5e-324}};
   ASSERT_OK(WriteSummary(directory.path(), summary));

@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/digest.h"
+#include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 #include "tests/testing/status_matchers.h"
@@ -95,7 +96,7 @@ TEST_F(CheckpointTest, TheSameInfoIsTheSameText) {
             R"("audit_sequences":4096,"audit_hash":18364758544493064720})");
 }
 
-TEST_F(CheckpointTest, WhatIsNoManifestIsDataLossAndSaysWhy) {
+TEST_F(CheckpointTest, AnythingButAManifestIsDataLossAndSaysWhy) {
   for (const char* text : {"", "{", "[]", "17", "null", "\"step\""}) {
     EXPECT_THAT(ParseInfo(text), StatusIs(Code::kDataLoss, HasSubstr("not an object"))) << text;
     EXPECT_THAT(ParseManifest(text), StatusIs(Code::kDataLoss, HasSubstr("not an object"))) << text;
@@ -138,7 +139,7 @@ TEST_F(CheckpointTest, OnlyExactNamesAreListedNewestFirst) {
   EXPECT_THAT(none, IsEmpty());
 }
 
-TEST_F(CheckpointTest, AnIntactOnePassesVerification) {
+TEST_F(CheckpointTest, AnIntactCheckpointPassesVerification) {
   const std::string path = WriteInTwoParts();
   ASSERT_OK_AND_ASSIGN(const CheckpointManifest manifest, ReadManifest(path));
   EXPECT_EQ(manifest.info, Info());
@@ -179,7 +180,7 @@ TEST_F(CheckpointTest, AMissingTornOrMovedManifestIsNamed) {
   EXPECT_THAT(CheckpointHash(path), StatusIs(Code::kNotFound, HasSubstr(file)));
 }
 
-TEST_F(CheckpointTest, HashIsOfTheStateAndNeitherOfTheCutNorOfTheGeneration) {
+TEST_F(CheckpointTest, TheHashDependsOnTheStateAndNotOnTheCutOrTheGeneration) {
   ASSERT_OK_AND_ASSIGN(const std::string two, CheckpointHash(WriteInTwoParts(1)));
   const std::string one_part =
       Write(State(), {{"second.matrix", "second.bias", "matrix", "bias", "first.matrix", "first.bias"}}, 2);
@@ -188,7 +189,7 @@ TEST_F(CheckpointTest, HashIsOfTheStateAndNeitherOfTheCutNorOfTheGeneration) {
   EXPECT_EQ(one.size(), 64u);
 }
 
-TEST_F(CheckpointTest, HashSeesNamesShapesAndEveryValue) {
+TEST_F(CheckpointTest, TheHashCoversNamesShapesAndEveryValue) {
   const std::vector<std::string> names = {"bias",   "first.bias",  "first.matrix",
                                           "matrix", "second.bias", "second.matrix"};
   ASSERT_OK_AND_ASSIGN(const std::string hash, CheckpointHash(Write(State(), {names}, 1)));
@@ -206,7 +207,7 @@ TEST_F(CheckpointTest, HashSeesNamesShapesAndEveryValue) {
   EXPECT_NE(changed, hash);
 }
 
-TEST_F(CheckpointTest, HashRefusesATensorInTwoPartsAndACheckpointWithoutAny) {
+TEST_F(CheckpointTest, TheHashRefusesATensorInTwoPartsAndACheckpointWithoutTensors) {
   EXPECT_THAT(CheckpointHash(Write(State(), {{"bias", "matrix"}, {"bias"}}, 1)),
               StatusIs(Code::kDataLoss, HasSubstr("'bias' is in another part")));
   EXPECT_THAT(CheckpointHash(Write(State(), {}, 2)), StatusIs(Code::kDataLoss, HasSubstr("no tensor")));

@@ -13,6 +13,9 @@
 #include "common/bytes.h"
 #include "common/faults/fault_point.h"
 #include "common/host_name.h"
+#include "common/storage/file_lock.h"
+#include "common/storage/mapped_file.h"
+#include "common/storage/staging.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -30,7 +33,7 @@ void Write(const std::string& path, std::string_view contents) { std::ofstream(p
 
 std::vector<std::string> NamesIn(const std::string& path) { return ListDirectory(path).value(); }
 
-// The number of a process that has ended.
+// Returns the number of a process that has ended.
 pid_t EndedProcess() {
   const pid_t pid = fork();
   if (pid == 0) _exit(0);
@@ -84,7 +87,7 @@ TEST(FilesTest, MakingADirectoryUnderAFileNamesTheFileAsTheReason) {
   EXPECT_OK(MakeDirectories(directory / "x/y/z"));
 }
 
-TEST(FilesTest, MapsAFileAndMovesTheMap) {
+TEST(MappedFileTest, AMapOutlivesAMove) {
   const TempDirectory directory;
   Write(directory / "file", "mapped");
   Write(directory / "empty", "");
@@ -97,7 +100,7 @@ TEST(FilesTest, MapsAFileAndMovesTheMap) {
   EXPECT_THAT(MappedFile::Open(directory.path()), StatusIs(Code::kInvalidArgument, HasSubstr("not a directory")));
 }
 
-TEST(AtomicFileTest, StandsUnderItsNameOnlyAfterCommit) {
+TEST(AtomicFileTest, AFileStandsUnderItsNameOnlyAfterCommit) {
   const TempDirectory directory;
   const std::string path = directory / "file";
   std::string expected = "small";
@@ -119,7 +122,7 @@ TEST(AtomicFileTest, StandsUnderItsNameOnlyAfterCommit) {
   EXPECT_THAT(NamesIn(directory.path()), ElementsAre("file"));
 }
 
-TEST(AtomicFileTest, DestroyedWithoutCommitItLeavesTheOldContents) {
+TEST(AtomicFileTest, AFileThatIsNotCommittedLeavesTheOldContents) {
   const TempDirectory directory;
   ASSERT_OK(WriteFileAtomically(directory / "file", "old"));
   {
@@ -158,7 +161,7 @@ TEST(AtomicFileTest, AMissingDirectoryIsNamed) {
   EXPECT_THAT(AtomicFile::Create(directory / "absent/file"), StatusIs(Code::kNotFound, HasSubstr("absent/file")));
 }
 
-TEST(AtomicFileTest, ANewOneStandsElsewhereMeanwhileAndTakesNobodysPlace) {
+TEST(AtomicFileTest, ANewFileStandsElsewhereMeanwhileAndReplacesNone) {
   const TempDirectory directory;
   ASSERT_OK(MakeDirectories(directory / "parent"));
   const std::string path = directory / "parent/file";
@@ -178,7 +181,7 @@ TEST(AtomicFileTest, ANewOneStandsElsewhereMeanwhileAndTakesNobodysPlace) {
   EXPECT_THAT(late->Commit(), StatusIs(Code::kNotFound, HasSubstr(path)));
 }
 
-TEST(StagedDirectoryTest, AppearsCompleteOrNotAtAll) {
+TEST(StagedDirectoryTest, ADirectoryAppearsCompleteOrNotAtAll) {
   const TempDirectory directory;
   const std::string path = directory / "parents/are/made/final";
   {
@@ -213,7 +216,7 @@ TEST(StagedDirectoryTest, TheFirstToCommitWins) {
   EXPECT_THAT(NamesIn(directory.path()), ElementsAre("empty", "full"));
 }
 
-TEST(StagedDirectoryTest, StartsEmptyOverWhatAKilledProcessOfTheSameNumberLeft) {
+TEST(StagedDirectoryTest, ADirectoryStartsEmptyOverLeftoversOfTheSameProcessNumber) {
   const TempDirectory directory;
   const std::string path = directory / "final";
   const std::string stale = fmt::format("{}.partial-{}-{}", path, HostName(), getpid());
@@ -223,7 +226,7 @@ TEST(StagedDirectoryTest, StartsEmptyOverWhatAKilledProcessOfTheSameNumberLeft) 
   EXPECT_THAT(NamesIn(staged->path()), IsEmpty());
 }
 
-TEST(FilesTest, StaleTemporariesOfEndedProcessesAloneAreRemoved) {
+TEST(FilesTest, OnlyTemporariesOfEndedProcessesAreRemoved) {
   const TempDirectory directory;
   const pid_t ended = EndedProcess();
   ASSERT_OK(MakeDirectories(directory / fmt::format("a.partial-{}-{}", HostName(), ended)));
@@ -237,7 +240,7 @@ TEST(FilesTest, StaleTemporariesOfEndedProcessesAloneAreRemoved) {
   EXPECT_EQ(NamesIn(directory.path()), kept);
 }
 
-TEST(FilesTest, StaleTemporariesOfAPrefixAloneAreRemoved) {
+TEST(FilesTest, OnlyStaleTemporariesOfThePrefixAreRemoved) {
   const TempDirectory directory;
   const pid_t ended = EndedProcess();
   for (const char* name : {"ours.a", "ours.b", "other"})
@@ -280,7 +283,7 @@ TEST(FilesTest, AStagedDirectoryMayStandElsewhereUntilItIsCommitted) {
   EXPECT_THAT(orphaned->Commit(), StatusIs(Code::kNotFound));
 }
 
-TEST(FileLockTest, IsHeldByOneAndFreedAtItsEnd) {
+TEST(FileLockTest, ALockIsHeldByOneAndFreedAtItsEnd) {
   const TempDirectory directory;
   {
     ASSERT_OK_AND_ASSIGN(FileLock lock, FileLock::TryAcquire(directory / "lock"));
@@ -291,7 +294,7 @@ TEST(FileLockTest, IsHeldByOneAndFreedAtItsEnd) {
   EXPECT_OK(FileLock::TryAcquire(directory / "lock"));
 }
 
-// Permissions do not bind root: the child gives its rights up. It exits with the code of the status it met.
+// Permissions do not bind root, so a child gives up its rights. It exits with the code of the status that it met.
 TEST(FilesTest, ADirectoryWithoutPermissionIsPermissionDenied) {
   const TempDirectory directory;
   ASSERT_EQ(chmod(directory.path().c_str(), 0555), 0);
@@ -315,7 +318,7 @@ class FilesDeathTest : public ::testing::Test {
   void TearDown() override { unsetenv("STILL_FAULT"); }
 };
 
-// The exit code of the first failure; 100 when it left something.
+// Returns the exit code of the first failure, or 100 when a file was left.
 int CommitBoth() {
   const TempDirectory directory;
   const Status file_status = WriteFileAtomically(directory / "file", "x");

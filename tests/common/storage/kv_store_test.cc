@@ -44,7 +44,7 @@ Status Put(KvStore& store, std::string_view key, std::string_view value) {
   return store.Commit(batch);
 }
 
-TEST(KvStoreTest, WhatWasCommittedIsThereAfterReopening) {
+TEST(KvStoreTest, CommittedRecordsAreThereAfterReopening) {
   const TempDirectory directory;
   const std::string path = directory / "parents/are/made/store";
   const std::string binary("\0\xff:\n", 4);
@@ -71,7 +71,7 @@ TEST(KvStoreTest, WhatWasCommittedIsThereAfterReopening) {
   }
 }
 
-TEST(KvStoreTest, OfAKeyBothDeletedAndPutThePutRemains) {
+TEST(KvStoreTest, AKeyThatIsBothDeletedAndPutIsPut) {
   const TempDirectory directory;
   KvBatch batch;
   batch.Put("key", "new");
@@ -100,7 +100,7 @@ TEST(KvStoreTest, AVisitSeesOnePrefixInKeyOrderUntilItHasEnough) {
               StatusIs(Code::kCancelled, "enough"));
 }
 
-TEST(KvStoreTest, OneAtATimeHasItOpen) {
+TEST(KvStoreTest, OneProcessAtATimeHasItOpen) {
   const TempDirectory directory;
   ASSERT_OK_AND_ASSIGN(auto store, KvStore::Open(directory / "store"));
   EXPECT_THAT(KvStore::Open(directory / "store"),
@@ -109,7 +109,7 @@ TEST(KvStoreTest, OneAtATimeHasItOpen) {
   EXPECT_OK(KvStore::Open(directory / "store"));
 }
 
-TEST(KvStoreTest, ItKeepsNoDiaryBesideTheData) {
+TEST(KvStoreTest, NoLogFileIsKeptBesideTheData) {
   const TempDirectory directory;
   { ASSERT_OK(KvStore::Open(directory / "store")); }
   for (const std::string& name : *ListDirectory(directory / "store")) {
@@ -136,7 +136,7 @@ TEST(KvStoreTest, ThreadsCommitAndReadTogether) {
   EXPECT_EQ(RecordsOf(*store).size(), 100u);
 }
 
-// The largest file in the database whose name starts and ends so.
+// Returns the largest file of the database whose name has this start and end.
 std::string FileOf(const std::string& path, std::string_view beginning, std::string_view end = "") {
   std::string largest;
   for (const std::string& name : ListDirectory(path).value()) {
@@ -156,7 +156,7 @@ void FlipBit(const std::string& path, std::uint64_t at) {
   file.put(byte);
 }
 
-// A database of ten records; `opened` more times, so that they moved from the log into a table.
+// Makes a database of ten records and opens it `opened` more times, so that they move from the log into a table.
 std::string SomeDatabase(const TempDirectory& directory, const std::string& name, int opened) {
   {
     const auto store = KvStore::Open(directory / name).value();
@@ -167,7 +167,7 @@ std::string SomeDatabase(const TempDirectory& directory, const std::string& name
 }
 
 void ExpectDamaged(const std::string& path, const std::string& what) {
-  // Shows when it is opened, or else when it is read.
+  // The damage shows when the database is opened, or else when it is read.
   const auto store = KvStore::Open(path);
   const Status found = store.ok() ? store.value()->ForEach("", [](auto, auto) { return Ok(); }) : store.status();
   EXPECT_THAT(found, StatusIs(Code::kDataLoss, AllOf(HasSubstr("database " + path + " is damaged"),
@@ -234,7 +234,7 @@ TEST(KvStoreTest, DamageInTheLogCostsTheRecordsBesideItAndNothingElse) {
   EXPECT_LT(lost, 50) << "one block";
 }
 
-TEST(KvStoreTest, ABatchTornAtTheEndOfTheLogNeverHappenedTheOnesBeforeDid) {
+TEST(KvStoreTest, ABatchTornAtTheEndOfTheLogIsDroppedAndTheOnesBeforeStay) {
   const TempDirectory directory;
   const std::string path = SomeDatabase(directory, "store", 0);
   const std::string log = FileOf(path, "", ".log");
@@ -244,7 +244,7 @@ TEST(KvStoreTest, ABatchTornAtTheEndOfTheLogNeverHappenedTheOnesBeforeDid) {
   EXPECT_OK(Put(*store, "key9", "again"));
 }
 
-TEST(KvStoreTest, AFileInItsPlaceIsRefused) {
+TEST(KvStoreTest, AFileInPlaceOfTheDirectoryIsRefused) {
   const TempDirectory directory;
   ASSERT_OK(WriteFileAtomically(directory / "file", "x"));
   EXPECT_THAT(KvStore::Open(directory / "file"), StatusIs(Code::kNotFound, HasSubstr(directory / "file")));
@@ -301,7 +301,8 @@ TEST(KvStoreTest, AFullDiskStopsCommitsNotReadsAndHealsByItself) {
   expect_all();
 }
 
-// Faults and threads of its own: each case is a new run of this binary (GoogleTest's threadsafe style).
+// These cases need faults and threads of their own, so each is a new run of this binary (GoogleTest's threadsafe
+// style).
 class KvStoreDeathTest : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
@@ -311,7 +312,7 @@ class KvStoreDeathTest : public ::testing::TestWithParam<int> {
 };
 
 // Commits records until another thread kills the process, which it does once the wanted number is acknowledged.
-// "<path>.acknowledged" has a byte a commit.
+// "<path>.acknowledged" has one byte per commit.
 [[noreturn]] void CommitUntilKilled(const std::string& path, int wanted) {
   const auto store = KvStore::Open(path).value();
   std::ofstream acknowledged(path + ".acknowledged");
@@ -331,7 +332,7 @@ class KvStoreDeathTest : public ::testing::TestWithParam<int> {
   }
 }
 
-TEST_P(KvStoreDeathTest, SurvivesAKillAtAnyInstant) {
+TEST_P(KvStoreDeathTest, TheStoreSurvivesAKillAtAnyInstant) {
   std::optional<TempDirectory> directory;
   if (std::getenv(kPathVariable) == nullptr) {  // the new run finds it set
     directory.emplace();
@@ -363,7 +364,7 @@ INSTANTIATE_TEST_SUITE_P(AfterSoManyCommits, KvStoreDeathTest, ::testing::Values
   std::exit(failed.code() == Code::kResourceExhausted && absent && healed ? 0 : 2);
 }
 
-TEST(KvStoreFaultDeathTest, AFaultAtACommitLeavesNothingOfItAndTheNextOneWorks) {
+TEST(KvStoreFaultDeathTest, AFailedCommitLeavesNothingAndTheNextOneWorks) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(FailOneCommitThenGoOn(), ::testing::ExitedWithCode(0), "");
 }

@@ -22,7 +22,7 @@ using still::testing::TempDirectory;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// 300 records of up to 6 KB that do not compress.
+// Returns 300 records of up to 6 KB that do not compress.
 std::map<std::string, std::string> SomeRecords() {
   std::map<std::string, std::string> records;
   KeyedRandom random(1);
@@ -40,7 +40,7 @@ void WriteDatabase(const std::string& path, const std::map<std::string, std::str
   ASSERT_OK(writer->Seal("properties of it"));
 }
 
-TEST(KvTest, ReadsBackWhatWasSealed) {
+TEST(KvTest, SealedRecordsAreReadBack) {
   const TempDirectory directory;
   const std::string path = directory / "database";
   const auto records = SomeRecords();
@@ -115,7 +115,7 @@ TEST(KvDeathTest, KeysOutOfOrderAreABug) {
   EXPECT_DEATH(static_cast<void>(writer->Put("a", "")), "keys ascend strictly");
 }
 
-// The .sst file of a database.
+// Returns the .sst file of a database.
 std::string TableOf(const std::string& path) {
   for (const std::string& name : ListDirectory(path).value()) {
     if (name.ends_with(".sst")) return JoinPath(path, name);
@@ -132,7 +132,7 @@ void FlipBit(const std::string& path, std::uint64_t at) {
   file.put(byte);
 }
 
-// Reads everything; the first error. A wrong value is a test failure.
+// Reads everything and returns the first error. A wrong value is a test failure.
 Status ReadEverything(const std::string& path, const std::map<std::string, std::string>& records) {
   STILL_ASSIGN_OR_RETURN(const auto database, SealedKv::Open(path));
   std::string value;

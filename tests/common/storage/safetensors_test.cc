@@ -5,6 +5,7 @@
 #include <array>
 
 #include "common/bytes.h"
+#include "common/storage/files.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -16,7 +17,7 @@ using still::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-TEST(SafetensorsTest, ReadsBackWhatWasWritten) {
+TEST(SafetensorsTest, WrittenTensorsAreReadBack) {
   const TempDirectory directory;
   const std::string path = directory / "model.safetensors";
   const std::array<float, 6> weight = {1, 2, 3, 4, 5, 6};
@@ -55,7 +56,7 @@ struct Lie {
   std::string message;
 };
 
-TEST(SafetensorsTest, ALyingHeaderIsDataLossThatNamesTheTensor) {
+TEST(SafetensorsTest, AWrongHeaderIsDataLossThatNamesTheTensor) {
   const TempDirectory directory;
   const std::vector<Lie> lies = {
       {"", 0, "not a JSON object"},
@@ -77,7 +78,7 @@ TEST(SafetensorsTest, ALyingHeaderIsDataLossThatNamesTheTensor) {
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
        6, "tensor 'b' starts at byte 2 of the data, overlapping another that ends at byte 4"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}})",
-       9, "tensor 'b' starts at byte 5 of the data, leaving a hole from byte 4"},
+       9, "tensor 'b' starts at byte 5 of the data, leaving a gap from byte 4"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 7, "3 bytes follow the last tensor"},
   };
   const std::string path = directory / "lying.safetensors";
@@ -107,7 +108,7 @@ TEST(SafetensorsTest, AHeaderLengthBeyondTheFileIsDataLoss) {
   EXPECT_THAT(SafetensorsFile::Open(directory / "absent"), StatusIs(Code::kNotFound));
 }
 
-TEST(SafetensorsDeathTest, WritingBytesThatAreNotTheShapeIsABug) {
+TEST(SafetensorsDeathTest, WritingBytesThatDoNotFitTheShapeIsABug) {
   const TempDirectory directory;
   const std::array<float, 2> weight = {1, 2};
   EXPECT_DEATH(static_cast<void>(WriteSafetensors(directory / "f", {{"w", "F32", {3}, AsBytes(weight)}}, {})),

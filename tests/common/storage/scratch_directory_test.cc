@@ -16,13 +16,13 @@ namespace {
 class ScratchDirectoryTest : public ::testing::Test {
  protected:
   ScratchDirectory Make() { return ScratchDirectory::Create(parent_.path(), "launch-").value(); }
-  // As if nothing had been added for an hour.
+  // Makes the directory look unchanged for an hour.
   static void Age(const std::string& path) {
     timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {}};
     times[1].tv_sec = time(nullptr) - 3600;
     ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
-  // One whose maker was killed, with something in it.
+  // Returns a directory with a file in it whose maker was killed.
   std::string MakeAbandoned() {
     const pid_t maker = fork();
     if (maker == 0) {
@@ -40,7 +40,7 @@ class ScratchDirectoryTest : public ::testing::Test {
   const testing::TempDirectory parent_;
 };
 
-TEST_F(ScratchDirectoryTest, IsItsMakersAloneAndGoesWithIt) {
+TEST_F(ScratchDirectoryTest, ADirectoryBelongsToItsMakerAndIsDeletedWithIt) {
   std::string path;
   {
     const ScratchDirectory made = Make();
@@ -56,7 +56,7 @@ TEST_F(ScratchDirectoryTest, IsItsMakersAloneAndGoesWithIt) {
   EXPECT_FALSE(Exists(path));
 }
 
-TEST_F(ScratchDirectoryTest, WhatAKilledMakerLeavesGoesWithTheNext) {
+TEST_F(ScratchDirectoryTest, ALaterMakerDeletesWhatAKilledOneLeft) {
   const std::string abandoned = MakeAbandoned();
   Age(abandoned);
   ASSERT_TRUE(Exists(abandoned + "/segment"));
@@ -64,7 +64,7 @@ TEST_F(ScratchDirectoryTest, WhatAKilledMakerLeavesGoesWithTheNext) {
   EXPECT_FALSE(Exists(abandoned));
 }
 
-TEST_F(ScratchDirectoryTest, WhatSomebodyHoldsStays) {
+TEST_F(ScratchDirectoryTest, AHeldDirectoryStays) {
   const std::string abandoned = MakeAbandoned();
   Age(abandoned);
   const auto held = ScratchDirectory::Hold(abandoned);
@@ -73,8 +73,8 @@ TEST_F(ScratchDirectoryTest, WhatSomebodyHoldsStays) {
   EXPECT_TRUE(Exists(abandoned + "/segment"));
 }
 
-// On another host Open MPI makes it, and the ranks that hold it come a moment later.
-TEST_F(ScratchDirectoryTest, WhatWasJustMadeStays) {
+// On another host Open MPI makes the directory, and the ranks that hold it come a moment later.
+TEST_F(ScratchDirectoryTest, AYoungDirectoryStays) {
   const std::string abandoned = MakeAbandoned();
   ASSERT_TRUE(Make().RemoveAbandoned().ok());
   EXPECT_TRUE(Exists(abandoned + "/segment"));

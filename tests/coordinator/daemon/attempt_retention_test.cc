@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/attempt_directory.h"
 #include "tests/testing/status_matchers.h"

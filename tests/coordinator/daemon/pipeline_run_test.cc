@@ -9,6 +9,7 @@
 #include "common/config/pipeline_config.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
+#include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/plan/run_summary.h"
 #include "shards/corpus/build.h"

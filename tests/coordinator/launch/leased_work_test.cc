@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
@@ -229,7 +229,7 @@ TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoes
   stillhouse::v1::Progress said;
   said.set_lease(piece.lease());
   std::vector<std::uint64_t> done;
-  const BeatListener renewal([&] {  // as a rank's
+  const ProgressListener renewal([&] {  // as a rank's
     Pass(seconds(50));
     said.set_signs(said.signs() + 1);
     work.NoteProgress(0, said, now_);
@@ -241,7 +241,7 @@ TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoes
       [&](const shards::CorpusProgress& progress) {
         if (done.empty() || done.back() < progress.input_bytes) done.push_back(progress.input_bytes);
         said.set_done(progress.input_bytes);
-        Beat();
+        MarkProgress();
         return Ok();
       },
       &computed));

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "common/digest.h"
 #include "tests/shards/text/text_fixture.h"
 
@@ -30,7 +30,7 @@ TEST(BookTextTest, EveryMebibyteOfEveryPassBeats) {
   std::string book;
   while (book.size() < std::size_t{8} << 20) book += "It was the best of times, it was the worst of times.\n";
   int beats = 0;
-  const BeatListener listener([&] { ++beats; });
+  const ProgressListener listener([&] { ++beats; });
   ASSERT_TRUE(BookText("book.txt", book).ok());
   EXPECT_GE(beats, 2 * 7) << "it is checked to be UTF-8, and cut into lines";
   beats = 0;

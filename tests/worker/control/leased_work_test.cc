@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::worker {
@@ -77,7 +77,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
                            std::string* computed) override {
     on_make();
     on_progress({.units = 2, .tokens = 10, .values = {{"documents", 1}}});
-    for (int i = 0; i < beats; ++i) Beat();
+    for (int i = 0; i < beats; ++i) MarkProgress();
     on_progress({.units = 4, .tokens = 20, .values = {{"documents", 3}}});
     if (!failure.ok()) return failure;
     *computed = "digest of " + Text(id);
@@ -155,7 +155,7 @@ TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
   std::vector<std::uint64_t> done;
   for (const StageProgress& said : link.reports) done.push_back(said.done);
   EXPECT_THAT(done, ElementsAre(0, 2, 2, 2, 4));
-  Beat();
+  MarkProgress();
   EXPECT_EQ(link.reports.size(), 5u) << "outside of a shard nobody listens";
 }
 

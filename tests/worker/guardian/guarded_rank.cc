@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "common/beat.h"
+#include "common/progress.h"
 #include "worker/guardian/guardian.h"
 
 int main(int argc, char** argv) {
@@ -39,12 +39,12 @@ int main(int argc, char** argv) {
   std::printf("guardian %d\n", (*guardian)->pid());
   std::fflush(stdout);
   if (behaviour == "beats") {
-    const still::BeatListener listener([&progress] { progress.Beat(); });
+    const still::ProgressListener listener([&progress] { progress.Beat(); });
     const auto long_time = std::chrono::duration<double>(5 * 6 * std::atof(argv[3]));
     const auto until = std::chrono::steady_clock::now() + long_time;
     while (std::chrono::steady_clock::now() < until) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      still::Beat();
+      still::MarkProgress();
     }
     if (vfork() == 0) {  // the kernel counts a parent that waits for this among those that wait for a disk
       usleep(static_cast<useconds_t>(1e6 * long_time.count()));
