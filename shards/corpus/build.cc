@@ -12,7 +12,7 @@ using OnProgress = std::function<Status(const CorpusProgress&, std::uint64_t inp
 
 Status MakeAllTasks(CorpusBuild& build, const OnProgress& on_progress) {
   CorpusProgress done;  // by the tasks before
-  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
     STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build.Tasks(pass));
     for (std::uint32_t task = 0; task < tasks; ++task) {
       const auto made = build.MadeDigest(pass, task);

@@ -1,4 +1,4 @@
-// One piece of the input to its documents' tokens.
+// One split of the input to its documents' tokens.
 #pragma once
 
 #include <functional>
@@ -7,13 +7,13 @@
 #include "common/status.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/input_splits.h"
-#include "shards/corpus/piece_file.h"
+#include "shards/corpus/split_file.h"
 #include "shards/text/wordpiece.h"
 
 namespace still::shards {
 
-// Reads `input` and adds its documents to `piece`. An error of `on_progress` ends it.
-Status TokenisePiece(const InputPiece& input, const Tokenizer& tokenizer,
-                     const std::function<Status(const CorpusProgress&)>& on_progress, PieceBuilder* piece);
+// Reads `input` and adds its documents to `split`. An error of `on_progress` ends it.
+Status TokeniseSplit(const InputSplit& input, const Tokenizer& tokenizer,
+                     const std::function<Status(const CorpusProgress&)>& on_progress, SplitBuilder* split);
 
 }  // namespace still::shards

@@ -22,7 +22,7 @@ struct WikipediaPage {
   bool redirect = false;
   std::string text;  // wikitext of the page's last revision in the dump
   Sha1Digest sha1{};
-  std::uint64_t byte_offset = 0;  // of <page> in the decompressed XML (of the piece)
+  std::uint64_t byte_offset = 0;  // of <page> in the decompressed XML (of the split)
 
   // A page of prose: in the main namespace, and not a mere pointer to another.
   bool IsArticle() const { return name_space == 0 && !redirect; }
@@ -44,31 +44,31 @@ using WikipediaPageSink = std::function<Status(WikipediaPage&& page, std::uint64
 // DOCTYPE, which no export has and which could declare entities that expand without bound.
 Result<WikipediaCounts> ReadWikipedia(const std::string& path, const WikipediaPageSink& sink);
 
-// A dump may be read in pieces, each a range of its compressed bytes. The text of a piece is that of the bzip2 blocks
+// A dump may be read in splits, each a range of its compressed bytes. The text of a split is that of the bzip2 blocks
 // that begin in its range, and its pages are those that begin in its text; the last one may end beyond. Where its own
 // pages begin is a guess: at the first "<page>", which stands nowhere else, as "<" is escaped inside of text. That all
-// guesses were right, and nothing is lost between two pieces, is what CheckDumpJoins says.
+// guesses were right, and nothing is lost between two splits, is what CheckDumpJoins says.
 struct DumpJoin {
   static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
 
   Bz2Join blocks;
-  std::uint64_t pages_from = kNowhere;  // byte in its text, 0 for the first piece; kNowhere when no page begins here
+  std::uint64_t pages_from = kNowhere;  // byte in its text, 0 for the first split; kNowhere when no page begins here
   std::uint64_t pages_to = kNowhere;    // where the first page beyond begins; kNowhere when the dump ends before
 
   bool operator==(const DumpJoin&) const = default;
 };
 
-struct WikipediaPiece {
+struct WikipediaSplit {
   WikipediaCounts counts;
   DumpJoin join;
 };
 
-// Reads the pages of the piece of compressed bytes [begin, end). Their byte_offset counts from the beginning of its
+// Reads the pages of the split of compressed bytes [begin, end). Their byte_offset counts from the beginning of its
 // text. Errors as ReadWikipedia.
-Result<WikipediaPiece> ReadWikipediaPiece(const std::string& path, std::uint64_t begin, std::uint64_t end,
+Result<WikipediaSplit> ReadWikipediaSplit(const std::string& path, std::uint64_t begin, std::uint64_t end,
                                           const WikipediaPageSink& sink);
 
-// Where in the decompressed XML each piece's text begins, given all pieces of a dump of `size` compressed bytes.
+// Where in the decompressed XML each split's text begins, given all splits of a dump of `size` compressed bytes.
 // DATA_LOSS, naming the place, when two of them do not meet, or the checksum of a stream is wrong.
 Result<std::vector<std::uint64_t>> CheckDumpJoins(const std::string& path, std::uint64_t size,
                                                   std::span<const DumpJoin> joins);

@@ -55,7 +55,7 @@ class Corpus final : public DivisibleArtifact {
         computed);
   }
   Result<std::uint32_t> NextShards(ShardId id) const override {
-    if (PassOf(id) != CorpusPass::kDeal) return 0U;
+    if (PassOf(id) != CorpusPass::kPlan) return 0U;
     return build_.Tasks(CorpusPass::kCopy);
   }
   Status Quarantine(ShardId id) const override { return build_.Quarantine(PassOf(id), id.shard); }

@@ -147,7 +147,7 @@ TEST_F(BuildCorpusTest, FailuresNameTheirCauseAndLeaveNothing) {
   options_.books = {Write("books/good.txt", "one two three four"), Write("books/bad.txt", std::string("a\0b", 3))};
   EXPECT_EQ(Build().code(), Code::kDataLoss);
   EXPECT_FALSE(Exists(corpus_));
-  EXPECT_TRUE(ListFilesRecursively(corpus_ + ".pieces")->empty());
+  EXPECT_TRUE(ListFilesRecursively(corpus_ + ".splits")->empty());
   for (const std::string& path : *ListFilesRecursively(directory_)) EXPECT_THAT(path, Not(HasSubstr(".building")));
 
   options_.books = {directory_ + "/none.txt"};

@@ -1,4 +1,4 @@
-// A small corpus of a dump and books, built in one piece or in many.
+// A small corpus of a dump and books, built in one split or in many.
 #pragma once
 
 #include <map>
@@ -14,7 +14,7 @@ namespace still::shards {
 
 class CorpusBuildFixture : public TextFixture {
  protected:
-  static constexpr PieceBytes kSmall = {.of_dump = 2000, .of_books = 300};
+  static constexpr SplitBytes kSmall = {.of_dump = 2000, .of_books = 300};
 
   void SetUp() override {
     options_.vocab = Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\n.\n");
@@ -38,8 +38,8 @@ class CorpusBuildFixture : public TextFixture {
     inputs_ = ReadCorpusInputs(options_).value();
   }
 
-  CorpusBuild Open(const std::string& root, const PieceBytes& piece_bytes = kSmall) {
-    return CorpusBuild::Open(options_, inputs_, Artifacts(root), piece_bytes).value();
+  CorpusBuild Open(const std::string& root, const SplitBytes& split_bytes = kSmall) {
+    return CorpusBuild::Open(options_, inputs_, Artifacts(root), split_bytes).value();
   }
   static Result<std::string> Make(CorpusBuild& build, CorpusPass pass, std::uint32_t task) {
     std::string computed;
@@ -58,7 +58,7 @@ class CorpusBuildFixture : public TextFixture {
     return Ok();
   }
   static Status MakeAll(CorpusBuild& build) {
-    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
       STILL_RETURN_IF_ERROR(MakeAll(build, pass));
     }
     return build.Commit({});
@@ -68,8 +68,8 @@ class CorpusBuildFixture : public TextFixture {
   std::string CorpusPath(const std::string& root) const {
     return Artifacts(root).PathOf("corpus", inputs_.identity.Digest());
   }
-  std::string PiecePath(const std::string& root, const std::string& name) const {
-    return CorpusPath(root) + ".pieces/" + name;
+  std::string SplitPath(const std::string& root, const std::string& name) const {
+    return CorpusPath(root) + ".splits/" + name;
   }
   // Contents of every file of the corpus but summary.json, which holds the seconds it took.
   std::map<std::string, std::string> Bytes(const std::string& root) const {
@@ -79,7 +79,7 @@ class CorpusBuildFixture : public TextFixture {
     }
     return files;
   }
-  // As one process makes it, in pieces of the usual size: one a dump, one for the books.
+  // As one process makes it, in splits of the usual size: one a dump, one for the books.
   const std::map<std::string, std::string>& Expected() {
     if (expected_.empty()) {
       EXPECT_OK(BuildCorpus(options_, inputs_, Artifacts("expected"),

@@ -2,7 +2,7 @@
 // Duplicates are dropped in input order, documents are split into training and held-out, and their sequences fill one
 // shard of their split after the other. Little-endian, used in place (docs/formats.md):
 //
-//   header | pieces | shards | extents | footer
+//   header | splits | shards | extents | footer
 #pragma once
 
 #include <array>
@@ -18,22 +18,22 @@
 #include "shards/corpus/corpus_options.h"
 #include "shards/corpus/corpus_view.h"
 #include "shards/corpus/input_splits.h"
-#include "shards/corpus/piece_file.h"
 #include "shards/corpus/sealed_file.h"
+#include "shards/corpus/split_file.h"
 
 namespace still::shards {
 
-namespace deal_format {
+namespace shard_plan_format {
 
-inline constexpr SealedFormat kFormat = {.noun = "deal",
-                                         .magic = {'S', 'T', 'I', 'L', 'D', 'E', 'A', 'L'},
-                                         .end_magic = {'D', 'E', 'A', 'L', '.', 'E', 'N', 'D'},
+inline constexpr SealedFormat kFormat = {.noun = "shard plan",
+                                         .magic = {'S', 'T', 'I', 'L', 'P', 'L', 'A', 'N'},
+                                         .end_magic = {'P', 'L', 'A', 'N', '.', 'E', 'N', 'D'},
                                          .version = 1};
 
 struct Header {
   std::array<char, 8> magic;
   std::uint32_t version;
-  std::uint32_t pieces;
+  std::uint32_t splits;
   std::array<char, 16> corpus;
   std::uint32_t train_shards;
   std::uint32_t heldout_shards;
@@ -43,7 +43,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 144 && std::is_trivially_copyable_v<Header>);
 
-struct Piece {
+struct SplitEntry {
   Sha256Digest sha256;
   std::uint64_t text_begin;  // byte of the source at which its text begins
 };
@@ -57,13 +57,13 @@ struct Shard {
 
 // Sequences of a document that follow each other in a shard.
 struct Extent {
-  std::uint32_t piece;
+  std::uint32_t split;
   std::uint32_t document;
   std::uint32_t first_sequence;
   std::uint32_t sequences;
 };
 
-}  // namespace deal_format
+}  // namespace shard_plan_format
 
 // How documents are cut: [CLS], up to max - 2 tokens, [SEP], and again; a rest that makes less than min is dropped.
 struct SequenceCut {
@@ -80,38 +80,38 @@ struct SequenceCut {
   }
 };
 
-// The file's bytes and digest (hex). `open` gives one piece after another; `on_piece` is asked after each.
-// INVALID_ARGUMENT when the inputs give no sequences; DATA_LOSS when pieces of a dump do not meet.
-Result<std::string> MakeDeal(const CorpusOptions& options, const std::string& corpus,
-                             const std::vector<InputPiece>& input,
-                             const std::function<Result<std::unique_ptr<PieceFile>>(std::uint32_t)>& open,
-                             const std::function<Status()>& on_piece, std::string* digest);
+// The file's bytes and digest (hex). `open` gives one split after another; `on_split` is asked after each.
+// INVALID_ARGUMENT when the inputs give no sequences; DATA_LOSS when splits of a dump do not meet.
+Result<std::string> MakeShardPlan(const CorpusOptions& options, const std::string& corpus,
+                                  const std::vector<InputSplit>& input,
+                                  const std::function<Result<std::unique_ptr<SplitFile>>(std::uint32_t)>& open,
+                                  const std::function<Status()>& on_split, std::string* digest);
 
 // Thread-safe.
-class Deal {
+class ShardPlan {
  public:
   // DATA_LOSS when the file is damaged or was made for another corpus. Reads all of it.
-  static Result<std::unique_ptr<const Deal>> Open(const std::string& path, const std::string& corpus);
+  static Result<std::unique_ptr<const ShardPlan>> Open(const std::string& path, const std::string& corpus);
 
   std::string digest() const { return Hex(file_.sha256()); }
   const CorpusCounts& counts() const { return header_.counts; }
   std::uint64_t duplicates() const { return header_.duplicates; }
   std::uint32_t train_shards() const { return header_.train_shards; }
-  std::span<const deal_format::Piece> pieces() const { return pieces_; }
-  std::span<const deal_format::Shard> shards() const { return shards_; }
-  std::span<const deal_format::Extent> ExtentsOf(std::uint32_t shard) const {
+  std::span<const shard_plan_format::SplitEntry> splits() const { return splits_; }
+  std::span<const shard_plan_format::Shard> shards() const { return shards_; }
+  std::span<const shard_plan_format::Extent> ExtentsOf(std::uint32_t shard) const {
     return extents_.subspan(shards_[shard].first_extent, shards_[shard].extents);
   }
 
  private:
-  explicit Deal(SealedFile file) : file_(std::move(file)), header_(file_.header<deal_format::Header>()) {}
+  explicit ShardPlan(SealedFile file) : file_(std::move(file)), header_(file_.header<shard_plan_format::Header>()) {}
   Status Read(const std::string& corpus);
 
   SealedFile file_;
-  deal_format::Header header_;
-  std::span<const deal_format::Piece> pieces_;
-  std::span<const deal_format::Shard> shards_;
-  std::span<const deal_format::Extent> extents_;
+  shard_plan_format::Header header_;
+  std::span<const shard_plan_format::SplitEntry> splits_;
+  std::span<const shard_plan_format::Shard> shards_;
+  std::span<const shard_plan_format::Extent> extents_;
 };
 
 }  // namespace still::shards
