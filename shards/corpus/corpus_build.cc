@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "common/check.h"
@@ -21,29 +20,15 @@
 namespace still::shards {
 namespace {
 
-// One a plan, and one that was an artifact.
-Result<std::vector<std::string>> Buildings(const std::string& final_path) {
-  const std::filesystem::path path(final_path);
-  STILL_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path.parent_path()));
-  std::erase_if(names, [prefix = path.filename().string() + "."](const std::string& name) {
-    return !name.starts_with(prefix) || !name.ends_with(".building");
-  });
-  for (std::string& name : names) name = JoinPath(path.parent_path().string(), name);
-  return names;
-}
+constexpr const char* kPlanName = "shard-plan";
 
-Status RemoveBuildings(const std::string& final_path) {
-  STILL_ASSIGN_OR_RETURN(const auto paths, Buildings(final_path));
-  for (const std::string& path : paths) STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(path)));
-  return Ok();
-}
-
-// As they are listed: one that was set aside during the commit is not there, or another one by now.
+// Checks that the shards of `directory` are the listed ones. NOT_FOUND when one was set aside during the commit: it is
+// missing, or another one stands in its place.
 Status CheckShards(const std::string& directory, const CorpusManifest& manifest) {
   for (const auto& listed : manifest.shards) {
     STILL_ASSIGN_OR_RETURN(const auto shard, ShardReader::Open(JoinPath(directory, listed.name)));
     if (Hex(shard->sha256()) != listed.sha256) {
-      return Error(Code::kNotFound, "{} was set aside, and another one is there", shard->path());
+      return Error(Code::kNotFound, "{} was set aside during the commit, and another one is there", shard->path());
     }
   }
   return Ok();
@@ -54,11 +39,11 @@ Status WriteNew(AtomicFile& file, std::string_view bytes) {
   return file.Commit();
 }
 
-// Of a task, as it is called in messages, and of the file that those of the first two passes make.
+// Returns the name of a task in messages. For the first two passes it is also the name of the file that the task makes.
 std::string NameOf(CorpusPass pass, std::uint32_t task) {
   switch (pass) {
     case CorpusPass::kTokenise: return fmt::format("split-{:05}", task);
-    case CorpusPass::kPlan: return "shard-plan";
+    case CorpusPass::kPlan: return kPlanName;
     case CorpusPass::kCopy: break;
   }
   return fmt::format("shard {}", task);
@@ -76,41 +61,31 @@ ShardInfo InfoOf(const ShardPlan& plan, std::uint32_t task, const std::string& c
 
 }  // namespace
 
+CorpusBuild::CorpusBuild(const CorpusOptions& options, const CorpusInputs& inputs, const ArtifactStore& artifacts)
+    : options_(options),
+      identity_(inputs.identity.text()),
+      digest_(inputs.identity.Digest()),
+      builder_(artifacts, "corpus", digest_),
+      splits_path_(builder_.PathBeside("splits")),
+      tokenizer_(inputs.tokenizer) {}
+
 Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const CorpusInputs& inputs,
                                       const ArtifactStore& artifacts, const SplitBytes& split_bytes) {
   STILL_RETURN_IF_ERROR(CheckCorpusOptions(options));
-  CorpusBuild build;
-  build.options_ = options;
-  build.identity_ = inputs.identity.text();
-  build.digest_ = inputs.identity.Digest();
-  build.tokenizer_ = inputs.tokenizer;
-  build.final_path_ = artifacts.PathOf("corpus", build.digest_);
-  build.splits_path_ = build.final_path_ + ".splits";
+  CorpusBuild build(options, inputs, artifacts);
   STILL_ASSIGN_OR_RETURN(build.input_, CutInput(options, split_bytes));
   for (const InputSplit& split : build.input_) build.input_bytes_ += split.input_bytes;
   if (!build.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(build.splits_path_));
   STILL_RETURN_IF_ERROR(RemoveRemains(artifacts, build.digest_));
-  STILL_RETURN_IF_ERROR(build.RemoveLeftovers());
+  STILL_RETURN_IF_ERROR(build.builder_.RemoveLeftovers());
   return build;
 }
 
 Status CorpusBuild::RemoveRemains(const ArtifactStore& artifacts, const std::string& digest) {
-  const std::string final_path = artifacts.PathOf("corpus", digest);
-  if (!Exists(final_path)) return Ok();
-  STILL_RETURN_IF_ERROR(RemoveBuildings(final_path));
-  return UnlessMissing(RemoveAll(final_path + ".splits"));
-}
-
-bool CorpusBuild::Committed() const { return Exists(final_path_); }
-
-Status CorpusBuild::RemoveLeftovers() const {
-  const std::filesystem::path final_path(final_path_);
-  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(), final_path.filename().string() + "."));
-  STILL_ASSIGN_OR_RETURN(const auto buildings, Buildings(final_path_));
-  for (const std::string& path : buildings) {
-    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveStaleTemporaries(path)));  // of a manifest; it may be the artifact by now
-  }
-  return Ok();
+  const ShardedBuilder builder(artifacts, "corpus", digest);
+  if (!builder.Committed()) return Ok();
+  STILL_RETURN_IF_ERROR(builder.RemoveBuildings());
+  return UnlessMissing(RemoveAll(builder.PathBeside("splits")));
 }
 
 Result<std::uint32_t> CorpusBuild::Tasks(CorpusPass pass) const {
@@ -122,7 +97,7 @@ Result<std::uint32_t> CorpusBuild::Tasks(CorpusPass pass) const {
   const auto plan = OpenPlan();
   if (plan.ok()) return static_cast<std::uint32_t>((*plan)->shards().size());
   if (plan.status().code() != Code::kNotFound) return plan.status();
-  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(final_path_));
+  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(builder_.final_path()));
   return static_cast<std::uint32_t>(manifest.shards.size());
 }
 
@@ -130,47 +105,41 @@ std::uint64_t CorpusBuild::InputBytes(CorpusPass pass, std::uint32_t task) const
   return pass == CorpusPass::kTokenise ? input_.at(task).input_bytes : 0;
 }
 
-Result<CorpusBuild::ShardPlace> CorpusBuild::FindShard(std::uint32_t task) const {
+// The shards of a plan stand in its building directory. Once the plan is removed, the artifact alone names them.
+Result<ShardPlace> CorpusBuild::PlaceOf(CorpusPass pass, std::uint32_t task) const {
+  if (pass != CorpusPass::kCopy) return builder_.PlaceOf(splits_path_, NameOf(pass, task));
   const auto plan = OpenPlan();
   if (plan.ok()) {
     STILL_CHECK(task < (*plan)->shards().size(), fmt::format("shard {} of {}", task, (*plan)->shards().size()));
     const ShardInfo info = InfoOf(**plan, task, digest_, *tokenizer_);
-    return ShardPlace{*plan, ShardName(info.split, info.shard)};
+    return builder_.PlaceOf(BuildingPath(**plan), ShardName(info.split, info.shard));
   }
   if (plan.status().code() != Code::kNotFound) return plan.status();
-  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(final_path_));
+  STILL_ASSIGN_OR_RETURN(const CorpusManifest manifest, ReadCorpusManifest(builder_.final_path()));
   STILL_CHECK(task < manifest.shards.size(), fmt::format("shard {} of {}", task, manifest.shards.size()));
-  return ShardPlace{nullptr, manifest.shards[task].name};
+  return builder_.PlaceOf(builder_.final_path(), manifest.shards[task].name);
 }
 
-// Who copies by an old plan copies to where nobody looks.
 std::string CorpusBuild::BuildingPath(const ShardPlan& plan) const {
-  return StagedAs(plan.digest().substr(0, 16) + ".building");
+  return builder_.BuildingPath(plan.digest().substr(0, 16));
 }
-
-std::string CorpusBuild::StagedAs(const std::string& name) const { return fmt::format("{}.{}", final_path_, name); }
 
 Result<std::string> CorpusBuild::MadeDigest(CorpusPass pass, std::uint32_t task) const {
-  if (pass != CorpusPass::kCopy) {
-    const SealedFormat& format = pass == CorpusPass::kPlan ? shard_plan_format::kFormat : split_format::kFormat;
-    STILL_ASSIGN_OR_RETURN(const SealedFile file,
-                           SealedFile::Open(JoinPath(splits_path_, NameOf(pass, task)), format, /*header_bytes=*/0));
-    return Hex(file.sha256());
+  STILL_ASSIGN_OR_RETURN(const ShardPlace place, PlaceOf(pass, task));
+  if (pass == CorpusPass::kCopy) {
+    STILL_ASSIGN_OR_RETURN(const auto shard, OpenStanding(place, ShardReader::Open));
+    return Hex(shard->sha256());
   }
-  STILL_ASSIGN_OR_RETURN(const ShardPlace place, FindShard(task));
-  // In this order, which is that of the move.
-  auto shard = ShardReader::Open(JoinPath(place.plan ? BuildingPath(*place.plan) : final_path_, place.name));
-  if (place.plan && shard.status().code() == Code::kNotFound) {
-    shard = ShardReader::Open(JoinPath(final_path_, place.name));
-  }
-  STILL_RETURN_IF_ERROR(shard.status());
-  return Hex((*shard)->sha256());
+  const SealedFormat& format = pass == CorpusPass::kPlan ? shard_plan_format::kFormat : split_format::kFormat;
+  STILL_ASSIGN_OR_RETURN(const SealedFile file, SealedFile::Open(place.path, format, /*header_bytes=*/0));
+  return Hex(file.sha256());
 }
 
 Result<std::string> CorpusBuild::Make(CorpusPass pass, std::uint32_t task, const OnProgress& on_progress,
                                       std::string* computed) {
   computed->clear();
-  if (!Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(splits_path_));  // an artifact in quarantine has none
+  // An artifact that was taken apart has no directory of splits.
+  if (!Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(splits_path_));
   Status made;
   switch (pass) {
     case CorpusPass::kTokenise: made = MakeSplit(task, on_progress, computed); break;
@@ -181,21 +150,14 @@ Result<std::string> CorpusBuild::Make(CorpusPass pass, std::uint32_t task, const
     if (pass == CorpusPass::kCopy) STILL_RETURN_IF_ERROR(FaultPoint("corpus.shard"));
     return *computed;
   }
-  // Whatever stopped this one: was another process there first?
-  const auto other = computed->empty() ? Result<std::string>(made) : MadeDigest(pass, task);
-  if (other.ok() && *other == *computed) return *computed;
-  if (other.ok()) {
-    return Error(
-        Code::kDataLoss,
-        "corpus {}: {} was made by another process with digest {}, computed here as {}; the same work gave two "
-        "results: suspect memory or disk of one of the hosts, then run again",
-        final_path_, NameOf(pass, task), *other, *computed);
+  Result<std::string> first =
+      computed->empty() ? made
+                        : CompareWithStanding(fmt::format("corpus {}: {}", builder_.final_path(), NameOf(pass, task)),
+                                              made, *computed, MadeDigest(pass, task));
+  if (first.status().code() == Code::kNotFound && Committed()) {
+    return Error(Code::kAlreadyExists, "corpus {}: another process committed it meanwhile", builder_.final_path());
   }
-  if (other.status().code() != Code::kNotFound) return other.status();
-  if (made.code() == Code::kNotFound && Committed()) {
-    return Error(Code::kAlreadyExists, "corpus {}: committed by another process meanwhile", final_path_);
-  }
-  return made;
+  return first;
 }
 
 MadeFor CorpusBuild::MadeForOf(std::uint32_t split) const {
@@ -203,9 +165,14 @@ MadeFor CorpusBuild::MadeForOf(std::uint32_t split) const {
   return {.corpus = digest_, .split = split, .input_begin = input.input_begin, .input_bytes = input.input_bytes};
 }
 
+// Creates the temporary file first, so that a full or forbidden directory fails before the work is done.
+Result<std::unique_ptr<AtomicFile>> CorpusBuild::CreateFile(CorpusPass pass, std::uint32_t task) const {
+  STILL_ASSIGN_OR_RETURN(const ShardPlace place, PlaceOf(pass, task));
+  return AtomicFile::CreateNew(place.path, place.staged_as);
+}
+
 Status CorpusBuild::MakeSplit(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const {
-  const std::string name = NameOf(CorpusPass::kTokenise, task);
-  STILL_ASSIGN_OR_RETURN(const auto file, AtomicFile::CreateNew(JoinPath(splits_path_, name), StagedAs(name)));
+  STILL_ASSIGN_OR_RETURN(const auto file, CreateFile(CorpusPass::kTokenise, task));
   SplitBuilder split;
   STILL_RETURN_IF_ERROR(TokeniseSplit(input_.at(task), *tokenizer_, on_progress, &split));
   if (FaultFlips("corpus.result")) split.FlipLowestBit();
@@ -214,11 +181,10 @@ Status CorpusBuild::MakeSplit(std::uint32_t task, const OnProgress& on_progress,
 }
 
 Status CorpusBuild::MakePlan(const OnProgress& on_progress, std::string* computed) const {
-  STILL_ASSIGN_OR_RETURN(const auto file,
-                         AtomicFile::CreateNew(JoinPath(splits_path_, "shard-plan"), StagedAs("shard-plan")));
+  STILL_ASSIGN_OR_RETURN(const auto file, CreateFile(CorpusPass::kPlan, 0));
   STILL_RETURN_IF_ERROR(FaultPoint("corpus.plan"));
   STILL_ASSIGN_OR_RETURN(const std::string image,
-                         shards::MakeShardPlan(
+                         MakeShardPlan(
                              options_, digest_, input_, [this](std::uint32_t split) { return OpenSplit(split); },
                              [&] { return on_progress({}); }, computed));
   return WriteNew(*file, image);
@@ -227,10 +193,10 @@ Status CorpusBuild::MakePlan(const OnProgress& on_progress, std::string* compute
 Status CorpusBuild::MakeShard(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const {
   STILL_ASSIGN_OR_RETURN(const auto plan, OpenPlan());
   const ShardInfo info = InfoOf(*plan, task, digest_, *tokenizer_);
-  const std::string name = ShardName(info.split, info.shard);
   const std::string building = BuildingPath(*plan);
+  const ShardPlace place = builder_.PlaceOf(building, ShardName(info.split, info.shard));
   STILL_RETURN_IF_ERROR(MakeDirectories(building));
-  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::CreateNew(JoinPath(building, name), StagedAs(name), info));
+  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::CreateNew(place.path, place.staged_as, info));
   STILL_RETURN_IF_ERROR(CopySequences(*plan, task, on_progress, shard.get()));
   const Status committed = shard->Commit().status();
   *computed = Hex(shard->digest());
@@ -269,7 +235,7 @@ Result<std::unique_ptr<SplitFile>> CorpusBuild::OpenSplit(std::uint32_t split) c
   return SplitFile::Open(JoinPath(splits_path_, NameOf(CorpusPass::kTokenise, split)), MadeForOf(split));
 }
 
-// One shard after the other is copied from one split, which is checked once.
+// Consecutive shards are copied from the same split, so the last one is kept and checked once.
 Result<std::shared_ptr<SplitFile>> CorpusBuild::OpenPlannedSplit(std::uint32_t split,
                                                                  const Sha256Digest& sha256) const {
   if (split_ == nullptr || split_->header().split != split || split_->sha256() != sha256) {
@@ -278,66 +244,55 @@ Result<std::shared_ptr<SplitFile>> CorpusBuild::OpenPlannedSplit(std::uint32_t s
     split_ = std::move(opened);
   }
   if (split_->sha256() == sha256) return split_;
-  return Error(Code::kDataLoss, "corpus {}: split {} is not the one that was planned; remove {} and run again",
-               final_path_, split, splits_path_);
+  return Error(Code::kDataLoss,
+               "corpus {}: input split {} is not the one that the shard plan lists; remove {} and run "
+               "again",
+               builder_.final_path(), split, splits_path_);
 }
 
-// Another process may have set the plan aside and made another.
+// Another process may have set the plan aside and made another one, so the digest on disk is compared every time.
 Result<std::shared_ptr<const ShardPlan>> CorpusBuild::OpenPlan() const {
   STILL_ASSIGN_OR_RETURN(const std::string digest, MadeDigest(CorpusPass::kPlan, 0));
   if (plan_ != nullptr && plan_->digest() == digest) return plan_;
-  STILL_ASSIGN_OR_RETURN(plan_, ShardPlan::Open(JoinPath(splits_path_, "shard-plan"), digest_));
+  STILL_ASSIGN_OR_RETURN(plan_, ShardPlan::Open(JoinPath(splits_path_, kPlanName), digest_));
   return plan_;
 }
 
-// Two processes may do this at once, too: whose rename finds nothing has nothing left to do. A commit may be under way:
-// an artifact is looked for also when the result is out of its reach.
+// A commit may be under way: it moves shards from the building directory to the artifact. So the artifact is looked for
+// before and after the result is set aside in the building directory.
 Status CorpusBuild::Quarantine(CorpusPass pass, std::uint32_t task) const {
-  ShardPlace shard;
-  if (pass == CorpusPass::kCopy) {
-    auto found = FindShard(task);
-    if (found.status().code() == Code::kNotFound) return Ok();  // no plan: no shards
-    STILL_RETURN_IF_ERROR(found.status());
-    shard = *std::move(found);
+  const auto place = PlaceOf(pass, task);
+  if (place.status().code() == Code::kNotFound) return Ok();  // without a plan there are no shards
+  STILL_RETURN_IF_ERROR(place.status());
+  STILL_RETURN_IF_ERROR(TakeApart(*place));
+  if (pass == CorpusPass::kTokenise) {
+    STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(JoinPath(splits_path_, kPlanName))));
   }
-  const std::string name = pass == CorpusPass::kCopy ? shard.name : NameOf(pass, task);
-  STILL_RETURN_IF_ERROR(TakeApart(name));
-  const std::string bad = StagedAs(name + ".bad");
-  if (pass == CorpusPass::kCopy) {
-    if (shard.plan) STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(BuildingPath(*shard.plan), name), bad)));
-  } else {
-    if (pass == CorpusPass::kTokenise) {
-      STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(JoinPath(splits_path_, "shard-plan"))));
-    }
-    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(splits_path_, name), bad)));
-    STILL_RETURN_IF_ERROR(RemoveBuildings(final_path_));
-  }
-  return TakeApart(name);
+  if (place->path != place->committed_path) STILL_RETURN_IF_ERROR(builder_.SetAside(*place));
+  if (pass != CorpusPass::kCopy) STILL_RETURN_IF_ERROR(builder_.RemoveBuildings());
+  return TakeApart(*place);
 }
 
-// The rest of it is made anew: it does not say of which plan it is.
-Status CorpusBuild::TakeApart(const std::string& name) const {
+// Sets a committed shard aside and removes the rest of the artifact, which is made anew. The rest cannot be kept: the
+// artifact does not say which plan its shards were copied by.
+Status CorpusBuild::TakeApart(const ShardPlace& place) const {
   if (!Committed()) return Ok();
-  const std::string aside = StagedAs("disputed.building");
-  STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(aside)));
-  STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path_, aside)));
-  STILL_RETURN_IF_ERROR(UnlessMissing(Rename(JoinPath(aside, name), StagedAs(name + ".bad"))));
-  return UnlessMissing(RemoveAll(aside));
+  const std::string disputed = builder_.BuildingPath("disputed");
+  STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(disputed)));
+  STILL_RETURN_IF_ERROR(builder_.Reopen(disputed));
+  STILL_RETURN_IF_ERROR(builder_.SetAside(builder_.PlaceOf(disputed, place.name)));
+  return UnlessMissing(RemoveAll(disputed));
 }
 
-// One that is overtaken by another process may fail anywhere, and has nothing left to do.
 Status CorpusBuild::Commit(Summary summary) const {
-  Status committed = Committed() ? Ok() : CommitBuilding(std::move(summary));
-  if (!Committed()) return committed;
-  // What a slower process still puts there goes when the corpus is opened again.
+  STILL_RETURN_IF_ERROR(builder_.Commit([&] { return CommitBuilding(std::move(summary)); }));
+  // What a slower process still writes to these goes when the corpus is opened again.
   static_cast<void>(RemoveAll(splits_path_));
-  static_cast<void>(RemoveBuildings(final_path_));      // of other plans
-  static_cast<void>(RemoveTemporariesIn(final_path_));  // of others who committed, of whom some died: they moved, too
+  static_cast<void>(builder_.RemoveBuildings());
   return Ok();
 }
 
 Status CorpusBuild::CommitBuilding(Summary summary) const {
-  STILL_RETURN_IF_ERROR(RemoveLeftovers());
   STILL_ASSIGN_OR_RETURN(const auto plan, OpenPlan());
   const std::string building = BuildingPath(*plan);
   CorpusManifest manifest;
@@ -347,7 +302,7 @@ Status CorpusBuild::CommitBuilding(Summary summary) const {
     STILL_ASSIGN_OR_RETURN(const auto shard, ShardReader::Open(JoinPath(building, name)));
     if (shard->info().corpus_fingerprint != digest_ || shard->info().split != info.split ||
         shard->info().shard != info.shard || shard->sequences() != plan->shards()[task].sequences) {
-      return Error(Code::kDataLoss, "corpus {}: not the shard that was planned; remove {} and run again", shard->path(),
+      return Error(Code::kDataLoss, "corpus {}: not the shard of its plan; remove {} and run again", shard->path(),
                    building);
     }
     manifest.shards.push_back(
@@ -355,16 +310,15 @@ Status CorpusBuild::CommitBuilding(Summary summary) const {
   }
   for (const auto& [count, value] : CorpusSummary(plan->counts())) summary[count] = value;
   summary["duplicates"] = static_cast<double>(plan->duplicates());
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "identity.txt"), identity_));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building, "vocab.txt"), tokenizer_->vocabulary()));
   STILL_RETURN_IF_ERROR(WriteCorpusManifest(building, manifest));
-  STILL_RETURN_IF_ERROR(WriteSummary(building, summary));
+  STILL_RETURN_IF_ERROR(ShardedBuilder::Describe(building, identity_, summary));
   STILL_RETURN_IF_ERROR(FaultPoint("corpus.commit"));
-  STILL_RETURN_IF_ERROR(Rename(building, final_path_));
-  Status whole = CheckShards(final_path_, manifest);
+  STILL_RETURN_IF_ERROR(builder_.Publish(building));
+  Status whole = CheckShards(builder_.final_path(), manifest);
   if (whole.code() == Code::kNotFound && Committed()) {
     STILL_RETURN_IF_ERROR(UnlessMissing(RemoveAll(building)));
-    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path_, building)));
+    STILL_RETURN_IF_ERROR(builder_.Reopen(building));
   }
   return whole;
 }

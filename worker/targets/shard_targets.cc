@@ -71,7 +71,7 @@ Status Flush(const TargetTeacher& teacher, const OnBatch& on_batch, shards::Targ
 
 Result<std::string> BuildShardTargets(const shards::CorpusView& corpus, std::uint32_t shard,
                                       const shards::Masker& masker, std::uint32_t variants,
-                                      const TargetTeacher& teacher, const shards::TargetShardPlace& place,
+                                      const TargetTeacher& teacher, const shards::ShardPlace& place,
                                       const std::string& identity, const OnBatch& on_batch, std::string* computed) {
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<shards::TargetWriter> writer,
                          shards::TargetWriter::Create(place, teacher.spec()));

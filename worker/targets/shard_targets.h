@@ -19,7 +19,7 @@ namespace still::worker {
 // is left of it. Fault points: targets.record (before a batch), targets.result ("flip": one bit of it is wrong).
 Result<std::string> BuildShardTargets(const shards::CorpusView& corpus, std::uint32_t shard,
                                       const shards::Masker& masker, std::uint32_t variants,
-                                      const TargetTeacher& teacher, const shards::TargetShardPlace& place,
+                                      const TargetTeacher& teacher, const shards::ShardPlace& place,
                                       const std::string& identity,
                                       const std::function<void(std::uint64_t records, std::uint64_t tokens)>& on_batch,
                                       std::string* computed);

@@ -218,9 +218,9 @@ class TargetStoreTest : public TargetCacheTest {
 TEST_F(TargetStoreTest, BecomesAnArtifactWhenAllShardsAreSealed) {
   const TargetStore store = Open();
   for (const std::uint32_t shard : {2U, 0U}) {
-    ASSERT_TRUE(WriteTargets(store.ShardPath(shard), store.identity(), shard).ok());
+    ASSERT_TRUE(WriteTargets(store.PlaceOf(shard).path, store.identity(), shard).ok());
   }
-  EXPECT_FALSE(store.ShardSealed(1));
+  EXPECT_EQ(store.SealedDigest(1).status().code(), Code::kNotFound);
   const Status early = store.Commit({});
   EXPECT_EQ(early.code(), Code::kNotFound);
   EXPECT_THAT(early.message(), HasSubstr("shard-00001"));
@@ -228,14 +228,14 @@ TEST_F(TargetStoreTest, BecomesAnArtifactWhenAllShardsAreSealed) {
 
   // Another process goes on where the first was killed, over what that left.
   const TargetStore resumed = Open();
-  ASSERT_TRUE(MakeDirectories(fmt::format("{}.partial-{}-999999999", resumed.ShardPath(1), HostName())).ok());
-  EXPECT_TRUE(resumed.ShardSealed(0));
-  ASSERT_TRUE(WriteTargets(resumed.ShardPath(1), resumed.identity(), 1).ok());
+  ASSERT_TRUE(MakeDirectories(fmt::format("{}.partial-{}-999999999", resumed.PlaceOf(1).path, HostName())).ok());
+  EXPECT_TRUE(resumed.SealedDigest(0).ok());
+  ASSERT_TRUE(WriteTargets(resumed.PlaceOf(1).path, resumed.identity(), 1).ok());
   const Status committed = resumed.Commit({{"seconds", 2.5}});
   ASSERT_TRUE(committed.ok()) << committed.ToString();
   EXPECT_TRUE(store.Commit({}).ok());  // the slower of two: done already
   EXPECT_FALSE(Exists(store.building_path()));
-  EXPECT_TRUE(store.ShardSealed(1));
+  EXPECT_TRUE(store.SealedDigest(1).ok());
   EXPECT_THAT(*ListDirectory(store.final_path()), ::testing::ElementsAre("identity.txt", "manifest.json", "shard-00000",
                                                                          "shard-00001", "shard-00002", "summary.json"));
   const Summary summary = *ReadSummary(store.final_path());
@@ -257,7 +257,7 @@ TEST_F(TargetStoreTest, BecomesAnArtifactWhenAllShardsAreSealed) {
 TEST_F(TargetStoreTest, RefusesAShardOfAnotherIdentityOrSpec) {
   const TargetStore store = Open();
   for (std::uint32_t shard = 0; shard < 3; ++shard) {
-    ASSERT_TRUE(WriteTargets(store.ShardPath(shard), shard == 2 ? "kind=other\n" : store.identity()).ok());
+    ASSERT_TRUE(WriteTargets(store.PlaceOf(shard).path, shard == 2 ? "kind=other\n" : store.identity()).ok());
   }
   const Status refused = store.Commit({});
   EXPECT_EQ(refused.code(), Code::kDataLoss);
@@ -270,7 +270,7 @@ TEST_F(TargetStoreTest, RefusesAShardOfAnotherIdentityOrSpec) {
 TEST_F(TargetStoreTest, SetRefusesShardsThatAreNotInItsManifest) {
   const TargetStore store = Open();
   for (std::uint32_t shard = 0; shard < 3; ++shard) {
-    ASSERT_TRUE(WriteTargets(store.ShardPath(shard), store.identity(), shard).ok());
+    ASSERT_TRUE(WriteTargets(store.PlaceOf(shard).path, store.identity(), shard).ok());
   }
   ASSERT_TRUE(store.Commit({}).ok());
   const std::string first = JoinPath(store.final_path(), "shard-00000");

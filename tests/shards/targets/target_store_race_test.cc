@@ -34,7 +34,7 @@ class TargetStoreRaceTest : public ::testing::Test {
   // A writer that has computed all of `shard`, as the process `name` would; `wrong`: not quite.
   std::unique_ptr<TargetWriter> Compute(const TargetStore& store, std::uint32_t shard, const std::string& name,
                                         bool wrong = false) {
-    TargetShardPlace place = store.PlaceOf(shard);
+    ShardPlace place = store.PlaceOf(shard);
     place.staged_as += name;  // two processes differ in their numbers
     auto writer = TargetWriter::Create(place, kSpec).value();
     for (std::uint32_t sequence = 0; sequence < 9; ++sequence) {
@@ -110,7 +110,7 @@ TEST_F(TargetStoreRaceTest, ADisputedShardIsSetAsideAndMadeAnew) {
   const TargetStore store = Open();
   ASSERT_OK(Compute(store, 1, "a", /*wrong=*/true)->Seal(store.identity()));
   ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1));
-  EXPECT_FALSE(store.ShardSealed(1));
+  EXPECT_EQ(store.SealedDigest(1).status().code(), Code::kNotFound);
   EXPECT_TRUE(Exists(store.final_path() + ".shard-00001.bad"));
   ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1)) << "said twice";
   ASSERT_OK(Compute(store, 1, "b", /*wrong=*/true)->Seal(store.identity()));
@@ -125,8 +125,8 @@ TEST_F(TargetStoreRaceTest, AnArtifactWithADisputedShardIsNoneUntilThatIsMadeAne
   ASSERT_OK(store.Commit({}));
   ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1));
   EXPECT_FALSE(artifacts_.Has("targets", digest()));
-  EXPECT_TRUE(store.ShardSealed(0));
-  EXPECT_FALSE(store.ShardSealed(1));
+  EXPECT_TRUE(store.SealedDigest(0).ok());
+  EXPECT_EQ(store.SealedDigest(1).status().code(), Code::kNotFound);
   ASSERT_OK(Compute(store, 1, "b")->Seal(store.identity()));
   ASSERT_OK(store.Commit({}));
   ASSERT_OK_AND_ASSIGN(const auto set, TargetSet::Open(store.final_path()));
