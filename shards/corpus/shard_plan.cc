@@ -1,13 +1,13 @@
 #include "shards/corpus/shard_plan.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "common/bytes.h"
 #include "common/check.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "shards/corpus/duplicate_documents.h"
 
 namespace still::shards {
 namespace {
@@ -20,43 +20,7 @@ using split_format::Document;
 
 constexpr std::uint64_t kSplitKey = 0x68656c646f7574;  // "heldout"
 
-// SHA-256 digests, 32 bytes each at a load of a half at most: an English Wikipedia's are half a gigabyte.
-class DigestSet {
- public:
-  // False when it is in already.
-  bool Insert(const Sha256Digest& digest) {
-    if (2 * (size_ + 1) > slots_.size()) Grow();
-    Sha256Digest& slot = SlotOf(digest);
-    if (slot == digest) return false;
-    slot = digest;
-    ++size_;
-    return true;
-  }
-
- private:
-  static constexpr Sha256Digest kEmpty{};  // nobody knows a text with this digest
-
-  Sha256Digest& SlotOf(const Sha256Digest& digest) {
-    std::uint64_t at = 0;
-    std::memcpy(&at, digest.data(), sizeof at);
-    for (;; ++at) {
-      Sha256Digest& slot = slots_[at % slots_.size()];
-      if (slot == digest || slot == kEmpty) return slot;
-    }
-  }
-
-  void Grow() {
-    const std::vector<Sha256Digest> old = std::exchange(slots_, std::vector<Sha256Digest>(slots_.size() * 2));
-    for (const Sha256Digest& digest : old) {
-      if (digest != kEmpty) SlotOf(digest) = digest;
-    }
-  }
-
-  std::vector<Sha256Digest> slots_ = std::vector<Sha256Digest>(1024);
-  std::uint64_t size_ = 0;
-};
-
-// The shards of one split, filled in order.
+// The shards of training or of the held-out part, filled in order.
 struct PlannedShards {
   std::vector<Shard> shards;
   std::vector<Extent> extents;
@@ -122,7 +86,7 @@ class ShardPlanner {
     header.heldout_shards = static_cast<std::uint32_t>(heldout_.shards.size());
     header.extents = train_.extents.size() + heldout_.extents.size();
     header.counts = counts_;
-    header.duplicates = duplicates_;
+    header.duplicates = seen_.duplicates();
     std::string image(AsText(AsBytes(header)));
     const auto append = [&image](const auto& values) { image += AsText(std::as_bytes(std::span(values))); };
     append(splits_);
@@ -138,10 +102,7 @@ class ShardPlanner {
 
  private:
   void AddDocument(std::uint32_t split, std::uint32_t number, const Document& document) {
-    if (!texts_seen_.Insert(document.text_sha256)) {
-      ++duplicates_;
-      return;
-    }
+    if (seen_.IsDuplicate(document.text_sha256)) return;
     ++counts_.documents;
     counts_.text_bytes += document.text_bytes;
     const std::uint64_t sequences = cut_.Sequences(document.tokens);
@@ -156,8 +117,8 @@ class ShardPlanner {
                options_.sequences_per_shard);
   }
 
-  // By the digest of the document's source bytes: the same document is on the same side in every corpus, whatever else
-  // that corpus holds and however its text is extracted.
+  // Decides by the digest of the document's source bytes. So the same document is on the same side in every corpus,
+  // whatever else that corpus holds and however its text is extracted.
   bool IsHeldout(const Sha1Digest& sha1) const {
     KeyedRandom random(MixKey({kSplitKey, ContentId(std::as_bytes(std::span(sha1)))}));
     return random.NextUnit() * 100 < options_.heldout_percent;
@@ -179,15 +140,15 @@ class ShardPlanner {
 
   Status CheckCounts() const {
     if (counts_.train_sequences + counts_.heldout_sequences == 0) {
-      return Error(Code::kInvalidArgument, "corpus: no sequences of at least {} tokens in the inputs",
+      return Error(Code::kInvalidArgument, "corpus: the inputs give no sequence of at least {} tokens; give more text",
                    options_.min_sequence_tokens);
     }
     if (options_.heldout_percent > 0 && (counts_.train_sequences == 0 || counts_.heldout_sequences == 0)) {
-      return Error(
-          Code::kInvalidArgument,
-          "corpus: of {} documents {} sequences fell to training and {} to the held-out split; both need some: "
-          "give more documents or another corpus.heldout_percent",
-          counts_.documents, counts_.train_sequences, counts_.heldout_sequences);
+      return Error(Code::kInvalidArgument,
+                   "corpus: {} documents gave {} training sequences and {} held-out ones, and both need some: give "
+                   "more documents or "
+                   "another corpus.heldout_percent",
+                   counts_.documents, counts_.train_sequences, counts_.heldout_sequences);
     }
     return Ok();
   }
@@ -195,12 +156,11 @@ class ShardPlanner {
   const CorpusOptions& options_;
   SequenceCut cut_;
   CorpusCounts counts_;
-  std::uint64_t duplicates_ = 0;
-  DigestSet texts_seen_;
+  DuplicateDocuments seen_;
   std::vector<SplitEntry> splits_;
   PlannedShards train_;
   PlannedShards heldout_;
-  InputSplit dump_;  // the last split of the dump that joins_ are of
+  InputSplit dump_;  // the last split of the dump whose joins are in joins_
   std::vector<DumpJoin> joins_;
   std::uint64_t revisions_verified_ = 0;
   std::uint64_t revisions_unverified_ = 0;
@@ -232,7 +192,7 @@ Status ShardPlan::Read(const std::string& corpus) {
   const auto bytes = file_.bytes();
   if (Sha256Of(bytes) != file_.sha256()) return file_.Damaged("it fails its checksum");
   if (std::string_view(header_.corpus.data(), header_.corpus.size()) != corpus) {
-    return file_.Damaged("of another corpus");
+    return file_.Damaged("it was made for another corpus");
   }
   std::uint64_t at = sizeof(Header);
   const auto take = [&]<typename T>(std::uint64_t count, std::span<const T>* out) {

@@ -1,6 +1,8 @@
-// Which sequence of which document goes to which shard: what is decided about a corpus by looking at all of it, once.
-// Duplicates are dropped in input order, documents are split into training and held-out, and their sequences fill one
-// shard of their split after the other. Little-endian, used in place (docs/formats.md):
+// The shard plan says which sequence of which document goes to which shard. It is the one decision about a corpus that
+// needs all of the input. The planner drops duplicates in input order (duplicate_documents.h), puts each document into
+// training or held-out, and fills one shard after the other with its sequences.
+//
+// The file is little-endian and used in place (docs/formats.md has its fields):
 //
 //   header | splits | shards | extents | footer
 #pragma once
@@ -45,17 +47,17 @@ static_assert(sizeof(Header) == 144 && std::is_trivially_copyable_v<Header>);
 
 struct SplitEntry {
   Sha256Digest sha256;
-  std::uint64_t text_begin;  // byte of the source at which its text begins
+  std::uint64_t text_begin;  // offset in the decompressed source at which its text begins
 };
 
-// Those of training first.
+// Training shards stand before held-out ones.
 struct Shard {
   std::uint64_t first_extent;
   std::uint32_t extents;
   std::uint32_t sequences;
 };
 
-// Sequences of a document that follow each other in a shard.
+// A run of sequences of one document within one shard.
 struct Extent {
   std::uint32_t split;
   std::uint32_t document;
@@ -65,7 +67,8 @@ struct Extent {
 
 }  // namespace shard_plan_format
 
-// How documents are cut: [CLS], up to max - 2 tokens, [SEP], and again; a rest that makes less than min is dropped.
+// How documents are cut into sequences: [CLS], up to max_tokens - 2 tokens of text, [SEP]. The last sequence of a
+// document is dropped when it has fewer than min_tokens.
 struct SequenceCut {
   std::uint32_t max_tokens = 0;
   std::uint32_t min_tokens = 0;
@@ -80,17 +83,18 @@ struct SequenceCut {
   }
 };
 
-// The file's bytes and digest (hex). `open` gives one split after another; `on_split` is asked after each.
-// INVALID_ARGUMENT when the inputs give no sequences; DATA_LOSS when splits of a dump do not meet.
+// Returns the bytes of the plan's file and sets its digest (hex). `open` opens an input split by its number. `on_split`
+// is called after each one, and its error ends the work. INVALID_ARGUMENT when the inputs give no sequences. DATA_LOSS
+// when the splits of a dump do not meet.
 Result<std::string> MakeShardPlan(const CorpusOptions& options, const std::string& corpus,
                                   const std::vector<InputSplit>& input,
                                   const std::function<Result<std::unique_ptr<SplitFile>>(std::uint32_t)>& open,
                                   const std::function<Status()>& on_split, std::string* digest);
 
-// Thread-safe.
+// A shard plan, opened. Immutable and thread-safe.
 class ShardPlan {
  public:
-  // DATA_LOSS when the file is damaged or was made for another corpus. Reads all of it.
+  // Reads and checks all of the file. DATA_LOSS when it is damaged or was made for another corpus.
   static Result<std::unique_ptr<const ShardPlan>> Open(const std::string& path, const std::string& corpus);
 
   std::string digest() const { return Hex(file_.sha256()); }
