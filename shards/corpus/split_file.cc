@@ -71,7 +71,7 @@ Result<std::unique_ptr<SplitFile>> SplitFile::Open(const std::string& path, cons
 
 Status SplitFile::Read(const MadeFor& made_for) {
   const auto bytes = file_.bytes();
-  // The counts are believed when they add up to the size, each of them below what could wrap around.
+  // The counts must add up to the size of the file. Each is checked before it could make a product wrap around.
   std::uint64_t left = bytes.size() - sizeof(Header);
   const auto take = [&left](std::uint64_t count, std::uint64_t bytes_each) {
     if (count > left / bytes_each) return false;
@@ -92,7 +92,7 @@ Status SplitFile::Read(const MadeFor& made_for) {
                          .split = header_.split,
                          .input_begin = header_.input_begin,
                          .input_bytes = header_.input_bytes};
-  return found == made_for ? Ok() : file_.Damaged("not the split of the input that it should be");
+  return found == made_for ? Ok() : file_.Damaged("it was made for another split or corpus");
 }
 
 Result<TokenSpan> SplitFile::Tokens() {

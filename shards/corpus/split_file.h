@@ -1,6 +1,6 @@
-// What tokenising a split of the input gives: its documents with their tokens, in one file (docs/formats.md). The
-// digest of a file, in its footer, is the SHA-256 of all but the tokens, and that holds the SHA-256 of the tokens: who
-// needs no tokens reads none, and checks what it reads. Little-endian, used in place.
+// The result of tokenising one input split: its documents with their tokens, in one file (docs/formats.md has its
+// fields). The footer has the SHA-256 of all but the tokens, and the header has that of the tokens. So a reader that
+// needs no tokens reads none, and still checks all that it reads. The file is little-endian and used in place.
 //
 //   header | documents | names of sources | tokens u16 | footer
 #pragma once
@@ -22,7 +22,7 @@
 
 namespace still::shards {
 
-// A file that one process makes of a corpus under construction, and who it is made for.
+// Which split of which corpus a file is made for.
 struct MadeFor {
   std::string corpus;       // digest of the artifact, 16 hex digits
   std::uint32_t split = 0;  // its number
@@ -72,19 +72,19 @@ static_assert(sizeof(Document) == 104);
 
 }  // namespace split_format
 
-// Collects a split. In memory: some megabytes.
+// Collects the documents of a split in memory, which takes some megabytes. One thread.
 class SplitBuilder {
  public:
   void AddDocument(const DocumentInfo& document, std::string_view text, std::span<const TokenId> tokens);
   void AddBook() { ++header_.books; }
   void SetDump(const WikipediaSplit& split);
 
-  // What a faulty machine may do: a token that is another one.
+  // Simulates a faulty machine: changes the lowest bit of the first token.
   void FlipLowestBit() { tokens_.front() ^= 1; }
 
   std::uint64_t documents() const { return documents_.size(); }
   std::uint64_t tokens() const { return tokens_.size(); }
-  // The file's bytes. `digest`: as in the footer, hex.
+  // Returns the bytes of the file and sets the digest of its footer (hex). Called once.
   std::string Image(const MadeFor& made_for, std::string* digest);
 
  private:
@@ -94,10 +94,11 @@ class SplitBuilder {
   std::vector<TokenId> tokens_;
 };
 
-// Reads a split in place. One thread.
+// A split file, opened. One thread.
 class SplitFile {
  public:
-  // DATA_LOSS when the file is damaged (its tokens aside) or was made for something else.
+  // Checks all but the tokens. NOT_FOUND when the file is missing, DATA_LOSS when it is damaged or was made for another
+  // split or corpus.
   static Result<std::unique_ptr<SplitFile>> Open(const std::string& path, const MadeFor& made_for);
 
   const Sha256Digest& sha256() const { return file_.sha256(); }
@@ -106,7 +107,7 @@ class SplitFile {
   std::string_view SourceOf(const split_format::Document& document) const {
     return sources_.substr(document.source_offset, document.source_bytes);
   }
-  // DATA_LOSS when they are not those that were written. Looked at once.
+  // Returns the tokens of all documents. DATA_LOSS when they fail their checksum, which is compared by the first call.
   Result<TokenSpan> Tokens();
 
  private:

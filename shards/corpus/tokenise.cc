@@ -48,12 +48,13 @@ class Tokenisation {
   }
 
  private:
-  // A book may be hundreds of megabytes. `input_bytes` have been read for it and not been reported yet.
+  // Tokenises `text` in parts, as a book may have hundreds of megabytes. `input_bytes` were read for the document and
+  // are not reported yet.
   Status AddDocument(const DocumentInfo& document, std::string_view text, std::uint64_t input_bytes) {
     tokens_.clear();
     const std::uint64_t begin = progress_.input_bytes;
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t space = text.find_first_of(" \n", at + kTextAtOnce);  // no word is cut
+      const std::size_t space = text.find_first_of(" \n", at + kTextAtOnce);  // so that no word is cut
       const std::size_t end = space == text.npos ? text.size() : space + 1;
       tokenizer_.Encode(text.substr(at, end - at), &tokens_);
       at = end;

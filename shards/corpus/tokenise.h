@@ -1,4 +1,4 @@
-// One split of the input to its documents' tokens.
+// Turns one input split into the tokens of its documents.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,8 @@
 
 namespace still::shards {
 
-// Reads `input` and adds its documents to `split`. An error of `on_progress` ends it.
+// Reads `input` and adds its documents to `split`. An error of `on_progress` ends the work and is returned. Fails as
+// ReadWikipedia and BookText do.
 Status TokeniseSplit(const InputSplit& input, const Tokenizer& tokenizer,
                      const std::function<Status(const CorpusProgress&)>& on_progress, SplitBuilder* split);
 

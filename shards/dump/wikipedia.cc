@@ -12,7 +12,7 @@ namespace still::shards {
 namespace {
 
 constexpr std::string_view kPage = "<page>";
-constexpr std::string_view kRoot = "<mediawiki>";  // of the pages of a split
+constexpr std::string_view kRoot = "<mediawiki>";  // stands before the pages of a split
 // MediaWiki refuses texts above 2 MiB; a field beyond this is a dump whose closing tags are lost.
 constexpr std::size_t kMaximumFieldBytes = 64u << 20;
 
@@ -47,7 +47,7 @@ class DumpParser {
   }
   bool begun() const { return parser_ != nullptr; }
 
-  // `compressed_bytes` of the file have been read.
+  // Parses more text. `compressed_bytes` of the file have been read by now.
   Status Parse(std::string_view text, bool last, std::uint64_t compressed_bytes) {
     compressed_bytes_ = compressed_bytes;
     if (XML_Parse(parser_.get(), text.data(), static_cast<int>(text.size()), last) == XML_STATUS_OK) return Ok();
@@ -56,7 +56,8 @@ class DumpParser {
     return Damaged(XML_ErrorString(XML_GetErrorCode(parser_.get())));
   }
 
-  // No page that begins from here on is wanted, only where the first one is: kNowhere until that is seen.
+  // Ends the parsing at the first page that begins at or after `offset`. pages_to() is where that page begins, and
+  // kNowhere until it is seen.
   void EndAt(std::uint64_t offset) { end_ = offset; }
   std::uint64_t pages_to() const { return pages_to_; }
 
@@ -176,7 +177,7 @@ class DumpParser {
     return error == std::errc() && stop == end;
   }
 
-  // The failure at the parser's place, with the page it is in.
+  // Returns the failure at the place of the parser, with the page that it is in.
   Status Damaged(std::string_view what) const {
     const std::string page =
         in_page_ || !page_.title.empty() ? fmt::format(" in page {} '{}'", id_.empty() ? "?" : id_, page_.title) : "";
@@ -195,8 +196,8 @@ class DumpParser {
   const std::string& path_;
   const WikipediaPageSink& sink_;
   std::unique_ptr<XML_ParserStruct, FreeParser> parser_;
-  std::string place_;         // what its lines count from
-  std::uint64_t offset_ = 0;  // in the text, of the first byte parsed (modulo 2^64: the root stands before it)
+  std::string place_;         // says in messages where the counting of lines began
+  std::uint64_t offset_ = 0;  // of the first byte parsed in the text, modulo 2^64: the root stands before it
   std::uint64_t end_ = DumpJoin::kNowhere;
   std::uint64_t pages_to_ = DumpJoin::kNowhere;
   std::uint64_t compressed_bytes_ = 0;
@@ -207,7 +208,7 @@ class DumpParser {
   bool in_page_ = false;
   bool in_revision_ = false;
   std::string* capture_ = nullptr;
-  int capture_depth_ = 0;  // of the element whose text goes to *capture_; 0 for none
+  int capture_depth_ = 0;  // depth of the element whose text goes to *capture_; 0 when there is none
 
   WikipediaPage page_;
   std::string id_;
@@ -216,7 +217,7 @@ class DumpParser {
   std::string revision_sha1_;
 };
 
-// Feeds the blocks of a split, and those after it that its last page needs, to a parser.
+// Feeds a parser with the blocks of a split, and with those after it that its last page needs.
 class SplitReader {
  public:
   SplitReader(Bz2Reader& blocks, std::uint64_t begin, std::uint64_t end, const WikipediaPageSink& sink)
@@ -243,7 +244,7 @@ class SplitReader {
       if (parser_.begun()) {
         STILL_RETURN_IF_ERROR(parser_.Parse(text, /*last=*/false, compressed_offset()));
       } else {
-        STILL_RETURN_IF_ERROR(LookForPage(text));
+        STILL_RETURN_IF_ERROR(FindFirstPage(text));
       }
       if (parser_.pages_to() != DumpJoin::kNowhere) break;
     }
@@ -255,14 +256,14 @@ class SplitReader {
  private:
   std::uint64_t compressed_offset() const { return blocks_.next_bit() / 8; }
 
-  // Whether what has been seen ends inside of "<page>", and that began in the split.
+  // Returns true when the text so far ends inside of a "<page>" that began in the split.
   bool PageMayBegin() const {
     const std::size_t at = seen_.rfind('<');
     return at != seen_.npos && kPage.starts_with(std::string_view(seen_).substr(at)) &&
            blocks_.join().text_bytes - (seen_.size() - at) < split_.join.blocks.text_bytes;
   }
 
-  Status LookForPage(std::string_view text) {
+  Status FindFirstPage(std::string_view text) {
     seen_ += text;
     const std::uint64_t offset = blocks_.join().text_bytes - seen_.size();
     const std::size_t at = seen_.find(kPage);
@@ -306,7 +307,7 @@ Result<std::vector<std::uint64_t>> CheckDumpJoins(const std::string& path, std::
   std::vector<std::uint64_t> text_begins;
   std::uint64_t bit = 0;
   std::uint64_t offset = 0;
-  std::uint64_t page = 0;  // where the next split with pages must begin with them
+  std::uint64_t page = 0;  // where the pages of the next split that has any must begin
   Bz2Join::Blocks stream;
   const auto lost = [&] { return Bz2Damaged(path, bit / 8, size, "a block's checksum or structure is wrong"); };
   const auto astray = [&](std::uint64_t at) {
