@@ -1,4 +1,4 @@
-// A small corpus of a dump and books, built in one split or in many.
+// A small corpus of dumps and books, built from few input splits or from many.
 #pragma once
 
 #include <map>
@@ -46,7 +46,7 @@ class CorpusBuildFixture : public TextFixture {
     return build.Make(
         pass, task, [](const CorpusProgress&) { return Ok(); }, &computed);
   }
-  // The pass, in an order of its own.
+  // Does all tasks of the pass that are not done, the last one first.
   static Status MakeAll(CorpusBuild& build, CorpusPass pass) {
     STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build.Tasks(pass));
     for (std::uint32_t task = tasks; task-- > 0;) {
@@ -71,7 +71,7 @@ class CorpusBuildFixture : public TextFixture {
   std::string SplitPath(const std::string& root, const std::string& name) const {
     return CorpusPath(root) + ".splits/" + name;
   }
-  // Contents of every file of the corpus but summary.json, which holds the seconds it took.
+  // Returns the contents of every file of the corpus except summary.json, which holds how long the build took.
   std::map<std::string, std::string> Bytes(const std::string& root) const {
     std::map<std::string, std::string> files;
     for (const std::string& path : *ListFilesRecursively(CorpusPath(root))) {
@@ -79,7 +79,7 @@ class CorpusBuildFixture : public TextFixture {
     }
     return files;
   }
-  // As one process makes it, in splits of the usual size: one a dump, one for the books.
+  // Returns the files as one process makes them from splits of the default size: one per dump, and one for the books.
   const std::map<std::string, std::string>& Expected() {
     if (expected_.empty()) {
       EXPECT_OK(BuildCorpus(options_, inputs_, Artifacts("expected"),

@@ -1,4 +1,4 @@
-// Several processes at one corpus: they make the same task, die over it, differ, and commit at once.
+// Several processes build one corpus: they do the same task, die during it, get different results, and commit at once.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -23,7 +23,7 @@ using testing::StatusIs;
 
 class CorpusBuildRaceTest : public CorpusBuildFixture {
  protected:
-  // What a process of its own does and how it ended, as waitpid says.
+  // Runs `action` in a child process. Wait() returns its status as waitpid does.
   template <typename Action>
   static pid_t Fork(const Action& action) {
     const pid_t child = fork();
@@ -36,7 +36,7 @@ class CorpusBuildRaceTest : public CorpusBuildFixture {
     return status;
   }
   std::vector<std::string> Entries() const { return ListDirectory(Artifacts("a").root() + "/corpus").value(); }
-  // The only one.
+  // Returns the name of the only building directory, or "" when there is none.
   std::string Building() const {
     std::string building;
     for (const std::string& name : Entries()) {
@@ -48,7 +48,7 @@ class CorpusBuildRaceTest : public CorpusBuildFixture {
   }
   std::string digest() const { return inputs_.identity.Digest(); }
 
-  // Books of the same sizes with other words: what a process with broken memory might have read.
+  // Changes a word of a book but not its size, as a process with broken memory might have read it.
   void SpoilBook(int number) {
     const std::string name = "books/" + std::to_string(number) + ".txt";
     std::string text = *ReadFile(directory_ + "/" + name);
@@ -60,13 +60,13 @@ class CorpusBuildRaceTest : public CorpusBuildFixture {
   void MendBooks() {
     for (const auto& [name, text] : spoiled_) Write(name, text);
   }
-  // The task with book 111 in it.
+  // Returns the task that reads book 111.
   static std::uint32_t LastSplit(const CorpusBuild& build) { return *build.Tasks(CorpusPass::kTokenise) - 1; }
 
   std::map<std::string, std::string> spoiled_;
 };
 
-TEST_F(CorpusBuildRaceTest, TheFirstToMakeATaskWinsAndTheSecondIsTheSame) {
+TEST_F(CorpusBuildRaceTest, TheSecondExecutionOfATaskGivesTheResultOfTheFirst) {
   CorpusBuild build = Open("a");
   CorpusBuild other = Open("a");
   for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
@@ -78,7 +78,7 @@ TEST_F(CorpusBuildRaceTest, TheFirstToMakeATaskWinsAndTheSecondIsTheSame) {
   }
   ASSERT_OK(build.Commit({}));
   EXPECT_EQ(Bytes("a"), Expected());
-  // Who is late finds the shards, and nothing to make others from.
+  // A late process finds the shards, and nothing to make others from.
   EXPECT_EQ(*other.MadeDigest(CorpusPass::kCopy, 0), *build.MadeDigest(CorpusPass::kCopy, 0));
   EXPECT_THAT(other.MadeDigest(CorpusPass::kTokenise, 0), StatusIs(Code::kNotFound));
   for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
@@ -87,7 +87,7 @@ TEST_F(CorpusBuildRaceTest, TheFirstToMakeATaskWinsAndTheSecondIsTheSame) {
   EXPECT_THAT(Entries(), ElementsAre(digest()));
 }
 
-TEST_F(CorpusBuildRaceTest, ProcessesThatBuildAllOfItAtOnceMakeOneCorpus) {
+TEST_F(CorpusBuildRaceTest, ProcessesThatBuildACorpusAtOnceMakeOne) {
   for (int round = 0; round < 5; ++round) {
     ASSERT_OK(RemoveAll(Artifacts("a").root()));
     std::vector<pid_t> children;
@@ -104,21 +104,21 @@ TEST_F(CorpusBuildRaceTest, ProcessesThatBuildAllOfItAtOnceMakeOneCorpus) {
   }
 }
 
-TEST_F(CorpusBuildRaceTest, ASecondExecutionThatDiffersIsDataLossAndSaysBothDigests) {
+TEST_F(CorpusBuildRaceTest, ASecondExecutionThatDiffersIsDataLossAndNamesBothDigests) {
   CorpusBuild build = Open("a");
   const std::uint32_t split = LastSplit(build);
   ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
   const std::string standing = *build.MadeDigest(CorpusPass::kTokenise, split);
   SpoilBook(111);
   std::string computed;
-  EXPECT_THAT(build.Make(
-                  CorpusPass::kTokenise, split, [](const CorpusProgress&) { return Ok(); }, &computed),
-              StatusIs(Code::kDataLoss, AllOf(HasSubstr(standing), HasSubstr("computed here as"))));
+  const auto made = build.Make(
+      CorpusPass::kTokenise, split, [](const CorpusProgress&) { return Ok(); }, &computed);
+  EXPECT_THAT(made, StatusIs(Code::kDataLoss, AllOf(HasSubstr(standing), HasSubstr("computed here as " + computed))));
   EXPECT_NE(computed, standing);
   EXPECT_EQ(*build.MadeDigest(CorpusPass::kTokenise, split), standing) << "the first one stays";
 }
 
-TEST_F(CorpusBuildRaceTest, ADisputedSplitIsMadeAnewAndWithItWhatWasMadeOfIt) {
+TEST_F(CorpusBuildRaceTest, ADisputedSplitIsMadeAnewWithAllThatDependsOnIt) {
   CorpusBuild build = Open("a");
   const std::uint32_t split = LastSplit(build);
   SpoilBook(111);
@@ -127,7 +127,7 @@ TEST_F(CorpusBuildRaceTest, ADisputedSplitIsMadeAnewAndWithItWhatWasMadeOfIt) {
   ASSERT_OK(MakeAll(build, CorpusPass::kCopy));
   MendBooks();
   ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, split));
-  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, split)) << "said twice";
+  ASSERT_OK(build.Quarantine(CorpusPass::kTokenise, split)) << "a second call changes nothing";
   EXPECT_THAT(Entries(), Contains(digest() + ".split-00" + std::to_string(1000 + split).substr(1) + ".bad"));
   EXPECT_THAT(build.MadeDigest(CorpusPass::kTokenise, split), StatusIs(Code::kNotFound));
   EXPECT_OK(build.MadeDigest(CorpusPass::kTokenise, 0));
@@ -137,7 +137,7 @@ TEST_F(CorpusBuildRaceTest, ADisputedSplitIsMadeAnewAndWithItWhatWasMadeOfIt) {
   EXPECT_EQ(Bytes("a"), Expected());
 }
 
-TEST_F(CorpusBuildRaceTest, AShardThatIsCopiedByAnOldPlanIsInNoArtifact) {
+TEST_F(CorpusBuildRaceTest, AShardCopiedByAnOldPlanIsInNoArtifact) {
   CorpusBuild slow = Open("a");
   SpoilBook(111);
   ASSERT_OK(MakeAll(slow, CorpusPass::kTokenise));
@@ -154,20 +154,20 @@ TEST_F(CorpusBuildRaceTest, AShardThatIsCopiedByAnOldPlanIsInNoArtifact) {
   EXPECT_EQ(Building(), "");
   ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
   ASSERT_OK(MakeAll(build, CorpusPass::kPlan));
-  // By a rank that has the old plan still.
+  // A rank that still has the old plan writes its shards again.
   for (const auto& [path, bytes] : old) Write(path.substr(directory_.size() + 1), bytes);
   EXPECT_THAT(build.MadeDigest(CorpusPass::kCopy, 0), StatusIs(Code::kNotFound)) << "of another plan";
   ASSERT_OK(MakeAll(build));
   EXPECT_EQ(Bytes("a"), Expected());
-  EXPECT_EQ(Building(), "") << "goes with the commit";
+  EXPECT_EQ(Building(), "") << "the commit removes it";
 }
 
-TEST_F(CorpusBuildRaceTest, AShardThatIsSetAsideDuringTheCommitIsNotInTheArtifact) {
+TEST_F(CorpusBuildRaceTest, AShardSetAsideDuringTheCommitIsNotInTheArtifact) {
   CorpusBuild build = Open("a");
   for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
     ASSERT_OK(MakeAll(build, pass));
   }
-  // After the commit has looked at the shards.
+  // The commit waits after it has checked the shards.
   const pid_t committer =
       Fork([&] { return ArmFaults("*:*:corpus.commit:delay1000").ok() && build.Commit({}).code() == Code::kNotFound; });
   const std::string summary = Artifacts("a").root() + "/corpus/" + Building() + "/summary.json";
@@ -197,7 +197,7 @@ TEST_F(CorpusBuildRaceTest, ADisputedPlanOrShardIsMadeAnew) {
   EXPECT_EQ(Bytes("a"), Expected());
 }
 
-TEST_F(CorpusBuildRaceTest, AnArtifactWithADisputedResultIsNoneUntilThatIsMadeAnew) {
+TEST_F(CorpusBuildRaceTest, AnArtifactWithADisputedResultIsUnderConstructionAgain) {
   for (const CorpusPass pass : {CorpusPass::kCopy, CorpusPass::kPlan, CorpusPass::kTokenise}) {
     ASSERT_OK(RemoveAll(Artifacts("a").root()));
     CorpusBuild build = Open("a");
@@ -205,14 +205,14 @@ TEST_F(CorpusBuildRaceTest, AnArtifactWithADisputedResultIsNoneUntilThatIsMadeAn
     ASSERT_OK(build.Quarantine(pass, 0));
     EXPECT_FALSE(build.Committed());
     EXPECT_THAT(build.MadeDigest(CorpusPass::kTokenise, 0), StatusIs(Code::kNotFound));
-    ASSERT_OK(build.Quarantine(pass, 0)) << "said twice";
+    ASSERT_OK(build.Quarantine(pass, 0)) << "a second call changes nothing";
     ASSERT_OK(MakeAll(build));
     EXPECT_TRUE(build.Committed());
     EXPECT_EQ(Bytes("a"), Expected());
   }
 }
 
-TEST_F(CorpusBuildRaceTest, KilledAnywhereItGoesOnAndMakesNothingTwice) {
+TEST_F(CorpusBuildRaceTest, AKilledBuildResumesAndMakesNothingTwice) {
   ASSERT_FALSE(Expected().empty());
   for (const char* fault :
        {"*:1:corpus.split:kill", "*:4:corpus.split:kill", "*:1:corpus.plan:kill", "*:1:corpus.shard.commit:kill",
@@ -257,7 +257,7 @@ TEST_F(CorpusBuildRaceTest, AnErrorAtAFaultPointIsReturned) {
   }
 }
 
-TEST_F(CorpusBuildRaceTest, LeftoversOfThisHostsDeadProcessesGoAndThoseOfOthersStay) {
+TEST_F(CorpusBuildRaceTest, OpenRemovesLeftoversOfDeadProcessesOfThisHostOnly) {
   const pid_t dead = Fork([] { return true; });
   EXPECT_EQ(Wait(dead), 0);
   const auto leave = [&](const std::string& name) { Write("a/corpus/" + digest() + name, "half"); };
@@ -273,7 +273,7 @@ TEST_F(CorpusBuildRaceTest, LeftoversOfThisHostsDeadProcessesGoAndThoseOfOthersS
   EXPECT_THAT(*ListDirectory(CorpusPath("a") + ".0123456789abcdef.building"), ElementsAre());
 }
 
-TEST_F(CorpusBuildRaceTest, WhatIsLeftOfTheSplitsGoesWhenTheArtifactStands) {
+TEST_F(CorpusBuildRaceTest, OpenRemovesLeftoverSplitsWhenTheArtifactStands) {
   CorpusBuild build = Open("a");
   ASSERT_OK(MakeAll(build));
   Write("a/corpus/" + digest() + ".splits/split-00003", "of a process that was killed before it had removed all");
@@ -285,7 +285,7 @@ TEST_F(CorpusBuildRaceTest, WhatIsLeftOfTheSplitsGoesWhenTheArtifactStands) {
   EXPECT_OK(again.MadeDigest(CorpusPass::kCopy, 0));
 }
 
-TEST_F(CorpusBuildRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifact) {
+TEST_F(CorpusBuildRaceTest, TemporariesOfALostHostAreNotInTheArtifact) {
   CorpusBuild build = Open("a");
   for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
     ASSERT_OK(MakeAll(build, pass));
@@ -295,8 +295,8 @@ TEST_F(CorpusBuildRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifac
   EXPECT_EQ(Bytes("a"), Expected());
 }
 
-// Two that are told to put it together, because the first one was thought dead.
-TEST_F(CorpusBuildRaceTest, CommittedTwiceAtOnceIsOneArtifact) {
+// Two ranks are told to commit when the first one is taken for dead.
+TEST_F(CorpusBuildRaceTest, TwoCommitsAtOnceMakeOneArtifact) {
   for (int round = 0; round < 20; ++round) {
     ASSERT_OK(RemoveAll(Artifacts("a").root()));
     CorpusBuild build = Open("a");
