@@ -286,7 +286,7 @@ Status CorpusBuild::TakeApart(const ShardPlace& place) const {
 
 Status CorpusBuild::Commit(Summary summary) const {
   STILL_RETURN_IF_ERROR(builder_.Commit([&] { return CommitBuilding(std::move(summary)); }));
-  // What a slower process still writes to these goes when the corpus is opened again.
+  // A slower process may still write to these. What it leaves is removed when the corpus is opened again.
   static_cast<void>(RemoveAll(splits_path_));
   static_cast<void>(builder_.RemoveBuildings());
   return Ok();

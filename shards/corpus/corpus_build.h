@@ -76,8 +76,8 @@ class CorpusBuild {
   Result<std::string> Make(CorpusPass pass, std::uint32_t task,
                            const std::function<Status(const CorpusProgress&)>& on_progress, std::string* computed);
   // Sets the task's result aside (".bad"), so that it is made anew, and removes what was made from it. That is the plan
-  // and all shards for a split, all shards for the plan. An artifact that holds it goes as a whole. Succeeds when the
-  // result does not exist.
+  // and all shards for a split, all shards for the plan. An artifact that holds it is removed as a whole. Succeeds when
+  // the result does not exist.
   Status Quarantine(CorpusPass pass, std::uint32_t task) const;
 
   // Checks all shards, writes manifest, vocabulary and `summary` with the counts added, renames, and removes the
