@@ -1,7 +1,6 @@
 #include "shards/corpus/corpus_build.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
