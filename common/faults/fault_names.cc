@@ -13,7 +13,7 @@ namespace {
 
 constexpr FaultName kNames[] = {
     {"FaultPoint", "compute"},        {"FaultPoint", "corpus.commit"},
-    {"FaultPoint", "corpus.deal"},    {"FaultPoint", "corpus.piece"},
+    {"FaultPoint", "corpus.plan"},    {"FaultPoint", "corpus.split"},
     {"FaultPoint", "corpus.shard"},   {"FaultPoint", "corpus.shard.commit"},
     {"FaultPoint", "evaluate.batch"}, {"FaultPoint", "evaluate.commit"},
     {"FaultPoint", "export.commit"},  {"FaultPoint", "fsync"},

@@ -11,8 +11,8 @@ namespace {
 using OnProgress = std::function<Status(const CorpusProgress&, std::uint64_t input_bytes)>;
 
 Status MakeAllTasks(CorpusBuild& build, const OnProgress& on_progress) {
-  CorpusProgress done;  // by the tasks before
-  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+  CorpusProgress done;  // by earlier tasks
+  for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
     STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build.Tasks(pass));
     for (std::uint32_t task = 0; task < tasks; ++task) {
       const auto made = build.MadeDigest(pass, task);
@@ -48,7 +48,7 @@ Status BuildCorpus(const CorpusOptions& options, const CorpusInputs& inputs, con
   if (build.Committed()) return Ok();
   Status made = MakeAllTasks(build, on_progress);
   if (made.ok()) made = build.Commit({{"seconds", SecondsSince(clock, start)}});
-  return build.Committed() ? Ok() : made;  // overtaken by another process
+  return build.Committed() ? Ok() : made;  // another process may have been faster
 }
 
 }  // namespace still::shards

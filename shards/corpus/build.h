@@ -1,5 +1,4 @@
-// Text in, corpus artifact out: Wikipedia dumps and book files -> documents -> WordPiece -> sequences -> shards. All
-// tasks of corpus_build.h, one after the other.
+// Builds a whole corpus in one process: all tasks of corpus_build.h, one after the other.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +12,9 @@
 
 namespace still::shards {
 
-// Builds and commits <artifacts>/corpus/<identity digest>. `on_progress` hears of all that this call and those before
-// it have read, and of `input_bytes` in all; an error of it ends the build. What a failed or killed one has made is
-// not made again; nothing stands under the final name until all is.
+// Builds and commits <artifacts>/corpus/<identity digest>. `on_progress` gets all that this call and earlier ones have
+// done and the size of the input; an error of it ends the build and is returned. Results of a failed or killed build
+// are not made again. Nothing stands under the final name until all does.
 Status BuildCorpus(const CorpusOptions& options, const CorpusInputs& inputs, const ArtifactStore& artifacts,
                    const std::function<Status(const CorpusProgress&, std::uint64_t input_bytes)>& on_progress);
 

@@ -1,5 +1,4 @@
-// The corpus part of a pipeline's configuration as the text pipeline takes it: for whoever plans a corpus and whoever
-// makes one.
+// Converts the corpus section of a pipeline's configuration into the options of shards/corpus.
 #pragma once
 
 #include "shards/corpus/corpus_options.h"
@@ -10,6 +9,7 @@ class CorpusConfig;
 
 namespace still::shards {
 
+// Returns the options that `config` asks for.
 CorpusOptions CorpusOptionsOf(const stillhouse::v1::CorpusConfig& config);
 
 }  // namespace still::shards

@@ -15,7 +15,7 @@ using nlohmann::ordered_json;
 
 std::string PathIn(const std::string& directory) { return JoinPath(directory, "manifest.json"); }
 
-// The one list that ties a count to its name.
+// Calls `visit` with the name and value of every count. No other list ties the two.
 template <typename Counts, typename Visit>
 void ForEachCount(Counts& counts, const Visit& visit) {
   visit("pages", counts.pages);

@@ -1,4 +1,4 @@
-// manifest.json of a corpus artifact: which shards it has and their digests.
+// manifest.json of a corpus artifact: the list of its shards and their digests.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +22,29 @@ struct ShardEntry {
   std::string sha256;  // hex of the digest that ShardWriter::Commit returned
 };
 
-// Shards in order of their number, train and held-out each from 0.
+// Training shards, then held-out ones. Each kind is in order of its numbers, from 0.
 struct CorpusManifest {
   std::vector<ShardEntry> shards;
 };
 
+// Returns "train" or "heldout".
 std::string_view SplitName(Split split);
-// "train-00000", "heldout-00012".
+// Returns the file name of a shard, as "train-00000" or "heldout-00012".
 std::string ShardName(Split split, std::uint32_t shard);
 
-// Same manifest, same bytes.
+// Writes manifest.json atomically. Equal manifests give equal bytes.
 Status WriteCorpusManifest(const std::string& directory, const CorpusManifest& manifest);
+// NOT_FOUND when there is none, DATA_LOSS when it is damaged.
 Result<CorpusManifest> ReadCorpusManifest(const std::string& directory);
 
-// Opens a listed shard; DATA_LOSS when it is not the one that the manifest lists.
+// Opens a listed shard. DATA_LOSS when it is damaged or not the one that the manifest lists.
 Result<std::unique_ptr<ShardReader>> OpenListedShard(const std::string& directory, const ShardEntry& entry);
 
-// The counts under the names that ReadCorpusCounts looks for in summary.json.
+// Returns the counts under the names that ReadCorpusCounts looks for in summary.json.
 Summary CorpusSummary(const CorpusCounts& counts);
 
-// Reads every byte of every shard: block checksums, SHA-256, and that it is the one the manifest names. The first
-// failure is returned.
+// Reads every byte of every shard. Checks block checksums, SHA-256, and that the shard is the one that the manifest
+// lists. Returns the first failure.
 Status VerifyCorpus(const std::string& directory);
 
 }  // namespace still::shards

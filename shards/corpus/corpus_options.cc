@@ -13,7 +13,7 @@
 namespace still::shards {
 namespace {
 
-// Raise it whenever the same inputs would give other bytes.
+// Must be raised whenever the same inputs would give other bytes.
 constexpr std::uint64_t kTextPathVersion = 1;
 
 }  // namespace

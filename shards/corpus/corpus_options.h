@@ -1,4 +1,4 @@
-// What a corpus is made from, and its identity.
+// What a corpus is made from: its options, its inputs, and the identity that they give.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace still::shards {
 
 struct CorpusOptions {
   std::vector<std::string> wikipedia;  // *.xml.bz2
-  std::vector<std::string> books;      // files, or directories searched for *.txt and extensionless text, sorted
+  std::vector<std::string> books;      // files, or directories: see ListBooks
   std::string vocab;                   // vocab.txt
   bool lowercase = true;
   std::uint32_t max_sequence_tokens = 128;
@@ -22,20 +22,20 @@ struct CorpusOptions {
   double heldout_percent = 5;
 };
 
-// INVALID_ARGUMENT says which option is wrong.
+// INVALID_ARGUMENT when an option is wrong; the message says which.
 Status CheckCorpusOptions(const CorpusOptions& options);
 
 class Tokenizer;
 
-// What this host reads of them.
+// The inputs as this host reads them.
 struct CorpusInputs {
-  // Every byte of the corpus follows from these lines: options, SHA-256 of each input, version of the text path.
+  // Every byte of the corpus follows from these lines: the options, the SHA-256 of each input, the version of the code.
   IdentityBuilder identity{"corpus"};
   std::shared_ptr<const Tokenizer> tokenizer;
 };
-// Reads all of them.
+// Reads every byte of the inputs.
 Result<CorpusInputs> ReadCorpusInputs(const CorpusOptions& options);
-// Those of the corpus with this digest: INVALID_ARGUMENT when they make another.
+// Like the above, but INVALID_ARGUMENT when the inputs are not those of the corpus with this digest.
 Result<CorpusInputs> ReadCorpusInputs(const CorpusOptions& options, const std::string& digest);
 
 }  // namespace still::shards

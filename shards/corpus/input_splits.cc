@@ -6,15 +6,15 @@
 
 namespace still::shards {
 
-Result<std::vector<InputPiece>> CutInput(const CorpusOptions& options, const PieceBytes& piece_bytes) {
-  std::vector<InputPiece> pieces;
+Result<std::vector<InputSplit>> CutInput(const CorpusOptions& options, const SplitBytes& split_bytes) {
+  std::vector<InputSplit> splits;
   std::uint64_t input = 0;
   for (const std::string& path : options.wikipedia) {
     STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(path));
     std::uint64_t begin = 0;
     do {
-      const std::uint64_t end = std::min(begin + piece_bytes.of_dump, size);
-      pieces.push_back({.dump = path,
+      const std::uint64_t end = std::min(begin + split_bytes.of_dump, size);
+      splits.push_back({.dump = path,
                         .begin = begin,
                         .end = end,
                         .books = {},
@@ -25,19 +25,19 @@ Result<std::vector<InputPiece>> CutInput(const CorpusOptions& options, const Pie
     input += size;
   }
   STILL_ASSIGN_OR_RETURN(const std::vector<BookFile> books, ListBooks(options.books));
-  InputPiece group;
+  InputSplit group;
   for (const BookFile& book : books) {
     STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(book.path));
     if (group.books.empty()) group.input_begin = input;
     group.books.push_back(book);
     group.input_bytes += size;
     input += size;
-    if (group.input_bytes < piece_bytes.of_books) continue;
-    pieces.push_back(std::move(group));
+    if (group.input_bytes < split_bytes.of_books) continue;
+    splits.push_back(std::move(group));
     group = {};
   }
-  if (!group.books.empty()) pieces.push_back(std::move(group));
-  return pieces;
+  if (!group.books.empty()) splits.push_back(std::move(group));
+  return splits;
 }
 
 }  // namespace still::shards

@@ -1,4 +1,4 @@
-// The input of a corpus in pieces: a pure function of the options and the sizes of the files.
+// Cuts the input of a corpus into input splits. The cut is a pure function of the options and the sizes of the files.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,24 @@
 
 namespace still::shards {
 
-// What a piece is cut to. Another size is no other corpus, but its pieces are not those of this one.
-struct PieceBytes {
+// The sizes that splits are cut to. Another size gives the same corpus, by way of other splits.
+struct SplitBytes {
   std::uint64_t of_dump = std::uint64_t{1} << 20;  // compressed
   std::uint64_t of_books = std::uint64_t{4} << 20;
 };
 
-// Part of a dump, or whole books.
-struct InputPiece {
+// One input split: part of a dump, or some whole books.
+struct InputSplit {
   std::string dump;  // path; empty for books
   std::uint64_t begin = 0;
-  std::uint64_t end = 0;  // compressed bytes of the dump
+  std::uint64_t end = 0;  // [begin, end) are compressed bytes of the dump
   std::vector<BookFile> books;
-  std::uint64_t input_begin = 0;  // in all inputs, one after another
+  std::uint64_t input_begin = 0;  // offset in all inputs, laid end to end
   std::uint64_t input_bytes = 0;
 };
 
-// In the order of the inputs: dumps, then books. At least one piece a dump.
-Result<std::vector<InputPiece>> CutInput(const CorpusOptions& options, const PieceBytes& piece_bytes);
+// Returns the splits in the order of the inputs: dumps, then books. Each dump has at least one. NOT_FOUND when an input
+// is missing.
+Result<std::vector<InputSplit>> CutInput(const CorpusOptions& options, const SplitBytes& split_bytes);
 
 }  // namespace still::shards

@@ -39,9 +39,9 @@ std::uint32_t Masker::MaskedCount(std::uint32_t length, std::uint32_t candidates
   return std::min(wanted, candidates);
 }
 
-// Drawing without replacement with weights w_i is an exponential race: candidate i arrives at -log(u_i) / w_i and the
-// first n win (Efraimidis & Spirakis 2006). A libm that rounds log otherwise could swap two arrivals only if they were
-// within an ulp of each other, and the hash would tell.
+// Drawing without replacement with weights w_i is an exponential race: candidate i arrives at -log(u_i) / w_i, and the
+// first n win (Efraimidis & Spirakis 2006). A libm that rounds log differently could swap only two arrivals within an
+// ulp of each other, and the hash would show it.
 std::vector<std::uint16_t> Masker::ChoosePositions(TokenSpan tokens, KeyedRandom* random) const {
   std::vector<std::pair<double, std::uint16_t>> arrivals;
   arrivals.reserve(tokens.size());

@@ -1,9 +1,10 @@
-// Masking for the masked language model (Devlin et al. 2019; token weighting of DistilBERT's code): a pure function of
-// (seed, sequence content, variant), so teacher and student processes compute the same mask and compare its hash.
+// Which positions of a sequence are masked (Devlin et al. 2019, with the token weights of DistilBERT's code). The mask
+// is a pure function of (seed, sequence content, variant). So the processes of teacher and student compute the same
+// mask, and compare its hash.
 //
-// ceil(rate x L) positions are drawn without replacement with weight count^-smoothing, never special tokens (fewer when
-// the sequence has fewer candidates). Of them 80 % become [MASK], 10 % a uniform random id of the whole vocabulary (as
-// in BERT's code), 10 % stay.
+// Of a sequence of L tokens, ceil(rate x L) positions are drawn without replacement, with weight count^-smoothing.
+// Special tokens are never drawn; a sequence with fewer candidates gets fewer positions. Of the drawn positions 80 %
+// become [MASK], 10 % become a uniform random id of the whole vocabulary, as in BERT's code, and 10 % keep their token.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct MaskPolicy {
   std::uint32_t variants = 1;
 };
 
+// A sequence with one mask applied.
 struct MaskedSequence {
   std::vector<TokenId> input;            // what the model sees
   std::vector<std::uint16_t> positions;  // ascending; where the model is asked
@@ -28,14 +30,15 @@ struct MaskedSequence {
   std::uint64_t hash = 0;                // of input and positions
 };
 
-// Immutable; thread-safe.
+// Immutable and thread-safe.
 class Masker {
  public:
   Masker(const MaskPolicy& policy, const std::vector<std::uint64_t>& token_counts, const SpecialTokens& special);
 
+  // Returns the sequence masked by mask variant `variant`.
   MaskedSequence Mask(TokenSpan tokens, std::uint32_t variant) const;
 
-  // How many positions Mask will choose in a sequence of `length` tokens with `candidates` maskable ones.
+  // Returns how many positions Mask chooses in a sequence of `length` tokens with `candidates` that are not special.
   std::uint32_t MaskedCount(std::uint32_t length, std::uint32_t candidates) const;
 
  private:

@@ -13,7 +13,7 @@
 namespace still::shards {
 namespace {
 
-// Four rounds make a pseudo-random permutation of a large domain (Luby & Rackoff 1988); small ones want more.
+// Four rounds make a pseudo-random permutation of a large domain (Luby & Rackoff 1988). Small domains need more.
 constexpr unsigned kRounds = 6;
 
 unsigned HalfBits(std::uint64_t size) {
@@ -58,7 +58,7 @@ StepAddress AddressOfStep(std::uint64_t step, std::uint64_t sequences, std::uint
 
 std::vector<Microbatch> CutMicrobatches(const std::vector<std::uint64_t>& sequences,
                                         const std::vector<std::uint32_t>& lengths, std::uint32_t budget_tokens) {
-  STILL_CHECK(sequences.size() == lengths.size(), "one length a sequence");
+  STILL_CHECK(sequences.size() == lengths.size(), "one length per sequence");
   std::vector<std::size_t> by_length(sequences.size());
   std::iota(by_length.begin(), by_length.end(), std::size_t{0});
   std::stable_sort(by_length.begin(), by_length.end(),

@@ -1,8 +1,9 @@
-// Which sequences a step uses: the data cursor is one integer.
+// The order of sequences: which sequences a step uses, and in which microbatches. The data cursor is one integer.
 //
-// An epoch's order is a keyed permutation of [0, n): a Feistel network over the next even power of two with cycle
-// walking, so any position is computed in O(1) by anyone. Step s of an epoch owns positions [s*G, (s+1)*G); the last
-// step is short, never padded or dropped. Inside a step only, sequences are sorted by length and cut into microbatches.
+// The order of an epoch is a keyed permutation of [0, n). It is a Feistel network over the next even power of two with
+// cycle walking, so any process computes any position in O(1). Step s of an epoch owns positions [s*G, (s+1)*G), for G
+// sequences per step. The last step is short, and never padded or dropped. Within a step, sequences are sorted by
+// length and cut into microbatches.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace still::shards {
 
-// A bijection of [0, size). Pure; thread-safe.
+// The order of one epoch: a bijection of [0, size). Immutable and thread-safe.
 class EpochOrder {
  public:
   EpochOrder(std::uint64_t size, std::uint64_t seed, std::uint64_t epoch, std::string_view corpus_digest);
@@ -24,14 +25,16 @@ class EpochOrder {
   unsigned half_bits_;
 };
 
-// Where a global step falls.
+// Which epoch a step is in, and which positions of it are its own.
 struct StepAddress {
   std::uint64_t epoch = 0;
   std::uint64_t first = 0;  // positions [first, last) of that epoch's order
   std::uint64_t last = 0;
 };
 
+// Returns the number of steps of an epoch, the short one included.
 std::uint64_t StepsPerEpoch(std::uint64_t sequences, std::uint64_t sequences_per_step);
+// Returns the address of a step, counted from 0 over all epochs.
 StepAddress AddressOfStep(std::uint64_t step, std::uint64_t sequences, std::uint64_t sequences_per_step);
 
 // One microbatch: sequence indices, longest first, padded to the first one's length.
@@ -40,8 +43,9 @@ struct Microbatch {
   std::uint32_t padded_length = 0;
 };
 
-// Cuts a step's sequences (with their lengths, same order) into microbatches of at most `budget_tokens` padded tokens
-// (a longer single sequence makes its own). Ties in length keep the order given: the result is a pure function.
+// Cuts the sequences of a step into microbatches of at most `budget_tokens` padded tokens. `lengths` has one length per
+// sequence. A sequence that is longer than the budget has a microbatch of its own. Sequences of equal length keep their
+// order, so the result is a pure function.
 std::vector<Microbatch> CutMicrobatches(const std::vector<std::uint64_t>& sequences,
                                         const std::vector<std::uint32_t>& lengths, std::uint32_t budget_tokens);
 

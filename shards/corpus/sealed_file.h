@@ -1,5 +1,5 @@
-// What the files have in common that a corpus is built by way of: a header that begins with magic and version, and a
-// footer of a SHA-256 and another magic. Little-endian, used in place.
+// The frame of the intermediate files of a corpus build, which are input splits and the shard plan. The header begins
+// with a magic and a version. The footer has a SHA-256 and another magic. Files are little-endian and used in place.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@
 namespace still::shards {
 
 struct SealedFormat {
-  std::string_view noun;  // what such a file is, in messages
+  std::string_view noun;  // what messages call such a file
   std::array<char, 8> magic;
   std::array<char, 8> end_magic;
   std::uint32_t version;
@@ -31,9 +31,11 @@ struct SealedFooter {
 };
 static_assert(sizeof(SealedFooter) == 40);
 
+// A file of that frame, mapped. Immutable and thread-safe.
 class SealedFile {
  public:
-  // NOT_FOUND, or DATA_LOSS when it is no such file, or cut short. What the digest says is for the caller to check.
+  // Opens the file and checks magics and version. The caller checks the digest. NOT_FOUND when it is missing, DATA_LOSS
+  // when it is another kind of file or cut short.
   static Result<SealedFile> Open(const std::string& path, const SealedFormat& format, std::size_t header_bytes);
 
   template <typename Header>
@@ -41,8 +43,9 @@ class SealedFile {
     return LoadLittleEndian<Header>(file_.bytes().data());
   }
   const Sha256Digest& sha256() const { return footer_.sha256; }
-  // All but the footer.
+  // Returns all bytes before the footer.
   std::span<const std::byte> bytes() const { return file_.bytes().first(file_.bytes().size() - sizeof(SealedFooter)); }
+  // Returns DATA_LOSS that names the file.
   Status Damaged(std::string_view what) const;
 
  private:

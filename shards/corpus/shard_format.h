@@ -1,8 +1,10 @@
-// The bytes of a shard (docs/formats.md draws them). Little-endian; sections start at multiples of 64 bytes so that a
-// map of the file is used in place; the footer is written last, so a file without one is not a shard.
+// The layout of a shard on disk (docs/formats.md draws it). Numbers are little-endian. Sections start at multiples of
+// 64 bytes, so that a map of the file is used in place. The footer is written last: a file without one is not a shard.
 //
+// clang-format off
 //   header | tokens u16 | offsets u64[n+1] | sequence -> document u32[n] | documents | strings
 //          | length histogram u32 | token histogram u32 | CRC-32C u32 of each 64 KiB block before | footer
+// clang-format on
 #pragma once
 
 #include <array>
@@ -16,7 +18,7 @@
 
 namespace still::shards {
 
-// What a shard is a part of.
+// What corpus a shard belongs to, and its place in it.
 struct ShardInfo {
   std::string corpus_fingerprint;     // digest of the corpus artifact, 16 hex digits
   std::string tokenizer_fingerprint;  // at most 32 characters
@@ -26,7 +28,7 @@ struct ShardInfo {
   SpecialTokens special;
 };
 
-// Where a document came from.
+// Where a document comes from.
 struct DocumentInfo {
   std::string source;             // file name
   std::uint64_t byte_offset = 0;  // in the (decompressed) source

@@ -78,7 +78,7 @@ Status ShardReader::ReadFooter() {
 }
 
 Status ShardReader::ReadHeader() {
-  // The version decides how the rest is read, so it is judged before the checksum.
+  // The version decides how the rest is read, so it is compared before the checksum.
   const auto header = LoadLittleEndian<Header>(file_.bytes().data());
   if (header.version != format::kVersion) {
     return Damaged(fmt::format("format version {}, this program reads {}", header.version, format::kVersion));
@@ -114,7 +114,7 @@ Status ShardReader::CheckAllButTokens() const {
   return CheckBlocks(tokens.offset + tokens.bytes, checked_bytes_);
 }
 
-// After this, sequences, documents and names can be reached without a look at the ranges.
+// Checks all indices and offsets once, so that later accesses need no range checks.
 Status ShardReader::CheckReferences() const {
   if (offsets_.front() != 0 || offsets_.back() != tokens_.size() || !std::is_sorted(offsets_.begin(), offsets_.end())) {
     return Damaged("the sequence offsets do not ascend from 0 to the number of tokens");

@@ -1,6 +1,5 @@
-// Reads one shard in place. Open checks the header, the footer and everything but the tokens, which are by far the most
-// bytes; a block of tokens is checked when first touched. So every byte handed out has passed its checksum.
-// Thread-safe.
+// Reads one shard in place. Open checks all but the tokens, which are by far the most bytes. A block of tokens is
+// checked when it is first read. So every byte that a caller sees has passed its checksum.
 #pragma once
 
 #include <atomic>
@@ -18,9 +17,11 @@
 
 namespace still::shards {
 
+// One shard, mapped. Thread-safe.
 class ShardReader {
  public:
-  // DATA_LOSS, naming file, block and byte offset, when the file is not a whole and undamaged shard.
+  // NOT_FOUND when there is no such file. DATA_LOSS, naming file, block and byte offset, when it is not a whole and
+  // undamaged shard.
   static Result<std::unique_ptr<ShardReader>> Open(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
@@ -30,17 +31,18 @@ class ShardReader {
   std::uint64_t tokens() const { return tokens_.size(); }
   std::uint64_t documents() const { return documents_.size(); }
 
-  // A view into the map, valid as long as the reader.
+  // Returns the tokens of a sequence as a view into the map, valid as long as the reader. DATA_LOSS when its blocks are
+  // damaged.
   Result<TokenSpan> Sequence(std::uint64_t index) const;
   std::uint32_t Length(std::uint64_t index) const;
   std::uint32_t DocumentOf(std::uint64_t sequence) const;
   DocumentInfo Document(std::uint64_t index) const;
 
-  // How many sequences have each length; how often each vocabulary id occurs.
+  // Return how many sequences have each length, and how often each vocabulary id occurs.
   std::span<const std::uint32_t> length_histogram() const { return length_histogram_; }
   std::span<const std::uint32_t> token_histogram() const { return token_histogram_; }
 
-  // Reads every byte: all block checksums and the SHA-256.
+  // Reads every byte and compares all block checksums and the SHA-256. DATA_LOSS at the first difference.
   Status Verify() const;
 
  private:
@@ -58,7 +60,7 @@ class ShardReader {
   ShardInfo info_;
   Sha256Digest sha256_{};
   std::array<format::Section, format::kSections> sections_{};
-  std::uint64_t checked_bytes_ = 0;  // what the block checksums cover: [0, checked_bytes_)
+  std::uint64_t checked_bytes_ = 0;  // the block checksums cover [0, checked_bytes_)
   TokenSpan tokens_;
   std::span<const std::uint64_t> offsets_;
   std::span<const std::uint32_t> sequence_documents_;

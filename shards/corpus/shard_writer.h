@@ -1,7 +1,7 @@
-// Writes one shard file. A document's sequences follow its BeginDocument:
+// Writes one shard file. The sequences of a document follow its BeginDocument:
 //   BeginDocument(d0); AddSequence(...); AddSequence(...); BeginDocument(d1); AddSequence(...); ... Commit();
-// A document without sequences leaves no trace; one that spans two shards begins in each of them. The same calls make
-// the same bytes. The shard is held in memory until Commit. One thread.
+// A document without sequences leaves no trace. A document that spans two shards begins in each of them. The same calls
+// make the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -19,23 +19,24 @@
 
 namespace still::shards {
 
+// Holds the shard in memory until Commit. Destroyed without Commit, it leaves no file. One thread.
 class ShardWriter {
  public:
   // Creates the temporary file at once, so that a full or forbidden directory fails before work is done.
   static Result<std::unique_ptr<ShardWriter>> Create(const std::string& path, ShardInfo info);
-  // As AtomicFile::CreateNew.
+  // Like Create, but takes no other shard's place: see AtomicFile::CreateNew.
   static Result<std::unique_ptr<ShardWriter>> CreateNew(const std::string& path, const std::string& staged_as,
                                                         ShardInfo info);
 
   Status BeginDocument(const DocumentInfo& document);
-  // Tokens of one sequence, [CLS] and [SEP] included. INVALID_ARGUMENT for an empty one, or an id outside the
-  // vocabulary.
+  // Adds one sequence, [CLS] and [SEP] included. INVALID_ARGUMENT when it is empty or has more than 65,535 tokens, when
+  // an id is outside the vocabulary, or when the shard would hold 2^32 tokens.
   Status AddSequence(TokenSpan tokens);
 
-  // Writes, syncs and renames. Returns the shard's digest, which its footer repeats: the SHA-256 of all before the
-  // footer. The writer may only be destroyed afterwards.
+  // Writes, syncs and renames. Returns the digest of the shard, the SHA-256 of all bytes before the footer. The writer
+  // may only be destroyed afterwards.
   Result<Sha256Digest> Commit();
-  // What the footer says, once Commit has been called, whatever came of it.
+  // Returns the digest that Commit computed, even when Commit failed.
   const Sha256Digest& digest() const { return digest_; }
 
   std::uint64_t sequences() const { return sequence_documents_.size(); }

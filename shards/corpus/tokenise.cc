@@ -19,20 +19,20 @@ constexpr std::size_t kTextAtOnce = std::size_t{1} << 20;
 class Tokenisation {
  public:
   Tokenisation(const Tokenizer& tokenizer, const std::function<Status(const CorpusProgress&)>& on_progress,
-               PieceBuilder* piece)
-      : tokenizer_(tokenizer), on_progress_(on_progress), piece_(piece) {}
+               SplitBuilder* split)
+      : tokenizer_(tokenizer), on_progress_(on_progress), split_(split) {}
 
-  Status ReadDump(const InputPiece& input) {
+  Status ReadDump(const InputSplit& input) {
     const std::string source = std::filesystem::path(input.dump).filename();
     const auto add_page = [&](WikipediaPage&& page, std::uint64_t compressed_bytes) -> Status {
-      // The last page may end beyond the piece.
+      // The last page may end beyond the split.
       STILL_RETURN_IF_ERROR(Report(std::clamp(compressed_bytes, input.begin, input.end) - input.begin));
       if (!page.IsArticle()) return Ok();
       return AddDocument({.source = source, .byte_offset = page.byte_offset, .page_id = page.id, .sha1 = page.sha1},
                          page.title + "\n" + PlainText(page.text), /*input_bytes=*/0);
     };
-    STILL_ASSIGN_OR_RETURN(const WikipediaPiece read, ReadWikipediaPiece(input.dump, input.begin, input.end, add_page));
-    piece_->SetDump(read);
+    STILL_ASSIGN_OR_RETURN(const WikipediaSplit read, ReadWikipediaSplit(input.dump, input.begin, input.end, add_page));
+    split_->SetDump(read);
     return Report(input.input_bytes);
   }
 
@@ -41,46 +41,47 @@ class Tokenisation {
     STILL_ASSIGN_OR_RETURN(const std::string text, BookText(book.path, bytes));
     const std::uint64_t end = progress_.input_bytes + bytes.size();
     if (!text.empty()) {
-      piece_->AddBook();
+      split_->AddBook();
       STILL_RETURN_IF_ERROR(AddDocument({.source = book.source, .sha1 = Sha1Of(bytes)}, text, bytes.size()));
     }
     return Report(end);
   }
 
  private:
-  // A book may be hundreds of megabytes. `input_bytes` have been read for it and not been reported yet.
+  // Tokenises `text` in parts, as a book may have hundreds of megabytes. `input_bytes` were read for the document and
+  // are not reported yet.
   Status AddDocument(const DocumentInfo& document, std::string_view text, std::uint64_t input_bytes) {
     tokens_.clear();
     const std::uint64_t begin = progress_.input_bytes;
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t space = text.find_first_of(" \n", at + kTextAtOnce);  // no word is cut
+      const std::size_t space = text.find_first_of(" \n", at + kTextAtOnce);  // so that no word is cut
       const std::size_t end = space == text.npos ? text.size() : space + 1;
       tokenizer_.Encode(text.substr(at, end - at), &tokens_);
       at = end;
       const double part = static_cast<double>(at) / static_cast<double>(text.size());
       STILL_RETURN_IF_ERROR(Report(begin + static_cast<std::uint64_t>(part * static_cast<double>(input_bytes))));
     }
-    piece_->AddDocument(document, text, tokens_);
+    split_->AddDocument(document, text, tokens_);
     return Ok();
   }
 
   Status Report(std::uint64_t input_bytes) {
-    progress_ = {.input_bytes = input_bytes, .documents = piece_->documents(), .tokens = piece_->tokens()};
+    progress_ = {.input_bytes = input_bytes, .documents = split_->documents(), .tokens = split_->tokens()};
     return on_progress_(progress_);
   }
 
   const Tokenizer& tokenizer_;
   const std::function<Status(const CorpusProgress&)>& on_progress_;
-  PieceBuilder* piece_;
+  SplitBuilder* split_;
   CorpusProgress progress_;
   std::vector<TokenId> tokens_;
 };
 
 }  // namespace
 
-Status TokenisePiece(const InputPiece& input, const Tokenizer& tokenizer,
-                     const std::function<Status(const CorpusProgress&)>& on_progress, PieceBuilder* piece) {
-  Tokenisation tokenisation(tokenizer, on_progress, piece);
+Status TokeniseSplit(const InputSplit& input, const Tokenizer& tokenizer,
+                     const std::function<Status(const CorpusProgress&)>& on_progress, SplitBuilder* split) {
+  Tokenisation tokenisation(tokenizer, on_progress, split);
   if (!input.dump.empty()) return tokenisation.ReadDump(input);
   for (const BookFile& book : input.books) STILL_RETURN_IF_ERROR(tokenisation.ReadBook(book));
   return Ok();

@@ -1,4 +1,4 @@
-// One piece of the input to its documents' tokens.
+// Turns one input split into the tokens of its documents.
 #pragma once
 
 #include <functional>
@@ -7,13 +7,14 @@
 #include "common/status.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/input_splits.h"
-#include "shards/corpus/piece_file.h"
+#include "shards/corpus/split_file.h"
 #include "shards/text/wordpiece.h"
 
 namespace still::shards {
 
-// Reads `input` and adds its documents to `piece`. An error of `on_progress` ends it.
-Status TokenisePiece(const InputPiece& input, const Tokenizer& tokenizer,
-                     const std::function<Status(const CorpusProgress&)>& on_progress, PieceBuilder* piece);
+// Reads `input` and adds its documents to `split`. An error of `on_progress` ends the work and is returned. Fails as
+// ReadWikipedia and BookText do.
+Status TokeniseSplit(const InputSplit& input, const Tokenizer& tokenizer,
+                     const std::function<Status(const CorpusProgress&)>& on_progress, SplitBuilder* split);
 
 }  // namespace still::shards

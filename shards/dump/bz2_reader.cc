@@ -21,13 +21,13 @@ constexpr std::uint64_t kCrcBits = 32;
 constexpr std::string_view kStreamMagic = "BZh";
 constexpr std::uint64_t kStreamHeaderBytes = 4;
 constexpr std::size_t kFirstTextBytes = 1 << 20;
-// No block is longer: at most 900,000 symbols of at most 20 bits, and some tables.
+// No block is longer: it has at most 900,000 symbols of at most 20 bits, and some tables.
 constexpr std::uint64_t kMostBlockBits = std::uint64_t{8} << 22;
-constexpr int kTries = 2;  // of ends of a block
+constexpr int kTries = 2;  // how many magics are tried as the end of a block
 
 using Bytes = std::span<const std::byte>;
 
-// `count` bits from `bit` on, at most 56; zeros after the end.
+// Returns `count` bits from `bit` on, at most 56. Bits after the end are zeros.
 std::uint64_t BitsAt(Bytes bytes, std::uint64_t bit, std::uint64_t count) {
   const std::uint64_t first = bit / 8;
   std::uint64_t word = 0;
@@ -37,8 +37,8 @@ std::uint64_t BitsAt(Bytes bytes, std::uint64_t bit, std::uint64_t count) {
   return word << bit % 8 >> (64 - count);
 }
 
-// Wherever a magic begins, its bytes 1 to 5 (of the byte it begins in, 0) are its own alone. Of the four pairs that
-// these are, a step of four bytes meets exactly one. Few pairs of bytes occur in a magic at all.
+// Call the byte in which a magic begins byte 0. Then bytes 1 to 5 hold nothing but the magic. They make four pairs, and
+// a search in steps of four bytes meets exactly one of these. Few pairs of bytes occur in a magic at all.
 std::bitset<65536> PairsOfMagics() {
   std::bitset<65536> pairs;
   for (const std::uint64_t magic : {kBlockMagic, kEndMagic}) {
@@ -50,7 +50,8 @@ std::bitset<65536> PairsOfMagics() {
   return pairs;
 }
 
-// The first bit >= `from`, and < `to`, at which a magic begins; of a block or, with `ends`, of the end of a stream.
+// Returns the first bit in [from, to) at which the magic of a block begins or, with `ends`, that of the end of a
+// stream.
 std::optional<std::uint64_t> FindMagic(Bytes bytes, std::uint64_t from, std::uint64_t to, bool ends) {
   static const std::bitset<65536> pairs = PairsOfMagics();
   for (std::uint64_t byte = from / 8 + 1; byte + 1 < bytes.size(); byte += 4) {
@@ -67,7 +68,7 @@ std::optional<std::uint64_t> FindMagic(Bytes bytes, std::uint64_t from, std::uin
   return std::nullopt;
 }
 
-// Bits one after another, the highest first.
+// Writes bits one after another, the highest first.
 class BitString {
  public:
   void Append(std::uint64_t value, std::uint64_t count) {
@@ -83,7 +84,7 @@ class BitString {
     }
   }
 
-  // Of `from` the bits [first, last). Only when whole bytes are here.
+  // Appends the bits [first, last) of `from`. The bits written so far must fill whole bytes.
   void AppendRange(Bytes from, std::uint64_t first, std::uint64_t last) {
     const std::uint64_t whole = (last - first) / 8;
     const auto* source = reinterpret_cast<const unsigned char*>(from.data()) + first / 8;
@@ -105,7 +106,7 @@ class BitString {
 
  private:
   std::string bytes_;
-  std::uint64_t free_ = 0;  // bits of the last byte
+  std::uint64_t free_ = 0;  // unused bits of the last byte
 };
 
 struct Decompressor {
@@ -196,8 +197,9 @@ Result<Bz2Reader::Block> Bz2Reader::Decompress(std::uint64_t first_bit, std::str
   return Damaged(first_bit / 8, "a block's checksum or structure is wrong");
 }
 
-// False when these bits are no block. As a stream of its own the block's CRC is that of the stream; the announced size
-// is the largest, as that of the file's stream may not be known here.
+// Returns false when these bits are no block. The block is decompressed as a stream of its own, whose CRC is that of
+// the block. The stream announces the largest block size, as the size that the file's stream announces may be unknown
+// here.
 Result<bool> Bz2Reader::DecompressBetween(std::uint64_t first_bit, std::uint64_t last_bit, std::string* text) const {
   const Bytes bytes = file_.bytes();
   BitString stream;
@@ -230,7 +232,7 @@ Result<bool> Bz2Reader::DecompressBetween(std::uint64_t first_bit, std::uint64_t
 
 Status Bz2Reader::Advance(std::uint64_t bit) {
   const Bytes bytes = file_.bytes();
-  // At `bit` is the beginning of a stream: of the file, or after the end of one.
+  // A stream begins at `bit`: the first of the file, or the one after the end of another.
   const auto begin_stream = [&]() -> Status {
     const std::uint64_t offset = bit / 8;
     const std::string_view rest = AsText(bytes.subspan(offset));

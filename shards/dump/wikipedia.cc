@@ -12,18 +12,18 @@ namespace still::shards {
 namespace {
 
 constexpr std::string_view kPage = "<page>";
-constexpr std::string_view kRoot = "<mediawiki>";  // of the pages of a piece
+constexpr std::string_view kRoot = "<mediawiki>";  // stands before the pages of a split
 // MediaWiki refuses texts above 2 MiB; a field beyond this is a dump whose closing tags are lost.
 constexpr std::size_t kMaximumFieldBytes = 64u << 20;
 
-// The XML of a dump, or of a piece of it, as it comes. Elements are told apart by depth and parent, as <id> occurs at
+// The XML of a dump, or of a split of it, as it comes. Elements are told apart by depth and parent, as <id> occurs at
 // three levels: mediawiki(1) / page(2) / {title, ns, id, redirect, revision}(3) / {text, sha1}(4).
 class DumpParser {
  public:
   DumpParser(const std::string& path, const WikipediaPageSink& sink) : path_(path), sink_(sink) {}
 
-  // What follows is the dump's beginning; or, for `piece`, text from `offset` on, where a page begins.
-  Status Begin(bool piece, std::uint64_t offset, std::uint64_t compressed_offset) {
+  // What follows is the dump's beginning; or, for `split`, text from `offset` on, where a page begins.
+  Status Begin(bool split, std::uint64_t offset, std::uint64_t compressed_offset) {
     parser_.reset(XML_ParserCreate("UTF-8"));
     if (parser_ == nullptr) return Error(Code::kResourceExhausted, "{}: no memory for an XML parser", path_);
     XML_SetUserData(parser_.get(), this);
@@ -40,14 +40,14 @@ class DumpParser {
       auto* parser = static_cast<DumpParser*>(self);
       parser->Fail(parser->Damaged("a DOCTYPE, which a MediaWiki export never has"));
     });
-    if (!piece) return Ok();
+    if (!split) return Ok();
     offset_ = offset - kRoot.size();
     place_ = fmt::format(" from the first page after compressed byte {}", compressed_offset);
     return Parse(kRoot, /*last=*/false, compressed_offset);
   }
   bool begun() const { return parser_ != nullptr; }
 
-  // `compressed_bytes` of the file have been read.
+  // Parses more text. `compressed_bytes` of the file have been read by now.
   Status Parse(std::string_view text, bool last, std::uint64_t compressed_bytes) {
     compressed_bytes_ = compressed_bytes;
     if (XML_Parse(parser_.get(), text.data(), static_cast<int>(text.size()), last) == XML_STATUS_OK) return Ok();
@@ -56,7 +56,8 @@ class DumpParser {
     return Damaged(XML_ErrorString(XML_GetErrorCode(parser_.get())));
   }
 
-  // No page that begins from here on is wanted, only where the first one is: kNowhere until that is seen.
+  // Ends the parsing at the first page that begins at or after `offset`. pages_to() is where that page begins, and
+  // kNowhere until it is seen.
   void EndAt(std::uint64_t offset) { end_ = offset; }
   std::uint64_t pages_to() const { return pages_to_; }
 
@@ -134,7 +135,7 @@ class DumpParser {
     capture_depth_ = depth_;
   }
 
-  // expat hands out character data in pieces: at line ends, at entities, at buffer ends.
+  // expat hands out character data in parts: at line ends, at entities, at buffer ends.
   void CharacterData(std::string_view data) {
     if (stopped() || depth_ != capture_depth_) return;
     if (capture_->size() + data.size() > kMaximumFieldBytes) return Fail(Damaged("an element of more than 64 MiB"));
@@ -176,7 +177,7 @@ class DumpParser {
     return error == std::errc() && stop == end;
   }
 
-  // The failure at the parser's place, with the page it is in.
+  // Returns the failure at the place of the parser, with the page that it is in.
   Status Damaged(std::string_view what) const {
     const std::string page =
         in_page_ || !page_.title.empty() ? fmt::format(" in page {} '{}'", id_.empty() ? "?" : id_, page_.title) : "";
@@ -195,8 +196,8 @@ class DumpParser {
   const std::string& path_;
   const WikipediaPageSink& sink_;
   std::unique_ptr<XML_ParserStruct, FreeParser> parser_;
-  std::string place_;         // what its lines count from
-  std::uint64_t offset_ = 0;  // in the text, of the first byte parsed (modulo 2^64: the root stands before it)
+  std::string place_;         // says in messages where the counting of lines began
+  std::uint64_t offset_ = 0;  // of the first byte parsed in the text, modulo 2^64: the root stands before it
   std::uint64_t end_ = DumpJoin::kNowhere;
   std::uint64_t pages_to_ = DumpJoin::kNowhere;
   std::uint64_t compressed_bytes_ = 0;
@@ -207,7 +208,7 @@ class DumpParser {
   bool in_page_ = false;
   bool in_revision_ = false;
   std::string* capture_ = nullptr;
-  int capture_depth_ = 0;  // of the element whose text goes to *capture_; 0 for none
+  int capture_depth_ = 0;  // depth of the element whose text goes to *capture_; 0 when there is none
 
   WikipediaPage page_;
   std::string id_;
@@ -216,22 +217,22 @@ class DumpParser {
   std::string revision_sha1_;
 };
 
-// Feeds the blocks of a piece, and those after it that its last page needs, to a parser.
-class PieceReader {
+// Feeds a parser with the blocks of a split, and with those after it that its last page needs.
+class SplitReader {
  public:
-  PieceReader(Bz2Reader& blocks, std::uint64_t begin, std::uint64_t end, const WikipediaPageSink& sink)
+  SplitReader(Bz2Reader& blocks, std::uint64_t begin, std::uint64_t end, const WikipediaPageSink& sink)
       : blocks_(blocks), begin_(begin), end_(end), parser_(blocks.path(), sink) {}
 
-  Result<WikipediaPiece> Run() {
+  Result<WikipediaSplit> Run() {
     if (begin_ == 0) {
-      piece_.join.pages_from = 0;
-      STILL_RETURN_IF_ERROR(parser_.Begin(/*piece=*/false, 0, 0));
+      split_.join.pages_from = 0;
+      STILL_RETURN_IF_ERROR(parser_.Begin(/*split=*/false, 0, 0));
     }
     std::string text;
     while (true) {
       if (!whole_ && (blocks_.AtEnd() || compressed_offset() >= end_)) {
         whole_ = true;
-        piece_.join.blocks = blocks_.join();
+        split_.join.blocks = blocks_.join();
         parser_.EndAt(blocks_.join().text_bytes);
       }
       if (whole_ && !parser_.begun() && !PageMayBegin()) break;
@@ -243,26 +244,26 @@ class PieceReader {
       if (parser_.begun()) {
         STILL_RETURN_IF_ERROR(parser_.Parse(text, /*last=*/false, compressed_offset()));
       } else {
-        STILL_RETURN_IF_ERROR(LookForPage(text));
+        STILL_RETURN_IF_ERROR(FindFirstPage(text));
       }
       if (parser_.pages_to() != DumpJoin::kNowhere) break;
     }
-    piece_.join.pages_to = parser_.pages_to();
-    piece_.counts = parser_.counts();
-    return piece_;
+    split_.join.pages_to = parser_.pages_to();
+    split_.counts = parser_.counts();
+    return split_;
   }
 
  private:
   std::uint64_t compressed_offset() const { return blocks_.next_bit() / 8; }
 
-  // Whether what has been seen ends inside of "<page>", and that began in the piece.
+  // Returns true when the text so far ends inside of a "<page>" that began in the split.
   bool PageMayBegin() const {
     const std::size_t at = seen_.rfind('<');
     return at != seen_.npos && kPage.starts_with(std::string_view(seen_).substr(at)) &&
-           blocks_.join().text_bytes - (seen_.size() - at) < piece_.join.blocks.text_bytes;
+           blocks_.join().text_bytes - (seen_.size() - at) < split_.join.blocks.text_bytes;
   }
 
-  Status LookForPage(std::string_view text) {
+  Status FindFirstPage(std::string_view text) {
     seen_ += text;
     const std::uint64_t offset = blocks_.join().text_bytes - seen_.size();
     const std::size_t at = seen_.find(kPage);
@@ -270,12 +271,12 @@ class PieceReader {
       seen_.erase(0, seen_.size() - std::min(seen_.size(), kPage.size() - 1));
       return Ok();
     }
-    if (whole_ && offset + at >= piece_.join.blocks.text_bytes) {
+    if (whole_ && offset + at >= split_.join.blocks.text_bytes) {
       seen_.clear();
       return Ok();
     }
-    piece_.join.pages_from = offset + at;
-    STILL_RETURN_IF_ERROR(parser_.Begin(/*piece=*/true, offset + at, blocks_.join().first_bit / 8));
+    split_.join.pages_from = offset + at;
+    STILL_RETURN_IF_ERROR(parser_.Begin(/*split=*/true, offset + at, blocks_.join().first_bit / 8));
     return parser_.Parse(std::string_view(seen_).substr(at), /*last=*/false, compressed_offset());
   }
 
@@ -283,22 +284,22 @@ class PieceReader {
   std::uint64_t begin_;
   std::uint64_t end_;
   DumpParser parser_;
-  bool whole_ = false;  // all blocks of the piece have been read
+  bool whole_ = false;  // all blocks of the split have been read
   std::string seen_;    // the last bytes, until a page begins
-  WikipediaPiece piece_;
+  WikipediaSplit split_;
 };
 
 }  // namespace
 
-Result<WikipediaPiece> ReadWikipediaPiece(const std::string& path, std::uint64_t begin, std::uint64_t end,
+Result<WikipediaSplit> ReadWikipediaSplit(const std::string& path, std::uint64_t begin, std::uint64_t end,
                                           const WikipediaPageSink& sink) {
   STILL_ASSIGN_OR_RETURN(const auto blocks, begin == 0 ? Bz2Reader::Open(path) : Bz2Reader::OpenAt(path, begin, end));
-  return PieceReader(*blocks, begin, end, sink).Run();
+  return SplitReader(*blocks, begin, end, sink).Run();
 }
 
 Result<WikipediaCounts> ReadWikipedia(const std::string& path, const WikipediaPageSink& sink) {
-  STILL_ASSIGN_OR_RETURN(const WikipediaPiece piece, ReadWikipediaPiece(path, 0, DumpJoin::kNowhere, sink));
-  return piece.counts;
+  STILL_ASSIGN_OR_RETURN(const WikipediaSplit split, ReadWikipediaSplit(path, 0, DumpJoin::kNowhere, sink));
+  return split.counts;
 }
 
 Result<std::vector<std::uint64_t>> CheckDumpJoins(const std::string& path, std::uint64_t size,
@@ -306,7 +307,7 @@ Result<std::vector<std::uint64_t>> CheckDumpJoins(const std::string& path, std::
   std::vector<std::uint64_t> text_begins;
   std::uint64_t bit = 0;
   std::uint64_t offset = 0;
-  std::uint64_t page = 0;  // where the next piece with pages must begin with them
+  std::uint64_t page = 0;  // where the pages of the next split that has any must begin
   Bz2Join::Blocks stream;
   const auto lost = [&] { return Bz2Damaged(path, bit / 8, size, "a block's checksum or structure is wrong"); };
   const auto astray = [&](std::uint64_t at) {

@@ -1,6 +1,6 @@
-// Reader of MediaWiki export dumps (pages-articles .xml.bz2): pages in file order, in memory bounded by the longest
-// page. Every revision's <sha1> is compared with the SHA-1 of the text as parsed, which proves decompression, XML
-// parsing and unescaping end to end. The only owner of expat.
+// Reads MediaWiki export dumps (pages-articles .xml.bz2): pages in file order, in memory bounded by the longest page.
+// The <sha1> of every revision is compared with the SHA-1 of the text as parsed. This proves decompression, XML parsing
+// and unescaping end to end. No other file uses expat.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ struct WikipediaPage {
   bool redirect = false;
   std::string text;  // wikitext of the page's last revision in the dump
   Sha1Digest sha1{};
-  std::uint64_t byte_offset = 0;  // of <page> in the decompressed XML (of the piece)
+  std::uint64_t byte_offset = 0;  // of <page> in the decompressed XML of the split
 
-  // A page of prose: in the main namespace, and not a mere pointer to another.
+  // Returns true for a page of prose: it is in the main namespace, and does not just point to another page.
   bool IsArticle() const { return name_space == 0 && !redirect; }
 };
 
@@ -33,43 +33,45 @@ struct WikipediaCounts {
   std::uint64_t articles = 0;
   std::uint64_t redirects = 0;
   std::uint64_t sha1_verified = 0;  // revisions
-  std::uint64_t sha1_missing = 0;   // revisions whose text the wiki has hidden, or dumps that carry no <sha1>
+  std::uint64_t sha1_missing = 0;   // revisions without <sha1>: the wiki hides their text, or the dump has none
 };
 
-// Called with each page and the compressed bytes of the file read so far; an error ends the reading and is returned as
-// it is.
+// Called with each page and the number of compressed bytes read so far. An error ends the reading and is returned.
 using WikipediaPageSink = std::function<Status(WikipediaPage&& page, std::uint64_t compressed_bytes)>;
 
-// DATA_LOSS, naming file and place, for damaged bzip2, malformed XML, an end in mid-page, a wrong <sha1>, and for a
-// DOCTYPE, which no export has and which could declare entities that expand without bound.
+// Reads all pages of a dump. DATA_LOSS, naming file and place, for damaged bzip2, malformed XML, an end in the middle
+// of a page, and a wrong <sha1>. A DOCTYPE is DATA_LOSS too: no export has one, and it could declare entities that
+// expand without bound.
 Result<WikipediaCounts> ReadWikipedia(const std::string& path, const WikipediaPageSink& sink);
 
-// A dump may be read in pieces, each a range of its compressed bytes. The text of a piece is that of the bzip2 blocks
-// that begin in its range, and its pages are those that begin in its text; the last one may end beyond. Where its own
-// pages begin is a guess: at the first "<page>", which stands nowhere else, as "<" is escaped inside of text. That all
-// guesses were right, and nothing is lost between two pieces, is what CheckDumpJoins says.
+// What a reader of one split says about its edges. A dump may be read in splits, each a range of its compressed bytes.
+// The text of a split is that of the bzip2 blocks that begin in its range. Its pages are those that begin in its text;
+// the last one may end beyond. Where its first page begins is a guess: at the first "<page>", as "<" is escaped inside
+// of text. CheckDumpJoins proves that all guesses were right and nothing is lost between two splits.
 struct DumpJoin {
   static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
 
   Bz2Join blocks;
-  std::uint64_t pages_from = kNowhere;  // byte in its text, 0 for the first piece; kNowhere when no page begins here
-  std::uint64_t pages_to = kNowhere;    // where the first page beyond begins; kNowhere when the dump ends before
+  std::uint64_t pages_from = kNowhere;  // offset in its text of its first page; kNowhere when there is none
+  std::uint64_t pages_to = kNowhere;    // offset of the first page beyond it; kNowhere when there is none
 
   bool operator==(const DumpJoin&) const = default;
 };
 
-struct WikipediaPiece {
+// What reading one split gave, beside its pages.
+struct WikipediaSplit {
   WikipediaCounts counts;
   DumpJoin join;
 };
 
-// Reads the pages of the piece of compressed bytes [begin, end). Their byte_offset counts from the beginning of its
-// text. Errors as ReadWikipedia.
-Result<WikipediaPiece> ReadWikipediaPiece(const std::string& path, std::uint64_t begin, std::uint64_t end,
+// Reads the pages of the split of compressed bytes [begin, end). Their byte_offset counts from the beginning of the
+// split's text. Fails as ReadWikipedia does.
+Result<WikipediaSplit> ReadWikipediaSplit(const std::string& path, std::uint64_t begin, std::uint64_t end,
                                           const WikipediaPageSink& sink);
 
-// Where in the decompressed XML each piece's text begins, given all pieces of a dump of `size` compressed bytes.
-// DATA_LOSS, naming the place, when two of them do not meet, or the checksum of a stream is wrong.
+// Returns where in the decompressed XML the text of each split begins. `joins` are those of all splits of a dump of
+// `size` compressed bytes, in order. DATA_LOSS, naming the place, when two splits do not meet or the checksum of a
+// stream is wrong.
 Result<std::vector<std::uint64_t>> CheckDumpJoins(const std::string& path, std::uint64_t size,
                                                   std::span<const DumpJoin> joins);
 

@@ -18,7 +18,7 @@ std::string KeyOf(std::uint32_t sequence, std::uint32_t variant) {
   return BigEndianKey(std::uint64_t{sequence} << 32 | variant);
 }
 
-// False for NaN too.
+// Returns true when every value is within the range of a half. NaN is not.
 bool FitsHalf(const std::vector<float>& values) {
   bool fits = true;
   for (const float value : values) fits &= std::abs(value) <= kLargestHalf;
@@ -35,14 +35,14 @@ void AddRecord(std::string_view key, std::string_view value, Sha256* digest) {
   digest->Update(value);
 }
 
-// Properties: "name=value" lines in this order, an empty line, then the identity as given.
+// Returns "name=value" lines in this order, an empty line, and the identity as given.
 std::string FormatProperties(const TargetSpec& spec, const TargetShardSummary& summary, std::string_view identity) {
   return fmt::format("codec={}\nwidth={}\ntemperature={}\ndigest={}\nrecords={}\npositions={}\nbytes={}\n\n{}",
                      CodecName(spec.codec), spec.width, spec.temperature, summary.digest, summary.records,
                      summary.positions, summary.bytes, identity);
 }
 
-// Takes the line "name=value" from the front of `text`; false when it is not there.
+// Removes the line "name=value" from the front of `text`. Returns false when it is not there.
 bool TakeField(std::string_view name, std::string_view* text, std::string_view* value) {
   const std::size_t end = text->find('\n');
   if (end == std::string_view::npos || !text->starts_with(name) || end <= name.size() || (*text)[name.size()] != '=') {
@@ -63,8 +63,8 @@ bool TakeNumber(std::string_view name, std::string_view* text, T* number) {
 
 }  // namespace
 
-Result<std::unique_ptr<TargetWriter>> TargetWriter::Create(const TargetShardPlace& place, const TargetSpec& spec) {
-  STILL_CHECK(spec.width > 0, "a target has at least one value a position");
+Result<std::unique_ptr<TargetWriter>> TargetWriter::Create(const ShardPlace& place, const TargetSpec& spec) {
+  STILL_CHECK(spec.width > 0, "a target has at least one value per position");
   STILL_ASSIGN_OR_RETURN(auto kv, SealedKvWriter::Create(place.path, place.staged_as));
   return std::unique_ptr<TargetWriter>(new TargetWriter(std::move(kv), place, spec));
 }
@@ -91,19 +91,14 @@ Result<std::string> TargetWriter::Seal(std::string_view identity) {
   STILL_RETURN_IF_ERROR(FaultPoint("targets.seal"));
   const Status sealed = kv_->Seal(FormatProperties(spec_, summary_, identity));
   if (sealed.ok()) return summary_.digest;
-  // Whatever stopped this one: was another process there first? In this order, which is that of the move.
-  for (const std::string& path : {place_.path, place_.committed_path}) {
-    const auto other = TargetReader::Open(path);
-    if (other.status().code() == Code::kNotFound) continue;
-    STILL_RETURN_IF_ERROR(other.status());
-    if ((*other)->summary() == summary_ && (*other)->spec() == spec_ && (*other)->identity() == identity)
-      return summary_.digest;
-    return Error(Code::kDataLoss,
-                 "targets {}: sealed by another process with digest {}, computed here as {}; the same work gave two "
-                 "results: suspect memory or disk of one of the hosts, then run again",
-                 path, (*other)->summary().digest, summary_.digest);
-  }
-  return sealed;
+  return CompareWithStanding("targets " + place_.path, sealed, summary_.digest, StandingDigest(identity));
+}
+
+Result<std::string> TargetWriter::StandingDigest(std::string_view identity) const {
+  STILL_ASSIGN_OR_RETURN(const auto standing, OpenStanding(place_, TargetReader::Open));
+  if (standing->spec() == spec_ && standing->identity() == identity) return standing->summary().digest;
+  return Error(Code::kDataLoss,
+               "targets {}: the shard that stands there is of another artifact; remove it and run again", place_.path);
 }
 
 Result<std::unique_ptr<TargetReader>> TargetReader::Open(const std::string& path) {
@@ -134,7 +129,7 @@ Status TargetReader::ParseProperties() {
 
 Status TargetReader::Read(std::uint32_t sequence, std::uint32_t variant, std::uint64_t masked_hash,
                           TargetRecord* record) const {
-  // Thread-local, so that readers share nothing and a record's bytes are allocated once.
+  // The buffer is thread-local, so that readers share nothing and the bytes of a record are allocated once.
   thread_local std::string bytes;
   Status status = kv_->Get(KeyOf(sequence, variant), &bytes);
   if (status.ok()) status = DecodeTarget(spec_, bytes, record);

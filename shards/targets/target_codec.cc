@@ -1,10 +1,10 @@
-// The bytes of target records. A record is a header of 16 bytes and its arrays one after another:
-//   hidden_f16: half[positions x width]        topk: id u16[positions x width], half[same], log-partition
-//   f32[positions]
+#include "shards/targets/target_codec.h"
+
 #include <bit>
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,7 +12,6 @@
 
 #include "common/bytes.h"
 #include "common/check.h"
-#include "shards/targets/target_cache.h"
 
 namespace still::shards {
 namespace {
@@ -25,12 +24,12 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == 16);
 
-// IEEE half, rounded to nearest even: the compiler's type (every GCC and Clang target we build for has one).
+// IEEE half. Conversions round to nearest even. Every compiler target that we build for has this type.
 __extension__ typedef _Float16 Half;
 
 #if defined(__x86_64__)
 
-// Without these instructions a conversion is a library call: 50,000 of them a record.
+// Without these instructions each conversion is a library call, and a record has 50,000 of them.
 __attribute__((target("avx,f16c"))) std::size_t ToHalfBy8(const float* from, std::size_t count, Half* to) {
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8) {
@@ -115,12 +114,12 @@ std::string EncodeTarget(const TargetSpec& spec, const TargetRecord& record) {
                                          .positions = static_cast<std::uint16_t>(record.positions),
                                          .codec = static_cast<std::uint16_t>(spec.codec)});
   if (spec.codec == TargetCodec::kHiddenF16) {
-    STILL_CHECK(record.hidden.size() == count, "one hidden vector a position");
+    STILL_CHECK(record.hidden.size() == count, "one hidden vector per position");
     AppendHalves(record.hidden, &bytes);
   } else {
     STILL_CHECK(
         record.ids.size() == count && record.logits.size() == count && record.log_partition.size() == record.positions,
-        "k ids, k logits and one log-partition a position");
+        "k ids, k logits and one log-partition per position");
     AppendArray(record.ids, &bytes);
     AppendHalves(record.logits, &bytes);
     AppendArray(record.log_partition, &bytes);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
@@ -18,12 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string ShardDirectory(const std::string& parent, std::uint32_t shard) {
-  return JoinPath(parent, fmt::format("shard-{:05}", shard));
-}
-
-// Beside the artifact, not in it.
-std::string BuildingPath(const std::string& final_path) { return final_path + ".building"; }
+std::string NameOf(std::uint32_t shard) { return fmt::format("shard-{:05}", shard); }
 
 std::string FormatManifest(const TargetSpec& spec, const std::vector<TargetShardSummary>& summaries) {
   ordered_json shards = ordered_json::array();
@@ -56,59 +50,44 @@ std::uint64_t Sum(const std::vector<TargetShardSummary>& shards, std::uint64_t T
 
 }  // namespace
 
+TargetStore::TargetStore(ShardedBuilder builder, const IdentityBuilder& identity, const TargetSpec& spec,
+                         std::uint32_t shards)
+    : builder_(std::move(builder)),
+      identity_(identity.text()),
+      building_path_(builder_.BuildingPath()),
+      spec_(spec),
+      shards_(shards) {}
+
 Result<TargetStore> TargetStore::Open(const ArtifactStore& artifacts, const IdentityBuilder& identity,
                                       const TargetSpec& spec, std::uint32_t shards) {
-  TargetStore store;
-  store.identity_ = identity.text();
-  store.final_path_ = artifacts.PathOf("targets", identity.Digest());
-  store.building_path_ = BuildingPath(store.final_path_);
-  store.spec_ = spec;
-  store.shards_ = shards;
+  TargetStore store(ShardedBuilder(artifacts, "targets", identity.Digest()), identity, spec, shards);
   if (!store.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(store.building_path_));
-  if (store.Committed()) rmdir(store.building_path_.c_str());  // it was committed meanwhile: this one is empty
+  // When another process committed in between, the directory that was just made is empty.
+  if (store.Committed()) rmdir(store.building_path_.c_str());
   return store;
 }
 
-std::string TargetStore::ShardPath(std::uint32_t shard) const {
+ShardPlace TargetStore::PlaceOf(std::uint32_t shard) const {
   STILL_CHECK(shard < shards_, fmt::format("shard {} of {}", shard, shards_));
-  return ShardDirectory(building_path_, shard);
-}
-
-TargetShardPlace TargetStore::PlaceOf(std::uint32_t shard) const {
-  return {.path = ShardPath(shard),
-          .staged_as = fmt::format("{}.shard-{:05}", final_path_, shard),
-          .committed_path = ShardDirectory(final_path_, shard)};
+  return builder_.PlaceOf(building_path_, NameOf(shard));
 }
 
 Result<std::string> TargetStore::SealedDigest(std::uint32_t shard) const {
-  const TargetShardPlace place = PlaceOf(shard);
-  auto reader = TargetReader::Open(place.path);
-  if (reader.status().code() == Code::kNotFound) reader = TargetReader::Open(place.committed_path);
-  STILL_RETURN_IF_ERROR(reader.status());
-  return (*reader)->summary().digest;
+  STILL_ASSIGN_OR_RETURN(const auto reader, OpenStanding(PlaceOf(shard), TargetReader::Open));
+  return reader->summary().digest;
 }
 
-Status TargetStore::RemoveLeftovers() const {
-  const std::filesystem::path final_path(final_path_);
-  STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(final_path.parent_path(), final_path.filename().string() + "."));
-  return UnlessMissing(RemoveStaleTemporaries(building_path_));  // of a manifest; it may be the artifact by now
-}
-
-// One that is overtaken by another process may fail anywhere, and has nothing left to do.
 Status TargetStore::Commit(Summary summary) const {
-  Status committed = Committed() ? Ok() : CommitBuilding(std::move(summary));
-  if (!Committed()) return committed;
-  static_cast<void>(RemoveTemporariesIn(final_path_));  // of others who committed, of whom some died: they moved, too
-  return Ok();
+  return builder_.Commit([&] { return CommitBuilding(std::move(summary)); });
 }
 
 Status TargetStore::CommitBuilding(Summary summary) const {
-  STILL_RETURN_IF_ERROR(RemoveLeftovers());
   std::vector<TargetShardSummary> shards;
   for (std::uint32_t shard = 0; shard < shards_; ++shard) {
-    STILL_ASSIGN_OR_RETURN(const auto reader, TargetReader::Open(ShardPath(shard)));
+    const std::string path = PlaceOf(shard).path;
+    STILL_ASSIGN_OR_RETURN(const auto reader, TargetReader::Open(path));
     if (reader->spec() != spec_ || reader->identity() != identity_) {
-      return Error(Code::kDataLoss, "targets {}: not made for this artifact; remove {} and run again", ShardPath(shard),
+      return Error(Code::kDataLoss, "targets {}: not made for this artifact; remove {} and run again", path,
                    building_path_);
     }
     shards.push_back(reader->summary());
@@ -117,28 +96,18 @@ Status TargetStore::CommitBuilding(Summary summary) const {
   summary["positions"] = static_cast<double>(Sum(shards, &TargetShardSummary::positions));
   summary["bytes"] = static_cast<double>(Sum(shards, &TargetShardSummary::bytes));
   if (summary["positions"] > 0) summary["bytes_per_position"] = summary["bytes"] / summary["positions"];
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building_path_, "identity.txt"), identity_));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(building_path_, "manifest.json"), FormatManifest(spec_, shards)));
-  STILL_RETURN_IF_ERROR(WriteSummary(building_path_, summary));
+  STILL_RETURN_IF_ERROR(ShardedBuilder::Describe(building_path_, identity_, summary));
   STILL_RETURN_IF_ERROR(FaultPoint("targets.commit"));
-  return Rename(building_path_, final_path_);
+  return builder_.Publish(building_path_);
 }
 
-// Two processes may do this at once, too: whose rename finds nothing has nothing left to do.
 Status QuarantineTargetShard(const ArtifactStore& artifacts, const std::string& digest, std::uint32_t shard) {
-  const std::string final_path = artifacts.PathOf("targets", digest);
-  const std::string building_path = BuildingPath(final_path);
-  if (Exists(ShardDirectory(final_path, shard))) {
-    STILL_RETURN_IF_ERROR(UnlessMissing(Rename(final_path, building_path)));
-  }
-  const std::string sealed = ShardDirectory(building_path, shard);
-  const std::string aside = fmt::format("{}.shard-{:05}.bad", final_path, shard);
-  Status renamed = Rename(sealed, aside);
-  if (renamed.code() == Code::kAlreadyExists) {  // of an earlier time
-    STILL_RETURN_IF_ERROR(RemoveAll(aside));
-    renamed = Rename(sealed, aside);
-  }
-  return UnlessMissing(std::move(renamed));
+  const ShardedBuilder builder(artifacts, "targets", digest);
+  const std::string building = builder.BuildingPath();
+  const ShardPlace place = builder.PlaceOf(building, NameOf(shard));
+  if (Exists(place.committed_path)) STILL_RETURN_IF_ERROR(builder.Reopen(building));
+  return builder.SetAside(place);
 }
 
 Result<std::unique_ptr<TargetSet>> TargetSet::Open(const std::string& directory) {
@@ -164,7 +133,7 @@ Result<const TargetReader*> TargetSet::Shard(std::uint32_t shard) const {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<TargetReader>& reader = readers_[shard];
   if (reader == nullptr) {
-    const std::string path = ShardDirectory(directory_, shard);
+    const std::string path = JoinPath(directory_, NameOf(shard));
     STILL_ASSIGN_OR_RETURN(auto opened, TargetReader::Open(path));
     if (opened->spec() != spec_ || opened->summary() != summaries_[shard]) {
       return Error(Code::kDataLoss, "targets {}: not the shard that manifest.json lists; remove {} and run again", path,

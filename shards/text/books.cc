@@ -27,7 +27,8 @@ bool IsUtf8(std::string_view bytes) {
 }
 
 std::string FromWindows1252(std::string_view bytes) {
-  // 0x80..0x9F; the rest is Latin-1. 0 where the encoding has nothing.
+  // The code points of 0x80 to 0x9F, 0 where the encoding has none. All other bytes are Latin-1. The converter of ICU
+  // is not used: it turns the five unassigned bytes into control characters, which would change the bytes of a corpus.
   static constexpr char32_t kHigh[32] = {0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
                                          0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0,      0x017D, 0,
                                          0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,

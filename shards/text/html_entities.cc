@@ -1,5 +1,7 @@
 #include "shards/text/html_entities.h"
 
+#include <unicode/utf8.h>
+
 #include <algorithm>
 #include <charconv>
 #include <unordered_map>
@@ -9,7 +11,7 @@ namespace {
 
 constexpr std::size_t kLongestReference = 12;
 
-// Names of consecutive code points, in order; "-" for a code point without one.
+// The names of consecutive code points, in order. A code point without a name has "-".
 struct NamedRange {
   char32_t first;
   std::string_view names;
@@ -72,7 +74,7 @@ NameTable MakeNameTable() {
   return table;
 }
 
-// 0 when `name`, what stands between & and ;, is no reference.
+// Returns the code point of `name`, which stands between & and ;, or 0 when there is no such reference.
 char32_t CodePointOf(std::string_view name) {
   if (!name.starts_with('#')) {
     static const NameTable table = MakeNameTable();
@@ -91,17 +93,11 @@ char32_t CodePointOf(std::string_view name) {
 
 }  // namespace
 
-void AppendUtf8(char32_t c, std::string* out) {
-  const auto byte = [out](char32_t value) { out->push_back(static_cast<char>(value)); };
-  if (c < 0x80) {
-    byte(c);
-  } else if (c < 0x800) {
-    byte(0xC0 | c >> 6), byte(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    byte(0xE0 | c >> 12), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F));
-  } else {
-    byte(0xF0 | c >> 18), byte(0x80 | (c >> 12 & 0x3F)), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F));
-  }
+void AppendUtf8(char32_t code_point, std::string* out) {
+  char bytes[U8_MAX_LENGTH];
+  std::size_t size = 0;
+  U8_APPEND_UNSAFE(bytes, size, code_point);
+  out->append(bytes, size);
 }
 
 std::size_t DecodeEntity(std::string_view text, std::string* out) {

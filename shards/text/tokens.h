@@ -1,4 +1,4 @@
-// Vocabulary types shared by everything that handles token ids.
+// The types of token ids, shared by all code that handles tokens.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace still::shards {
 
-// BERT vocabularies have fewer than 65,536 entries; a larger one is refused when it is loaded.
+// BERT vocabularies have fewer than 65,536 entries. Tokenizer::Load refuses a larger one.
 using TokenId = std::uint16_t;
 using TokenSpan = std::span<const TokenId>;
 

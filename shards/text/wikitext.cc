@@ -12,15 +12,16 @@
 namespace still::shards {
 namespace {
 
-// A frame copies its text at most once when it closes, so this depth (MediaWiki's own is 40) bounds the work.
+// Limits the depth of frames. A frame copies its text at most once when it closes, so the depth bounds the work. The
+// limit of MediaWiki itself is 40.
 constexpr std::size_t kDeepestFrame = 40;
 constexpr std::size_t kLongestTag = 1000;
 
-// Elements dropped together with what they enclose.
+// These elements are dropped together with what they enclose.
 constexpr std::string_view kDroppedElements[] = {
     "ref",   "math",   "chem",     "ce",       "gallery",    "table",           "timeline",     "score",   "graph",
     "hiero", "source", "imagemap", "mapframe", "references", "syntaxhighlight", "templatedata", "inputbox"};
-// Elements whose contents are not wikitext.
+// The contents of these elements are not wikitext.
 constexpr std::string_view kVerbatimElements[] = {"nowiki", "pre"};
 constexpr std::string_view kBlockElements[] = {"p",  "div", "li", "ul", "ol", "dl", "dd", "dt",   "blockquote",
                                                "hr", "h1",  "h2", "h3", "h4", "h5", "h6", "poem", "center"};
@@ -33,8 +34,9 @@ bool Contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Wikitext to text with line structure and headings intact; Tidy does the rest. Open constructs are frames on an
-// explicit stack; their text is the tail of out_ from Frame::start, replaced by its rendering when the frame closes.
+// Turns wikitext into text, and keeps line structure and headings for Tidy. Open constructs are frames on an explicit
+// stack. The text of a frame is the tail of out_ from Frame::start. It is replaced by its rendering when the frame
+// closes.
 class Parser {
  public:
   explicit Parser(std::string_view wikitext) : in_(wikitext) { out_.reserve(wikitext.size()); }
@@ -62,7 +64,7 @@ class Parser {
   bool At(std::string_view text) const { return in_.substr(at_).starts_with(text); }
   bool TopIs(Kind kind) const { return !frames_.empty() && frames_.back().kind == kind; }
 
-  // One construct at a character that may be markup.
+  // Reads one construct at a character that may be markup.
   void Markup() {
     switch (in_[at_]) {
       case '\n':
@@ -97,7 +99,7 @@ class Parser {
     at_ += size;
   }
 
-  // What is only markup at the start of a line. Never loops over more than this line.
+  // Reads what is markup only at the start of a line. Never loops over more than this line.
   void StartLine() {
     const std::size_t end = std::min(in_.find('\n', at_), in_.size());
     const std::string_view line = Trimmed(in_.substr(at_, end - at_));
@@ -123,7 +125,7 @@ class Parser {
     ++open_[kind];
   }
 
-  // Forgets the innermost frame: what it opened with was not markup, and its text stays.
+  // Forgets the innermost frame. What opened it was not markup, and its text stays.
   void Abandon() {
     --open_[frames_.back().kind];
     bars_.resize(frames_.back().first_bar);
@@ -138,7 +140,7 @@ class Parser {
     Abandon();
   }
 
-  // Templates and tables still open never end: their contents are not prose.
+  // Drops the contents of templates and tables that are still open: they never end, and their contents are not prose.
   void DropUnclosed() {
     const auto first = std::find_if(frames_.begin(), frames_.end(),
                                     [](const Frame& frame) { return frame.kind == kTemplate || frame.kind == kTable; });
@@ -148,7 +150,7 @@ class Parser {
     open_ = {};
   }
 
-  // The innermost frame's text, split at its bars.
+  // Returns the text of the innermost frame, split at its bars.
   std::vector<std::string_view> Parts() const {
     const std::string_view text = out_;
     std::vector<std::string_view> parts;
@@ -187,14 +189,14 @@ class Parser {
     Close(frames_.size() <= kDeepestFrame ? LinkText() : "");
   }
 
-  // [http://address text] -> text, [http://address] -> nothing.
+  // Renders [http://address text] -> text, [http://address] -> nothing.
   std::string ExternalLinkText() const {
     const std::string_view text = std::string_view(out_).substr(frames_.back().start);
     const std::size_t space = text.find_first_of(" \t");
     return space == std::string_view::npos ? "" : std::string(text.substr(space + 1));
   }
 
-  // [[target]] -> target, [[target|text]] -> text, nothing for files, categories and links to other languages.
+  // Renders [[target]] -> target, [[target|text]] -> text. Files, categories and links to other languages give nothing.
   std::string LinkText() const {
     const std::size_t first_bar = frames_.back().first_bar;
     const std::string_view text = std::string_view(out_).substr(frames_.back().start);
@@ -245,7 +247,7 @@ class Parser {
     }
   }
 
-  // The rest of an element whose opening tag was just passed.
+  // Skips the rest of an element whose opening tag was just read.
   void Element(std::string_view name, bool keep) {
     const std::size_t end = FindOnce("</" + std::string(name));
     if (end == std::string_view::npos) return;
@@ -257,8 +259,8 @@ class Parser {
     at_ = std::min(in_.find('>', end), in_.size() - 1) + 1;
   }
 
-  // The next `closer` (in lower case) in any case. One that was missing once is missing ever after, and is not
-  // searched for again: the search stays linear over the whole text.
+  // Returns the place of the next `closer`, which is in lower case, in any case. A closer that was missing once is
+  // missing in all text that follows. It is not searched for again, so the search stays linear over the whole text.
   std::size_t FindOnce(const std::string& closer) {
     if (std::find(missing_.begin(), missing_.end(), closer) != missing_.end()) return std::string_view::npos;
     for (std::size_t i = in_.find(closer[0], at_); i != std::string_view::npos; i = in_.find(closer[0], i + 1)) {
@@ -268,7 +270,7 @@ class Parser {
     return std::string_view::npos;
   }
 
-  // '' italic, ''' bold, ''''' both; other counts leave apostrophes over.
+  // Drops '' (italic), ''' (bold) and ''''' (both). Other counts leave some apostrophes.
   void Quotes() {
     const std::size_t run = std::min(in_.find_first_not_of('\'', at_), in_.size()) - at_;
     at_ += run;
@@ -293,7 +295,7 @@ class Parser {
   std::vector<std::string> missing_;
 };
 
-// Bytes of the white space that `text` starts with: space, tab, no-break and thin spaces. 0 for none.
+// Returns the length in bytes of the white space that `text` starts with: space, tab, no-break and thin spaces.
 std::size_t SpaceAt(std::string_view text) {
   if (text[0] == ' ' || text[0] == '\t') return 1;
   if (text.starts_with("\u00A0")) return 2;
@@ -301,7 +303,8 @@ std::size_t SpaceAt(std::string_view text) {
   return 0;
 }
 
-// One space between words, none before punctuation, no parentheses left empty by what was dropped.
+// Leaves one space between words and none before punctuation. Removes parentheses that are empty because of what was
+// dropped.
 std::string TidySpacing(std::string_view line) {
   std::string out;
   bool space = false;
@@ -336,7 +339,7 @@ bool HasWord(std::string_view line) {
   return std::any_of(line.begin(), line.end(), [](char c) { return IsLetter(c) || IsDigit(c) || (c & 0x80) != 0; });
 }
 
-// Removes line markers and empty lines, and the headings of sections that nothing is left of.
+// Removes line markers, empty lines, and the headings of sections that have no text left.
 std::string Tidy(std::string_view text) {
   struct Heading {
     std::size_t level;

@@ -1,12 +1,13 @@
-// Wikitext to readable plain text.
+// Turns wikitext into readable plain text.
 //
-// What goes: comments, references, mathematics, galleries, tables, files, categories, hatnotes, infoboxes and every
-// template not known to carry text or numbers. What stays: paragraphs, headings and list items, one a line, without
-// their markers; the visible text of links; the numbers of {{convert}}, {{formatnum}} and their like.
+// It drops comments, references, mathematics, galleries, tables, files, categories, hatnotes, infoboxes, and every
+// template that is not known to carry text or numbers. It keeps paragraphs, headings and list items, one per line and
+// without their markers. It keeps the visible text of links, and the numbers of {{convert}}, {{formatnum}} and the
+// like.
 //
-// Templates live on the wiki, not in the page, so nothing is expanded: wikitext_templates.h knows how the common ones
-// read. One pass, linear in the input whatever it contains; malformed markup loses its markers or, where a template or
-// table is never closed, its contents up to the next heading, and never fails.
+// Templates live on the wiki and not in the page, so none is expanded: wikitext_templates.h knows how common ones read.
+// The work is one pass and linear in any input. Malformed markup never fails: it loses its markers. A template or table
+// that is never closed loses its contents up to the next heading.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace still::shards {
 
-// `wikitext` is UTF-8. Lines end in LF; no blank lines.
+// Returns the plain text of `wikitext`, which is UTF-8. Lines end in LF, and there are no blank lines.
 std::string PlainText(std::string_view wikitext);
 
 }  // namespace still::shards

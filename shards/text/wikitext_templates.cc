@@ -9,7 +9,7 @@
 namespace still::shards {
 namespace {
 
-// The arguments of one call. Values are trimmed.
+// The arguments of one call, with trimmed values.
 class Arguments {
  public:
   explicit Arguments(std::span<const std::string_view> parts) {
@@ -31,7 +31,7 @@ class Arguments {
   }
 
   std::size_t size() const { return positional_.size(); }
-  // Counted from 1, as on the wiki; empty where there is none.
+  // Returns a positional argument, counted from 1 as on the wiki, or "" when there is none.
   std::string_view operator[](std::size_t i) const { return i >= 1 && i <= size() ? positional_[i - 1] : ""; }
   std::string_view operator[](std::string_view name) const {
     const auto found =
@@ -52,7 +52,7 @@ bool IsNumber(std::string_view text) {
          text.find_first_not_of("0123456789.,+-/eE ") == std::string_view::npos;
 }
 
-// 1234567.5 -> 1,234,567.5: digits of the integer part grouped as English Wikipedia shows them.
+// Groups the digits of the integer part as English Wikipedia shows them: 1234567.5 -> 1,234,567.5.
 std::string Grouped(std::string_view number) {
   const std::size_t begin = number.find_first_of("0123456789");
   if (begin == std::string_view::npos) return std::string(number);
@@ -79,7 +79,7 @@ std::string_view ReadableUnit(std::string_view unit) {
   return found == kUnits.end() ? unit : found->second;
 }
 
-// {{convert|40|to|50|cm|in}} -> "40 to 50 cm"; {{convert|5|ft|11|in}} -> "5 ft 11 in". Nothing is converted.
+// Renders {{convert|40|to|50|cm|in}} -> "40 to 50 cm" and {{convert|5|ft|11|in}} -> "5 ft 11 in". Converts nothing.
 void RenderConvert(const Arguments& arguments, std::string* out) {
   static constexpr std::string_view kRangeWords[] = {"to", "and", "or",    "by",     "x",   "×",
                                                      "-",  "–",   "to(-)", "and(-)", "+/-", "±"};
@@ -114,7 +114,7 @@ void RenderVal(const Arguments& arguments, std::string* out) {
   if (!unit.empty()) out->append(" ").append(unit);
 }
 
-// {{frac|2}} -> 1/2, {{frac|3|2}} -> 3/2, {{frac|1|3|4}} -> 1 3/4.
+// Renders {{frac|2}} -> 1/2, {{frac|3|2}} -> 3/2, {{frac|1|3|4}} -> 1 3/4.
 void RenderFraction(const Arguments& arguments, std::string* out) {
   if (arguments.size() >= 3) out->append(arguments[1]).append(" ");
   out->append(arguments.size() >= 2 ? arguments[arguments.size() - 1] : "1").append("/").append(arguments.last());

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMaximumWordCharacters = 100;
 constexpr std::size_t kMaximumPieces = 65535;
-constexpr std::uint64_t kVersion = 1;  // of the rules below
+constexpr std::uint64_t kVersion = 1;  // raised whenever the rules below give other ids
 
 constexpr std::uint64_t kHashStart = 0xCBF29CE484222325;  // FNV-1a
 constexpr std::uint64_t ExtendHash(std::uint64_t hash, char byte) {
@@ -41,14 +41,14 @@ constexpr std::array<CharacterClass, 128> kAsciiClasses = [] {
   return classes;
 }();
 
-// The reference's tables stop at Unicode 8.
+// Returns true for characters of Unicode 8, where the tables of the reference end.
 bool KnownToReference(char32_t c) {
   UVersionInfo age;
   u_charAge(static_cast<UChar32>(c), age);
   return age[0] <= 8;
 }
 
-// The general category as the reference sees it; six characters have changed theirs since.
+// Returns the general category that the reference assigns. Six characters have changed theirs since.
 std::uint32_t CategoryMask(char32_t c) {
   if (c == 0x1734) return U_GC_MN_MASK;
   if (c == 0x166D || c == 0x111C9) return U_GC_PO_MASK;
@@ -58,7 +58,8 @@ std::uint32_t CategoryMask(char32_t c) {
   return matters && !KnownToReference(c) ? U_GC_CN_MASK : mask;
 }
 
-// Ideographs, each of which is a word. The sixth range starts at 2B920 in the reference, not at 2B820 as in Unicode.
+// Returns true for ideographs, each of which is a word of its own. The sixth range starts at 2B920 in the reference,
+// not at 2B820 as in Unicode.
 bool IsIdeograph(char32_t c) {
   struct Range {
     char32_t first, last;
@@ -81,7 +82,7 @@ const UNormalizer2* Nfd() {
 
 }  // namespace
 
-// Takes characters, finds words, and hands them on.
+// Takes one character after another, finds words, and encodes each word when it ends.
 class Tokenizer::WordReader {
  public:
   WordReader(const Tokenizer& tokenizer, std::vector<TokenId>* out) : tokenizer_(tokenizer), out_(out) {}
@@ -126,8 +127,9 @@ class Tokenizer::WordReader {
   }
 
  private:
-  // The canonical decomposition, without non-spacing marks, in lower case. Decomposing one character at a time leaves
-  // marks in the order of the text, which is seen only in marks that are kept, and those do not reorder in practice.
+  // Appends the canonical decomposition in lower case, without non-spacing marks. Decomposing one character at a time
+  // leaves marks in the order of the text. Only marks that are kept could show this, and those do not reorder in
+  // practice.
   void WithoutAccents(char32_t c) {
     std::array<UChar, 32> units;
     UErrorCode error = U_ZERO_ERROR;
@@ -162,7 +164,7 @@ class Tokenizer::WordReader {
   std::vector<TokenId>* out_;
   std::array<char, kMaximumWordCharacters * 4> word_;
   std::size_t size_ = 0;        // bytes in word_
-  std::size_t characters_ = 0;  // of the word, counted beyond the maximum too
+  std::size_t characters_ = 0;  // in the word, counted beyond the maximum too
 };
 
 void Tokenizer::PieceTable::Reserve(std::size_t pieces) { slots_.resize(std::bit_ceil(2 * pieces + 2)); }
@@ -185,7 +187,8 @@ std::int32_t Tokenizer::PieceTable::Find(std::uint64_t hash, std::string_view pi
   return -1;
 }
 
-// Greedy: the longest piece that begins what is left. A word with a place where none does is unknown as a whole.
+// Takes the longest piece that begins the rest of the word, again and again. When no piece does, the whole word is
+// unknown.
 void Tokenizer::EncodeWord(std::string_view word, std::vector<TokenId>* out) const {
   std::array<std::uint64_t, kMaximumWordCharacters * 4 + 1> prefix_hashes;
   const std::size_t tokens_before = out->size();

@@ -1,10 +1,10 @@
-// BERT's WordPiece tokenizer, equal id for id to BertWordPieceTokenizer of the `tokenizers` wheel, which is what users
-// of bert-base-uncased run.
+// BERT's WordPiece tokenizer. It gives the same ids as BertWordPieceTokenizer of the `tokenizers` wheel, which is what
+// users of bert-base-uncased run.
 //
-// Differences from Google's original that this equality implies: private-use characters vanish, words above 100
-// characters are unknown, Greek capital sigma always becomes σ, and character classes are those of Unicode 8: what
-// came later is neither punctuation, nor a mark, nor a control. Special tokens are never recognised in text: an article
-// that mentions "[SEP]" gets "[", "sep", "]".
+// So it differs from Google's original in four ways. Private-use characters vanish. Words above 100 characters are
+// unknown. Greek capital sigma always becomes σ. Character classes are those of Unicode 8: a later character is neither
+// punctuation, nor a mark, nor a control. Special tokens are never recognised in text: an article that mentions "[SEP]"
+// gets "[", "sep", "]".
 #pragma once
 
 #include <cstdint>
@@ -18,32 +18,34 @@
 
 namespace still::shards {
 
-// Immutable; thread-safe.
+// A vocabulary and the rules that apply it. Immutable and thread-safe.
 class Tokenizer {
  public:
-  // `vocab_path`: one piece a line, id = line number from 0. INVALID_ARGUMENT, naming file and lines, for a duplicate,
-  // a missing special token, CRLF line ends, an empty line or file, or more than 65,535 pieces.
+  // Reads a vocabulary with one piece per line; the id of a piece is its line number, counted from 0. NOT_FOUND when
+  // there is no such file. DATA_LOSS, naming file and line, for a duplicate, a missing special token, CRLF line ends,
+  // an empty line or file, or more than 65,535 pieces.
   static Result<Tokenizer> Load(const std::string& vocab_path, bool lowercase);
 
-  // Appends the ids of `utf8`'s pieces; adds no [CLS] or [SEP]. Bytes that are not UTF-8 are skipped.
+  // Appends the ids of the pieces of `utf8`, without [CLS] and [SEP]. Bytes that are not UTF-8 are skipped.
   void Encode(std::string_view utf8, std::vector<TokenId>* out) const;
 
-  // The bytes of the file.
+  // Returns the bytes of the vocabulary file.
   const std::string& vocabulary() const { return *vocabulary_; }
   std::string_view Piece(TokenId id) const { return pieces_[id]; }
   std::uint32_t vocabulary_size() const { return static_cast<std::uint32_t>(pieces_.size()); }
   const SpecialTokens& special_tokens() const { return special_; }
-  // Changes whenever the ids of some text could: digest of the vocabulary, the case rule, and the version of this code.
+  // Returns a digest of the vocabulary, the case rule and the version of these rules. It changes whenever the ids of
+  // some text could.
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
-  // Pieces by the hash of their bytes: open addressing, so that a look-up allocates nothing and needs only the hash of
-  // a prefix, which is known for all prefixes of a word after one pass.
+  // Pieces by the hash of their bytes, in open addressing. A look-up allocates nothing and needs only the hash of a
+  // prefix. One pass over a word gives the hashes of all its prefixes.
   class PieceTable {
    public:
     void Reserve(std::size_t pieces);
     void Insert(std::string_view piece, TokenId id);
-    // The piece's id, or -1.
+    // Returns the id of the piece, or -1.
     std::int32_t Find(std::uint64_t hash, std::string_view piece) const;
     std::size_t longest() const { return longest_; }
 

@@ -119,7 +119,7 @@ class CorpusSurvivalTest : public ::testing::Test {
     }
     for (const std::string& path : pipeline_->Artifacts("corpus")) {
       EXPECT_THAT(path, Not(HasSubstr(".building")));
-      EXPECT_THAT(path, Not(HasSubstr(".pieces")));
+      EXPECT_THAT(path, Not(HasSubstr(".splits")));
     }
   }
   // Not a corpus, but the evidence.
@@ -130,13 +130,13 @@ class CorpusSurvivalTest : public ::testing::Test {
     EXPECT_TRUE(FilesOf(*pipeline_).empty());
   }
   // A run in which the deal takes a minute, when all pieces are made.
-  std::unique_ptr<Process> WithAllPiecesMade() { return WithPiecesMade(kPieces, "*:*:corpus.deal:delay60000"); }
+  std::unique_ptr<Process> WithAllPiecesMade() { return WithPiecesMade(kPieces, "*:*:corpus.plan:delay60000"); }
   std::unique_ptr<Process> WithPiecesMade(int wanted, const std::string& fault) {
     auto run = std::make_unique<Process>(pipeline_->Command(Flags({fault})));
     const auto pieces = [&] {
       int made = 0;
       for (const std::string& path : pipeline_->Artifacts("corpus")) {
-        if (!path.ends_with(".pieces")) continue;
+        if (!path.ends_with(".splits")) continue;
         const auto names = still::ListDirectory(path);
         if (!names.ok()) continue;
         for (const std::string& name : *names)
@@ -154,8 +154,8 @@ class CorpusSurvivalTest : public ::testing::Test {
 };
 
 // A piece that is computed a second time before rank 1 is done with it, wrongly.
-const std::vector<std::string> kSlowFlip = {"1:1:corpus.piece:delay4000", "1:1:corpus.result:flip",
-                                            "*:*:corpus.piece:delay100"};
+const std::vector<std::string> kSlowFlip = {"1:1:corpus.split:delay4000", "1:1:corpus.result:flip",
+                                            "*:*:corpus.split:delay100"};
 constexpr const char* kAgain = "launched again";
 
 TEST_F(CorpusSurvivalTest, TwoAndThreeRanksMakeWhatOneProcessMakes) {
@@ -168,7 +168,7 @@ TEST_F(CorpusSurvivalTest, TwoAndThreeRanksMakeWhatOneProcessMakes) {
 }
 
 TEST_F(CorpusSurvivalTest, ARankKilledOverAPieceIsDoneWithoutInTheSameLaunch) {
-  const ProcessResult result = Run({"1:1:corpus.piece:kill", "*:*:corpus.piece:delay100"});
+  const ProcessResult result = Run({"1:1:corpus.split:kill", "*:*:corpus.split:delay100"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("goes on in place with 2 ranks"));
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
@@ -184,21 +184,21 @@ TEST_F(CorpusSurvivalTest, SoIsOneKilledOverAShard) {
 TEST_F(CorpusSurvivalTest, ADeathInTheDealOrTheCommitLeavesItToAnother) {
   std::vector<std::string> faults;
   for (const std::string rank : {"0", "1"})  // whichever of them it is
-    for (const std::string point : {"corpus.deal", "corpus.commit"}) faults.push_back(rank + ":*:" + point + ":kill");
+    for (const std::string point : {"corpus.plan", "corpus.commit"}) faults.push_back(rank + ":*:" + point + ":kill");
   ExpectTheSameFiles(Run(faults));
 }
 
 // Whoever is given it dies of it, one after the other; the next launch goes on from there.
 TEST_F(CorpusSurvivalTest, TheyMayKillEverybody) {
   pipeline_->Set("ranks", "2");
-  const ProcessResult result = Run({"*:1:corpus.deal:kill", "*:1:corpus.commit:kill@2"});
+  const ProcessResult result = Run({"*:1:corpus.plan:kill", "*:1:corpus.commit:kill@2"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("launched again as generation"));
 }
 
 TEST_F(CorpusSurvivalTest, WithRelaunchADeathIsALaunchMore) {
   pipeline_->Set("recovery.mode", "relaunch");
-  const ProcessResult result = Run({"1:1:corpus.piece:kill", "*:*:corpus.piece:delay100"});
+  const ProcessResult result = Run({"1:1:corpus.split:kill", "*:*:corpus.split:delay100"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr(kAgain));
 }
@@ -207,7 +207,7 @@ TEST_F(CorpusSurvivalTest, PiecesOfARunThatWasKilledAreNotMadeAgain) {
   const auto run = WithAllPiecesMade();
   run->SignalSelf(SIGKILL);
   run->Wait();
-  ExpectTheSameFiles(Run({"*:*:corpus.piece:error"}));
+  ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
 }
 
 TEST_F(CorpusSurvivalTest, NorThoseOfOneThatWasInterrupted) {
@@ -216,25 +216,25 @@ TEST_F(CorpusSurvivalTest, NorThoseOfOneThatWasInterrupted) {
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
   EXPECT_THAT(interrupted.err, HasSubstr("run the same command again"));
-  ExpectTheSameFiles(Run({"*:*:corpus.piece:error"}));
+  ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
 }
 
 // Without workers.
 TEST_F(CorpusSurvivalTest, OneRankIsInterruptedAndKilledAndGoesOn) {
   pipeline_->Set("ranks", "1");
-  const auto run = WithPiecesMade(2, "*:*:corpus.piece:delay200");
+  const auto run = WithPiecesMade(2, "*:*:corpus.split:delay200");
   run->SignalSelf(SIGINT);
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
   EXPECT_THAT(interrupted.err, HasSubstr("run the same command again"));
   const ProcessResult killed = Run({"*:1:corpus.shard:kill"});
   EXPECT_EQ(killed.signal, SIGKILL) << killed.out << killed.err;
-  ExpectTheSameFiles(Run({"*:*:corpus.piece:error"}));
+  ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
 }
 
 TEST_F(CorpusSurvivalTest, ARankThatHangsOverAPieceIsKilledByItsGuardianAndDoneWithout) {
   pipeline_->Set("recovery.hang_seconds", "1");
-  const ProcessResult result = Run({"1:1:corpus.piece:delay600000", "*:*:corpus.piece:delay2500"});
+  const ProcessResult result = Run({"1:1:corpus.split:delay600000", "*:*:corpus.split:delay2500"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("rank 1 hung in tokenise; generation 2 goes on in place with 2 ranks"));
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
@@ -261,14 +261,14 @@ TEST_F(CorpusSurvivalTest, ASlowDiskKillsNobody) {
 }
 
 TEST_F(CorpusSurvivalTest, AStragglersPieceIsDoneByAnotherAsWell) {
-  const ProcessResult result = Run({"1:1:corpus.piece:delay4000", "*:*:corpus.piece:delay100"});
+  const ProcessResult result = Run({"1:1:corpus.split:delay4000", "*:*:corpus.split:delay100"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("corpus: rank 1 is slow: its piece"));
 }
 
 // Two executions of a piece that differ: no corpus is made from either, and the next run makes it anew.
 TEST_F(CorpusSurvivalTest, AFlippedBitFailsTheJobWithBothRanksAndTheNextRunIsRight) {
-  ExpectDifference(Run({kSlowFlip[0], kSlowFlip[1], kSlowFlip[2], "*:*:corpus.deal:delay6000"}));
+  ExpectDifference(Run({kSlowFlip[0], kSlowFlip[1], kSlowFlip[2], "*:*:corpus.plan:delay6000"}));
   int set_aside = 0;
   for (const std::string& path : pipeline_->Artifacts("corpus")) set_aside += path.ends_with(".bad") ? 1 : 0;
   EXPECT_EQ(set_aside, 1);

@@ -1,4 +1,5 @@
-// The corpus: a round a pass, a shard a task of it (leased_work.h, shards/corpus/corpus_build.h). No tensors.
+// The corpus stage. Each pass of shards/corpus/corpus_build.h is a round of leased work, and each task of the pass is a
+// shard of that round (leased_work.h). No tensor library is needed here.
 #include <string>
 #include <utility>
 
@@ -39,7 +40,7 @@ class Corpus final : public DivisibleArtifact {
     return id.round < shards::kCorpusPasses ? kPhaseOfPass[id.round] : v1::PHASE_LOAD;
   }
   Result<std::string> MadeDigest(ShardId id) const override { return build_.MadeDigest(PassOf(id), id.shard); }
-  // Only the first pass counts: the others go over the same documents.
+  // Only the first pass reports progress: the others process the same documents again.
   Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                            std::string* computed) override {
     const bool counts = PassOf(id) == CorpusPass::kTokenise;
@@ -55,7 +56,7 @@ class Corpus final : public DivisibleArtifact {
         computed);
   }
   Result<std::uint32_t> NextShards(ShardId id) const override {
-    if (PassOf(id) != CorpusPass::kDeal) return 0U;
+    if (PassOf(id) != CorpusPass::kPlan) return 0U;
     return build_.Tasks(CorpusPass::kCopy);
   }
   Status Quarantine(ShardId id) const override { return build_.Quarantine(PassOf(id), id.shard); }
@@ -69,9 +70,9 @@ class Corpus final : public DivisibleArtifact {
 
 Status RunCorpusStage(const Task& task, ControlLink& control, ProgressWriter& words) {
   const ArtifactStore artifacts(task.artifacts_root);
-  if (artifacts.Has("corpus", task.corpus)) return Ok();  // while this rank was starting, perhaps
+  if (artifacts.Has("corpus", task.corpus)) return Ok();  // another rank may have been faster
 
-  // This host may have other files under the names of the inputs.
+  // This host may have other files than the coordinator's under the names of the inputs.
   STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(task.corpus_options, task.corpus));
   STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(task.corpus_options, inputs, artifacts));
   Corpus corpus(std::move(build));

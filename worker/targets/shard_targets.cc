@@ -17,8 +17,8 @@ using shards::MaskedSequence;
 using shards::TargetRecord;
 
 constexpr std::uint32_t kBatchTokens = 4096;
-// Records are appended in order but computed by length: so many tokens at a time are sorted, which bounds memory
-// (100 MB of floats at 768 of width) and leaves batches full.
+// Records are appended in order but computed by length. This many tokens are sorted at a time: it bounds memory (100 MB
+// of floats at a width of 768) and keeps batches full.
 constexpr std::uint64_t kWindowTokens = 32 * 1024;
 
 struct Entry {
@@ -28,10 +28,10 @@ struct Entry {
   TargetRecord record;
 };
 
-// What a faulty machine may do: a value that is stored as another one, though as finite as the right one.
+// Simulates a faulty machine: changes one value to another finite one that a half can tell apart.
 void FlipLowestBit(TargetRecord* record) {
   float& value = record->hidden.empty() ? record->logits.front() : record->hidden.front();
-  value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ std::uint32_t{1} << 13);  // of a half
+  value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ std::uint32_t{1} << 13);  // lowest bit of a half
 }
 
 using OnBatch = std::function<void(std::uint64_t records, std::uint64_t tokens)>;
@@ -71,7 +71,7 @@ Status Flush(const TargetTeacher& teacher, const OnBatch& on_batch, shards::Targ
 
 Result<std::string> BuildShardTargets(const shards::CorpusView& corpus, std::uint32_t shard,
                                       const shards::Masker& masker, std::uint32_t variants,
-                                      const TargetTeacher& teacher, const shards::TargetShardPlace& place,
+                                      const TargetTeacher& teacher, const shards::ShardPlace& place,
                                       const std::string& identity, const OnBatch& on_batch, std::string* computed) {
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<shards::TargetWriter> writer,
                          shards::TargetWriter::Create(place, teacher.spec()));

@@ -20,7 +20,7 @@ using shards::TargetRecord;
 using shards::TargetSpec;
 using shards::TokenId;
 
-constexpr std::int64_t kRowsAtOnce = 512;  // rows of full-vocabulary logits that exist at a time
+constexpr std::int64_t kRowsAtOnce = 512;  // how many rows of full-vocabulary logits exist at a time
 
 template <typename To, typename From>
 std::vector<To> Values(const at::Tensor& contiguous) {
@@ -55,7 +55,7 @@ class ModelTeacher final : public TargetTeacher {
   }
 
  private:
-  // Flattened b*S+s of every target position, ascending.
+  // Returns the flat index b*S+s of every target position, ascending.
   at::Tensor TargetRows(const std::vector<const MaskedSequence*>& batch, std::int64_t padded_length) const {
     std::vector<std::int64_t> rows;
     for (std::size_t b = 0; b < batch.size(); ++b) {

@@ -1,4 +1,4 @@
-// The frozen teacher as a function from masked sequences to target records. No tensor library in this header.
+// The frozen teacher as a function from masked sequences to target records. This header needs no tensor library.
 #pragma once
 
 #include <memory>
@@ -11,18 +11,18 @@
 
 namespace still::worker {
 
-// Owned by one thread.
+// One thread.
 class TargetTeacher {
  public:
-  // `model_directory` as SaveModel writes it. For hidden_f16 the width of `spec` is set to the teacher's hidden size.
-  // With `bf16`, matrix products are in bfloat16.
+  // Loads a model that SaveModel wrote to `model_directory`. For hidden_f16 the width of `spec` becomes the hidden size
+  // of the teacher. With `bf16`, matrix products are in bfloat16. INVALID_ARGUMENT when top_k exceeds the vocabulary.
   static Result<std::unique_ptr<TargetTeacher>> Load(const std::string& model_directory, shards::TargetSpec spec,
                                                      bool all_positions, bool bf16);
   virtual ~TargetTeacher() = default;
 
   virtual const shards::TargetSpec& spec() const = 0;
-  // One record a sequence, at all its positions or at the masked ones. The same batch gives the same bits; another
-  // grouping of the same sequences need not.
+  // Returns one record per sequence, at all its positions or at the masked ones. The same batch gives the same bits.
+  // The same sequences in other batches need not.
   virtual std::vector<shards::TargetRecord> Run(const std::vector<const shards::MaskedSequence*>& batch) const = 0;
 };
 

@@ -1,4 +1,4 @@
-// Targets: a shard of the corpus is a shard of the work (leased_work.h).
+// The targets stage. Each shard of the corpus is one shard of leased work (leased_work.h).
 #include <memory>
 #include <string>
 
@@ -38,7 +38,7 @@ class TargetCache final : public DivisibleArtifact {
     return (corpus_.ShardEnd(id.shard) - corpus_.ShardBegin(id.shard)) * task_.mask.variants;
   }
 
-  v1::Phase PhaseOf(ShardId) const override { return v1::PHASE_LOAD; }  // then Make says more
+  v1::Phase PhaseOf(ShardId) const override { return v1::PHASE_LOAD; }  // Make enters more exact phases
   Result<std::string> MadeDigest(ShardId id) const override { return store_.SealedDigest(id.shard); }
   Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                            std::string* computed) override {
@@ -53,7 +53,7 @@ class TargetCache final : public DivisibleArtifact {
           progress.units += records;
           progress.tokens += tokens;
           on_progress(progress);
-          // What a batch takes is known by the last ones; what sealing takes, a disk that others use decides.
+          // The time of a batch is predicted by that of earlier ones. The time of sealing depends on a shared disk.
           words_.Enter(progress.units < records_in_all ? v1::PHASE_INFERENCE : v1::PHASE_SEAL);
           words_.SetMicrobatch(++batch);
         },
@@ -83,7 +83,7 @@ class TargetCache final : public DivisibleArtifact {
 Status RunTargetsStage(const StageContext& context) {
   const Task& task = context.task;
   const ArtifactStore artifacts(task.artifacts_root);
-  if (artifacts.Has("targets", task.targets)) return Ok();  // while this rank was starting, perhaps
+  if (artifacts.Has("targets", task.targets)) return Ok();  // another rank may have been faster
 
   STILL_ASSIGN_OR_RETURN(const auto corpus,
                          CorpusView::Open(artifacts.PathOf("corpus", task.corpus), shards::Split::kTrain));

@@ -152,11 +152,11 @@ TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
   const std::string corpora = directory_ / "artifacts/corpus";
   const std::string digest = plan_[0].digest;
   const auto leave = [&] {
-    for (const std::string& remains : {digest + ".pieces", digest + ".0123456789abcdef.building"}) {
+    for (const std::string& remains : {digest + ".splits", digest + ".0123456789abcdef.building"}) {
       ASSERT_OK(MakeDirectories(JoinPath(corpora, remains)));
-      ASSERT_OK(WriteFileAtomically(JoinPath(JoinPath(corpora, remains), "piece-00000"), "of one that was killed"));
+      ASSERT_OK(WriteFileAtomically(JoinPath(JoinPath(corpora, remains), "split-00000"), "of one that was killed"));
     }
-    ASSERT_OK(MakeDirectories(JoinPath(corpora, "another.pieces")));
+    ASSERT_OK(MakeDirectories(JoinPath(corpora, "another.splits")));
   };
   leave();
   {
@@ -166,7 +166,7 @@ TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
     EXPECT_EQ(ListDirectory(corpora)->size(), 4u) << "somebody is at it";
   }
   ASSERT_OK(Run(launcher));
-  EXPECT_THAT(*ListDirectory(corpora), ::testing::UnorderedElementsAre(digest, "another.pieces"));
+  EXPECT_THAT(*ListDirectory(corpora), ::testing::UnorderedElementsAre(digest, "another.splits"));
   EXPECT_EQ(launcher.launches.size(), 5u) << "all was reused";
 }
 

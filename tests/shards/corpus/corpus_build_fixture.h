@@ -1,4 +1,4 @@
-// A small corpus of a dump and books, built in one piece or in many.
+// A small corpus of dumps and books, built from few input splits or from many.
 #pragma once
 
 #include <map>
@@ -14,7 +14,7 @@ namespace still::shards {
 
 class CorpusBuildFixture : public TextFixture {
  protected:
-  static constexpr PieceBytes kSmall = {.of_dump = 2000, .of_books = 300};
+  static constexpr SplitBytes kSmall = {.of_dump = 2000, .of_books = 300};
 
   void SetUp() override {
     options_.vocab = Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\n.\n");
@@ -38,15 +38,15 @@ class CorpusBuildFixture : public TextFixture {
     inputs_ = ReadCorpusInputs(options_).value();
   }
 
-  CorpusBuild Open(const std::string& root, const PieceBytes& piece_bytes = kSmall) {
-    return CorpusBuild::Open(options_, inputs_, Artifacts(root), piece_bytes).value();
+  CorpusBuild Open(const std::string& root, const SplitBytes& split_bytes = kSmall) {
+    return CorpusBuild::Open(options_, inputs_, Artifacts(root), split_bytes).value();
   }
   static Result<std::string> Make(CorpusBuild& build, CorpusPass pass, std::uint32_t task) {
     std::string computed;
     return build.Make(
         pass, task, [](const CorpusProgress&) { return Ok(); }, &computed);
   }
-  // The pass, in an order of its own.
+  // Does all tasks of the pass that are not done, the last one first.
   static Status MakeAll(CorpusBuild& build, CorpusPass pass) {
     STILL_ASSIGN_OR_RETURN(const std::uint32_t tasks, build.Tasks(pass));
     for (std::uint32_t task = tasks; task-- > 0;) {
@@ -58,7 +58,7 @@ class CorpusBuildFixture : public TextFixture {
     return Ok();
   }
   static Status MakeAll(CorpusBuild& build) {
-    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kDeal, CorpusPass::kCopy}) {
+    for (const CorpusPass pass : {CorpusPass::kTokenise, CorpusPass::kPlan, CorpusPass::kCopy}) {
       STILL_RETURN_IF_ERROR(MakeAll(build, pass));
     }
     return build.Commit({});
@@ -68,10 +68,10 @@ class CorpusBuildFixture : public TextFixture {
   std::string CorpusPath(const std::string& root) const {
     return Artifacts(root).PathOf("corpus", inputs_.identity.Digest());
   }
-  std::string PiecePath(const std::string& root, const std::string& name) const {
-    return CorpusPath(root) + ".pieces/" + name;
+  std::string SplitPath(const std::string& root, const std::string& name) const {
+    return CorpusPath(root) + ".splits/" + name;
   }
-  // Contents of every file of the corpus but summary.json, which holds the seconds it took.
+  // Returns the contents of every file of the corpus except summary.json, which holds how long the build took.
   std::map<std::string, std::string> Bytes(const std::string& root) const {
     std::map<std::string, std::string> files;
     for (const std::string& path : *ListFilesRecursively(CorpusPath(root))) {
@@ -79,7 +79,7 @@ class CorpusBuildFixture : public TextFixture {
     }
     return files;
   }
-  // As one process makes it, in pieces of the usual size: one a dump, one for the books.
+  // Returns the files as one process makes them from splits of the default size: one per dump, and one for the books.
   const std::map<std::string, std::string>& Expected() {
     if (expected_.empty()) {
       EXPECT_OK(BuildCorpus(options_, inputs_, Artifacts("expected"),

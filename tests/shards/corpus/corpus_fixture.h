@@ -1,4 +1,4 @@
-// Small shards and corpora for tests, made by formula.
+// Makes small shards and corpora by formula.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ inline DocumentInfo TestDocument(std::uint64_t number) {
           .sha1 = Sha1Of(std::to_string(number))};
 }
 
-// [CLS] ... [SEP] of ordinary tokens, the small ids frequent.
+// Returns [CLS] ... [SEP] with ordinary tokens between, of which small ids are frequent.
 inline std::vector<TokenId> TestSequence(std::uint64_t seed, std::size_t length) {
   KeyedRandom random(MixKey({seed, length}));
   std::vector<TokenId> tokens(length);
@@ -51,7 +51,7 @@ inline std::vector<TokenId> TestSequence(std::uint64_t seed, std::size_t length)
   return tokens;
 }
 
-// A test with a fresh directory.
+// Gives each test a fresh directory.
 class CorpusFixture : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -58,7 +58,7 @@ TEST_F(CorpusViewTest, VerifyAcceptsAnIntactCorpusAndNamesADamagedShard) {
   EXPECT_THAT(damaged.message(), HasSubstr("heldout-00000"));
 }
 
-// Whole and undamaged, but of another corpus or another place.
+// The shards are whole and undamaged, but belong to another corpus or another place.
 TEST_F(CorpusViewTest, RefusesAShardThatTheManifestDoesNotList) {
   CorpusManifest other;
   AddShard(Split::kTrain, 1, 1000, 1, &other);
@@ -73,7 +73,7 @@ TEST_F(CorpusViewTest, RefusesShardsOutOfOrder) {
   ASSERT_TRUE(WriteCorpusManifest(directory_, manifest_).ok());
   const auto opened = CorpusView::Open(directory_, Split::kTrain);
   EXPECT_EQ(opened.status().code(), Code::kDataLoss);
-  EXPECT_THAT(opened.status().message(), HasSubstr("does not belong at place 0"));
+  EXPECT_THAT(opened.status().message(), HasSubstr("place 0"));
 }
 
 TEST_F(CorpusViewTest, MissingShardManifestOrSplitIsNamed) {
@@ -83,12 +83,12 @@ TEST_F(CorpusViewTest, MissingShardManifestOrSplitIsNamed) {
   EXPECT_THAT(no_shard.status().message(), HasSubstr("train-00002"));
 
   ASSERT_TRUE(WriteCorpusManifest(directory_, {.shards = {manifest_.shards[0]}}).ok());
-  EXPECT_THAT(CorpusView::Open(directory_, Split::kHeldout).status().message(), HasSubstr("has no heldout sequences"));
+  EXPECT_THAT(CorpusView::Open(directory_, Split::kHeldout).status().message(), HasSubstr("heldout"));
 
   ASSERT_TRUE(WriteFileAtomically(JoinPath(directory_, "manifest.json"), "{\"shards\": [{\"name\": 7}]}").ok());
   const auto torn = CorpusView::Open(directory_, Split::kTrain);
   EXPECT_EQ(torn.status().code(), Code::kDataLoss);
-  EXPECT_THAT(torn.status().message(), HasSubstr("not a corpus manifest"));
+  EXPECT_THAT(torn.status().message(), HasSubstr("manifest.json"));
 
   std::filesystem::remove(JoinPath(directory_, "manifest.json"));
   EXPECT_EQ(CorpusView::Open(directory_, Split::kTrain).status().code(), Code::kNotFound);
@@ -107,7 +107,7 @@ TEST_F(CorpusViewTest, CountsComeBackFromTheSummaryAndAMissingOneIsNamed) {
   summary.erase("books");
   ASSERT_TRUE(WriteSummary(directory_, summary).ok());
   EXPECT_EQ(ReadCorpusCounts(directory_).status().code(), Code::kDataLoss);
-  EXPECT_THAT(ReadCorpusCounts(directory_).status().message(), HasSubstr("lacks books"));
+  EXPECT_THAT(ReadCorpusCounts(directory_).status().message(), HasSubstr("books"));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ TEST(MaskerTest, IsAFunctionOfSeedContentAndVariant) {
   EXPECT_NE(masker.Mask(TestSequence(6, 128), 0).hash, masked.hash);
 }
 
-// Computed by one in Python. A change of the algorithm must change the identity of targets too.
+// A second implementation in Python computed these. A change of the algorithm must change the identity of targets too.
 TEST(MaskerTest, EqualsASecondImplementation) {
   const Masker masker({.seed = 42}, EvenCounts(), TestSpecials());
   const MaskedSequence masked = masker.Mask(TestSequence(1, 32), 3);
@@ -77,7 +77,7 @@ TEST(MaskerTest, SpecialTokensAreNeverChosenEvenWhenNothingElseIsLeft) {
   EXPECT_TRUE(masker.Mask(only_special, 0).positions.empty());
 }
 
-TEST(MaskerTest, EightyTenTen) {
+TEST(MaskerTest, EightyPercentBecomeMaskTenRandomTenStay) {
   const Masker masker({.seed = 3}, EvenCounts(), TestSpecials());
   double total = 0;
   double mask = 0;
@@ -93,13 +93,13 @@ TEST(MaskerTest, EightyTenTen) {
       if (input != TestSpecials().mask && input != masked.labels[m]) random.insert(input);
     }
   }
-  // 40,000 draws: a standard deviation is 0.002 and 0.0015.
+  // With 40,000 draws the standard deviations are 0.002 and 0.0015.
   EXPECT_NEAR(mask / total, 0.8, 0.008);
   EXPECT_NEAR(same / total, 0.1, 0.006);
   EXPECT_GT(random.size(), 0.95 * kTestVocabulary);  // about 4,000 uniform draws of 1,000
 }
 
-// Pearson's statistic of drawing 2 of 4 candidates, over `draws` variants, against weights count^-smoothing.
+// Returns Pearson's statistic of drawing 2 of 4 candidates, over `draws` variants, against weights count^-smoothing.
 double ChiSquareOfPairs(const std::vector<double>& weights, const std::map<std::pair<int, int>, int>& seen, int draws) {
   const double sum = weights[0] + weights[1] + weights[2] + weights[3];
   double statistic = 0;
@@ -131,10 +131,10 @@ TEST(MaskerTest, DrawsWithoutReplacementByCountToTheMinusSmoothing) {
     ASSERT_EQ(masked.positions.size(), 2U);
     ++seen[{masked.positions[0] - 1, masked.positions[1] - 1}];
   }
-  // 5 degrees of freedom: 25.7 is exceeded once in 10,000 by the right weights.
+  // With 5 degrees of freedom, the right weights exceed 25.7 once in 10,000 times.
   EXPECT_LT(ChiSquareOfPairs(weights, seen, kDraws), 25.7);
   for (double& weight : weights) weight = std::pow(weight, 0.6 / 0.7);
-  EXPECT_GT(ChiSquareOfPairs(weights, seen, kDraws), 100);  // the statistic does see a smoothing of 0.6
+  EXPECT_GT(ChiSquareOfPairs(weights, seen, kDraws), 100);  // the statistic tells a smoothing of 0.6 apart
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST(EpochOrderTest, SpreadsNeighboursAndDestinationsEvenly) {
     distance += static_cast<double>(std::max(values[i], values[i - 1]) - std::min(values[i], values[i - 1]));
   }
   EXPECT_NEAR(distance / kSize, kSize / 3.0, 0.03 * kSize);
-  // Where position 0 goes over many seeds: chi-square with 15 degrees of freedom, 44.3 at p = 1e-4.
+  // Tests where position 0 goes over many seeds: chi-square with 15 degrees of freedom is 44.3 at p = 1e-4.
   std::vector<double> bins(16);
   for (std::uint64_t seed = 0; seed < 16000; ++seed) bins[EpochOrder(16, seed, 0, "corpus").At(0)] += 1;
   double statistic = 0;

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 class ShardFormatTest : public CorpusFixture {
  protected:
-  // 40 sequences of 100 tokens a document and ten documents: 80 KB of tokens in two blocks.
+  // Writes ten documents with 40 sequences of 100 tokens each: 80 KB of tokens in two blocks.
   void WriteShard(const std::string& path) {
     auto writer = ShardWriter::Create(path, TestInfo(Split::kTrain, 3));
     ASSERT_TRUE(writer.ok()) << writer.status().ToString();
@@ -33,7 +33,7 @@ class ShardFormatTest : public CorpusFixture {
     ASSERT_TRUE(digest.ok()) << digest.status().ToString();
     digest_ = *digest;
   }
-  // 1000 sequences of 128 tokens: four blocks, of which 1 and 2 hold tokens only.
+  // Writes 1000 sequences of 128 tokens: four blocks, of which 1 and 2 hold tokens only.
   void WriteLongShard() {
     auto writer = ShardWriter::Create(shard(), TestInfo(Split::kTrain, 3));
     ASSERT_TRUE(writer.ok());
@@ -108,7 +108,7 @@ TEST_F(ShardFormatTest, RefusesTokensOutsideTheVocabularyAndEmptySequences) {
   const std::vector<TokenId> outside = {5, kTestVocabulary};
   const Status refused = (*writer)->AddSequence(outside);
   EXPECT_EQ(refused.code(), Code::kInvalidArgument);
-  EXPECT_THAT(refused.message(), AllOf(HasSubstr(shard()), HasSubstr("token 1000 is outside the vocabulary of 1000")));
+  EXPECT_THAT(refused.message(), AllOf(HasSubstr(shard()), HasSubstr("token 1000")));
   EXPECT_EQ((*writer)->tokens(), 0U);
 }
 
@@ -121,8 +121,8 @@ TEST_F(ShardFormatTest, NothingStandsUnderTheNameBeforeCommit) {
   EXPECT_THAT(*ListDirectory(directory_), ElementsAre());
 }
 
-// Every byte is under a checksum: open or Verify must find a flip in any of them.
-TEST_F(ShardFormatTest, FlippedBitAnywhereIsFound) {
+// A checksum covers every byte: Open or Verify must find a flip in any of them.
+TEST_F(ShardFormatTest, AFlippedBitAnywhereIsFound) {
   WriteShard(shard());
   const std::string good = *ReadFile(shard());
   const std::size_t footer = good.size() - sizeof(format::Footer);
@@ -137,7 +137,7 @@ TEST_F(ShardFormatTest, FlippedBitAnywhereIsFound) {
     const auto reader = ShardReader::Open(shard());
     const Status found = reader.ok() ? (*reader)->Verify() : reader.status();
     ASSERT_EQ(found.code(), Code::kDataLoss) << "byte " << at;
-    ASSERT_THAT(found.message(), AllOf(HasSubstr(shard()), HasSubstr("remove " + directory_ + " and run again")));
+    ASSERT_THAT(found.message(), AllOf(HasSubstr(shard()), HasSubstr("remove " + directory_)));
   }
 }
 
@@ -150,7 +150,7 @@ TEST_F(ShardFormatTest, DamageInABlockThatTokensShareIsFoundAtOpen) {
   EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("block 1 (bytes 65536 to "));
 }
 
-TEST_F(ShardFormatTest, BlocksAreFirstTouchedByManyThreadsAtOnce) {
+TEST_F(ShardFormatTest, ManyThreadsMayReadABlockFirst) {
   WriteLongShard();
   const auto reader = ShardReader::Open(shard());
   ASSERT_TRUE(reader.ok());
@@ -168,7 +168,7 @@ TEST_F(ShardFormatTest, BlocksAreFirstTouchedByManyThreadsAtOnce) {
   EXPECT_THAT(right, Each(1000));
 }
 
-TEST_F(ShardFormatTest, DamageInABlockOfTokensIsFoundWhenItIsTouched) {
+TEST_F(ShardFormatTest, DamageInABlockOfTokensIsFoundWhenItIsRead) {
   WriteLongShard();
   FlipByte(shard(), 2 * format::kBlockBytes + 5);
   const auto reader = ShardReader::Open(shard());
@@ -177,10 +177,10 @@ TEST_F(ShardFormatTest, DamageInABlockOfTokensIsFoundWhenItIsTouched) {
   EXPECT_TRUE((*reader)->Sequence(999).ok());
   const auto damaged = (*reader)->Sequence(600);  // bytes 153,728 to 153,984
   EXPECT_EQ(damaged.status().code(), Code::kDataLoss);
-  EXPECT_THAT(damaged.status().message(), HasSubstr("block 2 (bytes 131072 to 196608) fails its checksum"));
+  EXPECT_THAT(damaged.status().message(), HasSubstr("block 2 (bytes 131072 to 196608)"));
 }
 
-TEST_F(ShardFormatTest, TruncatedAtAnyLengthIsRefused) {
+TEST_F(ShardFormatTest, AFileTruncatedAtAnyLengthIsRefused) {
   WriteShard(shard());
   const std::string good = *ReadFile(shard());
   for (std::size_t size = 0; size < good.size(); size += size < 400 ? 1 : 997) {
@@ -188,17 +188,17 @@ TEST_F(ShardFormatTest, TruncatedAtAnyLengthIsRefused) {
     const auto reader = ShardReader::Open(shard());
     ASSERT_EQ(reader.status().code(), Code::kDataLoss) << size;
   }
-  EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("truncated: no footer at byte"));
+  EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("truncated"));
 }
 
 TEST_F(ShardFormatTest, AnotherFileOrVersionIsNamed) {
   ASSERT_TRUE(WriteFileAtomically(shard(), std::string(1000, 'x')).ok());
-  EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("does not begin with the magic of a shard"));
+  EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("magic"));
   WriteShard(shard());
   std::string newer = *ReadFile(shard());
   newer[8] = 9;
   ASSERT_TRUE(WriteFileAtomically(shard(), newer).ok());
-  EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("format version 9, this program reads 1"));
+  EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("version 9"));
   EXPECT_EQ(ShardReader::Open(shard() + "-missing").status().code(), Code::kNotFound);
 }
 

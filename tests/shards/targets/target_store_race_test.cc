@@ -1,4 +1,5 @@
-// Several processes at one targets artifact: they compute the same shard, die over it, differ, and commit at once.
+// Several processes build one targets artifact: they compute the same shard, die during it, get different results, and
+// commit at once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -31,11 +32,12 @@ class TargetStoreRaceTest : public ::testing::Test {
   TargetStoreRaceTest() { identity_.Add("teacher", "abc"); }
 
   TargetStore Open() { return TargetStore::Open(artifacts_, identity_, kSpec, kShards).value(); }
-  // A writer that has computed all of `shard`, as the process `name` would; `wrong`: not quite.
+  // Returns a writer that has all records of `shard`, as the process `name` would have. `wrong` makes one of them
+  // differ.
   std::unique_ptr<TargetWriter> Compute(const TargetStore& store, std::uint32_t shard, const std::string& name,
                                         bool wrong = false) {
-    TargetShardPlace place = store.PlaceOf(shard);
-    place.staged_as += name;  // two processes differ in their numbers
+    ShardPlace place = store.PlaceOf(shard);
+    place.staged_as += name;  // two processes have different process ids
     auto writer = TargetWriter::Create(place, kSpec).value();
     for (std::uint32_t sequence = 0; sequence < 9; ++sequence) {
       TargetRecord record{.masked_hash = shard, .positions = 1 + sequence};
@@ -56,7 +58,7 @@ class TargetStoreRaceTest : public ::testing::Test {
   IdentityBuilder identity_{"targets"};
 };
 
-TEST_F(TargetStoreRaceTest, TheFirstToSealWinsAndTheSecondIsTheSame) {
+TEST_F(TargetStoreRaceTest, TheSecondToSealAShardGivesTheResultOfTheFirst) {
   const TargetStore store = Open();
   const auto fast = Compute(store, 1, "fast");
   const auto slow = Compute(store, 1, "slow");
@@ -68,7 +70,7 @@ TEST_F(TargetStoreRaceTest, TheFirstToSealWinsAndTheSecondIsTheSame) {
   EXPECT_THAT(*ListDirectory(store.building_path()), ElementsAre("shard-00001"));
 }
 
-TEST_F(TargetStoreRaceTest, WhoIsStillComputingWhenTheArtifactStandsIsComparedWithIt) {
+TEST_F(TargetStoreRaceTest, AShardSealedAfterTheCommitIsComparedWithTheArtifact) {
   const TargetStore store = Open();
   const auto slow = Compute(store, 2, "slow");
   const auto wrong = Compute(store, 2, "wrong", /*wrong=*/true);
@@ -76,7 +78,7 @@ TEST_F(TargetStoreRaceTest, WhoIsStillComputingWhenTheArtifactStandsIsComparedWi
   ASSERT_OK(store.Commit({}));
   EXPECT_THAT(*ListDirectory(store.final_path()),
               ElementsAre("identity.txt", "manifest.json", "shard-00000", "shard-00001", "shard-00002", "summary.json"))
-      << "what is half done stands elsewhere";
+      << "unsealed shards stand elsewhere";
   ASSERT_OK_AND_ASSIGN(const std::string digest, slow->Seal(store.identity()));
   EXPECT_EQ(*store.SealedDigest(2), digest);
   EXPECT_THAT(wrong->Seal(store.identity()),
@@ -84,7 +86,7 @@ TEST_F(TargetStoreRaceTest, WhoIsStillComputingWhenTheArtifactStandsIsComparedWi
   EXPECT_FALSE(Exists(store.building_path()));
 }
 
-TEST_F(TargetStoreRaceTest, AProcessKilledOverAShardLeavesTheOtherAlone) {
+TEST_F(TargetStoreRaceTest, LeftoversOfAKilledProcessDoNotDisturbOthers) {
   const TargetStore store = Open();
   const pid_t child = fork();
   if (child == 0) {
@@ -110,30 +112,30 @@ TEST_F(TargetStoreRaceTest, ADisputedShardIsSetAsideAndMadeAnew) {
   const TargetStore store = Open();
   ASSERT_OK(Compute(store, 1, "a", /*wrong=*/true)->Seal(store.identity()));
   ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1));
-  EXPECT_FALSE(store.ShardSealed(1));
+  EXPECT_EQ(store.SealedDigest(1).status().code(), Code::kNotFound);
   EXPECT_TRUE(Exists(store.final_path() + ".shard-00001.bad"));
-  ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1)) << "said twice";
+  ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1)) << "a second call changes nothing";
   ASSERT_OK(Compute(store, 1, "b", /*wrong=*/true)->Seal(store.identity()));
-  ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1)) << "once more";
+  ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1)) << "the shard that was set aside before is replaced";
   SealAll(store);
   ASSERT_OK(store.Commit({}));
 }
 
-TEST_F(TargetStoreRaceTest, AnArtifactWithADisputedShardIsNoneUntilThatIsMadeAnew) {
+TEST_F(TargetStoreRaceTest, AnArtifactWithADisputedShardIsUnderConstructionAgain) {
   const TargetStore store = Open();
   SealAll(store);
   ASSERT_OK(store.Commit({}));
   ASSERT_OK(QuarantineTargetShard(artifacts_, digest(), 1));
   EXPECT_FALSE(artifacts_.Has("targets", digest()));
-  EXPECT_TRUE(store.ShardSealed(0));
-  EXPECT_FALSE(store.ShardSealed(1));
+  EXPECT_TRUE(store.SealedDigest(0).ok());
+  EXPECT_EQ(store.SealedDigest(1).status().code(), Code::kNotFound);
   ASSERT_OK(Compute(store, 1, "b")->Seal(store.identity()));
   ASSERT_OK(store.Commit({}));
   ASSERT_OK_AND_ASSIGN(const auto set, TargetSet::Open(store.final_path()));
   EXPECT_OK(set->Verify());
 }
 
-TEST_F(TargetStoreRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifact) {
+TEST_F(TargetStoreRaceTest, TemporariesOfALostHostAreNotInTheArtifact) {
   const TargetStore store = Open();
   SealAll(store);
   const std::string name = "manifest.json.tmp-elsewhere-12";
@@ -142,8 +144,8 @@ TEST_F(TargetStoreRaceTest, WhatAHostLeftThatWasLostInTheCommitIsNotInTheArtifac
   EXPECT_FALSE(Exists(JoinPath(store.final_path(), name)));
 }
 
-// Two that are told to put it together, because the first one was thought dead.
-TEST_F(TargetStoreRaceTest, CommittedTwiceAtOnceIsOneArtifact) {
+// Two ranks are told to commit when the first one is taken for dead.
+TEST_F(TargetStoreRaceTest, TwoCommitsAtOnceMakeOneArtifact) {
   for (int round = 0; round < 20; ++round) {
     ASSERT_OK(RemoveAll(directory_ / "targets"));
     const TargetStore store = Open();

@@ -25,8 +25,8 @@ TEST(BookTextTest, AnyLineEndGivesTheSameParagraphs) {
   EXPECT_EQ(Text(""), "");
 }
 
-// Whoever watches a rank must see that a book of any size is being read.
-TEST(BookTextTest, EveryMebibyteOfEveryPassBeats) {
+// The guardian of a rank must see progress while a book of any size is read.
+TEST(BookTextTest, EveryMebibyteOfEveryPassReportsProgress) {
   std::string book;
   while (book.size() < std::size_t{8} << 20) book += "It was the best of times, it was the worst of times.\n";
   int beats = 0;
@@ -41,12 +41,12 @@ TEST(BookTextTest, EveryMebibyteOfEveryPassBeats) {
   EXPECT_GE(beats, 7);
 }
 
-TEST(BookTextTest, WhatIsNotUtf8IsWindows1252) {
+TEST(BookTextTest, BytesThatAreNotUtf8AreReadAsWindows1252) {
   EXPECT_EQ(Text("caf\xC3\xA9"), "café\n");
   EXPECT_EQ(Text("caf\xE9 \x93quoted\x94 \x81"), "café “quoted”\n");
 }
 
-TEST(BookTextTest, GutenbergsOwnWordsGo) {
+TEST(BookTextTest, TextOutsideOfGutenbergsMarkersIsDropped) {
   EXPECT_EQ(Text("licence\n\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\n\nbody\n\n*** END OF THIS PROJECT "
                  "GUTENBERG EBOOK X ***\n\nlicence"),
             "body\n");
@@ -54,14 +54,15 @@ TEST(BookTextTest, GutenbergsOwnWordsGo) {
   EXPECT_EQ(Text("THE END OF THE FIRST BOOK.\n\nbody"), "THE END OF THE FIRST BOOK.\nbody\n");
 }
 
-TEST(BookTextTest, NulBytesAreNoText) {
-  EXPECT_EQ(Text(std::string_view("ab\0c", 4)),
-            "DATA_LOSS: book.txt: byte 2 is NUL: not a text file in UTF-8 or Windows-1252; convert or remove it");
+TEST(BookTextTest, ANulByteIsDataLoss) {
+  const Status status = BookText("book.txt", std::string_view("ab\0c", 4)).status();
+  EXPECT_EQ(status.code(), Code::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("book.txt: byte 2"));
 }
 
 class ListBooksTest : public TextFixture {};
 
-TEST_F(ListBooksTest, DirectoriesGiveTextFilesInOrderWithSourcesThatDoNotDependOnThePlace) {
+TEST_F(ListBooksTest, ListsTextFilesInOrderWithSourcesBelowTheDirectory) {
   Write("books/b.txt", "b");
   Write("books/a/z.txt", "z");
   Write("books/a/plain", "p");

@@ -1,4 +1,4 @@
-// Files for the tests of the text path: a scratch directory, bzip2 files, and where the demo data lies.
+// Files for the tests of the text path: a scratch directory, bzip2 files, and the path of the demo data.
 #pragma once
 
 #include <bzlib.h>
@@ -36,15 +36,15 @@ inline std::string Compressed(std::string bytes, int level = 1) {
   return out;
 }
 
-// Each `bytes_each` of them a stream of its own: blocks as small as one likes.
+// Compresses every `bytes_each` bytes as a stream of their own, to get small blocks.
 inline std::string CompressedInStreams(const std::string& bytes, std::size_t bytes_each) {
   std::string out;
   for (std::size_t at = 0; at < bytes.size(); at += bytes_each) out += Compressed(bytes.substr(at, bytes_each));
   return out;
 }
 
-// Characters whose UTF-8 makes a block of bzip2 contain the 48 bits of `magic` by chance: a block begins with maps of
-// the bytes that occur in it, 16 bits for 16 of them, and these are 48 of the bytes 0x80 to 0xAF.
+// Returns characters whose UTF-8 makes a bzip2 block contain the 48 bits of `magic`. A block begins with maps of the
+// bytes that occur in it, with 16 bits per 16 bytes. The characters set the maps of the bytes 0x80 to 0xAF.
 inline std::string CharactersThatSpell(std::uint64_t magic) {
   std::string text;
   for (int i = 0; i < 48; ++i) {
@@ -53,7 +53,7 @@ inline std::string CharactersThatSpell(std::uint64_t magic) {
   return text;
 }
 
-// `text` must need no XML escaping.
+// Returns the XML of a page. `text` must need no XML escaping.
 inline std::string PageXml(int id, const std::string& title, const std::string& text, const std::string& extra = "") {
   return "<page><title>" + title + "</title><ns>0</ns><id>" + std::to_string(id) + "</id>" + extra +
          "<revision><id>7</id><contributor><id>8</id></contributor><text xml:space=\"preserve\">" + text +
@@ -63,7 +63,7 @@ inline std::string DumpXml(const std::string& pages) {
   return "<mediawiki>\n<siteinfo><sitename>Test</sitename></siteinfo>\n" + pages + "</mediawiki>\n";
 }
 
-// Empty when scripts/fetch_demo_data.sh has not run.
+// Returns the path of a file of the demo data, or "" when scripts/fetch_demo_data.sh has not run.
 inline std::string DemoData(const std::string& name) {
   const char* set = std::getenv("STILLHOUSE_DATA");
   const std::string path = std::string(set != nullptr ? set : STILLHOUSE_SOURCE_DIR "/out/data") + "/" + name;

@@ -32,7 +32,7 @@ TEST(WikitextTest, LinksShowTheirText) {
              {"an [[unclosed link|text\n\nnext", "an unclosed link|text\nnext"}});
 }
 
-TEST(WikitextTest, LinesOfIndentationAloneAreNothingSpecial) {
+TEST(WikitextTest, IndentationAloneIsNoMarkup) {
   for (const char* line : {":", "::", ": :", ":::"}) {
     const std::string text = PlainText(std::string("Intro\n") + line + "\nMore");
     EXPECT_NE(text.find("Intro"), std::string::npos) << line;
@@ -40,7 +40,7 @@ TEST(WikitextTest, LinesOfIndentationAloneAreNothingSpecial) {
   }
 }
 
-TEST(WikitextTest, NumbersInTemplatesStay) {
+TEST(WikitextTest, NumbersInTemplatesAreKept) {
   ExpectAll({{"length of {{convert|7.7|mm|in}} and", "length of 7.7 mm and"},
              {"{{convert|652230|km2|sqmi|abbr=on}}", "652,230 km2"},
              {"{{convert|40|to|50|cm|in}}, {{Convert|200|-|350|g|oz}}", "40 to 50 cm, 200–350 g"},
@@ -61,7 +61,7 @@ TEST(WikitextTest, OtherTemplatesShowTheirTextOrNothing) {
        {"{{lang|1=fr|2=mot}}", "mot"}});
 }
 
-TEST(WikitextTest, ElementsThatAreNoProseGoWithTheirContents) {
+TEST(WikitextTest, ElementsThatAreNotProseAreDroppedWithTheirContents) {
   ExpectAll(
       {{"a<ref name=\"x\">{{cite|url=http://a}}</ref> b<ref name=x /> c<!-- no\nno --> d", "a b c d"},
        {"f <math>\\frac{1}{2}</math> g<gallery>\nFile:a.jpg|x\n</gallery>", "f g"},

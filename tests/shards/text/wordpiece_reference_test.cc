@@ -1,4 +1,4 @@
-// Our WordPiece against the `tokenizers` wheel of Hugging Face, run by tokenizers_reference.py.
+// Compares our WordPiece with the `tokenizers` wheel of Hugging Face, which tokenizers_reference.py runs.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -73,7 +73,7 @@ TEST_F(TokenizerReferenceTest, EqualOnEveryLineOfTheDemoCorpus) {
   STILL_NEED_DEMO_DATA(books, "books");
   std::string text;
   const auto counts = ReadWikipedia(dump, [&text](WikipediaPage&& page, std::uint64_t) {
-    text += page.text + "\n" + PlainText(page.text);  // raw wikitext has the odder characters
+    text += page.text + "\n" + PlainText(page.text);  // raw wikitext has more unusual characters
     return Ok();
   });
   ASSERT_TRUE(counts.ok()) << counts.status().ToString();

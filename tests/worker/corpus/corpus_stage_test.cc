@@ -1,4 +1,4 @@
-// A rank of a corpus, before its first lease.
+// What a rank of the corpus stage does before its first lease.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,10 +10,9 @@
 namespace still::worker {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::StatusIs;
 
-// Counts who asks for work, and has none.
+// A link without work, which counts how often a rank asks for some.
 class IdleLink final : public ControlLink {
  public:
   void ReportProgress(const StageProgress&) override {}
@@ -51,7 +50,7 @@ TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
   ASSERT_OK(run());
   EXPECT_EQ(link.asked, 1);
   ASSERT_OK(WriteFileAtomically(book, "one two one one")) << "of the same size";
-  EXPECT_THAT(run(), StatusIs(Code::kInvalidArgument, HasSubstr("see that all hosts have the same inputs")));
+  EXPECT_THAT(run(), StatusIs(Code::kInvalidArgument));
   EXPECT_EQ(link.asked, 1);
 }
 

@@ -86,7 +86,7 @@ class TrainingFixture : public shards::CorpusFixture {
     const IdentityBuilder identity("targets");
     const auto store = shards::TargetStore::Open(ArtifactStore(root_), identity, spec, corpus->shards()).value();
     for (std::uint32_t shard = 0; shard < corpus->shards(); ++shard) {
-      const auto writer = shards::TargetWriter::Create(store.ShardPath(shard), spec).value();
+      const auto writer = shards::TargetWriter::Create(store.PlaceOf(shard), spec).value();
       for (std::uint64_t i = corpus->ShardBegin(shard); i < corpus->ShardEnd(shard); ++i) {
         for (std::uint32_t variant = 0; variant < task_.mask.variants; ++variant) {
           shards::TargetRecord record{.masked_hash = masker.Mask(*corpus->Sequence(i), variant).hash,

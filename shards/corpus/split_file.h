@@ -1,6 +1,6 @@
-// What tokenising a piece of the input gives: its documents with their tokens, in one file (docs/formats.md). The
-// digest of a file, in its footer, is the SHA-256 of all but the tokens, and that holds the SHA-256 of the tokens: who
-// needs no tokens reads none, and checks what it reads. Little-endian, used in place.
+// The result of tokenising one input split: its documents with their tokens, in one file (docs/formats.md has its
+// fields). The footer has the SHA-256 of all but the tokens, and the header has that of the tokens. So a reader that
+// needs no tokens reads none, and still checks all that it reads. The file is little-endian and used in place.
 //
 //   header | documents | names of sources | tokens u16 | footer
 #pragma once
@@ -22,27 +22,27 @@
 
 namespace still::shards {
 
-// A file that one process makes of a corpus under construction, and who it is made for.
+// Which split of which corpus a file is made for.
 struct MadeFor {
   std::string corpus;       // digest of the artifact, 16 hex digits
-  std::uint32_t piece = 0;  // its number
+  std::uint32_t split = 0;  // its number
   std::uint64_t input_begin = 0;
   std::uint64_t input_bytes = 0;
 
   bool operator==(const MadeFor&) const = default;
 };
 
-namespace piece_format {
+namespace split_format {
 
-inline constexpr SealedFormat kFormat = {.noun = "piece",
-                                         .magic = {'S', 'T', 'I', 'L', 'P', 'I', 'E', 'C'},
-                                         .end_magic = {'P', 'I', 'E', 'C', '.', 'E', 'N', 'D'},
+inline constexpr SealedFormat kFormat = {.noun = "input split",
+                                         .magic = {'S', 'T', 'I', 'L', 'S', 'P', 'L', 'T'},
+                                         .end_magic = {'S', 'P', 'L', 'T', '.', 'E', 'N', 'D'},
                                          .version = 1};
 
 struct Header {
   std::array<char, 8> magic;
   std::uint32_t version;
-  std::uint32_t piece;
+  std::uint32_t split;
   std::array<char, 16> corpus;
   std::uint64_t input_begin;
   std::uint64_t input_bytes;
@@ -57,7 +57,7 @@ struct Header {
 static_assert(sizeof(Header) == 216 && std::is_trivially_copyable_v<Header>);
 
 struct Document {
-  std::uint64_t byte_offset;  // in the text of the piece
+  std::uint64_t byte_offset;  // in the text of the split
   std::uint64_t page_id;
   std::uint64_t text_bytes;
   std::uint64_t first_token;
@@ -70,52 +70,53 @@ struct Document {
 };
 static_assert(sizeof(Document) == 104);
 
-}  // namespace piece_format
+}  // namespace split_format
 
-// Collects a piece. In memory: some megabytes.
-class PieceBuilder {
+// Collects the documents of a split in memory, which takes some megabytes. One thread.
+class SplitBuilder {
  public:
   void AddDocument(const DocumentInfo& document, std::string_view text, std::span<const TokenId> tokens);
   void AddBook() { ++header_.books; }
-  void SetDump(const WikipediaPiece& piece);
+  void SetDump(const WikipediaSplit& split);
 
-  // What a faulty machine may do: a token that is another one.
+  // Simulates a faulty machine: changes the lowest bit of the first token.
   void FlipLowestBit() { tokens_.front() ^= 1; }
 
   std::uint64_t documents() const { return documents_.size(); }
   std::uint64_t tokens() const { return tokens_.size(); }
-  // The file's bytes. `digest`: as in the footer, hex.
+  // Returns the bytes of the file and sets the digest of its footer (hex). Called once.
   std::string Image(const MadeFor& made_for, std::string* digest);
 
  private:
-  piece_format::Header header_{};
-  std::vector<piece_format::Document> documents_;
+  split_format::Header header_{};
+  std::vector<split_format::Document> documents_;
   std::string sources_;
   std::vector<TokenId> tokens_;
 };
 
-// Reads a piece in place. One thread.
-class PieceFile {
+// A split file, opened. One thread.
+class SplitFile {
  public:
-  // DATA_LOSS when the file is damaged (its tokens aside) or was made for something else.
-  static Result<std::unique_ptr<PieceFile>> Open(const std::string& path, const MadeFor& made_for);
+  // Checks all but the tokens. NOT_FOUND when the file is missing, DATA_LOSS when it is damaged or was made for another
+  // split or corpus.
+  static Result<std::unique_ptr<SplitFile>> Open(const std::string& path, const MadeFor& made_for);
 
   const Sha256Digest& sha256() const { return file_.sha256(); }
-  const piece_format::Header& header() const { return header_; }
-  std::span<const piece_format::Document> documents() const { return documents_; }
-  std::string_view SourceOf(const piece_format::Document& document) const {
+  const split_format::Header& header() const { return header_; }
+  std::span<const split_format::Document> documents() const { return documents_; }
+  std::string_view SourceOf(const split_format::Document& document) const {
     return sources_.substr(document.source_offset, document.source_bytes);
   }
-  // DATA_LOSS when they are not those that were written. Looked at once.
+  // Returns the tokens of all documents. DATA_LOSS when they fail their checksum, which is compared by the first call.
   Result<TokenSpan> Tokens();
 
  private:
-  explicit PieceFile(SealedFile file) : file_(std::move(file)), header_(file_.header<piece_format::Header>()) {}
+  explicit SplitFile(SealedFile file) : file_(std::move(file)), header_(file_.header<split_format::Header>()) {}
   Status Read(const MadeFor& made_for);
 
   SealedFile file_;
-  piece_format::Header header_;
-  std::span<const piece_format::Document> documents_;
+  split_format::Header header_;
+  std::span<const split_format::Document> documents_;
   std::string_view sources_;
   TokenSpan tokens_;
   bool tokens_checked_ = false;

@@ -1,4 +1,4 @@
-#include "shards/corpus/piece_file.h"
+#include "shards/corpus/split_file.h"
 
 #include <algorithm>
 #include <limits>
@@ -9,10 +9,10 @@
 
 namespace still::shards {
 
-using piece_format::Document;
-using piece_format::Header;
+using split_format::Document;
+using split_format::Header;
 
-void PieceBuilder::AddDocument(const DocumentInfo& document, std::string_view text, std::span<const TokenId> tokens) {
+void SplitBuilder::AddDocument(const DocumentInfo& document, std::string_view text, std::span<const TokenId> tokens) {
   const auto source_bytes = static_cast<std::uint32_t>(document.source.size());
   // A dump is the source of all its pages.
   if (documents_.empty() || std::string_view(sources_).substr(documents_.back().source_offset) != document.source) {
@@ -33,17 +33,17 @@ void PieceBuilder::AddDocument(const DocumentInfo& document, std::string_view te
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
 }
 
-void PieceBuilder::SetDump(const WikipediaPiece& piece) {
-  header_.wikipedia = piece.counts;
-  header_.join = piece.join;
+void SplitBuilder::SetDump(const WikipediaSplit& split) {
+  header_.wikipedia = split.counts;
+  header_.join = split.join;
 }
 
-std::string PieceBuilder::Image(const MadeFor& made_for, std::string* digest) {
+std::string SplitBuilder::Image(const MadeFor& made_for, std::string* digest) {
   STILL_CHECK(made_for.corpus.size() == header_.corpus.size(), made_for.corpus);
   const auto tokens = std::as_bytes(std::span(tokens_));
-  header_.magic = piece_format::kFormat.magic;
-  header_.version = piece_format::kFormat.version;
-  header_.piece = made_for.piece;
+  header_.magic = split_format::kFormat.magic;
+  header_.version = split_format::kFormat.version;
+  header_.split = made_for.split;
   std::copy(made_for.corpus.begin(), made_for.corpus.end(), header_.corpus.begin());
   header_.input_begin = made_for.input_begin;
   header_.input_bytes = made_for.input_bytes;
@@ -55,23 +55,23 @@ std::string PieceBuilder::Image(const MadeFor& made_for, std::string* digest) {
   std::string image(AsText(AsBytes(header_)));
   image += AsText(std::as_bytes(std::span(documents_)));
   image += sources_;
-  const SealedFooter footer{.sha256 = Sha256Of(image), .end_magic = piece_format::kFormat.end_magic};
+  const SealedFooter footer{.sha256 = Sha256Of(image), .end_magic = split_format::kFormat.end_magic};
   *digest = Hex(footer.sha256);
   image += AsText(tokens);
   image += AsText(AsBytes(footer));
   return image;
 }
 
-Result<std::unique_ptr<PieceFile>> PieceFile::Open(const std::string& path, const MadeFor& made_for) {
-  STILL_ASSIGN_OR_RETURN(SealedFile file, SealedFile::Open(path, piece_format::kFormat, sizeof(Header)));
-  std::unique_ptr<PieceFile> piece(new PieceFile(std::move(file)));
-  STILL_RETURN_IF_ERROR(piece->Read(made_for));
-  return piece;
+Result<std::unique_ptr<SplitFile>> SplitFile::Open(const std::string& path, const MadeFor& made_for) {
+  STILL_ASSIGN_OR_RETURN(SealedFile file, SealedFile::Open(path, split_format::kFormat, sizeof(Header)));
+  std::unique_ptr<SplitFile> split(new SplitFile(std::move(file)));
+  STILL_RETURN_IF_ERROR(split->Read(made_for));
+  return split;
 }
 
-Status PieceFile::Read(const MadeFor& made_for) {
+Status SplitFile::Read(const MadeFor& made_for) {
   const auto bytes = file_.bytes();
-  // The counts are believed when they add up to the size, each of them below what could wrap around.
+  // The counts must add up to the size of the file. Each is checked before it could make a product wrap around.
   std::uint64_t left = bytes.size() - sizeof(Header);
   const auto take = [&left](std::uint64_t count, std::uint64_t bytes_each) {
     if (count > left / bytes_each) return false;
@@ -89,13 +89,13 @@ Status PieceFile::Read(const MadeFor& made_for) {
   sources_ = AsText(bytes.subspan(sources_at, header_.source_bytes));
   tokens_ = {reinterpret_cast<const TokenId*>(bytes.data() + tokens_at), header_.tokens};
   const MadeFor found = {.corpus = {header_.corpus.begin(), header_.corpus.end()},
-                         .piece = header_.piece,
+                         .split = header_.split,
                          .input_begin = header_.input_begin,
                          .input_bytes = header_.input_bytes};
-  return found == made_for ? Ok() : file_.Damaged("not the piece of the input that it should be");
+  return found == made_for ? Ok() : file_.Damaged("it was made for another split or corpus");
 }
 
-Result<TokenSpan> PieceFile::Tokens() {
+Result<TokenSpan> SplitFile::Tokens() {
   if (!tokens_checked_ && Sha256Of(std::as_bytes(tokens_)) != header_.tokens_sha256) {
     return file_.Damaged("its tokens fail their checksum");
   }

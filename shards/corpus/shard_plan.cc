@@ -1,63 +1,27 @@
-#include "shards/corpus/deal.h"
+#include "shards/corpus/shard_plan.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "common/bytes.h"
 #include "common/check.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "shards/corpus/duplicate_documents.h"
 
 namespace still::shards {
 namespace {
 
-using deal_format::Extent;
-using deal_format::Header;
-using deal_format::Piece;
-using deal_format::Shard;
-using piece_format::Document;
+using shard_plan_format::Extent;
+using shard_plan_format::Header;
+using shard_plan_format::Shard;
+using shard_plan_format::SplitEntry;
+using split_format::Document;
 
 constexpr std::uint64_t kSplitKey = 0x68656c646f7574;  // "heldout"
 
-// SHA-256 digests, 32 bytes each at a load of a half at most: an English Wikipedia's are half a gigabyte.
-class DigestSet {
- public:
-  // False when it is in already.
-  bool Insert(const Sha256Digest& digest) {
-    if (2 * (size_ + 1) > slots_.size()) Grow();
-    Sha256Digest& slot = SlotOf(digest);
-    if (slot == digest) return false;
-    slot = digest;
-    ++size_;
-    return true;
-  }
-
- private:
-  static constexpr Sha256Digest kEmpty{};  // nobody knows a text with this digest
-
-  Sha256Digest& SlotOf(const Sha256Digest& digest) {
-    std::uint64_t at = 0;
-    std::memcpy(&at, digest.data(), sizeof at);
-    for (;; ++at) {
-      Sha256Digest& slot = slots_[at % slots_.size()];
-      if (slot == digest || slot == kEmpty) return slot;
-    }
-  }
-
-  void Grow() {
-    const std::vector<Sha256Digest> old = std::exchange(slots_, std::vector<Sha256Digest>(slots_.size() * 2));
-    for (const Sha256Digest& digest : old) {
-      if (digest != kEmpty) SlotOf(digest) = digest;
-    }
-  }
-
-  std::vector<Sha256Digest> slots_ = std::vector<Sha256Digest>(1024);
-  std::uint64_t size_ = 0;
-};
-
-// The shards of one split, filled in order.
-struct DealtSplit {
+// The shards of training or of the held-out part, filled in order.
+struct PlannedShards {
   std::vector<Shard> shards;
   std::vector<Extent> extents;
   std::uint64_t sequences = 0;
@@ -80,13 +44,13 @@ struct DealtSplit {
   }
 };
 
-class Dealer {
+class ShardPlanner {
  public:
-  explicit Dealer(const CorpusOptions& options)
+  explicit ShardPlanner(const CorpusOptions& options)
       : options_(options), cut_{options.max_sequence_tokens, options.min_sequence_tokens} {}
 
-  Status AddPiece(std::uint32_t number, const InputPiece& input, const PieceFile& piece) {
-    const piece_format::Header& header = piece.header();
+  Status AddSplit(std::uint32_t number, const InputSplit& input, const SplitFile& split) {
+    const split_format::Header& header = split.header();
     if (!joins_.empty() && (input.dump.empty() || input.begin == 0)) STILL_RETURN_IF_ERROR(EndDump());
     if (!input.dump.empty()) {
       dump_ = input;
@@ -99,9 +63,9 @@ class Dealer {
     counts_.redirects += header.wikipedia.redirects;
     counts_.sha1_verified += header.wikipedia.sha1_verified;
     counts_.books += header.books;
-    pieces_.push_back({.sha256 = piece.sha256(), .text_begin = 0});
-    for (std::size_t i = 0; i < piece.documents().size(); ++i) {
-      AddDocument(number, static_cast<std::uint32_t>(i), piece.documents()[i]);
+    splits_.push_back({.sha256 = split.sha256(), .text_begin = 0});
+    for (std::size_t i = 0; i < split.documents().size(); ++i) {
+      AddDocument(number, static_cast<std::uint32_t>(i), split.documents()[i]);
     }
     return Ok();
   }
@@ -113,35 +77,32 @@ class Dealer {
     STILL_RETURN_IF_ERROR(CheckCounts());
     for (Shard& shard : heldout_.shards) shard.first_extent += train_.extents.size();
     Header header{};
-    header.magic = deal_format::kFormat.magic;
-    header.version = deal_format::kFormat.version;
-    header.pieces = static_cast<std::uint32_t>(pieces_.size());
+    header.magic = shard_plan_format::kFormat.magic;
+    header.version = shard_plan_format::kFormat.version;
+    header.splits = static_cast<std::uint32_t>(splits_.size());
     STILL_CHECK(corpus.size() == header.corpus.size(), corpus);
     std::copy(corpus.begin(), corpus.end(), header.corpus.begin());
     header.train_shards = static_cast<std::uint32_t>(train_.shards.size());
     header.heldout_shards = static_cast<std::uint32_t>(heldout_.shards.size());
     header.extents = train_.extents.size() + heldout_.extents.size();
     header.counts = counts_;
-    header.duplicates = duplicates_;
+    header.duplicates = seen_.duplicates();
     std::string image(AsText(AsBytes(header)));
     const auto append = [&image](const auto& values) { image += AsText(std::as_bytes(std::span(values))); };
-    append(pieces_);
+    append(splits_);
     append(train_.shards);
     append(heldout_.shards);
     append(train_.extents);
     append(heldout_.extents);
-    const SealedFooter footer{.sha256 = Sha256Of(image), .end_magic = deal_format::kFormat.end_magic};
+    const SealedFooter footer{.sha256 = Sha256Of(image), .end_magic = shard_plan_format::kFormat.end_magic};
     *digest = Hex(footer.sha256);
     image += AsText(AsBytes(footer));
     return image;
   }
 
  private:
-  void AddDocument(std::uint32_t piece, std::uint32_t number, const Document& document) {
-    if (!texts_seen_.Insert(document.text_sha256)) {
-      ++duplicates_;
-      return;
-    }
+  void AddDocument(std::uint32_t split, std::uint32_t number, const Document& document) {
+    if (seen_.IsDuplicate(document.text_sha256)) return;
     ++counts_.documents;
     counts_.text_bytes += document.text_bytes;
     const std::uint64_t sequences = cut_.Sequences(document.tokens);
@@ -151,13 +112,13 @@ class Dealer {
       kept -= document.tokens % cut_.tokens_each();
     }
     counts_.tokens += kept + 2 * sequences;
-    DealtSplit& split = IsHeldout(document.sha1) ? heldout_ : train_;
-    split.Add({.piece = piece, .document = number, .first_sequence = 0, .sequences = 0}, sequences,
-              options_.sequences_per_shard);
+    PlannedShards& shards = IsHeldout(document.sha1) ? heldout_ : train_;
+    shards.Add({.split = split, .document = number, .first_sequence = 0, .sequences = 0}, sequences,
+               options_.sequences_per_shard);
   }
 
-  // By the digest of the document's source bytes: the same document is on the same side in every corpus, whatever else
-  // that corpus holds and however its text is extracted.
+  // Decides by the digest of the document's source bytes. So the same document is on the same side in every corpus,
+  // whatever else that corpus holds and however its text is extracted.
   bool IsHeldout(const Sha1Digest& sha1) const {
     KeyedRandom random(MixKey({kSplitKey, ContentId(std::as_bytes(std::span(sha1)))}));
     return random.NextUnit() * 100 < options_.heldout_percent;
@@ -166,7 +127,7 @@ class Dealer {
   Status EndDump() {
     STILL_ASSIGN_OR_RETURN(const auto begins, CheckDumpJoins(dump_.dump, dump_.end, joins_));
     for (std::size_t i = 0; i < begins.size(); ++i) {
-      pieces_[pieces_.size() - begins.size() + i].text_begin = begins[i];
+      splits_[splits_.size() - begins.size() + i].text_begin = begins[i];
     }
     if (revisions_unverified_ > 0) {
       LogWarn("{}: {} of {} revisions carry no <sha1> and could not be verified", dump_.dump, revisions_unverified_,
@@ -179,15 +140,15 @@ class Dealer {
 
   Status CheckCounts() const {
     if (counts_.train_sequences + counts_.heldout_sequences == 0) {
-      return Error(Code::kInvalidArgument, "corpus: no sequences of at least {} tokens in the inputs",
+      return Error(Code::kInvalidArgument, "corpus: the inputs give no sequence of at least {} tokens; give more text",
                    options_.min_sequence_tokens);
     }
     if (options_.heldout_percent > 0 && (counts_.train_sequences == 0 || counts_.heldout_sequences == 0)) {
-      return Error(
-          Code::kInvalidArgument,
-          "corpus: of {} documents {} sequences fell to training and {} to the held-out split; both need some: "
-          "give more documents or another corpus.heldout_percent",
-          counts_.documents, counts_.train_sequences, counts_.heldout_sequences);
+      return Error(Code::kInvalidArgument,
+                   "corpus: {} documents gave {} training sequences and {} held-out ones, and both need some: give "
+                   "more documents or "
+                   "another corpus.heldout_percent",
+                   counts_.documents, counts_.train_sequences, counts_.heldout_sequences);
     }
     return Ok();
   }
@@ -195,12 +156,11 @@ class Dealer {
   const CorpusOptions& options_;
   SequenceCut cut_;
   CorpusCounts counts_;
-  std::uint64_t duplicates_ = 0;
-  DigestSet texts_seen_;
-  std::vector<Piece> pieces_;
-  DealtSplit train_;
-  DealtSplit heldout_;
-  InputPiece dump_;  // the last piece of the dump that joins_ are of
+  DuplicateDocuments seen_;
+  std::vector<SplitEntry> splits_;
+  PlannedShards train_;
+  PlannedShards heldout_;
+  InputSplit dump_;  // the last split of the dump whose joins are in joins_
   std::vector<DumpJoin> joins_;
   std::uint64_t revisions_verified_ = 0;
   std::uint64_t revisions_unverified_ = 0;
@@ -208,38 +168,38 @@ class Dealer {
 
 }  // namespace
 
-Result<std::string> MakeDeal(const CorpusOptions& options, const std::string& corpus,
-                             const std::vector<InputPiece>& input,
-                             const std::function<Result<std::unique_ptr<PieceFile>>(std::uint32_t)>& open,
-                             const std::function<Status()>& on_piece, std::string* digest) {
-  Dealer dealer(options);
+Result<std::string> MakeShardPlan(const CorpusOptions& options, const std::string& corpus,
+                                  const std::vector<InputSplit>& input,
+                                  const std::function<Result<std::unique_ptr<SplitFile>>(std::uint32_t)>& open,
+                                  const std::function<Status()>& on_split, std::string* digest) {
+  ShardPlanner planner(options);
   for (std::uint32_t number = 0; number < input.size(); ++number) {
-    STILL_ASSIGN_OR_RETURN(const auto piece, open(number));
-    STILL_RETURN_IF_ERROR(dealer.AddPiece(number, input[number], *piece));
-    STILL_RETURN_IF_ERROR(on_piece());
+    STILL_ASSIGN_OR_RETURN(const auto split, open(number));
+    STILL_RETURN_IF_ERROR(planner.AddSplit(number, input[number], *split));
+    STILL_RETURN_IF_ERROR(on_split());
   }
-  return dealer.Finish(corpus, digest);
+  return planner.Finish(corpus, digest);
 }
 
-Result<std::unique_ptr<const Deal>> Deal::Open(const std::string& path, const std::string& corpus) {
-  STILL_ASSIGN_OR_RETURN(SealedFile file, SealedFile::Open(path, deal_format::kFormat, sizeof(Header)));
-  std::unique_ptr<Deal> deal(new Deal(std::move(file)));
-  STILL_RETURN_IF_ERROR(deal->Read(corpus));
-  return std::unique_ptr<const Deal>(std::move(deal));
+Result<std::unique_ptr<const ShardPlan>> ShardPlan::Open(const std::string& path, const std::string& corpus) {
+  STILL_ASSIGN_OR_RETURN(SealedFile file, SealedFile::Open(path, shard_plan_format::kFormat, sizeof(Header)));
+  std::unique_ptr<ShardPlan> plan(new ShardPlan(std::move(file)));
+  STILL_RETURN_IF_ERROR(plan->Read(corpus));
+  return std::unique_ptr<const ShardPlan>(std::move(plan));
 }
 
-Status Deal::Read(const std::string& corpus) {
+Status ShardPlan::Read(const std::string& corpus) {
   const auto bytes = file_.bytes();
   if (Sha256Of(bytes) != file_.sha256()) return file_.Damaged("it fails its checksum");
   if (std::string_view(header_.corpus.data(), header_.corpus.size()) != corpus) {
-    return file_.Damaged("of another corpus");
+    return file_.Damaged("it was made for another corpus");
   }
   std::uint64_t at = sizeof(Header);
   const auto take = [&]<typename T>(std::uint64_t count, std::span<const T>* out) {
     *out = {reinterpret_cast<const T*>(bytes.data() + at), count};
     at += count * sizeof(T);
   };
-  take(header_.pieces, &pieces_);
+  take(header_.splits, &splits_);
   take(std::uint64_t{header_.train_shards} + header_.heldout_shards, &shards_);
   take(header_.extents, &extents_);
   return at == bytes.size() ? Ok() : file_.Damaged("its size is not what its header says");
