@@ -19,7 +19,8 @@ std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int val
 std::optional<int> EnumNamed(const google::protobuf::EnumDescriptor& vocabulary, std::string_view word);
 }  // namespace internal
 
-// Returns the word for `value`: its name in lower case without the prefix of its enum. PHASE_PLAN_SHARDS is "plan_shards".
+// Returns the word for `value`: its name in lower case without the prefix of its enum, so "plan_shards" for
+// PHASE_PLAN_SHARDS.
 // Returns an empty word for the unspecified value and for values that only another version knows.
 template <typename Enum>
 std::string EnumWord(Enum value) {

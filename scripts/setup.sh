@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what Stillhouse builds and runs with, on Debian 12: packages of the distribution, and a virtual environment
-# of the project (.venv) with LibTorch and Open MPI. Run it again at any time: it does only what is missing.
-#   --light  only what coordinator, CLI, shards and their tests need: no LibTorch, no Open MPI
-#   --cuda   the CUDA libraries of the LibTorch wheel as well (5 GB instead of 1.3 GB)
-#   --hf     a second environment (.venv-hf) with transformers and tokenizers, which only the tests labelled hf use
-#           (5 GB: transformers loads LibTorch with its CUDA half)
-#   --test   what only tests use: an ssh server, for hosts that are namespaces of this machine, and a browser (chromium)
+# Installs what Stillhouse needs to build and run on Debian 12: packages of the distribution, and the project's virtual
+# environment (.venv) with LibTorch and Open MPI. It may run again at any time and installs only what is missing.
+#   --light  installs only what coordinator, CLI, shards and their tests need: no LibTorch, no Open MPI
+#   --cuda   adds the CUDA libraries of the LibTorch wheel (5 GB instead of 1.3 GB)
+#   --hf     adds a second environment (.venv-hf) with transformers and tokenizers, which only the tests labelled hf use
+#            (5 GB, because transformers loads LibTorch with its CUDA half)
+#   --test   adds an ssh server, for test hosts that are namespaces of this machine, and a browser (chromium)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 light=no cuda=no hf=no test=no
@@ -32,15 +32,15 @@ if [ ${#missing[@]} -gt 0 ]; then
   echo "setup: installing Debian packages: ${missing[*]}"
   sudo=()
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "setup: run as root or install sudo: packages are missing" >&2; exit 1; }
+    command -v sudo >/dev/null || { echo "setup: packages are missing and sudo is not installed; run this script as root, or install sudo" >&2; exit 1; }
     sudo=(sudo)
   fi
   "${sudo[@]}" apt-get update -qq
-  # RUNLEVEL: a server among them is installed, but not started.
+  # RUNLEVEL=1 keeps the installation from starting a server.
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# environment NAME REQUIREMENTS [PIP OPTIONS]: a virtual environment that holds exactly what the file pins.
+# environment NAME REQUIREMENTS [PIP OPTIONS]: makes a virtual environment that holds exactly what the file pins.
 environment() {
   local name=$1 requirements=$2
   shift 2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test, from a bare Debian 12 machine: sets up, builds and runs ctest. Arguments go to ctest, for example
+# Sets up a bare Debian 12 machine, builds, and runs every test. Arguments go to ctest, for example
 # `scripts/test.sh -L unit`. Tests that need what this machine lacks (a GPU) say so and are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."

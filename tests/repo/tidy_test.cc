@@ -1,4 +1,4 @@
-// House rules a machine can check: who includes whom, who owns which library, sizes, registered tests, banned names.
+// The house rules that a machine can check: includes, owners of libraries, sizes, registered tests, names, comments.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,6 +83,46 @@ TEST(TidyTest, FoldersIncludeOnlyDownwards) {
   EXPECT_GT(checked, 100);
 }
 
+// Returns the room of a path, its first two components: "coordinator/jobs" of "coordinator/jobs/queue.h". A file at the
+// top of a folder belongs to the folder itself: "common" of "common/status.h".
+std::string RoomOf(const std::string& path) {
+  const std::size_t first = path.find('/');
+  const std::size_t second = path.find('/', first + 1);
+  return path.substr(0, second == std::string::npos ? first : second);
+}
+
+TEST(TidyTest, RoomsIncludeOnlyDownwards) {
+  const std::set<std::string> storage = {"common", "common/proto", "common/storage", "common/faults"};
+  const std::set<std::string> coordinator = {"plan", "scheduler", "jobs", "launch", "agent", "views", "client", "http"};
+  // Each room of `common` and `coordinator`, and the rooms of the same folder that it may include beside itself.
+  std::map<std::string, std::set<std::string>> allowed = {
+      {"common", {"common/proto"}},
+      {"common/storage", storage},
+      {"common/faults", storage},
+      {"common/rpc", storage},
+      {"common/config", storage},
+      {"coordinator/plan", {}},
+      {"coordinator/scheduler", {}},
+      {"coordinator/launch", {}},
+      {"coordinator/client", {}},
+      {"coordinator/jobs", {"coordinator/scheduler"}},
+      {"coordinator/agent", {"coordinator/launch", "coordinator/plan", "coordinator/client"}},
+      {"coordinator/views", {"coordinator/jobs", "coordinator/scheduler"}},
+      {"coordinator/http", {"coordinator/views"}},
+      {"coordinator/daemon", {}},
+  };
+  for (const std::string& room : coordinator) allowed["coordinator/daemon"].insert("coordinator/" + room);
+  ForEachInclude([&](const Source& source, std::size_t line, const std::string& included) {
+    if (source.folder != "common" && source.folder != "coordinator") return;
+    if (!included.starts_with(source.folder + "/")) return;
+    const std::string from = RoomOf(source.path);
+    const std::string to = RoomOf(included);
+    ASSERT_TRUE(allowed.contains(from)) << source.path << " is in a room without arrows: give it a row above";
+    EXPECT_TRUE(from == to || allowed.at(from).contains(to))
+        << source.path << ":" << line << " includes " << included << ", against the arrows of docs/architecture.md";
+  });
+}
+
 TEST(TidyTest, EachLibraryHasOneOwner) {
   struct Rule {
     std::string included;             // prefix of what is included
@@ -102,6 +142,15 @@ TEST(TidyTest, EachLibraryHasOneOwner) {
       {"cuda_runtime", {"worker/collective/"}},
       {"ATen/", {"worker/", "tests/worker/", "tests/numerics/"}},
       {"torch/", {"worker/", "tests/worker/", "tests/numerics/"}},
+      {"CLI/", {"cli/", "worker/main.cc"}},
+      {"unicode/", {"shards/text/", "cli/text.cc"}},
+      // Each of these reads or writes one JSON format. Views have one writer.
+      {"nlohmann/",
+       {"common/storage/artifact.cc", "common/storage/checkpoint.cc", "common/storage/safetensors.cc",
+        "shards/corpus/corpus_manifest.cc", "shards/targets/target_store.cc", "coordinator/plan/sweep_results.cc",
+        "coordinator/plan/teacher_facts.cc", "coordinator/launch/job_journal.cc", "coordinator/views/",
+        "coordinator/http/", "worker/model/shape.cc", "worker/model/bert_import.cc", "worker/evaluate/report.cc",
+        "worker/export/", "worker/train/metrics_log.cc", "cli/"}},
   };
   std::set<std::string> seen;
   ForEachInclude([&](const Source& source, std::size_t line, const std::string& included) {
@@ -170,6 +219,25 @@ TEST(TidyTest, NothingIsLeftForLaterAndNamesSayWhatThingsAre) {
     for (std::size_t i = 0; i < source.lines.size(); ++i) {
       EXPECT_FALSE(std::regex_search(source.lines[i], leftover)) << source.path << ":" << i + 1;
       EXPECT_FALSE(std::regex_search(source.lines[i], vague)) << source.path << ":" << i + 1;
+    }
+  }
+}
+
+TEST(TidyTest, CommentsAreWholeSentences) {
+  // The first comment line that is a fragment fails. Add a folder once its comments are whole sentences.
+  const std::vector<std::string> clean = {"common/config/", "common/rpc/",     "shards/dump/",
+                                          "shards/text/",   "shards/targets/", "tests/repo/"};
+  static const std::regex fragment("^// (Of|Who|Whoever|That|Those|Nobody|For who|As if) ");
+  static const std::regex comment("^//");
+  for (const Source& source : Sources()) {
+    if (std::none_of(clean.begin(), clean.end(), [&](const auto& room) { return source.path.starts_with(room); }))
+      continue;
+    bool inside = false;  // a line that continues a comment may begin with any word
+    for (std::size_t i = 0; i < source.lines.size(); ++i) {
+      const bool is_comment = std::regex_search(source.lines[i], comment);
+      EXPECT_FALSE(is_comment && !inside && std::regex_search(source.lines[i], fragment))
+          << source.path << ":" << i + 1 << ": begin with a subject and a verb";
+      inside = is_comment;
     }
   }
 }
