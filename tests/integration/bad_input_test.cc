@@ -1,5 +1,5 @@
-// Input that is not what it should be: one clear error that names the file, the place and what to do; exit code 3, or 2
-// for configuration; nothing under a final name; and after the cause is gone the same command succeeds.
+// Feeds bad input. The run ends with one error that names the file, the place and what to do. It exits 3, or 2 for a
+// bad configuration, and leaves nothing under a final name. Once the cause is gone the same command succeeds.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -37,7 +37,7 @@ std::string Get(const std::string& path) {
   return contents.ok() ? *contents : "";
 }
 
-// A dump of one page with the given text and <sha1>, compressed.
+// Returns a compressed dump of one page with the given text and <sha1>.
 std::string SmallDump(const std::string& sha1, bool cut) {
   std::string xml =
       "<mediawiki><page><title>Tiny</title><ns>0</ns><id>7</id><revision><id>8</id>"
@@ -172,7 +172,7 @@ TEST_P(BadInputTest, IsOneClearErrorAndNothingPartialStands) {
 INSTANTIATE_TEST_SUITE_P(All, BadInputTest, ::testing::ValuesIn(Cases()),
                          [](const auto& test) { return std::string(test.param.name); });
 
-// Root may write everywhere, so root becomes nobody for this one.
+// Root may write everywhere, so this test drops to the user nobody.
 TEST(BadInputTest, DirectoryWithoutPermissionIsNamed) {
   if (still::testing::DemoData().empty()) GTEST_SKIP() << "no demo data: run scripts/fetch_demo_data.sh";
   const TempDirectory directory;

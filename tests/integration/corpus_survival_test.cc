@@ -1,5 +1,5 @@
-// A corpus that cannot be killed: real ranks, real mpirun, a dozen pieces. Whoever makes it, and whatever dies on the
-// way, it is the same files.
+// Builds a corpus by real ranks under a real mpirun and kills them. The corpus consists of the same files, whichever
+// ranks make it and whatever dies on the way.
 #include <bzlib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,10 +29,10 @@ using ::testing::Not;
 
 using Files = std::map<std::string, std::string>;  // name -> bytes
 
-constexpr int kDumps = 11;  // each a piece; the books are another
-constexpr int kPieces = kDumps + 1;
+constexpr int kDumps = 11;  // each is one input split; the books are another
+constexpr int kSplits = kDumps + 1;
 
-// A dump of three pages, cut from a real book.
+// Returns a dump of three pages, cut from a real book.
 std::string Dump(const std::string& book, int number) {
   std::string xml = "<mediawiki>";
   for (int page = 0; page < 3; ++page) {
@@ -74,7 +74,7 @@ class CorpusSurvivalTest : public ::testing::Test {
     pipeline->Set("recovery.mode", "inplace");
     return pipeline;
   }
-  // Of the artifact; without the time that it took.
+  // Returns the files of the artifact, without the time that it took.
   static Files FilesOf(const TinyPipeline& pipeline) {
     Files files;
     for (const std::string& path : pipeline.Artifacts("corpus")) {
@@ -91,7 +91,7 @@ class CorpusSurvivalTest : public ::testing::Test {
     }
     return files;
   }
-  // What one process alone makes.
+  // Returns what one process alone makes.
   static const Files& Undisturbed() {
     static const Files* files = [] {
       const TempDirectory directory;
@@ -108,7 +108,7 @@ class CorpusSurvivalTest : public ::testing::Test {
   }
   ProcessResult Run(const std::vector<std::string>& faults = {}) { return pipeline_->Run(Flags(faults)); }
 
-  // Nothing but the artifact is left, and it is the one.
+  // Expects that only the artifact is left, with the undisturbed files.
   void ExpectTheSameFiles(const ProcessResult& result) const {
     ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
     const Files files = FilesOf(*pipeline_);
@@ -122,29 +122,29 @@ class CorpusSurvivalTest : public ::testing::Test {
       EXPECT_THAT(path, Not(HasSubstr(".splits")));
     }
   }
-  // Not a corpus, but the evidence.
+  // Expects that the job failed by two different results, and that no corpus stands.
   void ExpectDifference(const ProcessResult& failed) const {
     EXPECT_EQ(failed.exit_code, 3) << failed.out << failed.err;
     EXPECT_THAT(failed.err, HasSubstr("was computed twice with different results"));
     EXPECT_THAT(failed.err, HasSubstr("by rank 1"));
     EXPECT_TRUE(FilesOf(*pipeline_).empty());
   }
-  // A run in which the deal takes a minute, when all pieces are made.
-  std::unique_ptr<Process> WithAllPiecesMade() { return WithPiecesMade(kPieces, "*:*:corpus.plan:delay60000"); }
-  std::unique_ptr<Process> WithPiecesMade(int wanted, const std::string& fault) {
+  // Returns a run that has made all input splits and takes a minute over the shard plan.
+  std::unique_ptr<Process> WithAllSplitsMade() { return WithSplitsMade(kSplits, "*:*:corpus.plan:delay60000"); }
+  std::unique_ptr<Process> WithSplitsMade(int wanted, const std::string& fault) {
     auto run = std::make_unique<Process>(pipeline_->Command(Flags({fault})));
-    const auto pieces = [&] {
+    const auto splits = [&] {
       int made = 0;
       for (const std::string& path : pipeline_->Artifacts("corpus")) {
         if (!path.ends_with(".splits")) continue;
         const auto names = still::ListDirectory(path);
         if (!names.ok()) continue;
         for (const std::string& name : *names)
-          made += name.starts_with("piece-") && name.find('.') == std::string::npos ? 1 : 0;
+          made += name.starts_with("split-") && name.find('.') == std::string::npos ? 1 : 0;
       }
       return made;
     };
-    while (run->Running() && pieces() < wanted) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (run->Running() && splits() < wanted) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_TRUE(run->Running()) << run->Output();
     return run;
   }
@@ -153,7 +153,7 @@ class CorpusSurvivalTest : public ::testing::Test {
   std::unique_ptr<TinyPipeline> pipeline_;
 };
 
-// A piece that is computed a second time before rank 1 is done with it, wrongly.
+// Rank 1 computes its split wrongly, and so slowly that another rank computes it as well.
 const std::vector<std::string> kSlowFlip = {"1:1:corpus.split:delay4000", "1:1:corpus.result:flip",
                                             "*:*:corpus.split:delay100"};
 constexpr const char* kAgain = "launched again";
@@ -167,51 +167,51 @@ TEST_F(CorpusSurvivalTest, TwoAndThreeRanksMakeWhatOneProcessMakes) {
   ExpectTheSameFiles(Run());
 }
 
-TEST_F(CorpusSurvivalTest, ARankKilledOverAPieceIsDoneWithoutInTheSameLaunch) {
+TEST_F(CorpusSurvivalTest, SurvivorsFinishWithoutARankKilledInASplit) {
   const ProcessResult result = Run({"1:1:corpus.split:kill", "*:*:corpus.split:delay100"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("goes on in place with 2 ranks"));
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
 }
 
-TEST_F(CorpusSurvivalTest, SoIsOneKilledOverAShard) {
+TEST_F(CorpusSurvivalTest, SurvivorsFinishWithoutARankKilledInAShard) {
   const ProcessResult result = Run({"1:1:corpus.shard:kill", "*:*:corpus.shard:delay200"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("goes on in place with 2 ranks"));
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
 }
 
-TEST_F(CorpusSurvivalTest, ADeathInTheDealOrTheCommitLeavesItToAnother) {
+TEST_F(CorpusSurvivalTest, AnotherRankTakesOverShardPlanAndCommit) {
   std::vector<std::string> faults;
-  for (const std::string rank : {"0", "1"})  // whichever of them it is
+  for (const std::string rank : {"0", "1"})  // one of them plans, one of them commits
     for (const std::string point : {"corpus.plan", "corpus.commit"}) faults.push_back(rank + ":*:" + point + ":kill");
   ExpectTheSameFiles(Run(faults));
 }
 
-// Whoever is given it dies of it, one after the other; the next launch goes on from there.
-TEST_F(CorpusSurvivalTest, TheyMayKillEverybody) {
+// Each rank that gets the task dies of it. The next launch continues from there.
+TEST_F(CorpusSurvivalTest, ANewLaunchContinuesWhenEveryRankDied) {
   pipeline_->Set("ranks", "2");
   const ProcessResult result = Run({"*:1:corpus.plan:kill", "*:1:corpus.commit:kill@2"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("launched again as generation"));
 }
 
-TEST_F(CorpusSurvivalTest, WithRelaunchADeathIsALaunchMore) {
+TEST_F(CorpusSurvivalTest, InModeRelaunchADeathCostsOneLaunch) {
   pipeline_->Set("recovery.mode", "relaunch");
   const ProcessResult result = Run({"1:1:corpus.split:kill", "*:*:corpus.split:delay100"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr(kAgain));
 }
 
-TEST_F(CorpusSurvivalTest, PiecesOfARunThatWasKilledAreNotMadeAgain) {
-  const auto run = WithAllPiecesMade();
+TEST_F(CorpusSurvivalTest, SplitsOfAKilledRunAreNotMadeAgain) {
+  const auto run = WithAllSplitsMade();
   run->SignalSelf(SIGKILL);
   run->Wait();
   ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
 }
 
-TEST_F(CorpusSurvivalTest, NorThoseOfOneThatWasInterrupted) {
-  const auto run = WithAllPiecesMade();
+TEST_F(CorpusSurvivalTest, SplitsOfAnInterruptedRunAreNotMadeAgain) {
+  const auto run = WithAllSplitsMade();
   run->SignalSelf(SIGINT);
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
@@ -219,10 +219,10 @@ TEST_F(CorpusSurvivalTest, NorThoseOfOneThatWasInterrupted) {
   ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
 }
 
-// Without workers.
-TEST_F(CorpusSurvivalTest, OneRankIsInterruptedAndKilledAndGoesOn) {
+// One rank builds the corpus in the agent itself, without mpirun.
+TEST_F(CorpusSurvivalTest, OneRankContinuesAfterInterruptAndKill) {
   pipeline_->Set("ranks", "1");
-  const auto run = WithPiecesMade(2, "*:*:corpus.split:delay200");
+  const auto run = WithSplitsMade(2, "*:*:corpus.split:delay200");
   run->SignalSelf(SIGINT);
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
@@ -232,7 +232,7 @@ TEST_F(CorpusSurvivalTest, OneRankIsInterruptedAndKilledAndGoesOn) {
   ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
 }
 
-TEST_F(CorpusSurvivalTest, ARankThatHangsOverAPieceIsKilledByItsGuardianAndDoneWithout) {
+TEST_F(CorpusSurvivalTest, SurvivorsFinishWithoutARankThatHangsInASplit) {
   pipeline_->Set("recovery.hang_seconds", "1");
   const ProcessResult result = Run({"1:1:corpus.split:delay600000", "*:*:corpus.split:delay2500"});
   ExpectTheSameFiles(result);
@@ -243,7 +243,7 @@ TEST_F(CorpusSurvivalTest, ARankThatHangsOverAPieceIsKilledByItsGuardianAndDoneW
   EXPECT_THAT(log, HasSubstr("rank 1 hangs in tokenise, for"));
 }
 
-TEST_F(CorpusSurvivalTest, SoIsEachThatHangsInTheCommit) {
+TEST_F(CorpusSurvivalTest, ANewLaunchCommitsWhenEveryRankHangsInTheCommit) {
   pipeline_->Set("ranks", "2");
   pipeline_->Set("recovery.hang_seconds", "1");
   const ProcessResult result = Run({"*:1:corpus.commit:delay600000"});
@@ -252,7 +252,7 @@ TEST_F(CorpusSurvivalTest, SoIsEachThatHangsInTheCommit) {
   EXPECT_THAT(result.err, HasSubstr(kAgain));
 }
 
-// Each file takes a third of what a rank may be silent for; what is written of an artifact more than all of it.
+// One file takes a third of the time that a rank may be silent for. The whole artifact takes more than all of it.
 TEST_F(CorpusSurvivalTest, ASlowDiskKillsNobody) {
   pipeline_->Set("recovery.hang_seconds", "1");
   const ProcessResult result = Run({"0:*:fsync:delay2000", "1:*:fsync:delay2000", "2:*:fsync:delay2000"});
@@ -260,14 +260,14 @@ TEST_F(CorpusSurvivalTest, ASlowDiskKillsNobody) {
   EXPECT_THAT(result.err, Not(HasSubstr("generation")));
 }
 
-TEST_F(CorpusSurvivalTest, AStragglersPieceIsDoneByAnotherAsWell) {
+TEST_F(CorpusSurvivalTest, AnotherRankAlsoComputesTheSplitOfAStraggler) {
   const ProcessResult result = Run({"1:1:corpus.split:delay4000", "*:*:corpus.split:delay100"});
   ExpectTheSameFiles(result);
   EXPECT_THAT(result.err, HasSubstr("corpus: rank 1 is slow: its piece"));
 }
 
-// Two executions of a piece that differ: no corpus is made from either, and the next run makes it anew.
-TEST_F(CorpusSurvivalTest, AFlippedBitFailsTheJobWithBothRanksAndTheNextRunIsRight) {
+// Two executions of a split differ. No corpus is made from either, and the next run makes the split anew.
+TEST_F(CorpusSurvivalTest, AFlippedBitFailsTheJobAndTheNextRunIsRight) {
   ExpectDifference(Run({kSlowFlip[0], kSlowFlip[1], kSlowFlip[2], "*:*:corpus.plan:delay6000"}));
   int set_aside = 0;
   for (const std::string& path : pipeline_->Artifacts("corpus")) set_aside += path.ends_with(".bad") ? 1 : 0;
@@ -275,8 +275,8 @@ TEST_F(CorpusSurvivalTest, AFlippedBitFailsTheJobWithBothRanksAndTheNextRunIsRig
   ExpectTheSameFiles(Run());
 }
 
-// The artifact stood already, its pieces were gone.
-TEST_F(CorpusSurvivalTest, SoDoesOneThatIsFoundWhenTheCorpusStands) {
+// The artifact exists already, and its splits are gone.
+TEST_F(CorpusSurvivalTest, AFlippedBitFoundAfterTheCommitFailsTheJob) {
   ExpectDifference(Run(kSlowFlip));
   ExpectTheSameFiles(Run());
 }

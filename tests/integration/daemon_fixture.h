@@ -1,4 +1,4 @@
-// A coordinator as people run it, with a state directory of its own, and a pipeline whose training is still to do.
+// A coordinator as people run it, with its own state directory, and a pipeline whose training is still to do.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ class DaemonFixture : public ::testing::Test {
  protected:
   void SetUp() override {
     REQUIRE_DEMO_DATA();
-    StartAt("student", pipeline_);  // trains; what comes before is there and reused
+    StartAt("student", pipeline_);  // the training is the first stage that runs
     pipeline_.Set("train.checkpoint_steps", "1");
     Serve();
   }
@@ -43,7 +43,7 @@ class DaemonFixture : public ::testing::Test {
     serve_ = std::make_unique<Process>(ServeCommand(), environment_);
     Until("the coordinator serves", [&] { return serve_->Output().find("serving at") != std::string::npos; });
   }
-  // Anew, with agents and ranks that have this fault.
+  // Restarts the coordinator. Its agents and their ranks have this fault.
   void ServeWithFault(const std::string& fault) {
     environment_["STILL_FAULT"] = fault;
     KillServe();
@@ -63,7 +63,7 @@ class DaemonFixture : public ::testing::Test {
     flags.insert(flags.begin(), {"submit", pipeline_.config_path()});
     return Still(flags);
   }
-  // What `still show` says of the training.
+  // Returns what `still show` prints about the training.
   std::string Train() const { return Still({"show", "train"}).out; }
   bool Is(const std::string& state_name) const { return Train().find(" is " + state_name) != std::string::npos; }
   void UntilTrain(const std::string& state_name) {

@@ -1,6 +1,6 @@
-// The coordinator over three hosts (namespaces of this machine): a host is lost in mid-training, the coordinator is
-// killed meanwhile, and the job goes on with the two that are left, to the bits of the run nobody touched. One that is
-// lost over target shards costs the shards it held.
+// Runs the coordinator over three hosts (namespaces of this machine). A host is lost in mid-training and the
+// coordinator is killed meanwhile. The job continues on the other two hosts to the bits of the undisturbed run. A host
+// that is lost while targets are computed costs only the shards that it held.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ class DaemonHostsTest : public still::testing::DaemonFixture {
     DaemonFixture::SetUp();
   }
 
-  // Of the target cache: how many shards are sealed, and the manifest, which has their digests.
+  // Returns how many shards of the target cache are sealed, and the manifest, which has their digests.
   std::size_t SealedShards() const {
     std::size_t sealed = 0;
     for (const std::string& path : pipeline_.Artifacts("targets")) {
@@ -46,7 +46,7 @@ class DaemonHostsTest : public still::testing::DaemonFixture {
     }
     return sealed;
   }
-  // Makes the targets anew: `disturb` does something to host b once some of them are there.
+  // Makes the targets anew and calls `disturb` once some shards are sealed.
   void TargetsWithout(const std::function<void()>& disturb) {
     const std::string manifest = ManifestOf(pipeline_);
     ASSERT_NE(manifest, "");
@@ -72,7 +72,7 @@ class DaemonHostsTest : public still::testing::DaemonFixture {
   std::optional<NamespaceHosts> hosts_;
 };
 
-// No packet says that anything happened: its ranks are left behind, the others finish in the same launch.
+// No packet tells of the cut. The other ranks leave those of the host behind and finish in the same launch.
 TEST_F(DaemonHostsTest, TargetsAreFinishedInPlaceWithoutAHostThatIsCutOff) {
   TargetsWithout([this] { hosts_->Cut("b"); });
   const std::string shown = Still({"show", "targets"}).out;
@@ -84,7 +84,7 @@ TEST_F(DaemonHostsTest, TargetsAreFinishedInPlaceWithoutAHostThatIsCutOff) {
   hosts_->Boot("b");
 }
 
-// Its kernel closes its connections: Open MPI ends the launch, and the next one has the sealed shards.
+// The kernel of the host closes its connections. Open MPI ends the launch, and the next one finds the sealed shards.
 TEST_F(DaemonHostsTest, TargetsAreFinishedElsewhereWithoutAHostWhoseProcessesDie) {
   TargetsWithout([this] { hosts_->Kill("b"); });
   EXPECT_THAT(Still({"show", "targets"}).out, HasSubstr("attempt       2,"));
@@ -92,7 +92,7 @@ TEST_F(DaemonHostsTest, TargetsAreFinishedElsewhereWithoutAHostWhoseProcessesDie
   hosts_->Boot("b");
 }
 
-TEST_F(DaemonHostsTest, AJobGoesOnWithoutTheHostItLostWhileTheCoordinatorIsKilled) {
+TEST_F(DaemonHostsTest, AJobContinuesWithoutALostHostWhileTheCoordinatorIsKilled) {
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
   EXPECT_THAT(Train(), HasSubstr("a:1, b:1, c:1"));

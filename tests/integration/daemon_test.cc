@@ -1,4 +1,4 @@
-// The coordinator as people run it: still serve, jobs given to it, and everything killed that can be. Real ranks.
+// Runs the coordinator as people do, with real ranks, and kills each of its processes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -16,13 +16,13 @@ using still::testing::Process;
 using still::testing::ProcessResult;
 using ::testing::HasSubstr;
 
-// A second a microbatch on every rank: what is done to a training in its first step happens long before its last.
+// Each microbatch takes a second on every rank, so that a test can act long before the last step.
 constexpr char kSlowTraining[] = "*:*:train.compute:delay1000@*";
 constexpr int kUsage = 2, kUnavailable = 4, kCancelled = 5;
 
 class DaemonTest : public still::testing::DaemonFixture {
  protected:
-  // What the process is that `still show` names for a rank of the training, by the kernel.
+  // Returns the name that the kernel has for the process that `still show` lists for a rank of the training.
   std::string CommandOfRank(const std::string& rank) const {
     std::smatch row;
     const std::string shown = Train();
@@ -42,7 +42,7 @@ TEST_F(DaemonTest, APipelineRunsToTheSameBitsAsStillRun) {
   EXPECT_THAT(Still({"queue"}).out, HasSubstr("no jobs"));
 }
 
-TEST_F(DaemonTest, AKilledCoordinatorTouchesNothingAndAdoptsWhatRuns) {
+TEST_F(DaemonTest, AKilledCoordinatorAdoptsRunningJobsAfterItsRestart) {
   ServeWithFault(kSlowTraining);
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
@@ -60,7 +60,7 @@ TEST_F(DaemonTest, AKilledCoordinatorTouchesNothingAndAdoptsWhatRuns) {
   ExpectTheUndisturbedStudent();
 }
 
-TEST_F(DaemonTest, WorkThatEndsWhileTheCoordinatorIsDownIsOnRecordAfterwards) {
+TEST_F(DaemonTest, WorkThatEndsWhileTheCoordinatorIsDownIsRecordedAfterwards) {
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
   KillServe();
@@ -70,7 +70,7 @@ TEST_F(DaemonTest, WorkThatEndsWhileTheCoordinatorIsDownIsOnRecordAfterwards) {
   ExpectTheUndisturbedStudent();
 }
 
-TEST_F(DaemonTest, AKilledAgentIsFollowedByAnotherAttemptInTheSameBits) {
+TEST_F(DaemonTest, AnotherAttemptFollowsAKilledAgentToTheSameBits) {
   ServeWithFault(kSlowTraining);
   ASSERT_EQ(Submit().exit_code, 0);
   UntilItTrains();
@@ -113,7 +113,7 @@ TEST_F(DaemonTest, ASecondCoordinatorOnTheSameStateIsRefused) {
   EXPECT_THAT(second.err, HasSubstr("a coordinator is running on the state directory"));
 }
 
-TEST_F(DaemonTest, WithoutACoordinatorCommandsSayHowToGetOne) {
+TEST_F(DaemonTest, WithoutACoordinatorCommandsExplainHowToStartOne) {
   KillServe();
   serve_.reset();
   const ProcessResult queue = Still({"queue"});
@@ -134,7 +134,7 @@ TEST_F(DaemonTest, AnMpirunTypedByHandTakesTheJobAndAnotherOneResumesIt) {
   });
   const std::string why = Still({"why", "train"}).out;
   const std::string line = why.substr(why.find("\n\n") + 2);
-  // As a person copies it, and with another number of ranks.
+  // Returns the command as a person copies it, with another number of ranks.
   const auto mpirun = [&](const std::string& ranks) {
     const std::size_t count = line.find(" -n 2 ");
     EXPECT_NE(count, std::string::npos) << line;

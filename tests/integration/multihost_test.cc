@@ -1,5 +1,5 @@
-// A training over three hosts (namespaces of this machine): started by mpirun over ssh, served over CURVE, it ends in
-// the bits of the run on one host, and goes on elsewhere when a host is lost.
+// Trains over three hosts (namespaces of this machine), started by mpirun over ssh and served over CURVE. The training
+// ends in the bits of the run on one host, and continues on the other hosts when one is lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,7 +46,7 @@ class MultihostTest : public ::testing::Test {
     ReadTask();
   }
 
-  // The undisturbed run's task, for this pipeline's artifacts.
+  // Returns the task of the undisturbed run, for the artifacts of this pipeline.
   void ReadTask() {
     const std::string path = TheUndisturbed().pipeline.artifacts() + "/runs/tiny/task-train.json";
     ASSERT_TRUE(still::FromJson(still::ReadFile(path).value(), path, &task_).ok());
@@ -78,7 +78,7 @@ class MultihostTest : public ::testing::Test {
     return job;
   }
 
-  // Runs the training there; once two steps are done, `disturb` does something to the hosts.
+  // Runs the training on the hosts and calls `disturb` once two steps are done.
   Status Train(const Placement& placement, const std::function<void()>& disturb = {}) {
     fs::create_directories(pipeline_->artifacts() + "/checkpoints");
     still::cluster::LocalLauncher launcher(still::cluster::FindMpirun().value());
@@ -124,8 +124,8 @@ TEST_F(MultihostTest, ThreeHostsEndInTheBitsOfOne) {
   EXPECT_TRUE(recoveries_.empty()) << recoveries_;
 }
 
-// No packet says that anything happened: the host's ranks are silent, everybody else waits for them.
-TEST_F(MultihostTest, AHostThatIsCutOffIsLostByItsSilenceAndTheOthersGoOn) {
+// No packet tells of the cut. The ranks of the host are silent, and all others wait for them.
+TEST_F(MultihostTest, ACutOffHostIsLostByItsSilenceAndTheOthersContinue) {
   const Status lost = Train({{"a", 1}, {"b", 2}, {"c", 1}}, [this] { hosts_->Cut("b"); });
   EXPECT_EQ(lost.code(), Code::kUnavailable) << lost.ToString();
   EXPECT_EQ(lost_host_, "b");
@@ -136,7 +136,7 @@ TEST_F(MultihostTest, AHostThatIsCutOffIsLostByItsSilenceAndTheOthersGoOn) {
   hosts_->Boot("b");
 }
 
-// As above, and its processes are gone, too: power lost.
+// The host is cut off and its processes end, as when it loses power.
 TEST_F(MultihostTest, AHostWithoutPowerIsLostByItsSilence) {
   const Status lost = Train({{"a", 1}, {"b", 1}, {"c", 1}}, [this] {
     hosts_->Cut("c");
@@ -149,13 +149,13 @@ TEST_F(MultihostTest, AHostWithoutPowerIsLostByItsSilence) {
   ExpectTheSameBits(Train({{"a", 1}, {"b", 1}, {"c", 1}}));
 }
 
-// Its kernel closes its connections: mpirun notices at once.
+// The kernel of the host closes its connections, so mpirun notices at once.
 TEST_F(MultihostTest, AHostWhoseProcessesDieIsNamedByMpirun) {
   const Status lost = Train({{"a", 1}, {"b", 2}}, [this] { hosts_->Kill("b"); });
   EXPECT_EQ(lost.code(), Code::kUnavailable) << lost.ToString();
   EXPECT_EQ(lost_host_, "b");
   EXPECT_THAT(lost.message(), HasSubstr("host b was lost"));
-  // It is still gone: mpirun cannot start, and says why.
+  // The host is still gone. mpirun cannot start and says why.
   const Status again = Train({{"a", 1}, {"b", 2}});
   EXPECT_EQ(again.code(), Code::kUnavailable) << again.ToString();
   EXPECT_EQ(lost_host_, "b") << again.ToString();

@@ -1,5 +1,5 @@
-// The whole chain by its real binaries: same bits for any number of ranks, reuse, and survival of SIGKILL in every
-// stage.
+// Runs the whole pipeline by its real binaries. It gives the same bits for any number of ranks, reuses artifacts, and
+// survives SIGKILL in every stage.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -26,7 +26,7 @@ using still::testing::TheUndisturbed;
 using still::testing::TinyPipeline;
 using still::testing::UndisturbedDigest;
 
-// Everything that was made under a final name once, made in full.
+// Expects that every artifact under a final name is complete.
 void ExpectNoPartialArtifacts(const TinyPipeline& pipeline) {
   for (const char* kind : {"corpus", "teacher", "targets", "student", "report", "export"}) {
     for (const std::string& path : pipeline.Artifacts(kind)) {
@@ -49,7 +49,7 @@ TEST(PipelineTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
   }
 }
 
-// Other kernels and another accumulation of the decoder's gradient than fp32's.
+// bf16 uses other kernels than fp32, and accumulates the gradient of the decoder in another way.
 TEST(PipelineTest, WeightsInBf16AreTheSameBitsForOneAndThreeRanks) {
   REQUIRE_DEMO_DATA();
   if (!__builtin_cpu_supports("avx512bf16")) GTEST_SKIP() << "this CPU multiplies no bf16";
@@ -107,7 +107,7 @@ struct Kill {
 
 class KillTest : public ::testing::TestWithParam<Kill> {};
 
-// A worker that passes the point kills itself with SIGKILL, which is recovered from within the run.
+// A worker that reaches the point kills itself with SIGKILL. The run recovers from that.
 TEST_P(KillTest, EndsInTheSameBits) {
   REQUIRE_DEMO_DATA();
   const TempDirectory directory;
@@ -135,7 +135,7 @@ INSTANTIATE_TEST_SUITE_P(EveryStage, KillTest,
                            return name;
                          });
 
-// SIGKILL of `still` itself while the workers train: they die with it, and the next run finishes.
+// SIGKILL hits `still` itself while the workers train. They die with it, and the next run finishes.
 TEST(PipelineTest, KillingTheDriverInMidTrainingLosesNothing) {
   REQUIRE_DEMO_DATA();
   const TempDirectory directory;
@@ -163,7 +163,7 @@ TEST(PipelineTest, KillingTheDriverInMidTrainingLosesNothing) {
   EXPECT_EQ(pipeline.StudentDigest(), UndisturbedDigest());
 }
 
-// A run that cannot go on says so and exits 3; once the cause is gone the same command finishes in the same bits.
+// A run on a full disk exits 3 with one error. Once there is space the same command finishes in the same bits.
 TEST(PipelineTest, FullDiskIsOneClearErrorAndTheRunGoesOnAfterwards) {
   REQUIRE_DEMO_DATA();
   const TempDirectory directory;

@@ -1,5 +1,5 @@
-// Kills at random, until there were two hundred, from a seed that is printed: ranks, two at once, guardians, mpirun,
-// stopped ranks, at random moments of start, training, recovery and shutdown. Every job ends in the same bits.
+// Kills two hundred times at random moments of start, training, recovery and shutdown: ranks, two at once, guardians,
+// mpirun, stopped ranks. The seed is printed. Every job ends in the same bits.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -40,7 +40,7 @@ class Killer {
   std::chrono::milliseconds NextPause() { return std::chrono::milliseconds(Draw(10, 250)); }
   bool StrikesAtStart() { return Draw(0, 99) < 3; }
 
-  // One act of violence against what `run` started; false when there was nobody.
+  // Kills or stops one process that `run` started. Returns false when there was none.
   bool Strike(const Process& run) {
     const std::uint64_t kind = Draw(0, 99);
     const auto ranks = DescendantsNamed(run.pid(), "still-worker");
@@ -76,7 +76,7 @@ class Killer {
   std::map<std::string, int> by_kind_;
 };
 
-// Lines of the training record: steps committed so far.
+// Returns how many steps are committed so far: lines of the training record.
 std::size_t StepsOf(const TinyPipeline& pipeline) {
   std::size_t steps = 0;
   for (const std::string& job : pipeline.Artifacts("checkpoints")) {
@@ -86,7 +86,7 @@ std::size_t StepsOf(const TinyPipeline& pipeline) {
   return steps;
 }
 
-// A long training, and its digest when nobody touches it.
+// Holds a long training and the digest of its undisturbed run.
 void MakeLong(TinyPipeline& pipeline) {
   StartAt("student", pipeline);
   pipeline.Set("train.max_steps", "120");

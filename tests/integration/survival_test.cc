@@ -1,5 +1,5 @@
-// Training that cannot be killed: real ranks, real mpirun, real signals; whatever happens to them, one `still run` ends
-// in the bits of the run that nobody touched.
+// Trains by real ranks under a real mpirun and disturbs them with faults and signals. Every `still run` ends in the
+// bits of the undisturbed run.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -33,7 +33,7 @@ using still::testing::TheUndisturbed;
 using still::testing::TinyPipeline;
 using still::testing::UndisturbedDigest;
 
-// The student's pipeline, ready to train; nothing after the training runs.
+// Holds a pipeline that is ready to train the student. No later stage runs.
 class SurvivalTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -51,7 +51,7 @@ class SurvivalTest : public ::testing::Test {
   }
   ProcessResult Train(const std::vector<std::string>& faults = {}) { return pipeline_->Run(Flags(faults)); }
 
-  // Done, in the same weights and optimizer state as undisturbed.
+  // Expects success, with the weights and optimizer state of the undisturbed run.
   void ExpectSameBits(const ProcessResult& result) const {
     ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
     EXPECT_EQ(pipeline_->StudentDigest(), UndisturbedDigest());
@@ -68,7 +68,7 @@ class SurvivalTest : public ::testing::Test {
     }
     return "no job";
   }
-  // Runs until a step of the training has been committed in the current launch, then does something to its processes.
+  // Runs until the current launch has committed a step, then calls `disturb`. Returns how the run ended.
   ProcessResult Disturb(const std::function<void(Process&)>& disturb) {
     Process run(pipeline_->Command(Flags({"*:*:compute:delay30"})));
     while (run.Running() && !Snapshot()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -76,7 +76,7 @@ class SurvivalTest : public ::testing::Test {
     disturb(run);
     return run.Wait();
   }
-  // Checkpoints with a manifest, newest first.
+  // Returns the checkpoints with a manifest, newest first.
   std::vector<std::string> Published() const {
     std::vector<std::string> published;
     for (const std::string& job : pipeline_->Artifacts("checkpoints")) {
@@ -96,7 +96,7 @@ struct Case {
   std::string name;
   std::string mode;                 // of recovery
   std::vector<std::string> faults;  // as --fault takes them
-  std::string words;                // that the run must say
+  std::string words;                // that the output must contain
   std::vector<std::pair<std::string, std::string>> settings;
 };
 
@@ -115,8 +115,8 @@ TEST_P(FaultTest, EndsInTheSameBits) {
 constexpr const char* kInPlace = "in place";
 constexpr const char* kAgain = "launched again";
 
-// One rank, every rank, the lowest rank, at every point of a step and of a checkpoint; two at once; in the recovery; in
-// the second launch as well.
+// Kills one rank, every rank and the lowest rank, at every point of a step and of a checkpoint; two at once; during the
+// recovery; in the second launch as well.
 std::vector<Case> Cases() {
   std::vector<Case> cases;
   for (const char* fault : {"1:2:compute:kill", "0:3:compute:kill", "2:1:reduce:kill", "1:4:vote:kill",
@@ -162,8 +162,8 @@ std::vector<Case> Cases() {
 INSTANTIATE_TEST_SUITE_P(All, FaultTest, ::testing::ValuesIn(Cases()),
                          [](const auto& test) { return test.param.name; });
 
-// Signals from outside, at no particular point.
-TEST_F(SurvivalTest, KillingAGuardianEndsItsRankAndNothingElse) {
+// Signals from outside arrive at no particular point.
+TEST_F(SurvivalTest, KillingAGuardianEndsItsRankOnly) {
   const ProcessResult result = Disturb([](Process& run) {
     const auto guardians = DescendantsNamed(run.pid(), "still-guardian");
     ASSERT_EQ(guardians.size(), 3U);
@@ -173,7 +173,7 @@ TEST_F(SurvivalTest, KillingAGuardianEndsItsRankAndNothingElse) {
   EXPECT_NE(result.err.find(kInPlace), std::string::npos) << result.err;
 }
 
-TEST_F(SurvivalTest, KillingMpirunIsALaunchMore) {
+TEST_F(SurvivalTest, KillingMpirunCostsOneLaunch) {
   const ProcessResult result = Disturb([](Process& run) {
     const auto children = Descendants(run.pid());
     ASSERT_FALSE(children.empty());
@@ -183,14 +183,14 @@ TEST_F(SurvivalTest, KillingMpirunIsALaunchMore) {
   EXPECT_NE(result.err.find(kAgain), std::string::npos) << result.err;
 }
 
-TEST_F(SurvivalTest, KillingEveryRankAtOnceIsALaunchMore) {
+TEST_F(SurvivalTest, KillingEveryRankAtOnceCostsOneLaunch) {
   const ProcessResult result = Disturb([](Process& run) {
     for (const pid_t rank : DescendantsNamed(run.pid(), "still-worker")) kill(rank, SIGKILL);
   });
   ExpectSameBits(result);
 }
 
-// Workers die with `still`; the next run continues with other numbers of ranks.
+// Workers die with `still`. The next run continues with another number of ranks.
 TEST_F(SurvivalTest, RanksChangeFromOneToThreeToTwoAcrossKills) {
   pipeline_->Set("ranks", "1");
   Disturb([](Process& run) { run.SignalSelf(SIGKILL); });
@@ -219,7 +219,7 @@ TEST_F(SurvivalTest, ARankThatIsAskedToEndStopsTheRunAfterItsStep) {
   ExpectSameBits(Train());
 }
 
-// A process of an old launch that is still about: it is told that its time is over, and dies; nobody else notices.
+// A process of an old launch is still alive. It is fenced and dies, and the others do not notice.
 TEST_F(SurvivalTest, AZombieOfAnOldGenerationIsFencedAndDies) {
   pipeline_->Set("recovery.mode", "relaunch");
   Process run(pipeline_->Command(Flags({"1:1:compute:kill", "*:*:compute:delay100@2"})));
@@ -258,8 +258,8 @@ TEST_F(SurvivalTest, AFullMemoryFileSystemStopsNothing) {
   ExpectSameBits(result);
 }
 
-// What was published and is damaged afterwards, cut short or by one bit, is set aside for the one before.
-TEST_F(SurvivalTest, ADamagedCheckpointIsSetAsideForTheOneBefore) {
+// A published checkpoint that was cut short, or in which one bit is flipped, is set aside. The run uses the one before.
+TEST_F(SurvivalTest, TheCheckpointBeforeReplacesADamagedOne) {
   pipeline_->Set("recovery.snapshot_directory", "none");
   pipeline_->Set("train.checkpoint_steps", "1");
   for (const bool cut : {true, false}) {
@@ -283,8 +283,8 @@ TEST_F(SurvivalTest, ADamagedCheckpointIsSetAsideForTheOneBefore) {
   }
 }
 
-// Same cause, same step, again and again: no endless relaunch.
-TEST_F(SurvivalTest, DeathsAtOneStepWithoutEndFailTheJobWithTheEvidence) {
+// A rank dies of the same cause at the same step in every launch. The job fails instead of launching for ever.
+TEST_F(SurvivalTest, RepeatedDeathsAtOneStepFailTheJob) {
   pipeline_->Set("recovery.mode", "relaunch");
   const ProcessResult failed = Train({"1:3:compute:kill@*"});
   EXPECT_EQ(failed.exit_code, 4) << failed.err;
@@ -293,7 +293,7 @@ TEST_F(SurvivalTest, DeathsAtOneStepWithoutEndFailTheJobWithTheEvidence) {
   ExpectSameBits(Train());
 }
 
-// A bit of a cached target is wrong: the run stops and names it; nothing is trained through.
+// One bit of a cached target is wrong. The run stops and names the record instead of training on it.
 TEST_F(SurvivalTest, AFlippedBitInATargetStopsTheRunAndNamesTheRecord) {
   const std::string shard = pipeline_->Artifacts("targets").at(0) + "/shard-00000";
   for (const std::string& file : still::ListFilesRecursively(shard).value()) {

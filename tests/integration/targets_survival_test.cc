@@ -1,5 +1,5 @@
-// Targets that cannot be killed either: real ranks, real mpirun. Shards are leased, so that a rank that dies, hangs, is
-// slow or computes wrongly costs its shard at most, and the artifact is the one that nobody disturbed.
+// Computes targets by real ranks under a real mpirun and disturbs them. Shards are leased: a rank that dies, hangs, is
+// slow or computes wrongly costs at most its shard, and the artifact equals the undisturbed one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ using still::testing::TinyPipeline;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// The pipeline, ready to compute targets, of two dozen shards; nothing after them runs.
+// Holds a pipeline that is ready to compute targets in two dozen shards. No later stage runs.
 class TargetsSurvivalTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -41,7 +41,7 @@ class TargetsSurvivalTest : public ::testing::Test {
     pipeline->Set("targets.mask.variants", "2");
     return pipeline;
   }
-  // The manifest, which has the digest of every shard, of a run of its own.
+  // Returns the manifest of an undisturbed run. It has the digest of every shard.
   static const std::string& UndisturbedManifest() {
     static const std::string* manifest = [] {
       const TempDirectory directory;
@@ -78,7 +78,7 @@ class TargetsSurvivalTest : public ::testing::Test {
 constexpr const char* kInPlace = "goes on in place with 2 ranks";
 constexpr const char* kAgain = "launched again";
 
-TEST_F(TargetsSurvivalTest, ARankKilledOverAShardIsDoneWithoutInTheSameLaunch) {
+TEST_F(TargetsSurvivalTest, SurvivorsFinishWithoutARankKilledInAShard) {
   pipeline_->Set("recovery.mode", "inplace");
   const ProcessResult result = Run({"1:1:targets.record:kill", "*:*:targets.record:delay100"});
   ExpectSameShards(result);
@@ -86,7 +86,7 @@ TEST_F(TargetsSurvivalTest, ARankKilledOverAShardIsDoneWithoutInTheSameLaunch) {
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
 }
 
-TEST_F(TargetsSurvivalTest, SoIsTheLowestRankKilledAtSealing) {
+TEST_F(TargetsSurvivalTest, SurvivorsFinishWithoutTheLowestRankKilledAtSealing) {
   pipeline_->Set("recovery.mode", "inplace");
   const ProcessResult result = Run({"0:1:targets.seal:kill", "*:*:targets.record:delay100"});
   ExpectSameShards(result);
@@ -102,19 +102,19 @@ TEST_F(TargetsSurvivalTest, TwoOfThreeMayDie) {
   EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
 }
 
-TEST_F(TargetsSurvivalTest, ADeathInTheCommitLeavesItToAnother) {
+TEST_F(TargetsSurvivalTest, AnotherRankTakesOverTheCommit) {
   pipeline_->Set("recovery.mode", "inplace");
-  ExpectSameShards(Run({"0:*:targets.commit:kill", "1:*:targets.commit:kill"}));  // whichever of them it is
+  ExpectSameShards(Run({"0:*:targets.commit:kill", "1:*:targets.commit:kill"}));  // one of them commits
 }
 
-TEST_F(TargetsSurvivalTest, WithRelaunchADeathIsALaunchMoreAndSealedShardsStay) {
+TEST_F(TargetsSurvivalTest, InModeRelaunchADeathCostsOneLaunchAndSealedShardsStay) {
   pipeline_->Set("recovery.mode", "relaunch");
   const ProcessResult result = Run({"1:1:targets.record:kill", "*:*:targets.record:delay100"});
   ExpectSameShards(result);
   EXPECT_THAT(result.err, HasSubstr(kAgain));
 }
 
-TEST_F(TargetsSurvivalTest, ASignalFromOutsideCostsItsRankAndNothingElse) {
+TEST_F(TargetsSurvivalTest, ASignalFromOutsideCostsOneRankOnly) {
   pipeline_->Set("recovery.mode", "inplace");
   Process run(pipeline_->Command(Flags({"*:*:targets.record:delay100"})));
   const auto sealed = [&] {
@@ -131,7 +131,7 @@ TEST_F(TargetsSurvivalTest, ASignalFromOutsideCostsItsRankAndNothingElse) {
   EXPECT_THAT(result.err, HasSubstr(kInPlace));
 }
 
-TEST_F(TargetsSurvivalTest, ARankThatHangsOverAShardIsKilledByItsGuardianAndDoneWithout) {
+TEST_F(TargetsSurvivalTest, SurvivorsFinishWithoutARankThatHangsInAShard) {
   pipeline_->Set("recovery.mode", "inplace");
   pipeline_->Set("recovery.hang_seconds", "2");
   pipeline_->Set("recovery.hang_factor", "1");

@@ -1,4 +1,4 @@
-// The tiny pipeline's run that nobody touched: made once a test binary; its digests and artifacts serve every case.
+// The undisturbed run of the tiny pipeline. Each test binary makes it once; its digests and artifacts serve every case.
 #pragma once
 
 #include <gtest/gtest.h>

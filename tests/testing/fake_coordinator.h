@@ -1,4 +1,4 @@
-// A coordinator of canned answers: a real server on a port of its own, in a thread, for what clients do with replies.
+// A coordinator with canned answers: a real server on its own port, in a thread. It tests what clients do with replies.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,8 @@ namespace still::testing {
 
 class FakeCoordinator {
  public:
-  // The reply to a request, or none: it is lost. Called in the server's thread; `request` is echoed by the server.
+  // Returns the reply to a request; no reply means that it is lost. Runs in the thread of the server, which echoes the
+  // request number.
   using Answer = std::function<std::optional<stillhouse::v1::ClientReply>(const stillhouse::v1::ClientRequest&)>;
 
   explicit FakeCoordinator(Answer answer) : answer_(std::move(answer)) {
@@ -31,7 +32,7 @@ class FakeCoordinator {
   FakeCoordinator& operator=(const FakeCoordinator&) = delete;
 
   const std::string& endpoint() const { return endpoint_; }
-  // What was asked so far.
+  // Returns the requests so far.
   std::vector<stillhouse::v1::ClientRequest> requests() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return requests_;

@@ -19,9 +19,9 @@ class LocalCoordinator {
   // A rank's link; the coordinator outlives it.
   std::unique_ptr<worker::ControlLink> Connect(int rank);
 
-  // As if no checkpoint had ever been published.
+  // Forgets every published checkpoint.
   void Forget();
-  // Published ones, newest first.
+  // Returns the published checkpoints, newest first.
   std::vector<CheckpointManifest> Checkpoints() const;
   std::vector<std::uint64_t> steps_reported() const;  // of every progress report, in order
   StageProgress last_progress() const;

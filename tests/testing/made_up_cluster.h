@@ -1,5 +1,5 @@
-// A coordinator's state made up from records, for whoever shows it: jobs in every state and with every flag, hosts
-// open and closed, curves, history, and names that somebody may have meant badly. Nothing of it depends on the time.
+// The state of a coordinator, built from records, for tests of what shows it: jobs in every state and with every flag,
+// hosts open and closed, curves, history, and names with markup. Nothing in it depends on the time.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@
 
 namespace still::testing {
 
-// What is stored, and whether there is space and it can be read: outlives the store, as a disk does.
+// Holds what is stored, whether there is space, and whether it can be read. It outlives the store, as a disk does.
 struct MemoryDisk {
   std::atomic<bool> full = false;
   std::atomic<bool> unreadable = false;

@@ -1,4 +1,4 @@
-// Who was started by whom, from /proc: how a test finds the one process it wants to kill.
+// Reads from /proc which process started which, so that a test finds the process that it wants to kill.
 #pragma once
 
 #include <sys/types.h>

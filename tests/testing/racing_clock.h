@@ -1,4 +1,4 @@
-// Every look at the clock is a second later: deadlines pass without waiting for them.
+// A clock that advances a second per reading, so that deadlines pass without waiting for them.
 #pragma once
 
 #include <atomic>

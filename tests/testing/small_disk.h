@@ -10,7 +10,7 @@
 
 namespace still::testing {
 
-// Mounted until destroyed. Mounting needs rights: where mounted() is false, skip with that reason.
+// Mounts the file system until it is destroyed. Mounting needs rights: skip the test where mounted() is false.
 class SmallDisk {
  public:
   // `size` as tmpfs takes it: "40m".

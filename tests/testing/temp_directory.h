@@ -1,4 +1,4 @@
-// A directory of a test's own, removed with everything in it at the end.
+// A temporary directory of one test. The destructor removes it with everything in it.
 #pragma once
 
 #include <cstdlib>
