@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/view_rows.h"
+#include "common/proto/view.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 #include "coordinator/client/client.h"
 
 namespace still::cli {
@@ -24,14 +25,13 @@ Result<std::unique_ptr<coordinator::CoordinatorClient>> ConnectToCoordinator(con
 inline constexpr std::uint32_t kAllRows = 10'000;
 
 struct ViewQuery {
-  std::string view;
+  v1::ViewKind view = v1::VIEW_KIND_UNSPECIFIED;
   std::uint64_t job = 0;
   std::uint64_t pipeline = 0;
   std::uint64_t after = 0;
   std::uint32_t limit = 0;
 };
-Result<std::string> AskJson(coordinator::CoordinatorClient& client, const ViewQuery& query);
-Result<View> Ask(coordinator::CoordinatorClient& client, const ViewQuery& query);
+Result<v1::View> Ask(coordinator::CoordinatorClient& client, const ViewQuery& query);
 
 // The job meant by `text`: an id, a name, or the end of one from a '/' on ("no-mlm/train"). Among jobs of one name
 // those that have not ended come first, then the newest. NOT_FOUND, or INVALID_ARGUMENT when several could be meant.
@@ -40,7 +40,7 @@ Result<std::uint64_t> FindJob(coordinator::CoordinatorClient& client, const std:
 Result<std::uint64_t> FindPipeline(coordinator::CoordinatorClient& client, const std::string& text);
 
 // The choice FindJob makes. Pure.
-Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
-                                const std::vector<JobRow>& ended);
+Result<std::uint64_t> ChooseJob(const std::string& text, const google::protobuf::RepeatedPtrField<v1::JobView>& live,
+                                const google::protobuf::RepeatedPtrField<v1::JobView>& ended);
 
 }  // namespace still::cli

@@ -16,7 +16,6 @@
 namespace still::cli {
 namespace {
 
-namespace v1 = stillhouse::v1;
 using coordinator::Expansion;
 using nlohmann::ordered_json;
 
@@ -109,25 +108,28 @@ Status Send(coordinator::CoordinatorClient& client, Submission* submission) {
 
 // What the coordinator would refuse for ever, in its words; nothing without a coordinator, which is said.
 Status CheckFits(const SubmitFlags& flags, const v1::Submit& submit) {
-  const auto hosts = [&]() -> Result<View> {
+  const auto hosts = [&]() -> Result<v1::View> {
     STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-    return Ask(*client, {.view = "nodes"});
+    return Ask(*client, {.view = v1::VIEW_KIND_NODES});
   }();
   if (!hosts.ok()) {
     fmt::print(stderr, "still: whether its hosts can hold the jobs is not checked: {}\n", hosts.status().message());
     return Ok();
   }
   std::vector<std::uint32_t> slots;
-  for (const HostRow& host : hosts->hosts) slots.push_back(host.slots);
+  for (const v1::HostView& host : hosts->hosts()) slots.push_back(host.slots());
   for (int i = 0; i < submit.jobs_size(); ++i)
     STILL_RETURN_IF_ERROR(coordinator::CheckFit(submit.jobs(i), i + 1, slots));
   return Ok();
 }
 
-void AddStates(const std::vector<JobRow>& ended, ordered_json* json) {
+void AddStates(const std::vector<v1::JobView>& ended, ordered_json* json) {
   for (ordered_json& job : (*json)["jobs"]) {
-    for (const JobRow& row : ended) {
-      if (job["id"] == row.id) job["state"] = row.state, job["cause"] = row.cause, job["message"] = row.message;
+    for (const v1::JobView& row : ended) {
+      if (job["id"] != row.id()) continue;
+      job["state"] = EnumName(row.state());
+      job["cause"] = EnumName(row.cause());
+      job["message"] = row.message();
     }
   }
 }
@@ -155,7 +157,7 @@ Status SubmitCommand(const SubmitFlags& flags) {
   }
   std::fflush(stdout);
   if (!flags.wait) return Ok();
-  STILL_ASSIGN_OR_RETURN(const std::vector<JobRow> ended,
+  STILL_ASSIGN_OR_RETURN(const std::vector<v1::JobView> ended,
                          WaitForJobs(*client, submission.pipeline, submission.ids, Clock::System(), stderr));
   if (flags.json) {
     AddStates(ended, &json);

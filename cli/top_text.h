@@ -4,12 +4,13 @@
 #include <cstddef>
 #include <string>
 
-#include "cli/view_rows.h"
+#include "common/proto/view.pb.h"
+#include "common/vocabulary.h"
 
 namespace still::cli {
 
 // Of the view "top": jobs with what they do, then hosts. Ends with a line break.
-std::string TopText(const View& view);
+std::string TopText(const v1::View& view);
 
 // `picture` for a terminal of this size: lines clipped to its columns, at most all but one of its rows, each followed
 // by an order to clear the rest of the line; drawn from the upper left corner, what was below is cleared.

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/job_text.h"
 #include "cli/table.h"
 #include "cli/top_text.h"
 #include "common/clock.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::cli {
 namespace {
@@ -24,10 +24,10 @@ void Print(const std::string& text) {
   std::fflush(stdout);
 }
 
-Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json, std::string (*text_of)(const View&)) {
-  STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(client, query));
-  STILL_ASSIGN_OR_RETURN(const View view, ParseView(answer));
-  Print(json ? answer + "\n" : text_of(view));
+Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json,
+                 std::string (*text_of)(const v1::View&)) {
+  STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, query));
+  Print(json ? coordinator::ViewJson(view) + "\n" : text_of(view));
   return Ok();
 }
 
@@ -38,51 +38,49 @@ winsize SizeOfTerminal() {
 }
 
 // Rows are to fit on a terminal, where `still why` and `still show` tell the rest; elsewhere they are whole.
-template <std::string (*kText)(const View&, std::size_t)>
-std::string ToFit(const View& view) {
+template <std::string (*kText)(const v1::View&, std::size_t)>
+std::string ToFit(const v1::View& view) {
   return kText(view, isatty(STDOUT_FILENO) == 0 ? 0 : SizeOfTerminal().ws_col);
 }
 
-Status PrintWhole(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
+Status PrintWhole(const ViewFlags& flags, v1::ViewKind view, std::string (*text_of)(const v1::View&)) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
   return PrintView(*client, {.view = view, .limit = flags.limit}, flags.json, text_of);
 }
 
-Status PrintOfJob(const ViewFlags& flags, const std::string& view, std::string (*text_of)(const View&)) {
+Status PrintOfJob(const ViewFlags& flags, v1::ViewKind view, std::string (*text_of)(const v1::View&)) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t job, FindJob(*client, flags.job));
   return PrintView(*client, {.view = view, .job = job}, flags.json, text_of);
 }
 
-// One event a line, as it came.
-Status PrintEventsAsJson(const std::string& answer) {
-  const nlohmann::json view = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (!view.is_object() || !view.contains("events")) return Ok();
-  for (const nlohmann::json& event : view["events"]) Print(event.dump() + "\n");
+// Prints one event per line.
+Status PrintEventsAsJson(const v1::View& view) {
+  for (const v1::EventView& event : view.events()) Print(coordinator::EventJson(event) + "\n");
   return Ok();
 }
 
 }  // namespace
 
-Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, "queue", &ToFit<QueueText>); }
-Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, "history", &ToFit<HistoryText>); }
-Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, "nodes", &ToFit<NodesText>); }
-Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, "why", &WhyText); }
-Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, "job", &ShowText); }
+Status QueueCommand(const ViewFlags& flags) { return PrintWhole(flags, v1::VIEW_KIND_QUEUE, &ToFit<QueueText>); }
+Status HistoryCommand(const ViewFlags& flags) { return PrintWhole(flags, v1::VIEW_KIND_HISTORY, &ToFit<HistoryText>); }
+Status NodesCommand(const ViewFlags& flags) { return PrintWhole(flags, v1::VIEW_KIND_NODES, &ToFit<NodesText>); }
+Status WhyCommand(const ViewFlags& flags) { return PrintOfJob(flags, v1::VIEW_KIND_WHY, &WhyText); }
+Status ShowCommand(const ViewFlags& flags) { return PrintOfJob(flags, v1::VIEW_KIND_JOB, &ShowText); }
 
 Status EventsCommand(const ViewFlags& flags) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
-  ViewQuery query{.view = "events", .limit = flags.limit};
+  ViewQuery query{.view = v1::VIEW_KIND_EVENTS, .limit = flags.limit};
   if (!flags.job.empty()) {
     STILL_ASSIGN_OR_RETURN(query.job, FindJob(*client, flags.job));
   }
   if (!flags.follow && flags.json) {
-    STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(*client, query));
-    Print(answer + "\n");
+    STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(*client, query));
+    Print(coordinator::ViewJson(view) + "\n");
     return Ok();
   }
   for (bool lost = false;; Clock::System().SleepFor(kPeriod)) {
-    const Result<std::string> answer = AskJson(*client, query);
+    const Result<v1::View> answer = Ask(*client, query);
     if (flags.follow && answer.status().code() == Code::kUnavailable) {  // it may come back: nothing is missed
       if (!lost) fmt::print(stderr, "still: {}; waiting for it\n", answer.status().message());
       lost = true;
@@ -90,24 +88,24 @@ Status EventsCommand(const ViewFlags& flags) {
     }
     STILL_RETURN_IF_ERROR(answer.status());
     lost = false;
-    STILL_ASSIGN_OR_RETURN(const View view, ParseView(*answer));
+    const v1::View& view = *answer;
     if (flags.json) {
-      STILL_RETURN_IF_ERROR(PrintEventsAsJson(*answer));
+      STILL_RETURN_IF_ERROR(PrintEventsAsJson(view));
     } else {
-      Print(EventsText(view.events));
+      Print(EventsText(view.events()));
     }
-    for (const EventRow& event : view.events) query.after = std::max(query.after, event.sequence);
+    for (const v1::EventView& event : view.events()) query.after = std::max(query.after, event.sequence());
     if (!flags.follow) return Ok();
     query.limit = kAllRows;
   }
 }
 
 Status TopCommand(const ViewFlags& flags) {
-  if (flags.json || flags.once || isatty(STDOUT_FILENO) == 0) return PrintWhole(flags, "top", &TopText);
+  if (flags.json || flags.once || isatty(STDOUT_FILENO) == 0) return PrintWhole(flags, v1::VIEW_KIND_TOP, &TopText);
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(flags.connection));
   std::string trouble;
   for (std::string picture;; Clock::System().SleepFor(kPeriod)) {
-    const Result<View> view = Ask(*client, {.view = "top"});
+    const Result<v1::View> view = Ask(*client, {.view = v1::VIEW_KIND_TOP});
     if (view.ok()) {
       picture = TopText(*view);
     } else if (picture.empty() || view.status().code() != Code::kUnavailable) {
