@@ -59,7 +59,7 @@ Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline)
     return Error(Code::kNotFound, "no pipeline {}: `still queue` and `still history` list what was submitted",
                  pipeline);
   std::ranges::sort(jobs, {}, &v1::JobView::id);
-  Sweep sweep{.name = jobs[0].name.substr(0, jobs[0].name.find('/')), .variants = {}};
+  Sweep sweep{.name = jobs[0].name().substr(0, jobs[0].name().find('/')), .variants = {}};
   for (const v1::JobView& job : jobs) {
     if (!job.name().ends_with("/evaluate")) continue;
     STILL_ASSIGN_OR_RETURN(VariantArtifacts artifacts, ArtifactsOfEvaluation(client, job.id()));

@@ -270,10 +270,10 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
     }
     const double mean = static_cast<double>(text.ranks) * static_cast<double>(second) * 11.0;
     report.clear_phase_seconds();
-    const auto add_seconds = [&report](v1::Phase phase, double seconds) {
+    const auto add_seconds = [&report](v1::Phase phase, double spent) {
       auto& time = *report.add_phase_seconds();
       time.set_phase(phase);
-      time.set_seconds(seconds);
+      time.set_seconds(spent);
     };
     add_seconds(v1::PHASE_COMPUTE, 0.85 * mean);
     add_seconds(v1::PHASE_DATA, 0.02 * mean);

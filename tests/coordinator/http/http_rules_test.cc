@@ -1,4 +1,4 @@
-// What HTTP decides without a socket: who may ask, what a path asks for, how a question reaches the loop.
+// Tests of the parts of HTTP without a socket: access, routes, answers and the queue of questions.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -60,13 +60,13 @@ TEST(AccessTest, TokenInTheAddressBecomesACookieButChangesNothing) {
   EXPECT_THAT(TokenCookie(kOpen), "stillhouse_token=s3cret; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict");
 }
 
-TEST(AccessTest, TokenOnLoopbackIsAskedForToo) {
+TEST(AccessTest, ATokenOnLoopbackIsNeededToo) {
   const AccessRules rules = {.loopback = true, .token = "s3cret"};
   EXPECT_EQ(CheckAccess(rules, {.method = "GET", .host = "localhost"}).http_status, 401);
   EXPECT_EQ(CheckAccess(rules, {.method = "GET", .host = "evil", .authorization = "Bearer s3cret"}).http_status, 421);
 }
 
-TEST(AccessTest, SecretsAreTheSameOnlyWhole) {
+TEST(AccessTest, SecretsAreEqualOnlyAsAWhole) {
   EXPECT_TRUE(SameSecret("abc", "abc"));
   EXPECT_FALSE(SameSecret("abc", "abd"));
   EXPECT_FALSE(SameSecret("abc", "abcd"));
@@ -104,7 +104,7 @@ TEST(RoutesTest, VerbsOfJobsAndHosts) {
   EXPECT_EQ(host.request.change_host().reason(), "disk");
 }
 
-TEST(RoutesTest, WhatIsNotThereIsNotFound) {
+TEST(RoutesTest, UnknownPathsAreNotFound) {
   for (const char* path : {"", "/", "/api", "/api/", "/api/jobs/7/cancel/x", "/api/jobs/7/explode", "/x", "/metrics/x",
                            "/api/hosts/a/cancel", "//"}) {
     const auto question = QuestionOf({.method = "POST", .path = path}, "web");
@@ -190,7 +190,7 @@ TEST(QuestionQueueTest, LoopAnswersAskingThreads) {
   EXPECT_EQ(wakes, 2);
 }
 
-TEST(QuestionQueueTest, WhatTimedOutIsNotDoneLater) {
+TEST(QuestionQueueTest, AQuestionThatTimedOutIsDropped) {
   QuestionQueue queue;
   EXPECT_THAT(queue.AskAndWait({}, milliseconds(1)), StatusIs(Code::kUnavailable, HasSubstr("1 ms")));
   int answered = 0;
@@ -201,7 +201,7 @@ TEST(QuestionQueueTest, WhatTimedOutIsNotDoneLater) {
   EXPECT_EQ(answered, 0);
 }
 
-TEST(QuestionQueueTest, ClosedQueueRefusesThoseThatWaitAndThoseThatCome) {
+TEST(QuestionQueueTest, ClosedQueueRefusesWaitingAndNewQuestions) {
   std::atomic<bool> queued{false};
   QuestionQueue queue([&] { queued = true; });
   std::thread asking([&] {
