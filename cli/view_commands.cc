@@ -54,10 +54,9 @@ Status PrintOfJob(const ViewFlags& flags, v1::ViewKind view, std::string (*text_
   return PrintView(*client, {.view = view, .job = job}, flags.json, text_of);
 }
 
-// Prints one event per line.
-Status PrintEventsAsJson(const v1::View& view) {
+// Prints the events of the view, one JSON object per line.
+void PrintEventsAsJson(const v1::View& view) {
   for (const v1::EventView& event : view.events()) Print(coordinator::EventJson(event) + "\n");
-  return Ok();
 }
 
 }  // namespace
@@ -90,7 +89,7 @@ Status EventsCommand(const ViewFlags& flags) {
     lost = false;
     const v1::View& view = *answer;
     if (flags.json) {
-      STILL_RETURN_IF_ERROR(PrintEventsAsJson(view));
+      PrintEventsAsJson(view);
     } else {
       Print(EventsText(view.events()));
     }

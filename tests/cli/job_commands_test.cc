@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/storage/files.h"
+#include "common/vocabulary.h"
 #include "tests/cli/complete_pipeline.h"
 #include "tests/cli/views_fixture.h"
 #include "tests/testing/fake_coordinator.h"
