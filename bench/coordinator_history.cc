@@ -129,7 +129,7 @@ void Measure(const std::string& directory, std::uint64_t jobs) {
   const Status opened = coordinator.Open(Hosts());
   STILL_CHECK(opened.ok(), opened.ToString());
   fmt::print("restart: {:.2f} s; resident memory after it: {} MB\n", SecondsSince(Clock::System(), start), MemoryMb());
-  const auto ask = [&](const char* view, std::uint64_t job, std::uint64_t after) {
+  const auto ask = [&](v1::ViewKind view, std::uint64_t job, std::uint64_t after) {
     stillhouse::v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.mutable_query()->set_view(view);
@@ -139,10 +139,11 @@ void Measure(const std::string& directory, std::uint64_t jobs) {
   };
   const auto some_job = [&](std::uint64_t question) { return 1 + question * 7919 % jobs; };
   fmt::print("questions, median / longest of {}, ms\n", kQuestions);
-  fmt::print("  one job with its events:   {}\n", Milliseconds([&](auto i) { ask("job", some_job(i), 0); }));
-  fmt::print("  the newest 100 events:     {}\n", Milliseconds([&](auto) { ask("events", 0, 0); }));
+  fmt::print("  one job with its events:   {}\n",
+             Milliseconds([&](auto i) { ask(v1::VIEW_KIND_JOB, some_job(i), 0); }));
+  fmt::print("  the newest 100 events:     {}\n", Milliseconds([&](auto) { ask(v1::VIEW_KIND_EVENTS, 0, 0); }));
   fmt::print("  the 10 that came last:     {}\n",
-             Milliseconds([&](auto) { ask("events", 0, coordinator.state().next_sequence() - 11); }));
+             Milliseconds([&](auto) { ask(v1::VIEW_KIND_EVENTS, 0, coordinator.state().next_sequence() - 11); }));
   fmt::print("resident memory after them: {} MB\n", MemoryMb());
 }
 

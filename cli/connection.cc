@@ -11,17 +11,18 @@
 #include "common/rpc/keys.h"
 #include "coordinator/client/state_directory.h"
 #include "coordinator/jobs/names.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::cli {
 namespace {
 
-namespace v1 = stillhouse::v1;
 using coordinator::CoordinatorClient;
 
 // Returns the names among `jobs` that `text` may mean.
-std::vector<std::string> NamesAmong(const std::vector<JobRow>& jobs, const std::string& text) {
+std::vector<std::string> NamesAmong(const google::protobuf::RepeatedPtrField<v1::JobView>& jobs,
+                                    const std::string& text) {
   std::vector<std::string> names;
-  for (const JobRow& job : jobs) names.push_back(job.name);
+  for (const v1::JobView& job : jobs) names.push_back(job.name());
   return coordinator::NamesMeant(text, names);
 }
 
@@ -39,7 +40,7 @@ Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const Connection
                                     Clock::System());
 }
 
-Result<std::string> AskJson(CoordinatorClient& client, const ViewQuery& asked) {
+Result<v1::View> Ask(CoordinatorClient& client, const ViewQuery& asked) {
   v1::Query query;
   query.set_view(asked.view);
   query.set_job(asked.job);
@@ -49,27 +50,22 @@ Result<std::string> AskJson(CoordinatorClient& client, const ViewQuery& asked) {
   return client.View(query);
 }
 
-Result<View> Ask(CoordinatorClient& client, const ViewQuery& query) {
-  STILL_ASSIGN_OR_RETURN(const std::string json, AskJson(client, query));
-  return ParseView(json);
-}
-
-Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json, std::string (*text_of)(const View&)) {
-  STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(client, query));
-  STILL_ASSIGN_OR_RETURN(const View view, ParseView(answer));
-  Print(json ? answer + "\n" : text_of(view));
+Status PrintView(CoordinatorClient& client, const ViewQuery& query, bool json,
+                 std::string (*text_of)(const v1::View&)) {
+  STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, query));
+  Print(json ? coordinator::ViewJson(view) + "\n" : text_of(view));
   return Ok();
 }
 
-Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
-                                const std::vector<JobRow>& ended) {
+Result<std::uint64_t> ChooseJob(const std::string& text, const google::protobuf::RepeatedPtrField<v1::JobView>& live,
+                                const google::protobuf::RepeatedPtrField<v1::JobView>& ended) {
   for (const auto* jobs : {&live, &ended}) {
     const std::vector<std::string> names = NamesAmong(*jobs, text);
     if (names.empty()) continue;
     if (names.size() > 1) return Ambiguous(text, names);
     std::vector<std::uint64_t> ids;
-    for (const JobRow& job : *jobs) {
-      if (job.name == names[0]) ids.push_back(job.id);
+    for (const v1::JobView& job : *jobs) {
+      if (job.name() == names[0]) ids.push_back(job.id());
     }
     if (jobs == &ended) return *std::ranges::max_element(ids);
     if (ids.size() == 1) return ids[0];
@@ -82,19 +78,19 @@ Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRo
 
 Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text) {
   if (const auto id = coordinator::JobIdIn(text)) return *id;
-  STILL_ASSIGN_OR_RETURN(const View queue, Ask(client, {.view = "queue"}));
-  if (!NamesAmong(queue.jobs, text).empty()) return ChooseJob(text, queue.jobs, {});
-  STILL_ASSIGN_OR_RETURN(const View history, Ask(client, {.view = "history", .limit = kAllRows}));
-  return ChooseJob(text, queue.jobs, history.jobs);
+  STILL_ASSIGN_OR_RETURN(const v1::View queue, Ask(client, {.view = v1::VIEW_KIND_QUEUE}));
+  if (!NamesAmong(queue.jobs(), text).empty()) return ChooseJob(text, queue.jobs(), {});
+  STILL_ASSIGN_OR_RETURN(const v1::View history, Ask(client, {.view = v1::VIEW_KIND_HISTORY, .limit = kAllRows}));
+  return ChooseJob(text, queue.jobs(), history.jobs());
 }
 
 Result<std::uint64_t> FindPipeline(CoordinatorClient& client, const std::string& text) {
   if (const auto id = coordinator::JobIdIn(text)) return *id;
-  for (const char* name : {"queue", "history"}) {
-    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .limit = kAllRows}));
+  for (const v1::ViewKind kind : {v1::VIEW_KIND_QUEUE, v1::VIEW_KIND_HISTORY}) {
+    STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = kind, .limit = kAllRows}));
     std::uint64_t newest = 0;
-    for (const JobRow& job : view.jobs) {
-      if (job.name.starts_with(text + "/")) newest = std::max(newest, job.pipeline);
+    for (const v1::JobView& job : view.jobs()) {
+      if (job.name().starts_with(text + "/")) newest = std::max(newest, job.pipeline());
     }
     if (newest != 0) return newest;
   }

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/view_rows.h"
+#include "common/proto/view.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 #include "coordinator/client/client.h"
 
 namespace still::cli {
@@ -27,18 +28,17 @@ inline constexpr std::uint32_t kAllRows = 10'000;
 
 // A request for one view. A field of 0 leaves the choice to the coordinator.
 struct ViewQuery {
-  std::string view;
+  v1::ViewKind view = v1::VIEW_KIND_UNSPECIFIED;
   std::uint64_t job = 0;
   std::uint64_t pipeline = 0;
   std::uint64_t after = 0;  // events after this sequence number
   std::uint32_t limit = 0;
 };
-Result<std::string> AskJson(coordinator::CoordinatorClient& client, const ViewQuery& query);
-Result<View> Ask(coordinator::CoordinatorClient& client, const ViewQuery& query);
+Result<v1::View> Ask(coordinator::CoordinatorClient& client, const ViewQuery& query);
 
 // Prints the view as `text_of` writes it, or with `json` as the coordinator sent it.
 Status PrintView(coordinator::CoordinatorClient& client, const ViewQuery& query, bool json,
-                 std::string (*text_of)(const View&));
+                 std::string (*text_of)(const v1::View&));
 
 // Returns the id of the job that `text` means: an id, a name, or the end of a name from a '/' on ("no-mlm/train").
 // Among jobs of one name, live jobs come first, then the newest ended one. Returns NOT_FOUND for none, and
@@ -50,7 +50,7 @@ Result<std::uint64_t> FindJob(coordinator::CoordinatorClient& client, const std:
 Result<std::uint64_t> FindPipeline(coordinator::CoordinatorClient& client, const std::string& text);
 
 // Makes the choice of FindJob. Pure.
-Result<std::uint64_t> ChooseJob(const std::string& text, const std::vector<JobRow>& live,
-                                const std::vector<JobRow>& ended);
+Result<std::uint64_t> ChooseJob(const std::string& text, const google::protobuf::RepeatedPtrField<v1::JobView>& live,
+                                const google::protobuf::RepeatedPtrField<v1::JobView>& ended);
 
 }  // namespace still::cli

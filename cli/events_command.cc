@@ -1,12 +1,12 @@
 // still events: lists what happened to jobs and hosts, and follows what happens next.
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/job_text.h"
 #include "cli/registration.h"
 #include "cli/terminal.h"
 #include "common/clock.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::cli {
 namespace {
@@ -21,26 +21,24 @@ struct Options {
   bool json = false;
 };
 
-// Prints the events of the answer, one JSON object per line.
-void PrintEventsAsJson(const std::string& answer) {
-  const nlohmann::json view = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (!view.is_object() || !view.contains("events")) return;
-  for (const nlohmann::json& event : view["events"]) Print(event.dump() + "\n");
+// Prints the events of the view, one JSON object per line.
+void PrintEventsAsJson(const v1::View& view) {
+  for (const v1::EventView& event : view.events()) Print(coordinator::EventJson(event) + "\n");
 }
 
 Status ListEvents(const Options& options) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
-  ViewQuery query{.view = "events", .limit = options.limit};
+  ViewQuery query{.view = v1::VIEW_KIND_EVENTS, .limit = options.limit};
   if (!options.job.empty()) {
     STILL_ASSIGN_OR_RETURN(query.job, FindJob(*client, options.job));
   }
   if (!options.follow && options.json) {
-    STILL_ASSIGN_OR_RETURN(const std::string answer, AskJson(*client, query));
-    Print(answer + "\n");
+    STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(*client, query));
+    Print(coordinator::ViewJson(view) + "\n");
     return Ok();
   }
   for (bool lost = false;; Clock::System().SleepFor(kPeriod)) {
-    const Result<std::string> answer = AskJson(*client, query);
+    const Result<v1::View> answer = Ask(*client, query);
     if (options.follow && answer.status().code() == Code::kUnavailable) {
       // The next answer begins after the last printed event, so that none is missed.
       if (!lost) fmt::print(stderr, "still: {}; waiting for the coordinator\n", answer.status().message());
@@ -49,13 +47,13 @@ Status ListEvents(const Options& options) {
     }
     STILL_RETURN_IF_ERROR(answer.status());
     lost = false;
-    STILL_ASSIGN_OR_RETURN(const View view, ParseView(*answer));
+    const v1::View& view = *answer;
     if (options.json) {
-      PrintEventsAsJson(*answer);
+      PrintEventsAsJson(view);
     } else {
-      Print(EventsText(view.events));
+      Print(EventsText(view.events()));
     }
-    for (const EventRow& event : view.events) query.after = std::max(query.after, event.sequence);
+    for (const v1::EventView& event : view.events()) query.after = std::max(query.after, event.sequence());
     if (!options.follow) return Ok();
     query.limit = kAllRows;
   }

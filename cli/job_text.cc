@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "cli/table.h"
@@ -12,24 +13,31 @@
 namespace still::cli {
 namespace {
 
-double SecondsBetween(UnixMs from, UnixMs to) { return static_cast<double>(std::max<UnixMs>(0, to - from)) / 1000; }
+// Returns the finite values in the order of their names: the order of a protobuf map is not defined.
+std::map<std::string, double> Sorted(const google::protobuf::Map<std::string, double>& values) {
+  std::map<std::string, double> sorted;
+  for (const auto& [name, value] : values) {
+    if (std::isfinite(value)) sorted[name] = value;
+  }
+  return sorted;
+}
 
-std::string HostsText(const JobRow& job) { return fmt::format("{}", fmt::join(job.hosts, " ")); }
+double SecondsBetween(UnixMs from, UnixMs to) { return static_cast<double>(std::max<UnixMs>(0, to - from)) / 1000; }
 
 // Returns "2026-11-22 13:05:00 UTC, 3 min ago", or "" for a time of 0.
 std::string MomentText(UnixMs at, UnixMs now) {
   return at == 0 ? "" : fmt::format("{} UTC, {}", DateText(at), RelativeText(at, now));
 }
 
-std::string RecoveriesText(const JobRow& job, const std::string& when) {
-  if (job.recoveries == 0) return "";
-  return fmt::format("{} recover{}, the last one {} ({}): {}", job.recoveries, job.recoveries == 1 ? "y" : "ies", when,
-                     job.last_recovery.cause, job.last_recovery.message);
+std::string RecoveriesText(const v1::JobView& job, const std::string& when) {
+  if (job.recoveries() == 0) return "";
+  return fmt::format("{} recover{}, the last one {} ({}): {}", job.recoveries(), job.recoveries() == 1 ? "y" : "ies",
+                     when, EnumName(job.last_recovery().cause()), job.last_recovery().message());
 }
 
 // Returns the command that attaches the job's ranks, on a line of its own for copying.
-std::string AttachText(const JobRow& job) {
-  return job.attach_command.empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command));
+std::string AttachText(const v1::JobView& job) {
+  return job.attach_command().empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command()));
 }
 
 // Returns "1 rank" or "2 ranks".
@@ -39,54 +47,66 @@ std::string Counted(std::uint64_t count, std::string_view noun) {
 
 }  // namespace
 
-std::string StateText(const JobRow& job) {
-  std::string text = job.state;
-  for (const std::string& flag : job.flags) text += ", " + flag;
+std::string HostsText(const v1::JobView& job) {
+  std::string text;
+  for (const v1::HostShare& share : job.placement())
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", share.host(), share.ranks());
   return text;
 }
 
-std::string ProgressText(const JobRow& job) {
-  if (!job.progress) return "";
-  const ProgressRow& progress = *job.progress;
-  std::string text = CountText(progress.done, progress.total, progress.unit);
-  if (progress.total > 0) text += fmt::format(", {:.0f} %", 100 * ShareOf(progress.done, progress.total));
+bool HasEnded(const v1::JobView& job) {
+  return job.state() == v1::JOB_SUCCEEDED || job.state() == v1::JOB_FAILED || job.state() == v1::JOB_CANCELLED ||
+         job.state() == v1::JOB_TIMEOUT;
+}
+
+std::string StateText(const v1::JobView& job) {
+  std::string text = EnumName(job.state());
+  for (const int flag : job.flags()) text += ", " + EnumName(static_cast<v1::JobFlag>(flag));
   return text;
 }
 
-std::string RateText(const JobRow& job) {
-  if (!job.progress || !(job.progress->tokens_per_second >= 1)) return "";
-  return WithThousands(static_cast<std::uint64_t>(job.progress->tokens_per_second));
+std::string ProgressText(const v1::JobView& job) {
+  if (!job.has_progress()) return "";
+  const v1::ProgressView& progress = job.progress();
+  std::string text = CountText(progress.done(), progress.total(), progress.unit());
+  if (progress.total() > 0) text += fmt::format(", {:.0f} %", 100 * ShareOf(progress.done(), progress.total()));
+  return text;
 }
 
-std::string LeftText(const JobRow& job) {
-  if (!job.progress || !(job.progress->seconds_left > 0)) return "";
-  return ElapsedText(job.progress->seconds_left);
+std::string RateText(const v1::JobView& job) {
+  if (!job.has_progress() || !(job.progress().tokens_per_second() >= 1)) return "";
+  return WithThousands(static_cast<std::uint64_t>(job.progress().tokens_per_second()));
 }
 
-std::string ReasonText(const JobRow& job) {
-  if (!job.reason.empty()) return job.reason;
-  if (job.state == "HELD") return "held until `still release`";
-  if (job.state == "STARTING")
-    return fmt::format("its ranks are being launched{}{}{}", job.cause == "PROCESS_DEATH" ? " again" : "",
-                       job.message.empty() ? "" : ": ", job.message);
-  const bool waits = job.state == "PENDING" || job.state == "RECOVERING";
-  if (!waits && job.flags.empty()) return "";
-  if (!job.message.empty()) return job.message;
+std::string LeftText(const v1::JobView& job) {
+  if (!job.has_progress() || !(job.progress().seconds_left() > 0)) return "";
+  return ElapsedText(job.progress().seconds_left());
+}
+
+std::string ReasonText(const v1::JobView& job) {
+  if (!job.reason().empty()) return job.reason();
+  if (job.state() == v1::JOB_HELD) return "held until `still release`";
+  if (job.state() == v1::JOB_STARTING)
+    return fmt::format("its ranks are being launched{}{}{}", job.cause() == v1::CAUSE_PROCESS_DEATH ? " again" : "",
+                       job.message().empty() ? "" : ": ", job.message());
+  const bool waits = job.state() == v1::JOB_PENDING || job.state() == v1::JOB_RECOVERING;
+  if (!waits && job.flags().empty()) return "";
+  if (!job.message().empty()) return job.message();
   return waits ? "the coordinator gave no reason" : "";
 }
 
-std::string StorageText(const View& view) {
-  if (view.storage_trouble.empty()) return "";
+std::string StorageText(const v1::View& view) {
+  if (view.storage_trouble().empty()) return "";
   return fmt::format("the coordinator starts nothing new, because its disk is in trouble: {}\n",
-                     Escaped(view.storage_trouble));
+                     Escaped(view.storage_trouble()));
 }
 
-std::string GoodputText(const JobRow& job) {
+std::string GoodputText(const v1::JobView& job) {
   std::vector<std::pair<double, std::string>> shares;
   double total = 0;
-  for (const auto& [name, seconds] : job.goodput) total += std::max(0.0, seconds);
+  for (const auto& [name, seconds] : Sorted(job.goodput())) total += std::max(0.0, seconds);
   if (!(total > 0)) return "";
-  for (const auto& [name, seconds] : job.goodput) {
+  for (const auto& [name, seconds] : Sorted(job.goodput())) {
     if (seconds / total >= 0.0005) shares.emplace_back(seconds / total, name);
   }
   std::ranges::stable_sort(shares, [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -96,11 +116,11 @@ std::string GoodputText(const JobRow& job) {
   return text;
 }
 
-std::string PhasesText(const JobRow& job) {
+std::string PhasesText(const v1::JobView& job) {
   std::vector<std::pair<std::string, int>> phases;
-  for (const RankRow& rank : job.rank_rows) {
-    auto at = std::ranges::find(phases, rank.phase, &std::pair<std::string, int>::first);
-    if (at == phases.end()) at = phases.insert(at, {rank.phase, 0});
+  for (const v1::RankView& rank : job.members()) {
+    auto at = std::ranges::find(phases, EnumWord(rank.phase()), &std::pair<std::string, int>::first);
+    if (at == phases.end()) at = phases.insert(at, {EnumWord(rank.phase()), 0});
     ++at->second;
   }
   std::string text;
@@ -108,8 +128,8 @@ std::string PhasesText(const JobRow& job) {
   return text;
 }
 
-std::string QueueText(const View& view, std::size_t columns) {
-  if (view.jobs.empty())
+std::string QueueText(const v1::View& view, std::size_t columns) {
+  if (view.jobs().empty())
     return StorageText(view) +
            "no jobs; `still submit PIPELINE.yaml` adds some, and `still history` lists the ended ones\n";
   Table table({{"ID", Align::kRight},
@@ -125,20 +145,21 @@ std::string QueueText(const View& view, std::size_t columns) {
                {"POSITION", Align::kRight, kSpare + 6},
                {"START", Align::kLeft, kSpare + 2},
                {"REASON", Align::kLeft, kCutEnd}});
-  for (const JobRow& job : view.jobs) {
+  for (const v1::JobView& job : view.jobs()) {
     const std::string reason = ReasonText(job);
-    table.Add({fmt::to_string(job.id), job.name, job.owner, StateText(job),
-               job.since_ms == 0 ? "" : ElapsedText(SecondsBetween(job.since_ms, view.now_ms)),
-               job.priority == 0 ? "" : fmt::to_string(job.priority), job.ranks == 0 ? "" : fmt::to_string(job.ranks),
-               ProgressText(job), RateText(job), LeftText(job), job.position == 0 ? "" : fmt::to_string(job.position),
-               RelativeText(job.predicted_start_ms, view.now_ms),
-               reason.empty() ? RecoveriesText(job, RelativeText(job.last_recovery.at_ms, view.now_ms)) : reason});
+    table.Add(
+        {fmt::to_string(job.id()), job.name(), job.owner(), StateText(job),
+         job.since_ms() == 0 ? "" : ElapsedText(SecondsBetween(job.since_ms(), view.now_ms())),
+         job.priority() == 0 ? "" : fmt::to_string(job.priority()), job.ranks() == 0 ? "" : fmt::to_string(job.ranks()),
+         ProgressText(job), RateText(job), LeftText(job), job.position() == 0 ? "" : fmt::to_string(job.position()),
+         RelativeText(job.predicted_start_ms(), view.now_ms()),
+         reason.empty() ? RecoveriesText(job, RelativeText(job.last_recovery().at_ms(), view.now_ms())) : reason});
   }
   return StorageText(view) + table.Text(columns);
 }
 
-std::string HistoryText(const View& view, std::size_t columns) {
-  if (view.jobs.empty()) return "no job has ended yet\n";
+std::string HistoryText(const v1::View& view, std::size_t columns) {
+  if (view.jobs().empty()) return "no job has ended yet\n";
   Table table({{"ID", Align::kRight},
                {"NAME", Align::kLeft, kCutBeginning},
                {"OWNER", Align::kLeft, kSpare + 1},
@@ -148,18 +169,18 @@ std::string HistoryText(const View& view, std::size_t columns) {
                {"RAN FOR", Align::kRight, kSpare},
                {"ATTEMPTS", Align::kRight, kSpare + 2},
                {"MESSAGE", Align::kLeft, kCutEnd}});
-  for (const JobRow& job : view.jobs) {
-    const bool ran = job.started_ms != 0 && job.ended_ms >= job.started_ms;
-    table.Add({fmt::to_string(job.id), job.name, job.owner, job.state, job.cause,
-               RelativeText(job.ended_ms, view.now_ms),
-               ran ? ElapsedText(SecondsBetween(job.started_ms, job.ended_ms)) : "",
-               job.attempt == 0 ? "" : fmt::to_string(job.attempt), job.message});
+  for (const v1::JobView& job : view.jobs()) {
+    const bool ran = job.started_ms() != 0 && job.ended_ms() >= job.started_ms();
+    table.Add({fmt::to_string(job.id()), job.name(), job.owner(), EnumName(job.state()), EnumName(job.cause()),
+               RelativeText(job.ended_ms(), view.now_ms()),
+               ran ? ElapsedText(SecondsBetween(job.started_ms(), job.ended_ms())) : "",
+               job.attempt() == 0 ? "" : fmt::to_string(job.attempt()), job.message()});
   }
   return table.Text(columns);
 }
 
-std::string NodesText(const View& view, std::size_t columns) {
-  if (view.hosts.empty()) return "no hosts; give `still serve` a hostfile, or slots on this machine\n";
+std::string NodesText(const v1::View& view, std::size_t columns) {
+  if (view.hosts().empty()) return "no hosts; give `still serve` a hostfile, or slots on this machine\n";
   Table table({{"HOST"},
                {"STATE"},
                {"SLOTS", Align::kRight},
@@ -167,48 +188,52 @@ std::string NodesText(const View& view, std::size_t columns) {
                {"FAILURES", Align::kRight},
                {"JOBS", Align::kLeft, kCutEnd},
                {"REASON", Align::kLeft, kCutEnd}});
-  for (const HostRow& host : view.hosts) {
-    table.Add({host.name, host.state, fmt::to_string(host.slots), fmt::to_string(host.free),
-               host.failures == 0 ? "" : fmt::to_string(host.failures), fmt::format("{}", fmt::join(host.jobs, " ")),
-               host.reason});
+  for (const v1::HostView& host : view.hosts()) {
+    table.Add({host.name(), EnumName(host.state()), fmt::to_string(host.slots()), fmt::to_string(host.free()),
+               host.failures() == 0 ? "" : fmt::to_string(host.failures()),
+               fmt::format("{}", fmt::join(host.job_ids(), " ")), host.reason()});
   }
   return table.Text(columns);
 }
 
-std::string EventsText(const std::vector<EventRow>& events) {
+std::string EventsText(const google::protobuf::RepeatedPtrField<v1::EventView>& events) {
   std::string text;
-  for (const EventRow& event : events) {
-    const std::string subject = event.job != 0       ? fmt::format("job {} {}", event.job, event.name)
-                                : event.host.empty() ? "coordinator"
-                                                     : "host " + event.host;
-    const std::string change = event.to.empty()     ? ""
-                               : event.from.empty() ? " " + event.to
-                                                    : fmt::format(" {} -> {}", event.from, event.to);
-    text += Escaped(fmt::format("{} {}{}{}{}{}", DateText(event.at_ms), subject, change,
-                                event.cause.empty() ? "" : fmt::format(" ({})", event.cause),
-                                event.actor.empty() ? "" : fmt::format(" by {}", event.actor),
-                                event.message.empty() ? "" : fmt::format(": {}", event.message))) +
-            "\n";
+  for (const v1::EventView& event : events) {
+    const std::string subject = event.job_id() != 0    ? fmt::format("job {} {}", event.job_id(), event.name())
+                                : event.host().empty() ? "coordinator"
+                                                       : "host " + event.host();
+    const std::string change = event.to() == v1::JOB_STATE_UNSPECIFIED ? ""
+                               : event.from() == v1::JOB_STATE_UNSPECIFIED
+                                   ? " " + EnumName(event.to())
+                                   : fmt::format(" {} -> {}", EnumName(event.from()), EnumName(event.to()));
+    text +=
+        Escaped(fmt::format("{} {}{}{}{}{}", DateText(event.at_ms()), subject, change,
+                            event.cause() == v1::CAUSE_UNSPECIFIED ? "" : fmt::format(" ({})", EnumName(event.cause())),
+                            event.actor().empty() ? "" : fmt::format(" by {}", event.actor()),
+                            event.message().empty() ? "" : fmt::format(": {}", event.message()))) +
+        "\n";
   }
   return text;
 }
 
-std::string WhyText(const View& view) {
-  const JobRow& job = view.job;
-  const std::vector<ReasonRow>& reasons = view.reasons.empty() ? job.reasons : view.reasons;
-  std::string text = Escaped(fmt::format("job {} {} is {}", job.id, job.name, StateText(job))) + "\n";
-  if (job.position != 0) text += fmt::format("  position in the queue: {}\n", job.position);
-  if (job.predicted_start_ms != 0) {
-    text += fmt::format("  predicted start: {}\n", MomentText(job.predicted_start_ms, view.now_ms));
-  } else if (job.position != 0) {
+std::string WhyText(const v1::View& view) {
+  const v1::JobView& job = view.job();
+  const auto& reasons = view.reasons().empty() ? job.reasons() : view.reasons();
+  std::string text = Escaped(fmt::format("job {} {} is {}", job.id(), job.name(), StateText(job))) + "\n";
+  if (job.position() != 0) text += fmt::format("  position in the queue: {}\n", job.position());
+  if (job.predicted_start_ms() != 0) {
+    text += fmt::format("  predicted start: {}\n", MomentText(job.predicted_start_ms(), view.now_ms()));
+  } else if (job.position() != 0) {
     text += "  predicted start: not known\n";
   }
-  if (job.eligible_ms > view.now_ms)
-    text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms, view.now_ms));
-  for (const ReasonRow& reason : reasons) text += fmt::format("  {}: {}\n", Escaped(reason.code), Escaped(reason.text));
+  if (job.eligible_ms() > view.now_ms())
+    text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms(), view.now_ms()));
+  for (const v1::ReasonView& reason : reasons)
+    text += fmt::format("  {}: {}\n", Escaped(reason.code()), Escaped(reason.text()));
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
-  if (HasEnded(job) && !job.cause.empty())
-    text += fmt::format("  {}{}\n", Escaped(job.cause), job.message.empty() ? "" : ": " + Escaped(job.message));
+  if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED)
+    text += fmt::format("  {}{}\n", Escaped(EnumName(job.cause())),
+                        job.message().empty() ? "" : ": " + Escaped(job.message()));
   return text + AttachText(job);
 }
 
@@ -223,29 +248,29 @@ std::string Facts(const std::vector<std::pair<std::string_view, std::string>>& f
   return text;
 }
 
-std::string PlacementText(const JobRow& job) {
-  if (job.ranks == 0) return "";
-  std::string text = fmt::format("{} of {}", Counted(job.ranks, "rank"), Counted(job.slots_per_rank, "slot"));
-  return job.hosts.empty() ? text : text + " on " + HostsText(job);
+std::string PlacementText(const v1::JobView& job) {
+  if (job.ranks() == 0) return "";
+  std::string text = fmt::format("{} of {}", Counted(job.ranks(), "rank"), Counted(job.slots_per_rank(), "slot"));
+  return job.placement().empty() ? text : text + " on " + HostsText(job);
 }
 
-std::string RunText(const JobRow& job) {
+std::string RunText(const v1::JobView& job) {
   std::string text = ProgressText(job);
   if (!RateText(job).empty()) text += fmt::format(", {} tokens/s", RateText(job));
   if (!LeftText(job).empty()) text += fmt::format(", {} left", LeftText(job));
-  for (const auto& [name, value] : job.values) text += fmt::format(", {} {:.4g}", name, value);
+  for (const auto& [name, value] : Sorted(job.values())) text += fmt::format(", {} {:.4g}", name, value);
   return text;
 }
 
-std::string AttemptsText(const JobRow& job) {
-  if (job.attempt == 0) return "";
-  const std::string text = fmt::format("{}, generation {}", job.attempt, job.generation);
-  if (job.failures == 0) return text;
-  return fmt::format("{}; deaths in a row: {} (a new step starts the count again)", text, job.failures);
+std::string AttemptsText(const v1::JobView& job) {
+  if (job.attempt() == 0) return "";
+  const std::string text = fmt::format("{}, generation {}", job.attempt(), job.generation());
+  if (job.failures() == 0) return text;
+  return fmt::format("{}; deaths in a row: {} (a new step starts the count again)", text, job.failures());
 }
 
-std::string RanksText(const JobRow& job) {
-  if (job.rank_rows.empty()) return "";
+std::string RanksText(const v1::JobView& job) {
+  if (job.members().empty()) return "";
   Table table({{"RANK", Align::kRight},
                {"HOST"},
                {"PID", Align::kRight},
@@ -253,44 +278,46 @@ std::string RanksText(const JobRow& job) {
                {"STEP", Align::kRight},
                {"FOR", Align::kRight},
                {""}});
-  for (const RankRow& rank : job.rank_rows)
-    table.Add({fmt::to_string(rank.rank), rank.host, rank.pid == 0 ? "" : fmt::to_string(rank.pid), rank.phase,
-               WithThousands(rank.step), ElapsedText(rank.phase_seconds), rank.straggling ? "straggles" : ""});
+  for (const v1::RankView& rank : job.members())
+    table.Add({fmt::to_string(rank.rank()), rank.host(), rank.pid() == 0 ? "" : fmt::to_string(rank.pid()),
+               EnumWord(rank.phase()), WithThousands(rank.step()), ElapsedText(rank.phase_seconds()),
+               rank.straggling() ? "straggles" : ""});
   return "\n" + table.Text();
 }
 
 }  // namespace
 
-std::string ShowText(const View& view) {
-  const JobRow& job = view.job;
-  const UnixMs now = view.now_ms;
-  std::string text = Escaped(fmt::format("job {} {} is {}", job.id, job.name, StateText(job))) + "\n";
-  const std::string cause = job.message.empty() ? job.cause : fmt::format("{}: {}", job.cause, job.message);
-  text +=
-      Facts({{"cause", cause},
-             {"reason", job.reasons.empty() ? ReasonText(job) : ""},
-             {"position", job.position == 0 ? "" : fmt::to_string(job.position)},
-             {"start", job.predicted_start_ms == 0 ? "" : MomentText(job.predicted_start_ms, now)},
-             {"progress", RunText(job)},
-             {"goodput", GoodputText(job)},
-             {"storage", job.storage_trouble},
-             {"placement", PlacementText(job)},
-             {"attempt", AttemptsText(job)},
-             {"recoveries", RecoveriesText(job, MomentText(job.last_recovery.at_ms, now))},
-             {"pipeline", job.pipeline == 0 ? "" : fmt::to_string(job.pipeline)},
-             {"depends on", fmt::format("{}", fmt::join(job.depends_on, ", "))},
-             {"owner", job.owner},
-             {"priority", fmt::to_string(job.priority)},
-             {"submitted", MomentText(job.submitted_ms, now)},
-             {"started", MomentText(job.started_ms, now)},
-             {"ended", MomentText(job.ended_ms, now)},
-             {"time limit", job.time_limit_ms == 0 ? "" : ElapsedText(static_cast<double>(job.time_limit_ms) / 1e3)},
-             {"artifact", job.artifact},
-             {"log", job.log_path}});
-  for (const ReasonRow& reason : job.reasons) text += Facts({{"waits", reason.code + ": " + reason.text}});
+std::string ShowText(const v1::View& view) {
+  const v1::JobView& job = view.job();
+  const UnixMs now = view.now_ms();
+  std::string text = Escaped(fmt::format("job {} {} is {}", job.id(), job.name(), StateText(job))) + "\n";
+  const std::string cause =
+      job.message().empty() ? EnumName(job.cause()) : fmt::format("{}: {}", EnumName(job.cause()), job.message());
+  text += Facts(
+      {{"cause", cause},
+       {"reason", job.reasons().empty() ? ReasonText(job) : ""},
+       {"position", job.position() == 0 ? "" : fmt::to_string(job.position())},
+       {"start", job.predicted_start_ms() == 0 ? "" : MomentText(job.predicted_start_ms(), now)},
+       {"progress", RunText(job)},
+       {"goodput", GoodputText(job)},
+       {"storage", job.storage_trouble()},
+       {"placement", PlacementText(job)},
+       {"attempt", AttemptsText(job)},
+       {"recoveries", RecoveriesText(job, MomentText(job.last_recovery().at_ms(), now))},
+       {"pipeline", job.pipeline() == 0 ? "" : fmt::to_string(job.pipeline())},
+       {"depends on", fmt::format("{}", fmt::join(job.depends_on(), ", "))},
+       {"owner", job.owner()},
+       {"priority", fmt::to_string(job.priority())},
+       {"submitted", MomentText(job.submitted_ms(), now)},
+       {"started", MomentText(job.started_ms(), now)},
+       {"ended", MomentText(job.ended_ms(), now)},
+       {"time limit", job.time_limit_ms() == 0 ? "" : ElapsedText(static_cast<double>(job.time_limit_ms()) / 1e3)},
+       {"artifact", job.artifact()},
+       {"log", job.log_path()}});
+  for (const v1::ReasonView& reason : job.reasons()) text += Facts({{"waits", reason.code() + ": " + reason.text()}});
   text += AttachText(job);
   text += RanksText(job);
-  if (!job.events.empty()) text += "\n" + EventsText(job.events);
+  if (!job.events().empty()) text += "\n" + EventsText(job.events());
   return text;
 }
 

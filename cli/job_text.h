@@ -6,29 +6,32 @@
 #include <string>
 #include <vector>
 
-#include "cli/view_rows.h"
+#include "common/proto/view.pb.h"
+#include "common/vocabulary.h"
 
 namespace still::cli {
 
-std::string QueueText(const View& view, std::size_t columns = 0);
-std::string HistoryText(const View& view, std::size_t columns = 0);
-std::string NodesText(const View& view, std::size_t columns = 0);
-std::string EventsText(const std::vector<EventRow>& events);
-std::string WhyText(const View& view);
-std::string ShowText(const View& view);
+std::string QueueText(const v1::View& view, std::size_t columns = 0);
+std::string HistoryText(const v1::View& view, std::size_t columns = 0);
+std::string NodesText(const v1::View& view, std::size_t columns = 0);
+std::string EventsText(const google::protobuf::RepeatedPtrField<v1::EventView>& events);
+std::string WhyText(const v1::View& view);
+std::string ShowText(const v1::View& view);
 
 // Parts of the texts above, for other commands.
-std::string StateText(const JobRow& job);     // "RUNNING, STRAGGLING"
-std::string ProgressText(const JobRow& job);  // "123/400 steps, 31 %"; empty before the first report
-std::string RateText(const JobRow& job);      // "12,345" tokens per second; empty when not known
-std::string LeftText(const JobRow& job);      // "3:07 min"; empty when not known
+bool HasEnded(const v1::JobView& job);
+std::string HostsText(const v1::JobView& job);     // "a:2 b:1"; empty before it ran
+std::string StateText(const v1::JobView& job);     // "RUNNING, STRAGGLING"
+std::string ProgressText(const v1::JobView& job);  // "123/400 steps, 31 %"; empty before the first report
+std::string RateText(const v1::JobView& job);      // "12,345" tokens per second; empty when not known
+std::string LeftText(const v1::JobView& job);      // "3:07 min"; empty when not known
 // Returns why the job waits or recovers, or what is wrong with it. Never empty for a job that waits.
-std::string ReasonText(const JobRow& job);
+std::string ReasonText(const v1::JobView& job);
 // Returns a line about the trouble with the coordinator's own disk, or "" without trouble.
-std::string StorageText(const View& view);
+std::string StorageText(const v1::View& view);
 // Returns "compute 93.1 %, reduce 4.0 %" with the largest share first, or "" without numbers.
-std::string GoodputText(const JobRow& job);
+std::string GoodputText(const v1::JobView& job);
 // Returns "compute 3, reduce 1" in the order of the ranks, or "" without ranks.
-std::string PhasesText(const JobRow& job);
+std::string PhasesText(const v1::JobView& job);
 
 }  // namespace still::cli

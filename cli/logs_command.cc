@@ -39,44 +39,44 @@ Result<std::string> ReadFrom(const std::string& path, std::uint64_t* from) {
 }
 
 // Says why the log of the job cannot be read here, or not yet.
-Status NoLog(const JobRow& job) {
-  const std::string name = fmt::format("job {} {}", job.id, Escaped(job.name));
+Status NoLog(const v1::JobView& job) {
+  const std::string name = fmt::format("job {} {}", job.id(), Escaped(job.name()));
   const std::string state = StateText(job) + (ReasonText(job).empty() ? "" : ": " + Escaped(ReasonText(job)));
-  if (!HasEnded(job) || job.log_path.empty())
+  if (!HasEnded(job) || job.log_path().empty())
     return Error(Code::kNotFound, "{} has no log{}: it is {}", name, HasEnded(job) ? "" : " yet", state);
-  const std::string attempt = std::filesystem::path(job.log_path).parent_path();
+  const std::string attempt = std::filesystem::path(job.log_path()).parent_path();
   if (!Exists(attempt))
     return Error(Code::kNotFound, "the log of {} is not here: {} was removed or is on another machine", name, attempt);
   return Error(Code::kNotFound, "no rank of {} wrote a log: it is {}; see {} and `still show {}`", name, state,
-               coordinator::AttemptLogPath(attempt), job.id);
+               coordinator::AttemptLogPath(attempt), job.id());
 }
 
 // Returns INVALID_ARGUMENT when the job has no such rank.
-Status CheckRank(const JobRow& job, std::uint32_t rank) {
-  if (job.ranks == 0 || rank < job.ranks) return Ok();
-  return Error(Code::kInvalidArgument, "job {} {} has no rank {}: it has {}", job.id, Escaped(job.name), rank,
-               job.ranks == 1 ? "rank 0 only" : fmt::format("{} ranks, 0 to {}", job.ranks, job.ranks - 1));
+Status CheckRank(const v1::JobView& job, std::uint32_t rank) {
+  if (job.ranks() == 0 || rank < job.ranks()) return Ok();
+  return Error(Code::kInvalidArgument, "job {} {} has no rank {}: it has {}", job.id(), Escaped(job.name()), rank,
+               job.ranks() == 1 ? "rank 0 only" : fmt::format("{} ranks, 0 to {}", job.ranks(), job.ranks() - 1));
 }
 
 Status PrintLogs(const Options& options) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t id, FindJob(*client, options.job));
-  STILL_ASSIGN_OR_RETURN(View view, Ask(*client, {.view = "job", .job = id}));
+  STILL_ASSIGN_OR_RETURN(v1::View view, Ask(*client, {.view = v1::VIEW_KIND_JOB, .job = id}));
   LogLines lines(options.rank);
   std::uint64_t read = 0;
   bool begun = false, told_waiting = false;
   for (;;) {
-    const bool ended = HasEnded(view.job);  // asked before the log is read, so that the log is complete
+    const bool ended = HasEnded(view.job());  // asked before the log is read, so that the log is complete
     const Result<std::string> fresh =
-        view.job.log_path.empty() ? Result<std::string>(NoLog(view.job)) : ReadFrom(view.job.log_path, &read);
+        view.job().log_path().empty() ? Result<std::string>(NoLog(view.job())) : ReadFrom(view.job().log_path(), &read);
     const bool missing = fresh.status().code() == Code::kNotFound;
     const bool not_yet = missing && !ended && options.follow;
-    if (not_yet && !told_waiting) fmt::print(stderr, "still: {}; waiting\n", NoLog(view.job).message());
+    if (not_yet && !told_waiting) fmt::print(stderr, "still: {}; waiting\n", NoLog(view.job()).message());
     told_waiting = told_waiting || not_yet;
     if (!not_yet) {
-      STILL_RETURN_IF_ERROR(missing ? NoLog(view.job) : fresh.status());
+      STILL_RETURN_IF_ERROR(missing ? NoLog(view.job()) : fresh.status());
       std::string shown = lines.Add(*fresh);
-      if (!begun && lines.MissesItsRank()) STILL_RETURN_IF_ERROR(CheckRank(view.job, *options.rank));
+      if (!begun && lines.MissesItsRank()) STILL_RETURN_IF_ERROR(CheckRank(view.job(), *options.rank));
       if (!begun) shown.erase(0, TailBegin(shown, options.tail));
       Print(shown);
       begun = true;
@@ -84,9 +84,9 @@ Status PrintLogs(const Options& options) {
     if (ended || !options.follow) break;
     Clock::System().SleepFor(kPeriod);
     // The log is a file, so it can be followed while the coordinator is away.
-    Result<View> next = Ask(*client, {.view = "job", .job = id});
+    Result<v1::View> next = Ask(*client, {.view = v1::VIEW_KIND_JOB, .job = id});
     if (next.ok()) {
-      if (next->job.log_path != view.job.log_path) read = 0;  // a new attempt writes a new log
+      if (next->job().log_path() != view.job().log_path()) read = 0;  // a new attempt writes a new log
       view = std::move(*next);
     } else if (next.status().code() != Code::kUnavailable) {
       return next.status();
@@ -94,9 +94,10 @@ Status PrintLogs(const Options& options) {
   }
   Print(lines.Rest());
   if (lines.MissesItsRank())
-    fmt::print(stderr, "still: rank {} of job {} {} has written nothing{}\n", *options.rank, id, Escaped(view.job.name),
-               HasEnded(view.job) ? "" : " yet");
-  if (options.follow) fmt::print(stderr, "still: job {} {} is {}\n", id, Escaped(view.job.name), StateText(view.job));
+    fmt::print(stderr, "still: rank {} of job {} {} has written nothing{}\n", *options.rank, id,
+               Escaped(view.job().name()), HasEnded(view.job()) ? "" : " yet");
+  if (options.follow)
+    fmt::print(stderr, "still: job {} {} is {}\n", id, Escaped(view.job().name()), StateText(view.job()));
   return Ok();
 }
 

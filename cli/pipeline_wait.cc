@@ -16,14 +16,15 @@ class StateLines {
  public:
   explicit StateLines(std::FILE* out) : out_(out) {}
 
-  void Update(const JobRow& job, UnixMs now) {
+  void Update(const v1::JobView& job, UnixMs now) {
     std::string state = StateText(job);
     // The reason of a waiting job changes with every other job, so only the first one is printed.
-    if (std::exchange(printed_[job.id], state) == state) return;
+    if (std::exchange(printed_[job.id()], state) == state) return;
     if (const std::string reason = ReasonText(job); !reason.empty()) state += ": " + reason;
-    if (HasEnded(job) && !job.cause.empty() && job.cause != "DONE") state += ": " + job.cause;
-    if (HasEnded(job) && !job.message.empty()) state += ": " + job.message;
-    fmt::print(out_, "{}  {:>5}  {}  {}\n", DateText(now), job.id, Escaped(job.name), Escaped(state));
+    if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED && job.cause() != v1::CAUSE_DONE)
+      state += ": " + EnumName(job.cause());
+    if (HasEnded(job) && !job.message().empty()) state += ": " + job.message();
+    fmt::print(out_, "{}  {:>5}  {}  {}\n", DateText(now), job.id(), Escaped(job.name()), Escaped(state));
     std::fflush(out_);
   }
 
@@ -34,25 +35,25 @@ class StateLines {
 
 }  // namespace
 
-Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, std::uint64_t pipeline,
-                                        const std::vector<std::uint64_t>& ids, Clock& clock, std::FILE* out) {
+Result<std::vector<v1::JobView>> WaitForJobs(coordinator::CoordinatorClient& client, std::uint64_t pipeline,
+                                             const std::vector<std::uint64_t>& ids, Clock& clock, std::FILE* out) {
   StateLines lines(out);
-  std::map<std::uint64_t, JobRow> ended;
+  std::map<std::uint64_t, v1::JobView> ended;
   bool away = false;
   // Jobs that have left the queue are asked for one by one.
   const auto look = [&]() -> Status {
-    STILL_ASSIGN_OR_RETURN(const View queue, Ask(client, {.view = "queue", .pipeline = pipeline}));
-    std::map<std::uint64_t, const JobRow*> live;
-    for (const JobRow& job : queue.jobs) live[job.id] = &job;
+    STILL_ASSIGN_OR_RETURN(const v1::View queue, Ask(client, {.view = v1::VIEW_KIND_QUEUE, .pipeline = pipeline}));
+    std::map<std::uint64_t, const v1::JobView*> live;
+    for (const v1::JobView& job : queue.jobs()) live[job.id()] = &job;
     for (const std::uint64_t id : ids) {
       if (ended.contains(id)) continue;
       if (const auto at = live.find(id); at != live.end()) {
-        lines.Update(*at->second, queue.now_ms);
+        lines.Update(*at->second, queue.now_ms());
         continue;
       }
-      STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = "job", .job = id}));
-      lines.Update(view.job, view.now_ms);
-      if (HasEnded(view.job)) ended[id] = view.job;
+      STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = v1::VIEW_KIND_JOB, .job = id}));
+      lines.Update(view.job(), view.now_ms());
+      if (HasEnded(view.job())) ended[id] = view.job();
     }
     return Ok();
   };
@@ -65,27 +66,28 @@ Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, 
     if (ended.size() == ids.size()) break;
     clock.SleepFor(kPeriod);
   }
-  std::vector<JobRow> rows;
+  std::vector<v1::JobView> rows;
   for (const std::uint64_t id : ids) rows.push_back(ended[id]);
   return rows;
 }
 
-Status PipelineOutcome(const std::vector<JobRow>& ended) {
-  const JobRow* first = nullptr;
+Status PipelineOutcome(const std::vector<v1::JobView>& ended) {
+  const v1::JobView* first = nullptr;
   std::size_t failures = 0;
-  for (const JobRow& job : ended) {
-    if (job.state == "SUCCEEDED") continue;
+  for (const v1::JobView& job : ended) {
+    if (job.state() == v1::JOB_SUCCEEDED) continue;
     ++failures;
-    const bool consequence = job.cause == "DEPENDENCY_FAILED";
-    if (first == nullptr || (first->cause == "DEPENDENCY_FAILED" && !consequence)) first = &job;
+    const bool consequence = job.cause() == v1::CAUSE_DEPENDENCY_FAILED;
+    if (first == nullptr || (first->cause() == v1::CAUSE_DEPENDENCY_FAILED && !consequence)) first = &job;
   }
   if (first == nullptr) return Ok();
-  const Code code = first->state == "CANCELLED" || first->state == "TIMEOUT"         ? Code::kCancelled
-                    : first->cause == "ERROR" || first->cause == "DEPENDENCY_FAILED" ? Code::kDataLoss
-                                                                                     : Code::kUnavailable;
-  return Error(code, "{} of {} jobs did not succeed; first job {} {}: {} ({}){}", failures, ended.size(), first->id,
-               Escaped(first->name), first->state, first->cause,
-               first->message.empty() ? "" : ": " + Escaped(first->message));
+  const Code code = first->state() == v1::JOB_CANCELLED || first->state() == v1::JOB_TIMEOUT ? Code::kCancelled
+                    : first->cause() == v1::CAUSE_ERROR || first->cause() == v1::CAUSE_DEPENDENCY_FAILED
+                        ? Code::kDataLoss
+                        : Code::kUnavailable;
+  return Error(code, "{} of {} jobs did not succeed; first job {} {}: {} ({}){}", failures, ended.size(), first->id(),
+               Escaped(first->name()), EnumName(first->state()), EnumName(first->cause()),
+               first->message().empty() ? "" : ": " + Escaped(first->message()));
 }
 
 }  // namespace still::cli

@@ -13,12 +13,12 @@ namespace still::cli {
 
 // Blocks until all jobs have ended and returns them in the order of `ids`. Prints each change of state on `out`. Waits
 // for a coordinator that is away, because the jobs go on without it.
-Result<std::vector<JobRow>> WaitForJobs(coordinator::CoordinatorClient& client, std::uint64_t pipeline,
-                                        const std::vector<std::uint64_t>& ids, Clock& clock, std::FILE* out);
+Result<std::vector<v1::JobView>> WaitForJobs(coordinator::CoordinatorClient& client, std::uint64_t pipeline,
+                                             const std::vector<std::uint64_t>& ids, Clock& clock, std::FILE* out);
 
 // Returns OK when all jobs succeeded, else the status of the first failure that is not the consequence of another one:
 // CANCELLED for a job that was cancelled or reached its time limit, UNAVAILABLE for one that ran out of retries or lost
 // its host, DATA_LOSS for an error that would happen again.
-Status PipelineOutcome(const std::vector<JobRow>& ended);
+Status PipelineOutcome(const std::vector<v1::JobView>& ended);
 
 }  // namespace still::cli

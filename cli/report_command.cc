@@ -44,32 +44,32 @@ std::string VariantOf(const std::string& job) {
 
 // Asks for the job of an evaluation, whose artifact is the report, and for the student on which it depends.
 Result<VariantArtifacts> ArtifactsOfEvaluation(CoordinatorClient& client, std::uint64_t id) {
-  STILL_ASSIGN_OR_RETURN(const View evaluation, Ask(client, {.view = "job", .job = id}));
-  const JobRow& job = evaluation.job;
-  VariantArtifacts artifacts{VariantOf(job.name), job.artifacts_root, /*student=*/"", job.digest};
-  for (const std::uint64_t input : job.depends_on) {
-    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = "job", .job = input}));
-    if (view.job.kind == "student") artifacts.student = view.job.digest;
+  STILL_ASSIGN_OR_RETURN(const v1::View evaluation, Ask(client, {.view = v1::VIEW_KIND_JOB, .job = id}));
+  const v1::JobView& job = evaluation.job();
+  VariantArtifacts artifacts{VariantOf(job.name()), job.artifacts_root(), /*student=*/"", job.digest()};
+  for (const std::uint64_t input : job.depends_on()) {
+    STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = v1::VIEW_KIND_JOB, .job = input}));
+    if (view.job().kind() == "student") artifacts.student = view.job().digest();
   }
   return artifacts;
 }
 
 Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline) {
-  std::vector<JobRow> jobs;
-  for (const char* name : {"history", "queue"}) {
-    STILL_ASSIGN_OR_RETURN(const View view, Ask(client, {.view = name, .pipeline = pipeline, .limit = kAllRows}));
-    for (const JobRow& job : view.jobs) {
-      if (job.pipeline == pipeline) jobs.push_back(job);
+  std::vector<v1::JobView> jobs;
+  for (const v1::ViewKind kind : {v1::VIEW_KIND_HISTORY, v1::VIEW_KIND_QUEUE}) {
+    STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = kind, .pipeline = pipeline, .limit = kAllRows}));
+    for (const v1::JobView& job : view.jobs()) {
+      if (job.pipeline() == pipeline) jobs.push_back(job);
     }
   }
   if (jobs.empty())
     return Error(Code::kNotFound, "there is no pipeline {}; `still queue` and `still history` list what was submitted",
                  pipeline);
-  std::ranges::sort(jobs, {}, &JobRow::id);
-  Sweep sweep{.name = jobs[0].name.substr(0, jobs[0].name.find('/')), .variants = {}};
-  for (const JobRow& job : jobs) {
-    if (!job.name.ends_with("/evaluate")) continue;
-    STILL_ASSIGN_OR_RETURN(VariantArtifacts artifacts, ArtifactsOfEvaluation(client, job.id));
+  std::ranges::sort(jobs, {}, &v1::JobView::id);
+  Sweep sweep{.name = jobs[0].name().substr(0, jobs[0].name().find('/')), .variants = {}};
+  for (const v1::JobView& job : jobs) {
+    if (!job.name().ends_with("/evaluate")) continue;
+    STILL_ASSIGN_OR_RETURN(VariantArtifacts artifacts, ArtifactsOfEvaluation(client, job.id()));
     sweep.variants.push_back(std::move(artifacts));
   }
   if (sweep.variants.empty())

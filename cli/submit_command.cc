@@ -18,7 +18,6 @@
 namespace still::cli {
 namespace {
 
-namespace v1 = stillhouse::v1;
 using coordinator::Expansion;
 using nlohmann::ordered_json;
 
@@ -126,9 +125,9 @@ Status Send(coordinator::CoordinatorClient& client, Submission* submission) {
 // Refuses, in the coordinator's words, a job that its hosts can never hold. Without a coordinator says on stderr that
 // nothing was checked.
 Status CheckFits(const Options& options, const v1::Submit& submit) {
-  const auto hosts = [&]() -> Result<View> {
+  const auto hosts = [&]() -> Result<v1::View> {
     STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
-    return Ask(*client, {.view = "nodes"});
+    return Ask(*client, {.view = v1::VIEW_KIND_NODES});
   }();
   if (!hosts.ok()) {
     fmt::print(stderr, "still: warning: did not check whether the hosts can hold the jobs: {}\n",
@@ -136,16 +135,19 @@ Status CheckFits(const Options& options, const v1::Submit& submit) {
     return Ok();
   }
   std::vector<std::uint32_t> slots;
-  for (const HostRow& host : hosts->hosts) slots.push_back(host.slots);
+  for (const v1::HostView& host : hosts->hosts()) slots.push_back(host.slots());
   for (int i = 0; i < submit.jobs_size(); ++i)
     STILL_RETURN_IF_ERROR(coordinator::CheckFit(submit.jobs(i), i + 1, slots));
   return Ok();
 }
 
-void AddStates(const std::vector<JobRow>& ended, ordered_json* json) {
+void AddStates(const std::vector<v1::JobView>& ended, ordered_json* json) {
   for (ordered_json& job : (*json)["jobs"]) {
-    for (const JobRow& row : ended) {
-      if (job["id"] == row.id) job["state"] = row.state, job["cause"] = row.cause, job["message"] = row.message;
+    for (const v1::JobView& row : ended) {
+      if (job["id"] != row.id()) continue;
+      job["state"] = EnumName(row.state());
+      job["cause"] = EnumName(row.cause());
+      job["message"] = row.message();
     }
   }
 }
@@ -171,7 +173,7 @@ Status Submit(const Options& options) {
     Print(json.dump(2) + "\n");
   }
   if (!options.wait) return Ok();
-  STILL_ASSIGN_OR_RETURN(const std::vector<JobRow> ended,
+  STILL_ASSIGN_OR_RETURN(const std::vector<v1::JobView> ended,
                          WaitForJobs(*client, submission.pipeline, submission.ids, Clock::System(), stderr));
   if (options.json) {
     AddStates(ended, &json);

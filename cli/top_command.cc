@@ -17,9 +17,10 @@ struct Options {
 
 Status ShowTop(const Options& options) {
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
-  if (options.json || options.once || !OnTerminal()) return PrintView(*client, {.view = "top"}, options.json, &TopText);
+  if (options.json || options.once || !OnTerminal())
+    return PrintView(*client, {.view = v1::VIEW_KIND_TOP}, options.json, &TopText);
   for (std::string picture;; Clock::System().SleepFor(kPeriod)) {
-    const Result<View> view = Ask(*client, {.view = "top"});
+    const Result<v1::View> view = Ask(*client, {.view = v1::VIEW_KIND_TOP});
     if (view.ok()) {
       picture = TopText(*view);
     } else if (picture.empty() || view.status().code() != Code::kUnavailable) {

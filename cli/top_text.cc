@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/job_text.h"
 #include "cli/table.h"
@@ -15,30 +16,34 @@ namespace {
 constexpr int kBarColumns = 16;
 
 // Returns true for a job that has ranks or will soon have them.
-bool IsActive(const JobRow& job) { return job.state != "PENDING" && job.state != "HELD" && job.state != "RECOVERING"; }
-
-std::string Bar(const JobRow& job) {
-  if (!job.progress || job.progress->total == 0) return "";
-  return BarText(ShareOf(job.progress->done, job.progress->total), kBarColumns);
+bool IsActive(const v1::JobView& job) {
+  return job.state() != v1::JOB_PENDING && job.state() != v1::JOB_HELD && job.state() != v1::JOB_RECOVERING;
 }
 
-std::string HeadLine(const View& view) {
-  const auto active = std::ranges::count_if(view.jobs, IsActive);
+std::string Bar(const v1::JobView& job) {
+  if (!job.has_progress() || job.progress().total() == 0) return "";
+  return BarText(ShareOf(job.progress().done(), job.progress().total()), kBarColumns);
+}
+
+std::string HeadLine(const v1::View& view) {
+  const auto active = std::ranges::count_if(view.jobs(), IsActive);
   std::uint64_t slots = 0, free = 0, up = 0;
   double tokens_per_second = 0;
-  for (const HostRow& host : view.hosts) {
-    slots += host.slots;
-    free += std::min(host.free, host.slots);
-    up += host.state == "UP" ? 1 : 0;
+  for (const v1::HostView& host : view.hosts()) {
+    slots += host.slots();
+    free += std::min(host.free(), host.slots());
+    up += host.state() == v1::HOST_STATE_UP ? 1 : 0;
   }
-  for (const JobRow& job : view.jobs) tokens_per_second += job.progress ? job.progress->tokens_per_second : 0;
+  for (const v1::JobView& job : view.jobs())
+    tokens_per_second += job.has_progress() ? job.progress().tokens_per_second() : 0;
   return fmt::format("stillhouse  {} UTC  {} active, {} waiting  {}/{} hosts up, {}/{} slots in use  {} tokens/s\n",
-                     DateText(view.now_ms), active, view.jobs.size() - static_cast<std::size_t>(active), up,
-                     view.hosts.size(), slots - free, slots,
+                     DateText(view.now_ms()), active,
+                     static_cast<std::size_t>(view.jobs_size()) - static_cast<std::size_t>(active), up,
+                     view.hosts().size(), slots - free, slots,
                      WithThousands(static_cast<std::uint64_t>(std::clamp(tokens_per_second, 0.0, 1e18))));
 }
 
-std::string ActiveText(const View& view) {
+std::string ActiveText(const v1::View& view) {
   Table table({{"ID", Align::kRight},
                {"NAME"},
                {"STATE"},
@@ -48,14 +53,14 @@ std::string ActiveText(const View& view) {
                {"LOSS", Align::kRight},
                {"LEFT", Align::kRight},
                {"HOSTS"}});
-  std::vector<const JobRow*> active;
-  for (const JobRow& job : view.jobs) {
+  std::vector<const v1::JobView*> active;
+  for (const v1::JobView& job : view.jobs()) {
     if (!IsActive(job)) continue;
     active.push_back(&job);
-    const auto loss = job.values.find("loss");
-    table.Add({fmt::to_string(job.id), job.name, StateText(job), Bar(job), ProgressText(job), RateText(job),
-               loss == job.values.end() ? "" : fmt::format("{:.4g}", loss->second), LeftText(job),
-               fmt::format("{}", fmt::join(job.hosts, " "))});
+    const auto loss = job.values().find("loss");
+    table.Add({fmt::to_string(job.id()), job.name(), StateText(job), Bar(job), ProgressText(job), RateText(job),
+               loss == job.values().end() || !std::isfinite(loss->second) ? "" : fmt::format("{:.4g}", loss->second),
+               LeftText(job), HostsText(job)});
   }
   if (active.empty()) return "";
   // Puts below each job's line what its ranks do, where its time went and what is wrong.
@@ -66,7 +71,7 @@ std::string ActiveText(const View& view) {
     rest.erase(0, end);
   };
   move_line();
-  for (const JobRow* job : active) {
+  for (const v1::JobView* job : active) {
     move_line();
     const std::string phases = PhasesText(*job), goodput = GoodputText(*job), reason = ReasonText(*job);
     if (!phases.empty()) text += fmt::format("      ranks    {}\n", Escaped(phases));
@@ -76,19 +81,19 @@ std::string ActiveText(const View& view) {
   return text + "\n";
 }
 
-std::string WaitingText(const View& view) {
+std::string WaitingText(const v1::View& view) {
   Table table({{"ID", Align::kRight}, {"NAME"}, {"STATE"}, {"START"}, {"REASON"}});
-  for (const JobRow& job : view.jobs) {
+  for (const v1::JobView& job : view.jobs()) {
     if (!IsActive(job))
-      table.Add({fmt::to_string(job.id), job.name, StateText(job), RelativeText(job.predicted_start_ms, view.now_ms),
-                 ReasonText(job)});
+      table.Add({fmt::to_string(job.id()), job.name(), StateText(job),
+                 RelativeText(job.predicted_start_ms(), view.now_ms()), ReasonText(job)});
   }
   return table.empty() ? "" : table.Text() + "\n";
 }
 
 }  // namespace
 
-std::string TopText(const View& view) {
+std::string TopText(const v1::View& view) {
   return HeadLine(view) + StorageText(view) + "\n" + ActiveText(view) + WaitingText(view) + NodesText(view);
 }
 

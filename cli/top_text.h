@@ -4,12 +4,13 @@
 #include <cstddef>
 #include <string>
 
-#include "cli/view_rows.h"
+#include "common/proto/view.pb.h"
+#include "common/vocabulary.h"
 
 namespace still::cli {
 
 // Returns the view "top" as text: active jobs, waiting jobs, hosts. Ends with a line break.
-std::string TopText(const View& view);
+std::string TopText(const v1::View& view);
 
 // Returns what a terminal must receive to show `picture` from its upper left corner and nothing else. Lines are clipped
 // to its columns, and the last row stays free.

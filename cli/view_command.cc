@@ -7,26 +7,26 @@ namespace still::cli {
 namespace {
 
 // Shortens rows to the terminal, where `still why` and `still show` tell the rest. Elsewhere rows stay whole.
-template <std::string (*kText)(const View&, std::size_t)>
-std::string FitToTerminal(const View& view) {
+template <std::string (*kText)(const v1::View&, std::size_t)>
+std::string FitToTerminal(const v1::View& view) {
   return kText(view, OnTerminal() ? SizeOfTerminal().columns : 0);
 }
 
 struct ViewCommand {
   const char* name;
   const char* help;
-  const char* view;
-  std::string (*text_of)(const View&);
+  v1::ViewKind view;
+  std::string (*text_of)(const v1::View&);
   bool of_one_job = false;
 };
 
 constexpr ViewCommand kCommands[] = {
-    {"queue", "List the jobs that have not ended, and why they wait", "queue", &FitToTerminal<QueueText>},
-    {"show", "Show everything about one job", "job", &ShowText, /*of_one_job=*/true},
-    {"why", "Say why a job waits: its reasons, its position, its predicted start", "why", &WhyText,
+    {"queue", "List the jobs that have not ended, and why they wait", v1::VIEW_KIND_QUEUE, &FitToTerminal<QueueText>},
+    {"show", "Show everything about one job", v1::VIEW_KIND_JOB, &ShowText, /*of_one_job=*/true},
+    {"why", "Say why a job waits: its reasons, its position, its predicted start", v1::VIEW_KIND_WHY, &WhyText,
      /*of_one_job=*/true},
-    {"history", "List the jobs that have ended, newest first", "history", &FitToTerminal<HistoryText>},
-    {"nodes", "List the hosts, their slots and their jobs", "nodes", &FitToTerminal<NodesText>},
+    {"history", "List the jobs that have ended, newest first", v1::VIEW_KIND_HISTORY, &FitToTerminal<HistoryText>},
+    {"nodes", "List the hosts, their slots and their jobs", v1::VIEW_KIND_NODES, &FitToTerminal<NodesText>},
 };
 
 struct Options {

@@ -10,19 +10,26 @@ namespace still {
 namespace internal {
 namespace {
 
-constexpr std::string_view kUnspecified = "UNSPECIFIED";
-
-// Every enum begins with <PREFIX>UNSPECIFIED.
+// Returns the length of what all names of the enum begin with, up to an underscore.
 std::size_t PrefixLength(const google::protobuf::EnumDescriptor& vocabulary) {
-  return vocabulary.value(0)->name().size() - kUnspecified.size();
+  std::string_view prefix = vocabulary.value(0)->name();
+  for (int i = 1; i < vocabulary.value_count(); ++i) {
+    const std::string& name = vocabulary.value(i)->name();
+    prefix = prefix.substr(0, static_cast<std::size_t>(std::ranges::mismatch(prefix, name).in1 - prefix.begin()));
+  }
+  return prefix.rfind('_') + 1;
 }
 
 }  // namespace
 
-std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int value) {
+std::string EnumName(const google::protobuf::EnumDescriptor& vocabulary, int value) {
   const google::protobuf::EnumValueDescriptor* const found = vocabulary.FindValueByNumber(value);
   if (found == nullptr || found->number() == 0) return "";
-  std::string word = found->name().substr(PrefixLength(vocabulary));
+  return found->name().substr(PrefixLength(vocabulary));
+}
+
+std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int value) {
+  std::string word = EnumName(vocabulary, value);
   std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
   return word;
 }

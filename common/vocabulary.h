@@ -15,16 +15,22 @@ namespace still {
 namespace v1 = ::stillhouse::v1;
 
 namespace internal {
+std::string EnumName(const google::protobuf::EnumDescriptor& vocabulary, int value);
 std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int value);
 std::optional<int> EnumNamed(const google::protobuf::EnumDescriptor& vocabulary, std::string_view word);
 }  // namespace internal
 
-// Returns the word for `value`: its name in lower case without the prefix of its enum, so "plan_shards" for
-// PHASE_PLAN_SHARDS.
-// Returns an empty word for the unspecified value and for values that only another version knows.
+// Returns the word for `value`: its name in lower case without the prefix of its enum. PHASE_PLAN_SHARDS is
+// "plan_shards". Returns an empty word for the unspecified value and for values that only another version knows.
 template <typename Enum>
 std::string EnumWord(Enum value) {
   return internal::EnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
+}
+
+// Returns the same word in upper case: CAUSE_PROCESS_DEATH is "PROCESS_DEATH", and JOB_HELD is "HELD".
+template <typename Enum>
+std::string EnumName(Enum value) {
+  return internal::EnumName(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
 
 // Returns the value that EnumWord calls `word`, or nothing.

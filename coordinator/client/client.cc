@@ -69,11 +69,11 @@ Result<std::optional<v1::ClientReply>> CoordinatorClient::Await(std::uint64_t nu
   }
 }
 
-Result<std::string> CoordinatorClient::View(const v1::Query& query) {
+Result<v1::View> CoordinatorClient::View(const v1::Query& query) {
   v1::ClientRequest request;
   *request.mutable_query() = query;
   STILL_ASSIGN_OR_RETURN(v1::ClientReply reply, Call(std::move(request)));
-  return std::move(*reply.mutable_json());
+  return std::move(*reply.mutable_view());
 }
 
 std::string UserName() {

@@ -31,8 +31,8 @@ class CoordinatorClient {
   // The reply to `request`, whose protocol, number and user are filled in here. What the coordinator refuses is its
   // error; no answer in time is UNAVAILABLE and says where it was looked for and what to do.
   Result<stillhouse::v1::ClientReply> Call(stillhouse::v1::ClientRequest request);
-  // The JSON of a view.
-  Result<std::string> View(const stillhouse::v1::Query& query);
+  // Asks for a view.
+  Result<stillhouse::v1::View> View(const stillhouse::v1::Query& query);
 
   const std::string& endpoint() const { return options_.endpoint; }
 

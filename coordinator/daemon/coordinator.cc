@@ -130,7 +130,7 @@ AgentOrders Coordinator::Hear(const AgentReport& report) {
   if (!report.journal().empty() && report.journal() != identity_) return nothing;
   const Job* const job = state_.FindJob(report.job());
   const bool current = job != nullptr && job->attempt() == report.attempt() && HoldsSlots(job->state());
-  if (current) live_.Heard(report, Now());
+  if (current) live_.OnReport(report, Now());
   if (current && !report.task().empty()) attach_tasks_[job->id()] = report.task();
   if (Degraded()) {
     // What it says cannot be kept: it says it again.
@@ -167,7 +167,7 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   if (decided.ok()) {
     reply = std::move(decided).value();
   } else {
-    reply.set_code(static_cast<std::uint32_t>(decided.status().code()));
+    reply.set_code(CodeOnWire(decided.status().code()));
     reply.set_message(decided.status().message());
   }
   reply.set_request(request.request());
@@ -211,7 +211,6 @@ Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
   ClientReply reply;
   const ViewSources sources = {.read_history = [&](std::uint64_t after, std::uint64_t job,
                                                    std::uint32_t limit) { return journal_.Events(after, job, limit); },
-                               .log_path_of = [](const Job& job) { return job.log_path(); },
                                .attach_command_of =
                                    [&](const Job& job) {
                                      return AttachCommand(job, {.mpirun = options_.mpirun,
@@ -219,7 +218,7 @@ Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
                                                                 .coordinator = options_.endpoint,
                                                                 .keys = options_.keys});
                                    }};
-  STILL_ASSIGN_OR_RETURN(*reply.mutable_json(), ViewJson(query, state_, live_, Waits(), sources, Now()));
+  STILL_ASSIGN_OR_RETURN(*reply.mutable_view(), BuildView(query, state_, live_, Waits(), sources, Now()));
   return reply;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
 
-// "localhost:5680" -> "localhost", "[::1]:5680" -> "::1".
+// Returns the host without its port: "localhost" of "localhost:5680", "::1" of "[::1]:5680".
 std::string_view NameIn(std::string_view host) {
   if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
   return host.substr(0, host.find(':'));
@@ -44,7 +44,7 @@ bool IsLoopbackName(std::string_view host) {
 }
 
 bool SameSecret(std::string_view a, std::string_view b) {
-  // Digests have one length, and where they differ says nothing about where the secrets do.
+  // Digests have one length. The place where they differ tells nothing about the secrets.
   const Sha256Digest left = Sha256Of(a);
   const Sha256Digest right = Sha256Of(b);
   unsigned difference = 0;
@@ -69,7 +69,7 @@ AccessVerdict CheckAccess(const AccessRules& rules, const AccessClaims& claims) 
     verdict.set_cookie = true;
   }
   if (claims.method == "POST" && claims.stillhouse_header != "1") {
-    return {403, "what changes anything needs the header 'X-Stillhouse: 1'"};
+    return {403, "a change needs the header 'X-Stillhouse: 1'"};
   }
   return verdict;
 }

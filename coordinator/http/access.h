@@ -1,9 +1,9 @@
-// Who may ask over HTTP. Pure.
+// Decides who may ask over HTTP. Pure.
 //
-// Who has the token: in "Authorization: Bearer", or once as ?token=, which is answered with a cookie. Without a token,
-// which is for loopback only, everybody on this machine. On loopback the Host header must name this machine, so that a
-// web page whose name was made to point here (DNS rebinding) reads nothing. What changes anything also needs the header
-// "X-Stillhouse: 1", which a page of another origin cannot send.
+// A request needs the token: as "Authorization: Bearer", or once as ?token=, which is answered with a cookie. A server
+// on loopback may have no token, and then answers everybody on this machine. On loopback the Host header must name this
+// machine, so that a web page whose name was made to point here (DNS rebinding) reads nothing. A change also needs the
+// header "X-Stillhouse: 1", which a page of another origin cannot send.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace still::coordinator {
 
 struct AccessRules {
   bool loopback = true;
-  std::string token;                        // empty: none is asked for
-  std::string cookie = "stillhouse_token";  // its name; browsers share cookies among the ports of a host
+  std::string token;                        // empty: none is needed
+  std::string cookie = "stillhouse_token";  // name of the cookie; browsers share cookies among ports
 };
 
-// Of one request; empty where the header or parameter is missing.
+// What a request says of itself. A field is empty if its header or parameter is missing.
 struct AccessClaims {
   std::string method;
   std::string host;
@@ -28,7 +28,7 @@ struct AccessClaims {
 };
 
 struct AccessVerdict {
-  int http_status = 200;  // else 401, 403 or 421 (not meant for this host), and why
+  int http_status = 200;  // otherwise 401, 403 or 421 (sent to another host), with a message
   std::string message;
   bool set_cookie = false;  // the token came as a parameter
 
@@ -37,11 +37,11 @@ struct AccessVerdict {
 
 AccessVerdict CheckAccess(const AccessRules& rules, const AccessClaims& claims);
 
-// "localhost", 127.0.0.0/8, ::1.
+// Returns true for "localhost", 127.0.0.0/8 and ::1.
 bool IsLoopbackName(std::string_view host);
-// Takes the same time wherever the two differ.
+// Compares in the same time wherever the two differ.
 bool SameSecret(std::string_view a, std::string_view b);
-// The value of Set-Cookie.
+// Returns the value of Set-Cookie.
 std::string TokenCookie(const AccessRules& rules);
 
 }  // namespace still::coordinator

@@ -1,5 +1,5 @@
-// A line over steps as SVG: axes with units, the newest value, a value under the pointer or the arrow keys.
-// Everything is text and attributes: nothing of the data is ever parsed as markup.
+// Draws a line over steps as SVG: axes with units, the newest value, and the value under the pointer or the arrow keys.
+// Data becomes text and attributes only, and is never parsed as markup.
 'use strict';
 
 const Charts = (() => {
@@ -14,7 +14,7 @@ const Charts = (() => {
     return made;
   }
 
-  // About `count` round numbers over [low, high].
+  // Returns about `count` round numbers in [low, high].
   function ticks(low, high, count) {
     const span = high - low || Math.abs(high) || 1;
     const power = 10 ** Math.floor(Math.log10(span / count));
@@ -26,7 +26,7 @@ const Charts = (() => {
     return found;
   }
 
-  // As short as tells the ticks apart.
+  // Returns the shortest text that tells the ticks apart.
   function tickText(value, format, unitless) {
     return unitless && Math.abs(value) < 1e4 ? String(value) : format(value);
   }
@@ -43,7 +43,7 @@ const Charts = (() => {
     return [fromZero ? 0 : low - margin, high + margin];
   }
 
-  // The label of a tick never runs out of the picture.
+  // Keeps the label of a tick inside the picture.
   function anchorOf(x, width) {
     if (x > width - MARGIN.right - 20) return 'end';
     return 'middle';
@@ -59,8 +59,8 @@ const Charts = (() => {
         node('text', {x: left + wide / 2, y: up + 32}, lines[1]));
   }
 
-  // options: id, title, unit, points [[x, y]], xLabel, format(y), formatX(x), width, hover (index or null);
-  // fromZero: the axis starts there, and values are told with their unit.
+  // Draws a chart. The options are id, title, unit, points [[x, y]], xLabel, format(y), formatX(x), width, and hover
+  // (an index or null). With fromZero the axis starts at 0 and the value under the pointer has its unit.
   function line(options) {
     const {id, title, unit, points, xLabel, format, formatX, fromZero, width, hover} = options;
     const [xLow, xHigh] =
@@ -114,7 +114,7 @@ const Charts = (() => {
     return picture;
   }
 
-  // The point nearest to a pointer at `clientX` over `picture`.
+  // Returns the index of the point nearest to a pointer at `clientX` over `picture`.
   function nearest(picture, points, clientX) {
     const box = picture.getBoundingClientRect();
     const width = picture.viewBox.baseVal.width;

@@ -1,3 +1,7 @@
+// Threat model: anybody who reaches the port, with or without the token, may hold a connection open, send one byte per
+// second, or send without end, and must not keep the status page from others. httplib's settings bound each read and
+// each header, but not a whole request. ConnectionStream, BoundedThreads and Listener therefore give each connection
+// one deadline and one size, and refuse connections beyond a fixed number at once.
 #include "coordinator/http/http_server.h"
 
 #include <httplib.h>
@@ -31,7 +35,7 @@ constexpr char kHtml[] = "text/html; charset=utf-8";
 constexpr char kCss[] = "text/css; charset=utf-8";
 constexpr char kJavaScript[] = "text/javascript; charset=utf-8";
 
-// Contents and type of the page's files by path.
+// Returns the contents and types of the page's files by path.
 const std::map<std::string, std::pair<std::string_view, const char*>>& PageFiles() {
   static const std::map<std::string, std::pair<std::string_view, const char*>> files = {
       {"/", {kStatusPageHtml, kHtml}},
@@ -45,7 +49,7 @@ const std::map<std::string, std::pair<std::string_view, const char*>>& PageFiles
   return files;
 }
 
-// One connection: everything that is read and written, within one deadline and one size.
+// One connection. All reads and writes together have one deadline, and all reads have one size.
 class ConnectionStream : public httplib::Stream {
  public:
   ConnectionStream(int socket, const HttpOptions& options, const Clock& clock)
@@ -79,7 +83,7 @@ class ConnectionStream : public httplib::Stream {
     return ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
-  // Neither is shown or decided on.
+  // httplib asks for addresses, and nothing here uses them.
   void get_remote_ip_and_port(std::string& /*ip*/, int& port) const override { port = 0; }
   void get_local_ip_and_port(std::string& /*ip*/, int& port) const override { port = 0; }
   socket_t socket() const override { return socket_; }
@@ -96,7 +100,8 @@ class ConnectionStream : public httplib::Stream {
     }
   }
 
-  // What the client still sends is read for a moment: closing over it would take the answer from it.
+  // Reads what the client still sends for a moment. Closing over unread bytes would reset the connection, and the
+  // client would lose the answer.
   void Close() {
     ::shutdown(socket_, SHUT_WR);
     for (int i = 0; i < 64; ++i) {
@@ -115,10 +120,10 @@ class ConnectionStream : public httplib::Stream {
   std::size_t end_ = 0;
 };
 
-// Set while the accepting thread runs a connection that no thread has room for.
+// True while the accepting thread runs a connection for which no thread is free.
 thread_local bool refuse_connection = false;
 
-// A fixed number of threads and a bounded queue before them.
+// A fixed number of threads behind a bounded queue.
 class BoundedThreads : public httplib::TaskQueue {
  public:
   BoundedThreads(std::size_t threads, std::size_t most_waiting) : pool_(threads), most_(threads + most_waiting) {}
@@ -144,7 +149,7 @@ class BoundedThreads : public httplib::TaskQueue {
   std::atomic<std::size_t> open_{0};
 };
 
-// httplib's server with connections of ours.
+// httplib's server, with a ConnectionStream per connection.
 class Listener : public httplib::Server {
  public:
   explicit Listener(const HttpOptions& options) : options_(options) {}
@@ -210,7 +215,7 @@ class HttpServer::Impl {
       if (!server_.listen_after_bind()) LogWarn("HTTP on {} has ended: its socket failed", url_);
       ended_ = true;
     });
-    // stop() is heard only by a server that runs.
+    // stop() has no effect before the server runs.
     while (!server_.is_running() && !ended_) Clock::System().SleepFor(milliseconds(1));
     return Ok();
   }
@@ -221,7 +226,7 @@ class HttpServer::Impl {
  private:
   void Configure() {
     server_.new_task_queue = [this] { return new BoundedThreads(options_.threads, options_.most_waiting); };
-    // httplib's default would share the port with a second server.
+    // By default, httplib would share the port with a second server.
     server_.set_socket_options([](socket_t socket) {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -253,7 +258,7 @@ class HttpServer::Impl {
     server_.Post("/.*", serve);
   }
 
-  // Everything that can be said before the body is read.
+  // Answers everything that can be refused before the body is read. Returns true if the request may go on.
   bool Admit(const httplib::Request& request, httplib::Response* response) const {
     if (request.target.size() > kLongestTarget) {
       AnswerError(414, "INVALID_ARGUMENT", "the address is too long", response);

@@ -1,8 +1,8 @@
 // The coordinator over HTTP: status page, JSON API (routes.h), metrics. The only owner of cpp-httplib.
 //
-// It has threads of its own and no state of the coordinator's: everything is asked through `ask`, which any of them
-// may call and which answers within a deadline (question.h). Small on purpose: one request a connection, a deadline
-// and a size for all of it, a bound on how many are open; who is too many is told 503 at once.
+// It has threads of its own and none of the coordinator's state. Its threads ask everything through `ask`, which
+// answers within a deadline (question.h). A connection carries one request, with one deadline and one size. The number
+// of open connections is bounded, and one too many gets 503 at once.
 #pragma once
 
 #include <chrono>
@@ -19,24 +19,25 @@ namespace still::coordinator {
 struct HttpOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 5680;  // 0: a free one
-  std::string token;          // required beyond loopback (access.h); letters, digits and "-._~" only
-  std::string user = "web";   // who changes are made in the name of
+  std::string token;          // required beyond loopback (access.h); letters, digits and "-._~"
+  std::string user = "web";   // recorded as who made a change
   std::size_t threads = 8;
-  std::size_t most_waiting = 64;  // connections beyond those that a thread works on
+  std::size_t most_waiting = 64;  // connections that wait for a thread
   std::size_t largest_body = 16 * 1024;
   std::size_t largest_request = 64 * 1024;             // line, headers and body
   std::chrono::milliseconds request_deadline{10'000};  // from accepting it to the last byte of the answer
 };
 
+// The server. Start and the destructor belong to one thread.
 class HttpServer {
  public:
-  // Listens and serves. UNAVAILABLE: the address cannot be had; INVALID_ARGUMENT: no token beyond loopback.
+  // Listens and serves. UNAVAILABLE: the address cannot be bound. INVALID_ARGUMENT: no token beyond loopback.
   static Result<std::unique_ptr<HttpServer>> Start(HttpOptions options, Ask ask);
-  // Ends at once but for requests in progress. `ask` must still answer, or be closed, until this returns.
+  // Waits for the requests in progress. `ask` must answer, or be closed, until this returns.
   ~HttpServer();
 
   std::uint16_t port() const;
-  // Of the status page, as people type it.
+  // Returns the address of the status page.
   const std::string& url() const;
 
  private:

@@ -1,6 +1,7 @@
-// One job: curves, where the time went, ranks, facts, events.
+// Shows one job: its curve, its goodput, its ranks, its facts and its events.
 'use strict';
 
+// How the page calls each GoodputKind (common/proto/vocabulary.proto).
 const GOODPUT = {
   compute: 'computing',
   data: 'waiting for data',
@@ -40,7 +41,7 @@ function goodputCard(goodput) {
 }
 
 function ranksCard(job) {
-  const ranks = job.ranks;
+  const ranks = job.members;
   if (!ranks.length)
     return card(
         'Ranks', 'ranks', el('p', {class: 'quiet'}, `${gangText(job)}; none of them has been heard in this attempt.`));
@@ -71,18 +72,18 @@ function ranksCard(job) {
                           el('td', {class: 'num'}, `${rank.phase_seconds.toFixed(1)} s`)))))));
 }
 
-// The charts of a job: what to draw, in the order of the page.
+// Returns the charts of a job in the order of the page.
 function chartsOf(job) {
-  const {step, loss, tokens_per_second: rates} = job.curves;
-  const pairs = (values) => step.map((at, i) => [at, values[i]]).filter((pair) => typeof pair[1] === 'number');
+  const pairs = (key) => job.curve.filter((point) => typeof point[key] === 'number')
+                            .map((point) => [point.step, point[key]]);
   const unit = job.progress ? job.progress.unit : 'steps';
   return [
-    {id: 'loss', title: 'Loss', unit: 'loss', points: pairs(loss), xLabel: unit, format: measure, fromZero: false},
+    {id: 'loss', title: 'Loss', unit: 'loss', points: pairs('loss'), xLabel: unit, format: measure, fromZero: false},
     {
       id: 'rate',
       title: 'Throughput',
       unit: 'tokens/s',
-      points: pairs(rates),
+      points: pairs('tokens_per_second'),
       xLabel: unit,
       format: compact,
       fromZero: true
@@ -107,13 +108,13 @@ const VERBS = {
   cancel: {
     label: 'Cancel',
     title: 'Cancel this job?',
-    text: 'It finishes its step, publishes it and ends. What it made so far is kept.',
+    text: 'It finishes its step, publishes it and ends. The work done so far is kept.',
     danger: true
   },
   hold: {
     label: 'Hold',
     title: 'Hold this job?',
-    text: 'It makes way and waits until somebody releases it. It goes on from its last checkpoint to the same bits.'
+    text: 'It gives up its slots until it is released. It then continues from its last checkpoint to the same bits.'
   },
   release: {label: 'Release', title: 'Release this job?', text: 'It goes back into the queue.'},
   requeue: {
@@ -144,13 +145,13 @@ function factsCard(job, now) {
         ] :
         null,
     ['Gang', gangText(job)],
-    ['Hosts', job.hosts.join(' ') || 'none yet'],
+    ['Hosts', placementText(job) || 'none yet'],
     ['Priority', job.priority],
     ['Submitted', [time(job.submitted_ms, now), ` by ${job.owner || 'nobody'}`]],
     ['Started', job.started_ms ? [time(job.started_ms, now), `, ${ago(job.started_ms, now)}`] : 'not yet'],
     job.ended_ms ? ['Ended', [time(job.ended_ms, now), `, ${ago(job.ended_ms, now)}`]] :
                    ['In this state', `for ${duration((now - job.since_ms) / 1000)}`],
-    ['Time limit', job.time_limit_ms ? `${duration(job.time_limit_ms / 1000)} an attempt` : 'none'],
+    ['Time limit', job.time_limit_ms ? `${duration(job.time_limit_ms / 1000)} per attempt` : 'none'],
     job.depends_on.length ?
         ['Needs', job.depends_on.map((id, i) => [i ? ', ' : '', el('a', {href: `#/job/${id}`}, `job ${id}`)])] :
         null,

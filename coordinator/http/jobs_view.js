@@ -1,4 +1,4 @@
-// All jobs, the hosts, what happened lately.
+// Shows all jobs, the hosts and the latest events.
 'use strict';
 
 function nameCell(job) {
@@ -7,7 +7,7 @@ function nameCell(job) {
       el('span', {class: 'sub'}, `${job.stage} · ${job.owner || 'nobody'}`));
 }
 
-// What a waiting job waits for takes the place of the numbers that it does not have.
+// Makes the cell that takes the place of the numbers, which a waiting job does not have.
 function waitCell(job, now) {
   const {progress} = job;
   const reached = progress && progress.total ? `${doneText(progress)} done` : '';
@@ -29,7 +29,7 @@ function numberCells(job) {
 
 function jobRow(job, now) {
   const runs = RUNS.has(job.state);
-  const hosts = job.hosts.join(' ');
+  const hosts = placementText(job);
   return el(
       'tbody', {key: `job-${job.id}`, class: runs ? 'job' : 'job waiting', role: 'rowgroup'},
       el('tr', {role: 'row', 'data-action': 'open', 'data-job': job.id},
@@ -100,8 +100,9 @@ function hostCard(host) {
       el('div', {class: 'slots', role: 'img', 'aria-label': `${used} of ${host.slots} slots in use`},
          Array.from({length: shown}, (_, i) => el('i', {class: i < used * shown / host.slots ? 'slot used' : 'slot'}))),
       el('div', {class: 'line sub'}, `${count(used)} of ${plural(host.slots, 'slot')} in use`,
-         host.jobs.length ? el('span', {}, '· ',
-                               host.jobs.map((id, i) => [i ? ', ' : '', el('a', {href: `#/job/${id}`}, `job ${id}`)])) :
+         host.job_ids.length ? el('span', {}, '· ',
+                               host.job_ids.map(
+                                   (id, i) => [i ? ', ' : '', el('a', {href: `#/job/${id}`}, `job ${id}`)])) :
                             null),
       host.reason && el('p', {class: 'reason'}, host.reason),
       el('button', {

@@ -1,8 +1,8 @@
-// DOM nodes made from values, and made equal to what is to be shown: text by textContent alone, only differences are
-// touched, so focus, hover and scroll position survive, and no name or message is ever parsed as markup.
+// Makes DOM nodes from values, and changes the page into them. Only differences are touched, so that focus, hover and
+// scroll position survive. Text is set by textContent alone: no name or message is ever parsed as markup.
 'use strict';
 
-// el('div', {class: 'x', key: 3}, 'text', other, null, [more]): null and false are left out.
+// Makes an element, as in el('div', {class: 'x', key: 3}, 'text', other, null, [more]). Null and false are left out.
 function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {

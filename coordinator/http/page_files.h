@@ -1,4 +1,4 @@
-// The files of the status page, embedded by the build (coordinator/CMakeLists.txt).
+// The files of the status page. The build embeds them (coordinator/CMakeLists.txt).
 #pragma once
 
 #include <string_view>

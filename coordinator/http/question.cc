@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/vocabulary.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::coordinator {
 namespace {
@@ -13,11 +14,11 @@ constexpr std::size_t kMostWaiting = 64;
 
 }  // namespace
 
-Result<std::string> HttpAnswer(const stillhouse::v1::ClientReply& reply) {
-  if (reply.code() != stillhouse::v1::CODE_OK) return Status(CodeFromWire(reply.code()), reply.message());
-  if (!reply.json().empty()) return reply.json();
+Result<std::string> HttpAnswer(const v1::ClientReply& reply) {
+  if (reply.code() != v1::CODE_OK) return Status(CodeFromWire(reply.code()), reply.message());
+  if (reply.has_view()) return ViewJson(reply.view());
   const nlohmann::json changed = {{"message", reply.message()},
-                                  {"jobs", std::vector<std::uint64_t>(reply.jobs().begin(), reply.jobs().end())}};
+                                  {"job_ids", std::vector<std::uint64_t>(reply.jobs().begin(), reply.jobs().end())}};
   return changed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -51,7 +52,7 @@ void QuestionQueue::AnswerAll(const Ask& answer) {
       next = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    // Written by nobody once it is out of the queue.
+    // No other thread writes it once it is out of the queue.
     Result<std::string> text = answer(next->question);
     {
       std::unique_lock<std::mutex> lock(mutex_);

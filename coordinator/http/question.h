@@ -1,4 +1,4 @@
-// What the HTTP side asks the coordinator, and how it is asked across threads.
+// Questions of HTTP threads, and how they reach the thread of the coordinator.
 #pragma once
 
 #include <chrono>
@@ -11,33 +11,34 @@
 
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
 struct HttpQuestion {
-  bool metrics = false;                   // the answer is text for Prometheus; `request` is empty
-  stillhouse::v1::ClientRequest request;  // else a query, change or change_host; answered as JSON
+  bool metrics = false;       // asks for Prometheus text; `request` is empty
+  v1::ClientRequest request;  // otherwise: a query, change or change_host
 };
 
 using Ask = std::function<Result<std::string>(const HttpQuestion&)>;
 
-// The answer to a question as the coordinator's reply to any client has it: a query's view, a change's
-// {"message": ..., "jobs": [ids that changed]}, or the error.
-Result<std::string> HttpAnswer(const stillhouse::v1::ClientReply& reply);
+// Returns the coordinator's reply as JSON: the view of a query, or {"message": "...", "job_ids": [7]} with the jobs
+// that a change changed. Returns the reply's error if it has one.
+Result<std::string> HttpAnswer(const v1::ClientReply& reply);
 
-// How HTTP's threads reach the one thread that owns the coordinator's state. Ask may be called from any thread;
-// AnswerAll belongs to the loop. Outlives every thread that asks.
+// Takes questions from HTTP's threads to the thread that owns the coordinator's state. AskAndWait and Close may be
+// called from any thread, and AnswerAll from the loop only. The queue must outlive every thread that asks.
 class QuestionQueue {
  public:
-  // `wake` makes the loop call AnswerAll soon; called from the asking threads, must not block.
+  // `wake` makes the loop call AnswerAll soon. Asking threads call it, so it must not block.
   explicit QuestionQueue(std::function<void()> wake = [] {}) : wake_(std::move(wake)) {}
 
-  // UNAVAILABLE after `patience`, when too many are waiting, or once closed. A question that nobody waits for any
-  // more is not answered, so a change that timed out has not been made unless the loop was just at it.
+  // Blocks until the loop has answered. UNAVAILABLE after `patience`, when too many questions wait, or once closed. A
+  // question that has timed out is dropped: its change is not made, unless the loop had begun to answer it.
   Result<std::string> AskAndWait(const HttpQuestion& question,
                                  std::chrono::milliseconds patience = std::chrono::milliseconds(2000));
   void AnswerAll(const Ask& answer);
-  // From now on every question is refused.
+  // Refuses the questions that wait and all later ones.
   void Close();
 
  private:
@@ -50,7 +51,7 @@ class QuestionQueue {
   const std::function<void()> wake_;
   std::mutex mutex_;
   std::condition_variable answered_;
-  std::deque<std::shared_ptr<Waiting>> waiting_;  // guarded by mutex_, as is what they point to
+  std::deque<std::shared_ptr<Waiting>> waiting_;  // guarded by mutex_, with the objects that they point to
   bool closed_ = false;
 };
 

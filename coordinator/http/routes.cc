@@ -3,16 +3,18 @@
 #include <charconv>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 namespace {
 
 using nlohmann::json;
-using stillhouse::v1::ChangeJobs;
+using v1::ChangeJobs;
 
 constexpr std::size_t kLongestReason = 500;
 
@@ -36,10 +38,15 @@ Result<std::uint64_t> Number(const std::string& what, const std::string& text, s
   return value;
 }
 
-Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string& view) {
+Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string& name_of_view) {
+  const std::optional<v1::ViewKind> view = EnumNamed<v1::ViewKind>(name_of_view);
+  if (!view) {
+    return Error(Code::kInvalidArgument,
+                 "there is no view '{}'; the views are queue, top, job, why, nodes, history, events", name_of_view);
+  }
   HttpQuestion question;
   auto* query = question.request.mutable_query();
-  query->set_view(view);
+  query->set_view(*view);
   for (const auto& [name, text] : request.parameters) {
     if (name == "token") continue;
     STILL_ASSIGN_OR_RETURN(const std::uint64_t value, Number(name, text, name == "limit" ? UINT32_MAX : UINT64_MAX));
@@ -52,7 +59,8 @@ Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string&
     } else if (name == "limit") {
       query->set_limit(static_cast<std::uint32_t>(value));
     } else {
-      return Error(Code::kInvalidArgument, "there is no parameter '{}'; parameters: job, pipeline, after, limit", name);
+      return Error(Code::kInvalidArgument, "there is no parameter '{}'; the parameters are job, pipeline, after, limit",
+                   name);
     }
   }
   return question;

@@ -1,6 +1,6 @@
-// What a path, its parameters and a body ask of the coordinator. Pure.
+// Turns a path, its parameters and a body into a question for the coordinator. Pure.
 //
-//   GET  /api/VIEW?job=&pipeline=&after=&limit=            a view of service/views.h
+//   GET  /api/VIEW?job=&pipeline=&after=&limit=            a View of common/proto/view.proto
 //   GET  /metrics                                          Prometheus
 //   POST /api/jobs/ID/cancel|hold|release|requeue
 //   POST /api/hosts/NAME/drain|undrain                     body: {"reason": "disk swap"}
@@ -21,12 +21,13 @@ struct HttpRequest {
   std::string body;
 };
 
-// `user` is who changes are made in the name of. NOT_FOUND: no such path; INVALID_ARGUMENT: a parameter or the body.
+// Returns the question. `user` is recorded as who made a change. NOT_FOUND: there is no such path. INVALID_ARGUMENT:
+// the view, a parameter or the body is wrong.
 Result<HttpQuestion> QuestionOf(const HttpRequest& request, const std::string& user);
 
-// The HTTP status of an error.
+// Returns the HTTP status of an error.
 int HttpStatusOf(Code code);
-// {"code": "NOT_FOUND", "error": "..."}
+// Returns {"code": "NOT_FOUND", "error": "..."}.
 std::string ErrorJson(std::string_view code, const std::string& message);
 
 }  // namespace still::coordinator

@@ -1,4 +1,4 @@
-// The status page: asks the JSON API once a second, shows the answer, passes on what people want done.
+// The status page. It asks the JSON API once per second, shows the answers, and sends the changes that people ask for.
 'use strict';
 
 const PERIOD_MS = 1000;
@@ -98,7 +98,7 @@ function show() {
 }
 
 const dialog = document.getElementById('confirm');
-let confirmed = null;  // what happens on yes
+let confirmed = null;  // called on yes
 
 function confirmThen({title, text, label, danger, reason}, path) {
   document.getElementById('confirm-title').textContent = title;
@@ -143,7 +143,7 @@ const ACTIONS = {
         title: `Drain ${host}?`,
         label: 'Drain',
         reason: true,
-        text: 'What runs there goes on to its end. Nothing new starts there until it is put back in service.'
+        text: 'Jobs that run there go on to their end. No job starts there until it is put back in service.'
       },
       `api/hosts/${encodeURIComponent(host)}/drain`),
   undrain: ({host}) => confirmThen(
@@ -211,7 +211,7 @@ document.addEventListener('visibilitychange', () => {
   if (!document.hidden) refresh();
 });
 
-// A token in the address has become a cookie: it need not stay where shoulders and histories see it.
+// The token of the address is a cookie by now. It goes from the address, where others could read it.
 if (new URLSearchParams(location.search).has('token'))
   history.replaceState(null, '', location.pathname + location.hash);
 document.getElementById('where').textContent = location.host;

@@ -1,4 +1,4 @@
-// Numbers, times and states as people read them; what several parts of the page share.
+// Writes numbers, times and states for people, and holds what several parts of the page share.
 'use strict';
 
 const whole = new Intl.NumberFormat('en');
@@ -51,10 +51,11 @@ const pill = (state) => el('span', {class: `pill state-${state.toLowerCase()}`},
 const flags = (job) =>
     job.flags.map((flag) => el('span', {class: 'flag', title: FLAG_TEXT[flag] || flag}, lower(flag)));
 
+// The meaning of each JobFlag (common/proto/vocabulary.proto).
 const FLAG_TEXT = {
-  UNREACHABLE: 'Its agent has not been heard for a while. Nobody is killed for that.',
+  UNREACHABLE: 'Its agent has been silent for a while. The job is left alone.',
   STRAGGLING: 'One of its ranks holds up the others.',
-  DEGRADED_STORAGE: 'Checkpoints cannot be kept. The work goes on without.',
+  DEGRADED_STORAGE: 'Checkpoints cannot be kept. The work goes on without them.',
   RECONCILING: 'It ran before the coordinator started and has not reported yet.',
 };
 
@@ -99,15 +100,14 @@ function ordinal(n) {
   return `${n}${tail}`;
 }
 
-const gangSize = (job) => (Array.isArray(job.ranks) ? job.rank_count : job.ranks);
+const placementText = (job) => job.placement.map(({host, ranks}) => `${host}:${ranks}`).join(' ');
 
 function gangText(job) {
-  const size = gangSize(job);
-  return `${plural(size, 'rank')}${job.slots_per_rank > 1 ? ` × ${job.slots_per_rank} slots` : ''}`;
+  return `${plural(job.ranks, 'rank')}${job.slots_per_rank > 1 ? ` × ${job.slots_per_rank} slots` : ''}`;
 }
 
 function eventItem(event, now, named) {
-  const subject = event.job ? el('a', {href: `#/job/${event.job}`}, event.name || `job ${event.job}`) :
+  const subject = event.job_id ? el('a', {href: `#/job/${event.job_id}`}, event.name || `job ${event.job_id}`) :
                               el('b', {}, event.host || 'coordinator');
   const from = event.from && event.from !== event.to ? `${lower(event.from)} → ` : '';
   const moved = event.to ? el('span', {class: 'move'}, from, el('b', {}, lower(event.to))) : null;

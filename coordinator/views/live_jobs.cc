@@ -11,25 +11,9 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::Job;
-using stillhouse::v1::RankPhase;
-
-constexpr double kStraggleSeconds = 5.0;  // nothing shorter is worth a word
+constexpr double kStraggleSeconds = 5.0;  // a shorter delay is never reported
 constexpr double kStraggleFactor = 4.0;
-constexpr std::int64_t kBurstMs = 250;  // first reports so close together waited in a queue and arrived at once
-
-double Goodput::*KindOf(v1::Phase phase) {
-  switch (FactsOf(phase).goodput) {
-    case v1::GOODPUT_KIND_COMPUTE: return &Goodput::compute;
-    case v1::GOODPUT_KIND_DATA: return &Goodput::data;
-    case v1::GOODPUT_KIND_REDUCE: return &Goodput::reduce;
-    case v1::GOODPUT_KIND_VOTE: return &Goodput::vote;
-    case v1::GOODPUT_KIND_CHECKPOINT: return &Goodput::checkpoint;
-    case v1::GOODPUT_KIND_RECOVERY: return &Goodput::recovery;
-    default: return &Goodput::other;
-  }
-}
+constexpr std::int64_t kBurstMs = 250;  // the first reports, when closer together than this, had waited in a queue
 
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -38,8 +22,8 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// A launch counts tokens from 0: rates never span two of them.
-void UpdateRates(LiveJob* live, const AgentReport& report, UnixMs now) {
+// Updates the rates. They never span two launches, because each launch counts tokens from 0.
+void UpdateRates(LiveJob* live, const v1::AgentReport& report, UnixMs now) {
   auto& samples = live->samples;
   const auto& progress = report.progress();
   const bool new_launch = !samples.empty() && (progress.tokens() < samples.back().tokens ||
@@ -85,7 +69,7 @@ std::vector<Curve::Point> Curve::points() const {
   return points;
 }
 
-void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
+void LiveJobs::OnReport(const v1::AgentReport& report, UnixMs now) {
   LiveJob& live = jobs_[report.job()];
   if (report.attempt() < live.attempt) return;
   if (report.attempt() > live.attempt) {
@@ -98,7 +82,7 @@ void LiveJobs::Heard(const AgentReport& report, UnixMs now) {
     live.tokens_per_second = live.units_per_second = std::nullopt;
     live.attempt = report.attempt();
     live.sequence = 0;
-    std::erase(ended_, report.job());  // it was queued again
+    std::erase(ended_, report.job());  // the job was queued again
   }
   live.heard_ms = now;
   live.restarted_ms = 0;
@@ -146,7 +130,7 @@ const LiveJob* LiveJobs::Find(std::uint64_t job) const {
   return at == jobs_.end() ? nullptr : &at->second;
 }
 
-const LiveJob* LiveJobs::FindAttempt(const Job& job) const {
+const LiveJob* LiveJobs::FindAttempt(const v1::Job& job) const {
   const LiveJob* live = Find(job.id());
   return live != nullptr && live->attempt == job.attempt() ? live : nullptr;
 }
@@ -159,10 +143,10 @@ std::optional<std::int64_t> LiveJobs::LeftMs(std::uint64_t job) const {
   return static_cast<std::int64_t>(1000 * std::max(0.0, left) / *live->units_per_second);
 }
 
-std::int64_t LiveJobs::SilenceMs(const Job& job, UnixMs now) const {
+std::int64_t LiveJobs::SilenceMs(const v1::Job& job, UnixMs now) const {
   const LiveJob* live = Find(job.id());
-  // An agent that starts has its time from the start on, an adopted one from the restart on.
-  // What was recorded before a restart is no measure: the wall clock may have been set since.
+  // The silence of a new agent counts from its start, and that of an adopted agent from the restart. Times recorded
+  // before a restart do not count, because the wall clock may have been set since.
   UnixMs since = job.started_ms();
   if (live != nullptr && live->restarted_ms != 0) {
     since = live->restarted_ms;
@@ -172,64 +156,67 @@ std::int64_t LiveJobs::SilenceMs(const Job& job, UnixMs now) const {
   return std::max<std::int64_t>(0, now - since);
 }
 
-std::vector<std::string> LiveJobs::FlagsOf(const Job& job, UnixMs now) const {
-  std::vector<std::string> flags;
+std::vector<v1::JobFlag> LiveJobs::FlagsOf(const v1::Job& job, UnixMs now) const {
+  std::vector<v1::JobFlag> flags;
   if (IsTerminal(job.state())) return flags;
   if (HoldsSlots(job.state())) {
     const LiveJob* known = Find(job.id());
-    if (known != nullptr && known->restarted_ms != 0) flags.push_back("RECONCILING");
-    if (SilenceMs(job, now) > kSilenceMs) flags.push_back("UNREACHABLE");
+    if (known != nullptr && known->restarted_ms != 0) flags.push_back(v1::JOB_FLAG_RECONCILING);
+    if (SilenceMs(job, now) > kSilenceMs) flags.push_back(v1::JOB_FLAG_UNREACHABLE);
     const LiveJob* live = FindAttempt(job);
-    if (live != nullptr && !Stragglers(live->ranks).empty()) flags.push_back("STRAGGLING");
+    if (live != nullptr && !Stragglers(live->ranks).empty()) flags.push_back(v1::JOB_FLAG_STRAGGLING);
     if (live != nullptr && !live->storage_trouble.empty()) {
-      flags.push_back("DEGRADED_STORAGE");
+      flags.push_back(v1::JOB_FLAG_DEGRADED_STORAGE);
       return flags;
     }
   }
-  if (!storage_trouble_.empty()) flags.push_back("DEGRADED_STORAGE");
+  if (!storage_trouble_.empty()) flags.push_back(v1::JOB_FLAG_DEGRADED_STORAGE);
   return flags;
 }
 
-Goodput LiveJobs::GoodputOf(const Job& job, UnixMs now) const {
-  Goodput goodput;
+Goodput LiveJobs::GoodputOf(const v1::Job& job, UnixMs now) const {
+  Goodput goodput{};
   const LiveJob* live = Find(job.id());
   const double gang = std::max<std::uint32_t>(1, RanksOf(job));
   const bool waits = !HoldsSlots(job.state()) && !IsTerminal(job.state());
   double before = 0;  // wall time of the attempts before the last wait
   if (live != nullptr) {
-    for (const auto& [phase, seconds] : live->phase_seconds) goodput.*KindOf(phase) += seconds / gang;
-    for (const auto& [phase, seconds] : live->earlier_phase_seconds) goodput.*KindOf(phase) += seconds / gang;
-    for (const auto& [phase, seconds] : live->earlier_phase_seconds) before += seconds / gang;
+    for (const auto& [phase, seconds] : live->phase_seconds) goodput[FactsOf(phase).goodput] += seconds / gang;
+    for (const auto& [phase, seconds] : live->earlier_phase_seconds) {
+      goodput[FactsOf(phase).goodput] += seconds / gang;
+      before += seconds / gang;
+    }
     if (waits || live->attempt < job.attempt()) {
       for (const auto& [phase, seconds] : live->phase_seconds) before += seconds / gang;
     }
   }
-  // The record knows when the job came and when its last attempt got its slots; in between it waited or ran.
+  // The record has the time of submission and the time when the last attempt got its slots. In between the job waited
+  // or ran.
   const bool before_is_known =
       job.attempt() == 0 || (job.attempt() == 1 && !waits) || (live != nullptr && live->heard_from_the_first);
   if (before_is_known) {
     const UnixMs until = waits ? now : job.started_ms() != 0 ? job.started_ms() : job.ended_ms();
-    goodput.queue = std::max(0.0, static_cast<double>(until - job.submitted_ms()) / 1000.0 - before);
+    goodput[v1::GOODPUT_KIND_QUEUE] = std::max(0.0, static_cast<double>(until - job.submitted_ms()) / 1000.0 - before);
   } else if (waits) {
-    goodput.queue = std::max(0.0, static_cast<double>(now - job.since_ms()) / 1000.0);
+    goodput[v1::GOODPUT_KIND_QUEUE] = std::max(0.0, static_cast<double>(now - job.since_ms()) / 1000.0);
   }
   return goodput;
 }
 
-std::vector<std::uint32_t> Stragglers(const std::vector<RankPhase>& ranks) {
+std::vector<std::uint32_t> Stragglers(const std::vector<v1::RankPhase>& ranks) {
   std::vector<std::uint32_t> stragglers;
   if (ranks.size() < 2) return stragglers;
   std::uint64_t first_step = 0;
   std::size_t waiting = 0;
-  double waited = 0;  // by the one that waits the shortest
-  for (const RankPhase& rank : ranks) {
+  double waited = 0;  // by the rank that has waited for the shortest time
+  for (const v1::RankPhase& rank : ranks) {
     first_step = std::max(first_step, rank.step());
     if (rank.phase() != v1::PHASE_REDUCE && rank.phase() != v1::PHASE_VOTE) continue;
     waited = waiting == 0 ? rank.phase_seconds() : std::min(waited, rank.phase_seconds());
     ++waiting;
   }
   for (std::size_t i = 0; i < ranks.size(); ++i) {
-    const RankPhase& rank = ranks[i];
+    const v1::RankPhase& rank = ranks[i];
     std::vector<double> others;
     for (std::size_t j = 0; j < ranks.size(); ++j) {
       if (j != i && FactsOf(ranks[j].phase()).works_alone) others.push_back(ranks[j].phase_seconds());

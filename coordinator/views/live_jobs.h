@@ -1,7 +1,8 @@
-// What is known of jobs beyond the journal: what their agents reported since this coordinator started. Never
-// journaled: after a restart the next reports, a second later, say it again. One thread.
+// The state of jobs that their agents reported since this coordinator started. It is never journaled: after a restart
+// the next reports, a second later, bring it again.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -16,22 +17,13 @@
 
 namespace still::coordinator {
 
-// Seconds by what they went into, of the whole gang: rank-seconds divided by its ranks, so that they add up to wall
-// time. `queue` is of the job's record, everything else was reported. Earlier attempts count as long as they were
-// heard by this coordinator.
-struct Goodput {
-  double compute = 0;  // compute, optimizer; of stages without steps all of it
-  double data = 0;
-  double reduce = 0;
-  double vote = 0;
-  double checkpoint = 0;  // checkpoint, snapshot
-  double recovery = 0;    // start, restore, recover
-  double queue = 0;
-  double other = 0;
-};
+// The seconds of a job by GoodputKind. They are rank-seconds divided by the number of ranks, and so add up to wall
+// time. The queue's seconds come from the job's record, and all others from reports. Earlier attempts count if this
+// coordinator heard them.
+using Goodput = std::array<double, v1::GoodputKind_ARRAYSIZE>;
 
-// Loss and throughput over steps, at most kPoints of them: when they are full, every second one goes and from then on
-// only every second one is kept. Steps done again after a recovery replace those of before.
+// Loss and throughput over steps, at most kPoints of them. A full curve drops every second point, and from then on
+// keeps only every second new one. Steps that are done again after a recovery replace the earlier ones.
 class Curve {
  public:
   static constexpr std::size_t kPoints = 512;
@@ -42,34 +34,35 @@ class Curve {
   };
 
   void Add(Point point);
-  // In the order of steps; the newest is always among them.
+  // Returns the points in the order of steps. The newest is always among them.
   std::vector<Point> points() const;
 
  private:
   std::vector<Point> kept_;
-  std::optional<Point> newest_;  // not among the kept ones
+  std::optional<Point> newest_;  // unset while it is among the kept points
   std::uint64_t stride_ = 1;
   std::uint64_t offered_ = 0;
 };
 
+// What the agents of one job reported.
 struct LiveJob {
-  std::uint64_t attempt = 0;  // that what follows is of; 0: not heard yet
-  UnixMs heard_ms = 0;        // last report
-  UnixMs restarted_ms = 0;    // of the coordinator, when the job ran already and was not heard since; else 0
+  std::uint64_t attempt = 0;  // that reported last; 0: none has yet
+  UnixMs heard_ms = 0;        // time of the last report
+  UnixMs restarted_ms = 0;    // start of a coordinator that has not heard the running job yet; otherwise 0
   std::uint64_t generation = 0;
-  bool running = false;  // ranks have been heard
-  std::optional<stillhouse::v1::Progress> progress;
-  std::optional<double> tokens_per_second;  // over the last kRateWindowMs; not known from one report alone
-  std::optional<double> units_per_second;   // of what progress counts
-  std::vector<stillhouse::v1::RankPhase> ranks;
+  bool running = false;  // the agent has heard from its ranks
+  std::optional<v1::Progress> progress;
+  std::optional<double> tokens_per_second;  // over the last kRateWindowMs; unset after one report
+  std::optional<double> units_per_second;   // in the unit of the progress
+  std::vector<v1::RankPhase> ranks;
   std::string storage_trouble;
   std::map<v1::Phase, double> phase_seconds;           // of all ranks of this attempt
-  std::map<v1::Phase, double> earlier_phase_seconds;   // of the attempts before, where heard
-  bool heard_from_the_first = false;                   // no attempt is missing in those
-  std::map<v1::DeathCause, std::uint64_t> recoveries;  // within attempts
+  std::map<v1::Phase, double> earlier_phase_seconds;   // of earlier attempts that were heard
+  bool heard_from_the_first = false;                   // no earlier attempt is missing
+  std::map<v1::DeathCause, std::uint64_t> recoveries;  // that did not end the attempt
   Curve curve;
 
-  // Bookkeeping of LiveJobs.
+  // The rest is for LiveJobs only.
   struct Sample {
     UnixMs at_ms = 0;
     std::uint64_t tokens = 0;
@@ -77,49 +70,51 @@ struct LiveJob {
   };
   std::deque<Sample> samples;
   std::uint64_t sequence = 0;
-  std::uint64_t last_recovery = 0;  // generation that it led to
+  std::uint64_t last_recovery = 0;  // the generation after it
 };
 
+// The live state of all jobs. It belongs to the coordinator's thread.
 class LiveJobs {
  public:
   static constexpr std::int64_t kSilenceMs = 5000;  // longer than this is UNREACHABLE
   static constexpr std::int64_t kRateWindowMs = 30'000;
   static constexpr std::size_t kEndedKept = 64;
 
-  // A report of the job's current attempt. One of an attempt before the newest heard changes nothing; the same report
-  // again only says that the agent lives.
-  void Heard(const stillhouse::v1::AgentReport& report, UnixMs now);
-  // These held slots when this coordinator started: RECONCILING until heard.
+  // Records a report. A report of an attempt older than the newest one changes nothing. A repeated report only proves
+  // that the agent lives.
+  void OnReport(const v1::AgentReport& report, UnixMs now);
+  // Marks jobs that held slots when this coordinator started. They are RECONCILING until their agents report.
   void Restarted(const std::vector<std::uint64_t>& jobs, UnixMs now);
-  // The job has ended: its curves stay to be looked at until kEndedKept others have ended.
+  // Notes that a job has ended. Its curve stays available until kEndedKept other jobs have ended.
   void Ended(std::uint64_t job);
-  // Null when nothing is known. Valid until the next call that is not const.
+  // Returns null if nothing is known. The result is valid until the next call that is not const.
   const LiveJob* Find(std::uint64_t job) const;
 
-  // The coordinator's own disk: journal or state directory; empty: all is well. Flags every live job.
+  // Says why the coordinator cannot write its journal or state directory; empty: it can. Trouble flags every live job.
   void SetStorageTrouble(std::string text) { storage_trouble_ = std::move(text); }
   const std::string& storage_trouble() const { return storage_trouble_; }
 
-  // "RECONCILING", "UNREACHABLE", "STRAGGLING", "DEGRADED_STORAGE". Flags are news, never a verdict: no decision
-  // hangs on them.
-  std::vector<std::string> FlagsOf(const stillhouse::v1::Job& job, UnixMs now) const;
-  // Milliseconds since this attempt's agent was heard or, when it never was, since it could have been.
-  // What its work will still take at its present rate; nothing when that is not known.
+  // Returns the flags of the job in the order of the enum. They are for people: no decision depends on them.
+  std::vector<v1::JobFlag> FlagsOf(const v1::Job& job, UnixMs now) const;
+  // Returns the milliseconds that the rest of the work takes at the present rate, or nothing if the rate is not known.
   std::optional<std::int64_t> LeftMs(std::uint64_t job) const;
-  std::int64_t SilenceMs(const stillhouse::v1::Job& job, UnixMs now) const;
-  Goodput GoodputOf(const stillhouse::v1::Job& job, UnixMs now) const;
+  // Returns the milliseconds since the last report of this attempt's agent. If it never reported, returns those since
+  // the attempt started or, if that was later, since this coordinator started.
+  std::int64_t SilenceMs(const v1::Job& job, UnixMs now) const;
+  Goodput GoodputOf(const v1::Job& job, UnixMs now) const;
 
  private:
-  // What is known of this attempt; null when nothing is.
-  const LiveJob* FindAttempt(const stillhouse::v1::Job& job) const;
+  // Returns what is known of the job's current attempt, or null.
+  const LiveJob* FindAttempt(const v1::Job& job) const;
 
   std::map<std::uint64_t, LiveJob> jobs_;
   std::deque<std::uint64_t> ended_;  // oldest first
   std::string storage_trouble_;
 };
 
-// Ranks that hold up the others: at least two steps behind the first, much longer without a sign of progress than the
-// others that have work of their own to do, or the few that the many have been waiting for in reduce or vote.
-std::vector<std::uint32_t> Stragglers(const std::vector<stillhouse::v1::RankPhase>& ranks);
+// Returns the ranks that hold up the others, in the order of `ranks`. A rank straggles in three cases: it is at
+// least two steps behind the first rank; it has shown no progress for much longer than the others that work alone; or
+// it still works alone while at least half of the ranks have waited in reduce or vote.
+std::vector<std::uint32_t> Stragglers(const std::vector<v1::RankPhase>& ranks);
 
 }  // namespace still::coordinator

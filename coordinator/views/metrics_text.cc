@@ -9,13 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/jobs/names.h"
 #include "coordinator/views/views.h"
 
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::Job;
 using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
 std::string Escaped(const std::string& value) {
@@ -37,7 +35,7 @@ std::string Number(double value) {
   return fmt::format("{}", value);
 }
 
-// Families one after the other: the format wants all samples of one together.
+// Writes one family after another, because the format wants all samples of a family together.
 class Exposition {
  public:
   void Family(std::string_view name, std::string_view type, std::string_view help) {
@@ -61,8 +59,8 @@ class Exposition {
 };
 
 struct JobFacts {
-  const Job* job;
-  const LiveJob* live;  // null: not heard yet
+  const v1::Job* job;
+  const LiveJob* live;  // null: no report yet
   Labels labels;
 };
 
@@ -73,11 +71,11 @@ Labels With(Labels labels, std::string_view name, std::string value) {
 
 void WriteJobCounts(const State& state, Exposition* out) {
   std::map<int, int> counts;
-  for (int i = stillhouse::v1::JOB_HELD; i <= stillhouse::v1::JobState_MAX; ++i) counts[i] = 0;
+  for (int i = v1::JOB_HELD; i <= v1::JobState_MAX; ++i) counts[i] = 0;
   for (const auto& [id, job] : state.jobs()) ++counts[job.state()];
   out->Family("stillhouse_jobs", "gauge", "Jobs on record by state.");
   for (const auto& [number, count] : counts) {
-    out->Sample({{"state", StateName(static_cast<stillhouse::v1::JobState>(number))}}, count);
+    out->Sample({{"state", EnumName(static_cast<v1::JobState>(number))}}, count);
   }
 }
 
@@ -145,7 +143,8 @@ void WriteRanks(const std::vector<JobFacts>& jobs, const LiveJobs& live, UnixMs 
   }
   out->Family("stillhouse_job_flag", "gauge", "1 while the flag is up; absent while it is not.");
   for (const JobFacts& facts : jobs) {
-    for (const std::string& flag : live.FlagsOf(*facts.job, now)) out->Sample(With(facts.labels, "flag", flag), 1);
+    for (const v1::JobFlag flag : live.FlagsOf(*facts.job, now))
+      out->Sample(With(facts.labels, "flag", EnumName(flag)), 1);
   }
 }
 
@@ -154,11 +153,10 @@ void WriteGoodput(const std::vector<JobFacts>& jobs, const LiveJobs& live, const
   out->Family("stillhouse_job_goodput_seconds", "gauge", "Seconds of the gang by what they went into.");
   for (const JobFacts& facts : jobs) {
     const Goodput goodput = live.GoodputOf(*facts.job, now);
-    const std::pair<const char*, double> kinds[] = {{"compute", goodput.compute},       {"data", goodput.data},
-                                                    {"reduce", goodput.reduce},         {"vote", goodput.vote},
-                                                    {"checkpoint", goodput.checkpoint}, {"recovery", goodput.recovery},
-                                                    {"queue", goodput.queue},           {"other", goodput.other}};
-    for (const auto& [kind, seconds] : kinds) out->Sample(With(facts.labels, "kind", kind), seconds);
+    for (int kind = 1; kind < v1::GoodputKind_ARRAYSIZE; ++kind) {
+      out->Sample(With(facts.labels, "kind", EnumWord(static_cast<v1::GoodputKind>(kind))),
+                  goodput[static_cast<std::size_t>(kind)]);
+    }
   }
   out->Family("stillhouse_job_queue_wait_seconds", "gauge", "How long a waiting job has been waiting by now.");
   for (const JobFacts& facts : jobs) {
@@ -185,8 +183,9 @@ void WriteHosts(const State& state, UnixMs now, Exposition* out) {
   }
   out->Family("stillhouse_host_state", "gauge", "1 for the state the host is in.");
   for (const auto& [name, host] : state.hosts()) {
-    for (const char* possible : {"UP", "DRAINED", "BLACKLISTED"}) {
-      out->Sample({{"host", name}, {"state", possible}}, HostStateName(host, now) == possible ? 1 : 0);
+    for (int possible = 1; possible < v1::HostState_ARRAYSIZE; ++possible) {
+      out->Sample({{"host", name}, {"state", EnumName(static_cast<v1::HostState>(possible))}},
+                  HostStateOf(host, now) == possible ? 1 : 0);
     }
   }
 }
@@ -198,7 +197,7 @@ std::string MetricsText(const State& state, const LiveJobs& live, const std::map
   Exposition out;
   std::vector<JobFacts> jobs;
   for (const std::uint64_t id : state.live()) {
-    const Job* job = state.FindJob(id);
+    const v1::Job* job = state.FindJob(id);
     if (job == nullptr) continue;
     jobs.push_back({job, live.Find(id), {{"job", fmt::format("{}", id)}, {"name", job->spec().name()}}});
   }

@@ -1,5 +1,5 @@
-// Prometheus metrics: text exposition format 0.0.4. Pure. Jobs that ended are counted by state only, so that a
-// coordinator's metrics do not grow with its history.
+// Prometheus metrics in the text exposition format 0.0.4. Pure. Ended jobs are counted by state only, so that the
+// metrics do not grow with the history.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace still::coordinator {
 inline constexpr char kMetricsContentType[] = "text/plain; version=0.0.4; charset=utf-8";
 
 struct CoordinatorFacts {
-  std::uint64_t journal_sequence = 0;  // of the last event on record
-  UnixMs started_ms = 0;               // of this process
+  std::uint64_t journal_sequence = 0;  // sequence of the newest event
+  UnixMs started_ms = 0;               // start of this process
 };
 
 std::string MetricsText(const State& state, const LiveJobs& live, const std::map<std::uint64_t, Wait>& waits,

@@ -1,5 +1,4 @@
-// What people and programs are shown, as JSON: one text for `still --json`, the HTTP API and the status page. Pure.
-// Names of fields are promised to users: they are added to, never changed. Times are ms since 1970, 0: none.
+// What people and programs are shown: views (common/proto/view.proto), built from the coordinator's state. Pure.
 #pragma once
 
 #include <cstdint>
@@ -11,39 +10,30 @@
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
 #include "common/unix_time.h"
-#include "coordinator/jobs/names.h"
 #include "coordinator/jobs/state.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/views/live_jobs.h"
 
 namespace still::coordinator {
 
-// What is known elsewhere.
+// Facts that neither the state nor the reports hold.
 struct ViewSources {
-  // Of the events with a sequence above `after`, of `job` (0: of all), the newest `limit`, in the order of their
-  // sequences.
-  std::function<Result<std::vector<stillhouse::v1::HistoryEvent>>(std::uint64_t after, std::uint64_t job,
-                                                                  std::uint32_t limit)>
+  // Returns the newest `limit` events with a sequence above `after`, in the order of their sequences. They are those of
+  // `job`, or all if it is 0.
+  std::function<Result<std::vector<v1::HistoryEvent>>(std::uint64_t after, std::uint64_t job, std::uint32_t limit)>
       read_history;
-  // Where the ranks of the job's last attempt log to; empty: nowhere yet.
-  std::function<std::string(const stillhouse::v1::Job&)> log_path_of = [](const auto&) { return ""; };
-  // What a person types to give it its ranks; empty where nobody is to.
-  std::function<std::string(const stillhouse::v1::Job&)> attach_command_of = [](const auto&) { return ""; };
+  // Returns the command that gives an attached job its ranks, or an empty string if it needs none.
+  std::function<std::string(const v1::Job&)> attach_command_of = [](const auto&) { return ""; };
 };
 
-// Of the view that is asked for: queue, top, job, why, nodes, history or events. `limit` 0: all live jobs, the newest
-// 100 of jobs that ended and of events. Text that is not UTF-8 is replaced where it is not.
-// INVALID_ARGUMENT: no such view; NOT_FOUND: no such job or pipeline.
-Result<std::string> ViewJson(const stillhouse::v1::Query& query, const State& state, const LiveJobs& live,
-                             const std::map<std::uint64_t, Wait>& waits, const ViewSources& sources, UnixMs now);
+// Builds the view that is asked for. A limit of 0 means all live jobs, or the newest 100 of ended jobs and of events.
+// All text of the view is UTF-8: other bytes are replaced. INVALID_ARGUMENT: the view is not known, or a view of one
+// job names none. NOT_FOUND: there is no such job or pipeline. Errors of read_history are passed on.
+Result<v1::View> BuildView(const v1::Query& query, const State& state, const LiveJobs& live,
+                           const std::map<std::uint64_t, Wait>& waits, const ViewSources& sources, UnixMs now);
 
-// Why a job is not simply running, in one line: never empty for one that waits or recovers.
-std::string ReasonLine(const stillhouse::v1::Job& job, const LiveJobs& live, const std::map<std::uint64_t, Wait>& waits,
-                       UnixMs now);
-
-// Slots that the jobs on each host hold.
+// Returns how many slots of each host jobs hold.
 std::map<std::string, std::uint32_t> SlotsInUse(const State& state);
-// "UP", "DRAINED", "BLACKLISTED".
-std::string HostStateName(const stillhouse::v1::Host& host, UnixMs now);
+v1::HostState HostStateOf(const v1::Host& host, UnixMs now);
 
 }  // namespace still::coordinator

@@ -12,17 +12,20 @@ using still::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-JobRow Named(std::uint64_t id, const std::string& name) {
-  JobRow job;
-  job.id = id;
-  job.name = name;
+v1::JobView Named(std::uint64_t id, const std::string& name) {
+  v1::JobView job;
+  job.set_id(id);
+  job.set_name(name);
   return job;
 }
 
-const std::vector<JobRow> kLive = {Named(4, "s/full/train"), Named(5, "s/no-mlm/train"), Named(6, "s/targets"),
-                                   Named(9, "twice/train"), Named(10, "twice/train")};
-const std::vector<JobRow> kEnded = {Named(1, "s/corpus"), Named(2, "old/corpus"), Named(3, "s/corpus"),
-                                    Named(7, "s/targets")};
+using JobViews = google::protobuf::RepeatedPtrField<v1::JobView>;
+JobViews Listed(const std::vector<v1::JobView>& jobs) { return {jobs.begin(), jobs.end()}; }
+
+const JobViews kLive = Listed({Named(4, "s/full/train"), Named(5, "s/no-mlm/train"), Named(6, "s/targets"),
+                               Named(9, "twice/train"), Named(10, "twice/train")});
+const JobViews kEnded =
+    Listed({Named(1, "s/corpus"), Named(2, "old/corpus"), Named(3, "s/corpus"), Named(7, "s/targets")});
 
 TEST(ChooseJobTest, AJobIsMeantByItsNameOrTheNamesEndFromASlashOn) {
   EXPECT_EQ(ChooseJob("s/full/train", kLive, kEnded).value(), 4u);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/storage/files.h"
+#include "common/vocabulary.h"
 #include "tests/cli/complete_pipeline.h"
 #include "tests/cli/views_fixture.h"
 #include "tests/testing/fake_coordinator.h"
@@ -16,7 +17,6 @@
 namespace still::cli {
 namespace {
 
-namespace v1 = stillhouse::v1;
 using still::testing::FakeCoordinator;
 using still::testing::ProcessResult;
 using still::testing::ViewReply;
@@ -26,11 +26,11 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 std::optional<v1::ClientReply> Views(const v1::ClientRequest& request) {
-  const std::string& view = request.query().view();
-  if (view == "queue") return ViewReply(kQueueJson);
-  if (view == "job") return ViewReply(kJobJson);
-  if (view == "top" || view == "nodes") return ViewReply(kTopJson);
-  return ViewReply(R"({"now_ms": 0, "jobs": [], "events": [{"sequence": 1, "at_ms": 1795352513000, "host": "a"}]})");
+  const v1::ViewKind view = request.query().view();
+  if (view == v1::VIEW_KIND_QUEUE) return ViewReply(kQueueView);
+  if (view == v1::VIEW_KIND_JOB) return ViewReply(kJobView);
+  if (view == v1::VIEW_KIND_TOP || view == v1::VIEW_KIND_NODES) return ViewReply(kTopView);
+  return ViewReply(R"(now_ms: 0, events: [{sequence: 1, at_ms: 1795352513000, host: "a"}])");
 }
 
 class JobCommandsTest : public ::testing::Test {
@@ -104,7 +104,7 @@ TEST_F(JobCommandsTest, LogsAreReadWhereTheJobSaysAndFollowedToItsEnd) {
   ASSERT_OK(WriteFileAtomically(log, "x info train/rank-0: zero\nx info train/rank-1: one\nlast \x1b[2J"));
   std::atomic<int> asked{0};
   FakeCoordinator server([&](const v1::ClientRequest&) {
-    return ViewReply(fmt::format(R"({{"job": {{"id": 4, "name": "t", "state": "{}", "log_path": "{}"}}}})",
+    return ViewReply(fmt::format(R"(job: {{id: 4, name: "t", state: JOB_{}, log_path: "{}"}})",
                                  ++asked > 2 ? "SUCCEEDED" : "RUNNING", log));
   });
   EXPECT_EQ(Still(server, {"logs", "4", "--rank", "0"}).out, "x info train/rank-0: zero\n");
@@ -116,28 +116,26 @@ TEST_F(JobCommandsTest, LogsAreReadWhereTheJobSaysAndFollowedToItsEnd) {
 
 TEST_F(JobCommandsTest, AJobWithoutALogSaysWhy) {
   std::string job;
-  FakeCoordinator server(
-      [&](const v1::ClientRequest&) { return ViewReply(R"({"job": {"id": 4, "name": "t", )" + job + "}}"); });
+  FakeCoordinator server([&](const v1::ClientRequest&) { return ViewReply(R"(job {id: 4, name: "t", )" + job + "}"); });
   const auto expect_named = [&](const std::string& fields, const std::vector<std::string>& named) {
     job = fields;
     const ProcessResult result = Still(server, {"logs", "4"});
     EXPECT_EQ(result.exit_code, 3) << fields;
     for (const std::string& fact : named) EXPECT_THAT(result.err, HasSubstr(fact)) << fields;
   };
-  expect_named(R"("state": "PENDING", "reason": "no slots")", {"job 4 t", "PENDING: no slots"});
-  const std::string failed = R"("state": "FAILED", "reason": "no mpirun")";
+  expect_named(R"(state: JOB_PENDING, reason: "no slots")", {"job 4 t", "PENDING: no slots"});
+  const std::string failed = R"(state: JOB_FAILED, reason: "no mpirun")";
   expect_named(failed, {"job 4 t", "FAILED: no mpirun"});
-  expect_named(failed + fmt::format(R"(, "log_path": "{}")", directory_ / "ranks.log"),
+  expect_named(failed + fmt::format(R"(, log_path: "{}")", directory_ / "ranks.log"),
                {"FAILED: no mpirun", directory_ / "agent.log", "`still show 4`"});
-  expect_named(failed + fmt::format(R"(, "log_path": "{}")", directory_ / "gone/ranks.log"), {directory_ / "gone"});
+  expect_named(failed + fmt::format(R"(, log_path: "{}")", directory_ / "gone/ranks.log"), {directory_ / "gone"});
 }
 
 TEST_F(JobCommandsTest, ARankWithoutALineIsRefusedOrReportedAsSilent) {
   const std::string log = directory_ / "ranks.log";
   ASSERT_OK(WriteFileAtomically(log, "x info train/rank-0: zero\n"));
   FakeCoordinator server([&](const v1::ClientRequest&) {
-    return ViewReply(
-        fmt::format(R"({{"job": {{"id": 4, "name": "t", "state": "RUNNING", "ranks": 2, "log_path": "{}"}}}})", log));
+    return ViewReply(fmt::format(R"(job: {{id: 4, name: "t", state: JOB_RUNNING, ranks: 2, log_path: "{}"}})", log));
   });
   const ProcessResult none = Still(server, {"logs", "4", "-f", "--rank", "9"});
   EXPECT_EQ(none.exit_code, 2);
@@ -229,12 +227,11 @@ TEST_F(JobCommandsTest, WaitingEndsAsThePipelineEnds) {
   FakeCoordinator server([&](const v1::ClientRequest& request) -> std::optional<v1::ClientReply> {
     if (request.has_submit()) return Accept(request);
     const std::uint64_t id = request.query().job();
-    if (request.query().view() == "job")
-      return ViewReply(fmt::format(R"({{"job": {{"id": {}, "name": "tiny/{}", "state": "{}", "cause": "{}"}}}})", id,
-                                   id, id == 16 ? "CANCELLED" : "SUCCEEDED", id == 16 ? "USER" : "DONE"));
-    return ViewReply(++queues == 1
-                         ? R"({"jobs": [{"id": 16, "name": "tiny/16", "state": "PENDING", "reason": "later"}]})"
-                         : R"({"jobs": []})");
+    if (request.query().view() == v1::VIEW_KIND_JOB)
+      return ViewReply(fmt::format(R"(job: {{id: {}, name: "tiny/{}", state: JOB_{}, cause: CAUSE_{}}})", id, id,
+                                   id == 16 ? "CANCELLED" : "SUCCEEDED", id == 16 ? "USER" : "DONE"));
+    return ViewReply(++queues == 1 ? R"(jobs: [{id: 16, name: "tiny/16", state: JOB_PENDING, reason: "later"}])"
+                                   : R"()");
   });
   const std::string pipeline = testing::CompletePipeline(directory_, "");
   const ProcessResult result = Still(server, {"submit", pipeline, "--wait", "--json"});
@@ -260,16 +257,15 @@ TEST_F(JobCommandsTest, ReportOfASubmittedPipelineFindsItsArtifactsByItsJobs) {
   ASSERT_OK(WriteFileAtomically(directory_ / "a/report/r1/summary.json", R"({"student_accuracy": 0.25})"));
   FakeCoordinator server([&](const v1::ClientRequest& request) -> std::optional<v1::ClientReply> {
     const v1::Query& query = request.query();
-    if (query.view() == "history")
-      return ViewReply(R"({"jobs": [{"id": 5, "pipeline": 2, "name": "s/no-mlm/evaluate", "state": "SUCCEEDED"},
-                                    {"id": 4, "pipeline": 2, "name": "s/no-mlm/train", "state": "SUCCEEDED"},
-                                    {"id": 3, "pipeline": 1, "name": "x/evaluate", "state": "SUCCEEDED"}]})");
-    if (query.view() == "queue") return ViewReply(R"({"jobs": []})");
-    return ViewReply(
-        fmt::format(R"({{"job": {{"id": {0}, "name": "s/no-mlm/evaluate", "artifacts_root": "{1}", "kind": "{2}",
-                                     "digest": "{3}", "depends_on": [{4}]}}}})",
-                    query.job(), directory_ / "a", query.job() == 5 ? "report" : "student",
-                    query.job() == 5 ? "r1" : "s1", query.job() == 5 ? "4" : ""));
+    if (query.view() == v1::VIEW_KIND_HISTORY)
+      return ViewReply(R"(jobs: [{id: 5, pipeline: 2, name: "s/no-mlm/evaluate", state: JOB_SUCCEEDED},
+                                    {id: 4, pipeline: 2, name: "s/no-mlm/train", state: JOB_SUCCEEDED},
+                                    {id: 3, pipeline: 1, name: "x/evaluate", state: JOB_SUCCEEDED}])");
+    if (query.view() == v1::VIEW_KIND_QUEUE) return ViewReply(R"()");
+    return ViewReply(fmt::format(R"(job: {{id: {0}, name: "s/no-mlm/evaluate", artifacts_root: "{1}", kind: "{2}",
+                                     digest: "{3}", depends_on: [{4}]}})",
+                                 query.job(), directory_ / "a", query.job() == 5 ? "report" : "student",
+                                 query.job() == 5 ? "r1" : "s1", query.job() == 5 ? "4" : ""));
   });
   const ProcessResult result = Still(server, {"report", "s", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

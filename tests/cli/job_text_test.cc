@@ -5,24 +5,19 @@
 
 #include "cli/top_text.h"
 #include "tests/cli/views_fixture.h"
-#include "tests/testing/status_matchers.h"
+#include "tests/testing/view_text.h"
 
 namespace still::cli {
 namespace {
 
-using still::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-View Parsed(const std::string& json) {
-  const auto view = ParseView(json);
-  EXPECT_OK(view);
-  return *view;
-}
+v1::View Parsed(const std::string& text) { return still::testing::ViewOf(text); }
 
 TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
-  EXPECT_EQ(QueueText(Parsed(kQueueJson)),
+  EXPECT_EQ(QueueText(Parsed(kQueueView)),
             "ID  NAME                   OWNER  STATE                     FOR  PRIORITY  RANKS  PRO"
             "GRESS             TOKENS/S      LEFT  POSITION  START     REASON\n"
             " 4  ablation/full/train    alice  RUNNING, STRAGGLING  3:07 min        10      2  123"
@@ -35,12 +30,12 @@ TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
 }
 
 TEST(JobTextTest, AnEmptyListIsOneLine) {
-  for (const std::string& text : {QueueText(View()), HistoryText(View()), NodesText(View())})
+  for (const std::string& text : {QueueText(v1::View()), HistoryText(v1::View()), NodesText(v1::View())})
     EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
 }
 
 TEST(JobTextTest, AJobIsShownWithItsRanksAndItsHistory) {
-  EXPECT_EQ(ShowText(Parsed(kJobJson)), R"(
+  EXPECT_EQ(ShowText(Parsed(kJobView)), R"(
 job 4 ablation/full/train is RUNNING
   cause         STARTED
   progress      123/400 steps, 31 %, 12,345 tokens/s, 3:07 min left, loss 2.346
@@ -65,42 +60,42 @@ RANK  HOST   PID  PHASE    STEP    FOR
 }
 
 TEST(JobTextTest, DeathsInARowAreShown) {
-  View view = Parsed(kJobJson);
-  view.job.failures = 1;
+  v1::View view = Parsed(kJobView);
+  view.mutable_job()->set_failures(1);
   EXPECT_THAT(ShowText(view), HasSubstr("attempt       1, generation 2; deaths in a row: 1"));
 }
 
 TEST(JobTextTest, RecoveriesAreShownWithTheLastOne) {
-  View view = Parsed(R"({"now_ms": 1795352700000, "job": {"id": 4, "name": "x/train", "state": "RUNNING",
-"recoveries": 2, "last_recovery": {"at_ms": 1795352520000, "cause": "PROCESS_DEATH", "message": "rank 1 died"}}})");
+  v1::View view = Parsed(R"(now_ms: 1795352700000, job: {id: 4, name: "x/train", state: JOB_RUNNING,
+recoveries: 2, last_recovery: {at_ms: 1795352520000, cause: CAUSE_PROCESS_DEATH, message: "rank 1 died"}})");
   EXPECT_THAT(ShowText(view), HasSubstr("recoveries    2 recoveries, the last one 2026-11-22 13:02:00 UTC, 3 min ago "
                                         "(PROCESS_DEATH): rank 1 died\n"));
-  view.jobs = {view.job};
+  *view.add_jobs() = view.job();
   EXPECT_THAT(QueueText(view), HasSubstr("2 recoveries, the last one 3 min ago (PROCESS_DEATH): rank 1 died\n"));
-  view.jobs[0].reason = "rank 0 straggles";
+  view.mutable_jobs(0)->set_reason("rank 0 straggles");
   EXPECT_THAT(QueueText(view), AllOf(HasSubstr("rank 0 straggles"), Not(HasSubstr("recoveries"))));
-  view.job.recoveries = 0;
+  view.mutable_job()->clear_recoveries();
   EXPECT_THAT(ShowText(view), Not(HasSubstr("recoveries")));
 }
 
 TEST(JobTextTest, TheAttachCommandStandsAlone) {
-  const View view = Parsed(R"({"job": {"id": 4, "name": "x/train", "state": "PENDING",
-"attach_command": "A=1 mpirun -n 2 still-worker"}, "reasons": [{"code": "ATTACH", "text": "waits"}]})");
+  const v1::View view = Parsed(R"(job: {id: 4, name: "x/train", state: JOB_PENDING,
+attach_command: "A=1 mpirun -n 2 still-worker"}, reasons: [{code: "ATTACH", text: "waits"}])");
   for (const std::string& text : {WhyText(view), ShowText(view)})
     EXPECT_THAT(text, HasSubstr("\n\nA=1 mpirun -n 2 still-worker\n"));
 }
 
 TEST(JobTextTest, AWaitingJobIsShownWithEachReasonOnce) {
-  const View view = Parsed(R"({"job": {"id": 5, "name": "x", "state": "PENDING", "reason": "a; b",
-"reasons": [{"code": "SLOTS", "text": "a"}, {"code": "DEPENDENCY", "text": "b"}]}})");
+  const v1::View view = Parsed(R"(job: {id: 5, name: "x", state: JOB_PENDING, reason: "a; b",
+reasons: [{code: "SLOTS", text: "a"}, {code: "DEPENDENCY", text: "b"}]})");
   EXPECT_THAT(ShowText(view), AllOf(HasSubstr("waits         SLOTS: a\n"), HasSubstr("waits         DEPENDENCY: b\n"),
                                     Not(HasSubstr("a; b"))));
 }
 
 TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
-  View view = Parsed(R"({"now_ms": 1795352700000, "job": {"id": 5, "name": "x/train", "state": "PENDING", "position": 2,
-"predicted_start_ms": 1795352940000, "eligible_ms": 1795352705000, "reason": "first"},
-"reasons": [{"code": "SLOTS", "text": "needs 2 slots, 0 are free"}, {"code": "DEPENDENCY", "text": "waits\nfor 3"}]})");
+  v1::View view = Parsed(R"(now_ms: 1795352700000, job: {id: 5, name: "x/train", state: JOB_PENDING, position: 2,
+predicted_start_ms: 1795352940000, eligible_ms: 1795352705000, reason: "first"},
+reasons: [{code: "SLOTS", text: "needs 2 slots, 0 are free"}, {code: "DEPENDENCY", text: "waits\nfor 3"}])");
   EXPECT_EQ(WhyText(view), R"(
 job 5 x/train is PENDING
   position in the queue: 2
@@ -109,47 +104,51 @@ job 5 x/train is PENDING
   SLOTS: needs 2 slots, 0 are free
   DEPENDENCY: waits\nfor 3
 )" + 1);
-  view.reasons.clear();
-  view.job.predicted_start_ms = 0;
+  view.clear_reasons();
+  view.mutable_job()->clear_predicted_start_ms();
   EXPECT_THAT(WhyText(view), AllOf(HasSubstr("predicted start: not known"), HasSubstr("  first\n")));
 }
 
 TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
-  JobRow job;
-  for (const char* state : {"PENDING", "RECOVERING", "STARTING", "HELD"}) {
-    job.state = state;
-    EXPECT_NE(ReasonText(job), "") << state;
+  v1::JobView job;
+  for (const v1::JobState state : {v1::JOB_PENDING, v1::JOB_RECOVERING, v1::JOB_STARTING, v1::JOB_HELD}) {
+    job.set_state(state);
+    EXPECT_NE(ReasonText(job), "") << EnumName(state);
   }
-  job.state = "STARTING";
+  job.set_state(v1::JOB_STARTING);
   EXPECT_EQ(ReasonText(job), "its ranks are being launched");
-  job.cause = "PROCESS_DEATH";
-  job.message = "rank 1 died in compute of step 17";
+  job.set_cause(v1::CAUSE_PROCESS_DEATH);
+  job.set_message("rank 1 died in compute of step 17");
   EXPECT_EQ(ReasonText(job), "its ranks are being launched again: rank 1 died in compute of step 17");
-  job.state = "RUNNING";
+  job.set_state(v1::JOB_RUNNING);
   EXPECT_EQ(ReasonText(job), "");
-  job.flags = {"UNREACHABLE"};
-  job.message = "silent for 40 s";
+  job.add_flags(v1::JOB_FLAG_UNREACHABLE);
+  job.set_message("silent for 40 s");
   EXPECT_EQ(ReasonText(job), "silent for 40 s");
 }
 
 TEST(JobTextTest, HistoryHostsAndEventsAreListed) {
-  EXPECT_EQ(HistoryText(Parsed(R"({"now_ms": 1795352700000, "jobs": [{"id": 3, "name": "demo/train", "owner": "alice",
-"state": "FAILED", "cause": "ERROR", "message": "bad\u0007input", "started_ms": 1795352513000,
-"ended_ms": 1795352688000, "attempt": 2}]})")),
+  EXPECT_EQ(HistoryText(Parsed(R"(now_ms: 1795352700000, jobs: [{id: 3, name: "demo/train", owner: "alice",
+state: JOB_FAILED, cause: CAUSE_ERROR, message: "bad\u0007input", started_ms: 1795352513000,
+ended_ms: 1795352688000, attempt: 2}])")),
             "ID  NAME        OWNER  STATE   CAUSE  ENDED      RAN FOR  ATTEMPTS  MESSAGE\n"
             " 3  demo/train  alice  FAILED  ERROR  12 s ago  2:55 min         2  bad\\x07input\n");
-  EXPECT_EQ(NodesText(Parsed(kTopJson)),
+  EXPECT_EQ(NodesText(Parsed(kTopView)),
             "HOST  STATE    SLOTS  FREE  JOBS  REASON\n"
             "a     UP           2     1  4\n"
             "b     DRAINED      2     1  4     new disk\n");
-  EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .host = "b", .actor = "alice", .message = "drained: new disk"}}),
-            "2026-11-22 13:05:00 host b by alice: drained: new disk\n");
-  EXPECT_EQ(EventsText({{.at_ms = 1795352700000, .cause = "COORDINATOR_RESTART", .message = "started"}}),
-            "2026-11-22 13:05:00 coordinator (COORDINATOR_RESTART): started\n");
+  EXPECT_EQ(
+      EventsText(
+          Parsed(R"(events {at_ms: 1795352700000 host: "b" actor: "alice" message: "drained: new disk"})").events()),
+      "2026-11-22 13:05:00 host b by alice: drained: new disk\n");
+  EXPECT_EQ(
+      EventsText(
+          Parsed(R"(events {at_ms: 1795352700000 cause: CAUSE_COORDINATOR_RESTART message: "started"})").events()),
+      "2026-11-22 13:05:00 coordinator (COORDINATOR_RESTART): started\n");
 }
 
 TEST(TopTextTest, OnePictureOfJobsRanksAndHosts) {
-  EXPECT_EQ(TopText(Parsed(kTopJson)), R"(
+  EXPECT_EQ(TopText(Parsed(kTopView)), R"(
 stillhouse  2026-11-22 13:05:00 UTC  1 active, 1 waiting  1/2 hosts up, 2/4 slots in use  12,345 tokens/s
 
 ID  NAME                 STATE                        PROGRESS             TOKENS/S   LOSS      LEFT  HOSTS
@@ -172,22 +171,12 @@ TEST(TopTextTest, RedrawingKeepsToTheScreen) {
   EXPECT_EQ(Redrawn("", 80, 24), "\x1b[H\x1b[J");
 }
 
-TEST(ViewRowsTest, MissingFieldsAndFieldsOfAnotherTypeKeepTheirDefaults) {
-  const View view = Parsed(R"({"now_ms": "x", "jobs": [7, {"id": -1, "name": 3, "flags": "A", "ranks": 1e300,
-"progress": null, "values": {"loss": null, "kl": 1}, "hosts": [1, "a"], "priority": -5, "position": 1.0}],
-"hosts": {}})");
-  ASSERT_EQ(view.jobs.size(), 2u);
-  const JobRow& job = view.jobs[1];
-  EXPECT_EQ(job.id, 0u);
-  EXPECT_EQ(job.ranks, 0u);
-  EXPECT_EQ(job.priority, -5);
-  EXPECT_EQ(job.position, 1u);
-  EXPECT_FALSE(job.progress.has_value());
-  EXPECT_EQ(job.values.size(), 1u);
-  EXPECT_THAT(QueueText(view), Not(HasSubstr("nan")));
-  for (const char* none : {"", "[]", "null", "{", "\xff"}) {
-    EXPECT_THAT(ParseView(none), StatusIs(Code::kUnavailable)) << none;
-  }
+TEST(JobTextTest, ValuesThatAreNotFiniteAreNotShown) {
+  const v1::View view = Parsed(R"(
+job {id: 4 state: JOB_RUNNING progress {} values: [{key: "loss" value: nan}, {key: "kl" value: 1}]}
+jobs {id: 4 state: JOB_RUNNING progress {} values: [{key: "loss" value: nan}]})");
+  EXPECT_THAT(ShowText(view), AllOf(HasSubstr("kl 1"), Not(HasSubstr("nan"))));
+  EXPECT_THAT(TopText(view), Not(HasSubstr("nan")));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The real HTTP server and views over a made-up cluster, for status_page_test.py: prints its URL with the token, then
-// every change it is asked for, and ends when its standard input does.
+// Serves the real HTTP server and views over a made-up cluster, for status_page_test.py. It prints its URL with the
+// token, then every change that it is asked for, and ends when its standard input ends.
 #include <poll.h>
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include "coordinator/http/http_server.h"
 #include "coordinator/http/question.h"
 #include "coordinator/views/metrics_text.h"
+#include "coordinator/views/view_json.h"
 #include "tests/testing/made_up_cluster.h"
 
 namespace {
@@ -57,8 +58,10 @@ Result<std::string> Answer(const HttpQuestion& question, MadeUpCluster* cluster)
                                            MadeUpCluster::kNow);
   }
   if (!question.request.has_query()) return Change(question, cluster);
-  return still::coordinator::ViewJson(question.request.query(), cluster->state, cluster->live, cluster->waits,
-                                      cluster->sources(), MadeUpCluster::kNow);
+  STILL_ASSIGN_OR_RETURN(const still::v1::View view,
+                         still::coordinator::BuildView(question.request.query(), cluster->state, cluster->live,
+                                                       cluster->waits, cluster->sources(), MadeUpCluster::kNow));
+  return still::coordinator::ViewJson(view);
 }
 
 bool InputEnded() {

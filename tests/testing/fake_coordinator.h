@@ -11,6 +11,7 @@
 
 #include "common/proto/coordinator.pb.h"
 #include "common/rpc/rpc.h"
+#include "tests/testing/view_text.h"
 
 namespace still::testing {
 
@@ -71,10 +72,10 @@ class FakeCoordinator {
   std::thread thread_;
 };
 
-// A reply that is a view.
-inline stillhouse::v1::ClientReply ViewReply(const std::string& json) {
+// Returns a reply with the view that `text` is in protobuf's text format.
+inline stillhouse::v1::ClientReply ViewReply(const std::string& text) {
   stillhouse::v1::ClientReply reply;
-  reply.set_json(json);
+  *reply.mutable_view() = ViewOf(text);
   return reply;
 }
 

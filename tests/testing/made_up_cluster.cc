@@ -11,13 +11,13 @@ namespace still::testing {
 namespace {
 
 using coordinator::Changes;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::Cause;
-using stillhouse::v1::HistoryEvent;
-using stillhouse::v1::Host;
-using stillhouse::v1::Job;
-using stillhouse::v1::JobState;
-using stillhouse::v1::Stage;
+using v1::AgentReport;
+using v1::Cause;
+using v1::HistoryEvent;
+using v1::Host;
+using v1::Job;
+using v1::JobState;
+using v1::Stage;
 
 constexpr UnixMs kNow = MadeUpCluster::kNow;
 constexpr std::int64_t kMinute = 60'000;
@@ -42,12 +42,13 @@ Job MakeJob(const JobText& text) {
   job.set_state(text.state);
   job.set_cause(text.cause);
   job.set_message(text.message);
+  job.set_log_path(fmt::format("/var/lib/stillhouse/jobs/{}/1/ranks.log", text.id));
   auto* spec = job.mutable_spec();
   spec->set_name(text.name);
   spec->set_owner(text.pipeline == 2 ? "bob" : "alice");
   spec->set_stage(text.stage);
   spec->set_artifacts_root("/data/stillhouse/artifacts");
-  spec->set_kind(text.stage == stillhouse::v1::STAGE_TARGETS ? "targets" : "checkpoints");
+  spec->set_kind(text.stage == v1::STAGE_TARGETS ? "targets" : "checkpoints");
   spec->set_digest("4be1c2d09f3a7e56");
   spec->set_ranks(text.ranks);
   spec->set_slots_per_rank(1);
@@ -72,7 +73,6 @@ Job MakeJob(const JobText& text) {
 }
 
 std::vector<Job> MakeJobs() {
-  namespace v1 = stillhouse::v1;
   std::vector<Job> jobs;
   for (const JobText& text : std::initializer_list<JobText>{
            {1,
@@ -209,7 +209,6 @@ HistoryEvent MakeEvent(std::int64_t minutes_ago, std::uint64_t job, JobState fro
 }
 
 std::vector<HistoryEvent> MakeEvents() {
-  namespace v1 = stillhouse::v1;
   std::vector<HistoryEvent> events = {
       MakeEvent(130, 4, v1::JOB_STATE_UNSPECIFIED, v1::JOB_PENDING, v1::CAUSE_SUBMITTED, "alice", "pipeline 1"),
       MakeEvent(118, 4, v1::JOB_PENDING, v1::JOB_STARTING, v1::CAUSE_SCHEDULED, "scheduler", "node-a:4, node-b:4"),
@@ -271,10 +270,10 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
     }
     const double mean = static_cast<double>(text.ranks) * static_cast<double>(second) * 11.0;
     report.clear_phase_seconds();
-    const auto add_seconds = [&report](v1::Phase phase, double seconds) {
+    const auto add_seconds = [&report](v1::Phase phase, double spent) {
       auto& time = *report.add_phase_seconds();
       time.set_phase(phase);
-      time.set_seconds(seconds);
+      time.set_seconds(spent);
     };
     add_seconds(v1::PHASE_COMPUTE, 0.85 * mean);
     add_seconds(v1::PHASE_DATA, 0.02 * mean);
@@ -307,7 +306,7 @@ void Report(const ReportText& text, coordinator::LiveJobs* live) {
       recovery.mutable_death()->set_step(4810);
     }
     if (text.job == 5) report.set_storage_trouble("rank 0: no space left on /data; 2 checkpoints are kept");
-    live->Heard(report, kNow - text.silent_ms - static_cast<std::int64_t>(seconds - second) * 1000);
+    live->OnReport(report, kNow - text.silent_ms - static_cast<std::int64_t>(seconds - second) * 1000);
   }
 }
 
@@ -319,7 +318,7 @@ MadeUpCluster::MadeUpCluster() {
   changes.hosts = MakeHosts();
   changes.events = events = MakeEvents();
   for (std::uint64_t id = 1; id <= 3; ++id) {
-    stillhouse::v1::Pipeline pipeline;
+    v1::Pipeline pipeline;
     pipeline.set_id(id);
     changes.pipelines.push_back(pipeline);
   }
@@ -351,15 +350,14 @@ coordinator::ViewSources MadeUpCluster::sources() const {
     if (found.size() > limit) found.erase(found.begin(), found.end() - limit);
     return found;
   };
-  sources.log_path_of = [](const Job& job) { return fmt::format("/var/lib/stillhouse/jobs/{}/1/ranks.log", job.id()); };
   return sources;
 }
 
-std::string MadeUpCluster::View(const std::string& view, std::uint64_t job) const {
-  stillhouse::v1::Query query;
+v1::View MadeUpCluster::View(v1::ViewKind view, std::uint64_t job) const {
+  v1::Query query;
   query.set_view(view);
   query.set_job(job);
-  return coordinator::ViewJson(query, state, live, waits, sources(), kNow).value();
+  return coordinator::BuildView(query, state, live, waits, sources(), kNow).value();
 }
 
 }  // namespace still::testing

@@ -1,5 +1,5 @@
-// The state of a coordinator, built from records, for tests of what shows it: jobs in every state and with every flag,
-// hosts open and closed, curves, history, and names with markup. Nothing in it depends on the time.
+// A coordinator's state for tests of views, metrics and the status page. It has jobs in every state and with every
+// flag, open and closed hosts, curves, a history, and hostile names. It does not depend on the time.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace still::testing {
 
-// As a job's name it would, put into a page as markup, run.
+// The name of a job that would run as a script if a page took it for markup.
 inline constexpr char kHostileName[] = "<img src=x onerror=\"document.title='owned'\"><script>owned()</script>";
 inline constexpr char kNotUtf8[] = "the file is named caf\xe9";
 
@@ -23,15 +23,15 @@ struct MadeUpCluster {
 
   MadeUpCluster();
   coordinator::ViewSources sources() const;
-  // The view as JSON; fails the process where there is none.
-  std::string View(const std::string& view, std::uint64_t job = 0) const;
+  // Returns the view. Fails the process if there is none.
+  v1::View View(v1::ViewKind view, std::uint64_t job = 0) const;
 
   coordinator::State state;
   coordinator::LiveJobs live;
   std::map<std::uint64_t, coordinator::Wait> waits;
-  std::vector<stillhouse::v1::HistoryEvent> events;
+  std::vector<v1::HistoryEvent> events;
 
-  // Jobs, by what is remarkable about them.
+  // Jobs, named by their state or flag.
   static constexpr std::uint64_t kRunning = 4;
   static constexpr std::uint64_t kStraggling = 5;
   static constexpr std::uint64_t kRecovering = 6;

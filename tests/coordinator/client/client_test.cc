@@ -24,18 +24,27 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
-v1::Query QueryOf(const std::string& view) {
+v1::Query QueryOf(v1::ViewKind view, std::uint64_t job = 0) {
   v1::Query query;
   query.set_view(view);
+  query.set_job(job);
   return query;
 }
 
+// Answers with an empty view of what was asked.
+v1::ClientReply Echo(const v1::ClientRequest& request) {
+  v1::ClientReply reply;
+  reply.mutable_view()->set_view(request.query().view());
+  reply.mutable_view()->mutable_job()->set_id(request.query().job());
+  return reply;
+}
+
 TEST(CoordinatorClientTest, ARequestCarriesVersionNumberAndUser) {
-  FakeCoordinator server([](const v1::ClientRequest& request) { return ViewReply(request.query().view()); });
+  FakeCoordinator server(&Echo);
   ASSERT_OK_AND_ASSIGN(const auto client,
                        CoordinatorClient::Connect({.endpoint = server.endpoint(), .user = "alice"}, Clock::System()));
-  EXPECT_EQ(client->View(QueryOf("queue")).value(), "queue");
-  EXPECT_EQ(client->View(QueryOf("nodes")).value(), "nodes");
+  EXPECT_EQ(client->View(QueryOf(v1::VIEW_KIND_QUEUE)).value().view(), v1::VIEW_KIND_QUEUE);
+  EXPECT_EQ(client->View(QueryOf(v1::VIEW_KIND_NODES)).value().view(), v1::VIEW_KIND_NODES);
   const auto requests = server.requests();
   ASSERT_GE(requests.size(), 2u);
   EXPECT_EQ(requests.front().protocol(), kProtocol);
@@ -47,43 +56,41 @@ TEST(CoordinatorClientTest, ALostRequestIsSentAgainUnderItsNumber) {
   int asked = 0;
   FakeCoordinator server([&](const v1::ClientRequest&) -> std::optional<v1::ClientReply> {
     if (++asked < 3) return std::nullopt;
-    return ViewReply("{}");
+    return ViewReply("");
   });
   ASSERT_OK_AND_ASSIGN(
       const auto client,
       CoordinatorClient::Connect(
           {.endpoint = server.endpoint(), .user = "a", .deadline = milliseconds(60'000), .resend = milliseconds(1)},
           Clock::System()));
-  EXPECT_OK(client->View(QueryOf("queue")));
+  EXPECT_OK(client->View(QueryOf(v1::VIEW_KIND_QUEUE)));
   for (const v1::ClientRequest& request : server.requests()) EXPECT_EQ(request.request(), 1u);
 }
 
 TEST(CoordinatorClientTest, LateRepliesToEarlierRequestsAreNotTakenForThisOnes) {
   // Every request is sent several times, so that replies to earlier ones keep coming in.
-  FakeCoordinator server([](const v1::ClientRequest& request) { return ViewReply(request.query().view()); });
+  FakeCoordinator server(&Echo);
   ASSERT_OK_AND_ASSIGN(
       const auto client,
       CoordinatorClient::Connect(
           {.endpoint = server.endpoint(), .user = "a", .deadline = milliseconds(60'000), .resend = milliseconds(1)},
           Clock::System()));
-  for (int i = 0; i < 50; ++i) {
-    const std::string view = fmt::format("view {}", i);
-    ASSERT_EQ(client->View(QueryOf(view)).value(), view);
-  }
+  for (std::uint64_t job = 1; job <= 50; ++job)
+    ASSERT_EQ(client->View(QueryOf(v1::VIEW_KIND_JOB, job)).value().job().id(), job);
 }
 
 TEST(CoordinatorClientTest, ARefusalIsTheCoordinatorsOwnStatus) {
   FakeCoordinator server([](const v1::ClientRequest& request) {
     v1::ClientReply reply;
-    reply.set_code(request.query().view() == "x" ? stillhouse::v1::CODE_NOT_FOUND
-                                                 : static_cast<stillhouse::v1::StatusCode>(999));
+    reply.set_code(request.query().view() == v1::VIEW_KIND_JOB ? stillhouse::v1::CODE_NOT_FOUND
+                                                               : static_cast<stillhouse::v1::StatusCode>(999));
     reply.set_message("no job 7");
     return reply;
   });
   ASSERT_OK_AND_ASSIGN(const auto client,
                        CoordinatorClient::Connect({.endpoint = server.endpoint(), .user = "a"}, Clock::System()));
-  EXPECT_THAT(client->View(QueryOf("x")), StatusIs(Code::kNotFound, "no job 7"));
-  EXPECT_THAT(client->View(QueryOf("y")), StatusIs(Code::kInternal, "no job 7"));
+  EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_JOB)), StatusIs(Code::kNotFound, "no job 7"));
+  EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_TOP)), StatusIs(Code::kInternal, "no job 7"));
 }
 
 TEST(CoordinatorClientTest, NobodyThereIsUnavailableAndSaysWhereAndWhatToDo) {
@@ -92,7 +99,7 @@ TEST(CoordinatorClientTest, NobodyThereIsUnavailableAndSaysWhereAndWhatToDo) {
       CoordinatorClient::Connect(
           {.endpoint = "tcp://127.0.0.1:1", .user = "a", .deadline = milliseconds(20), .resend = milliseconds(5)},
           Clock::System()));
-  EXPECT_THAT(client->View(QueryOf("queue")),
+  EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_QUEUE)),
               StatusIs(Code::kUnavailable, AllOf(HasSubstr("tcp://127.0.0.1:1"), HasSubstr("still serve"))));
 }
 
@@ -108,7 +115,8 @@ TEST(CoordinatorClientTest, SomethingElseOnThePortIsNamed) {
       return;
     }
   });
-  EXPECT_THAT(client->View(QueryOf("queue")), StatusIs(Code::kUnavailable, HasSubstr("not like a coordinator")));
+  EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_QUEUE)),
+              StatusIs(Code::kUnavailable, HasSubstr("not like a coordinator")));
   answering.join();
 }
 

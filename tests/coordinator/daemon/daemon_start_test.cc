@@ -60,7 +60,7 @@ class DaemonKeysTest : public ::testing::Test {
         CoordinatorClient::Connect({.endpoint = at_.endpoint, .user = "a", .keys = keys, .deadline = deadline},
                                    Clock::System()));
     stillhouse::v1::Query query;
-    query.set_view("queue");
+    query.set_view(stillhouse::v1::VIEW_KIND_QUEUE);
     return client->View(query).status();
   }
 

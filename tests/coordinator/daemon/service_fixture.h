@@ -14,6 +14,7 @@
 #include "common/rpc/protocol.h"
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/jobs/names.h"
+#include "coordinator/views/view_json.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/status_matchers.h"
 
@@ -129,12 +130,13 @@ class ServiceFixture : public ::testing::Test {
     return report;
   }
   std::string StateOf(std::uint64_t job) const { return StateName(coordinator_->state().FindJob(job)->state()); }
+  // Returns the view as JSON.
   std::string View(const std::string& view, std::uint64_t job = 0) {
     stillhouse::v1::ClientRequest request;
     request.set_protocol(kProtocol);
-    request.mutable_query()->set_view(view);
+    request.mutable_query()->set_view(EnumNamed<v1::ViewKind>(view).value());
     request.mutable_query()->set_job(job);
-    return coordinator_->Ask(request).json();
+    return ViewJson(coordinator_->Ask(request).view());
   }
   void Later(std::int64_t ms) {
     clock_.now += std::chrono::milliseconds(ms);

@@ -1,4 +1,4 @@
-// What HTTP decides without a socket: who may ask, what a path asks for, how a question reaches the loop.
+// Tests of the parts of HTTP without a socket: access, routes, answers and the queue of questions.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 #include "coordinator/http/access.h"
+#include "coordinator/http/page_files.h"
 #include "coordinator/http/question.h"
 #include "coordinator/http/routes.h"
 #include "tests/testing/status_matchers.h"
@@ -17,8 +19,8 @@ namespace {
 
 using std::chrono::milliseconds;
 using still::testing::StatusIs;
-using stillhouse::v1::ChangeJobs;
 using ::testing::HasSubstr;
+using v1::ChangeJobs;
 
 const AccessRules kLoopback = {.loopback = true};
 const AccessRules kOpen = {.loopback = false, .token = "s3cret"};
@@ -58,13 +60,13 @@ TEST(AccessTest, TokenInTheAddressBecomesACookieButChangesNothing) {
   EXPECT_THAT(TokenCookie(kOpen), "stillhouse_token=s3cret; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict");
 }
 
-TEST(AccessTest, TokenOnLoopbackIsAskedForToo) {
+TEST(AccessTest, ATokenOnLoopbackIsNeededToo) {
   const AccessRules rules = {.loopback = true, .token = "s3cret"};
   EXPECT_EQ(CheckAccess(rules, {.method = "GET", .host = "localhost"}).http_status, 401);
   EXPECT_EQ(CheckAccess(rules, {.method = "GET", .host = "evil", .authorization = "Bearer s3cret"}).http_status, 421);
 }
 
-TEST(AccessTest, SecretsAreTheSameOnlyWhole) {
+TEST(AccessTest, SecretsAreEqualOnlyAsAWhole) {
   EXPECT_TRUE(SameSecret("abc", "abc"));
   EXPECT_FALSE(SameSecret("abc", "abd"));
   EXPECT_FALSE(SameSecret("abc", "abcd"));
@@ -77,7 +79,7 @@ TEST(RoutesTest, ViewWithParameters) {
                                    .path = "/api/events",
                                    .parameters = {{"job", "3"}, {"after", "41"}, {"limit", "20"}, {"token", "x"}}},
                                   "web"));
-  EXPECT_EQ(question.request.query().view(), "events");
+  EXPECT_EQ(question.request.query().view(), v1::VIEW_KIND_EVENTS);
   EXPECT_EQ(question.request.query().job(), 3u);
   EXPECT_EQ(question.request.query().after(), 41u);
   EXPECT_EQ(question.request.query().limit(), 20u);
@@ -102,7 +104,7 @@ TEST(RoutesTest, VerbsOfJobsAndHosts) {
   EXPECT_EQ(host.request.change_host().reason(), "disk");
 }
 
-TEST(RoutesTest, WhatIsNotThereIsNotFound) {
+TEST(RoutesTest, UnknownPathsAreNotFound) {
   for (const char* path : {"", "/", "/api", "/api/", "/api/jobs/7/cancel/x", "/api/jobs/7/explode", "/x", "/metrics/x",
                            "/api/hosts/a/cancel", "//"}) {
     const auto question = QuestionOf({.method = "POST", .path = path}, "web");
@@ -137,17 +139,34 @@ TEST(RoutesTest, BadParametersAndBodiesAreNamed) {
   }
 }
 
+TEST(RoutesTest, UnknownViewIsNamed) {
+  EXPECT_THAT(QuestionOf({.method = "GET", .path = "/api/quue"}, "web"),
+              StatusIs(Code::kInvalidArgument, HasSubstr("'quue'")));
+}
+
+TEST(PageTest, KnowsEveryGoodputKindAndFlag) {
+  for (int kind = 1; kind < v1::GoodputKind_ARRAYSIZE; ++kind) {
+    const std::string word = EnumWord(static_cast<v1::GoodputKind>(kind));
+    EXPECT_NE(kJobViewJs.find("  " + word + ": '"), std::string_view::npos) << word;
+    EXPECT_NE(kStatusPageCss.find(".kind-" + word), std::string_view::npos) << word;
+  }
+  for (int flag = 1; flag < v1::JobFlag_ARRAYSIZE; ++flag) {
+    const std::string name = EnumName(static_cast<v1::JobFlag>(flag));
+    EXPECT_NE(kWordsJs.find("  " + name + ": '"), std::string_view::npos) << name;
+  }
+}
+
 TEST(HttpAnswerTest, ReplyBecomesJsonOrTheError) {
-  stillhouse::v1::ClientReply reply;
+  v1::ClientReply reply;
   reply.add_jobs(7);
   ASSERT_OK_AND_ASSIGN(const std::string text, HttpAnswer(reply));
-  EXPECT_EQ(nlohmann::json::parse(text)["jobs"][0], 7);
-  reply.set_json("{\"now_ms\":1}");
-  EXPECT_EQ(HttpAnswer(reply).value(), "{\"now_ms\":1}");
-  reply.set_code(stillhouse::v1::CODE_NOT_FOUND);
+  EXPECT_EQ(nlohmann::json::parse(text)["job_ids"][0], 7);
+  reply.mutable_view()->set_now_ms(1);
+  EXPECT_EQ(nlohmann::json::parse(HttpAnswer(reply).value())["now_ms"], 1);
+  reply.set_code(v1::CODE_NOT_FOUND);
   reply.set_message("no job 7");
   EXPECT_THAT(HttpAnswer(reply), StatusIs(Code::kNotFound, "no job 7"));
-  reply.set_code(static_cast<stillhouse::v1::StatusCode>(4711));
+  reply.set_code(static_cast<v1::StatusCode>(4711));
   EXPECT_THAT(HttpAnswer(reply), StatusIs(Code::kInternal));
 }
 
@@ -171,7 +190,7 @@ TEST(QuestionQueueTest, LoopAnswersAskingThreads) {
   EXPECT_EQ(wakes, 2);
 }
 
-TEST(QuestionQueueTest, WhatTimedOutIsNotDoneLater) {
+TEST(QuestionQueueTest, AQuestionThatTimedOutIsDropped) {
   QuestionQueue queue;
   EXPECT_THAT(queue.AskAndWait({}, milliseconds(1)), StatusIs(Code::kUnavailable, HasSubstr("1 ms")));
   int answered = 0;
@@ -182,7 +201,7 @@ TEST(QuestionQueueTest, WhatTimedOutIsNotDoneLater) {
   EXPECT_EQ(answered, 0);
 }
 
-TEST(QuestionQueueTest, ClosedQueueRefusesThoseThatWaitAndThoseThatCome) {
+TEST(QuestionQueueTest, ClosedQueueRefusesWaitingAndNewQuestions) {
   std::atomic<bool> queued{false};
   QuestionQueue queue([&] { queued = true; });
   std::thread asking([&] {

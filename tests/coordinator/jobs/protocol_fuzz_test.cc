@@ -137,7 +137,7 @@ std::vector<CoordinatorMessage> ValidMessages(const State& state, KeyedRandom& r
   attach.set_launch("launch");
   attach.set_ranks(4);
   auto& query = *messages[4].mutable_client()->mutable_query();
-  query.set_view("job");
+  query.set_view(stillhouse::v1::VIEW_KIND_JOB);
   query.set_job(1);
   AgentReport& report = *messages[5].mutable_agent();
   const Job* const job = state.FindJob(1 + random.NextBelow(static_cast<std::uint32_t>(state.next_job())));

@@ -8,17 +8,17 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::Job;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using v1::AgentReport;
+using v1::Job;
 
 constexpr UnixMs kStart = 1'000'000;
 
 Job RunningJob(std::uint64_t attempt = 1) {
   Job job;
   job.set_id(3);
-  job.set_state(stillhouse::v1::JOB_RUNNING);
+  job.set_state(v1::JOB_RUNNING);
   job.set_attempt(attempt);
   job.set_submitted_ms(kStart - 60'000);
   job.set_started_ms(kStart);
@@ -40,8 +40,8 @@ AgentReport ReportOf(std::uint64_t sequence, std::uint64_t done, std::uint64_t a
   return report;
 }
 
-stillhouse::v1::RankPhase Rank(std::uint32_t rank, v1::Phase phase, std::uint64_t step, double seconds) {
-  stillhouse::v1::RankPhase place;
+v1::RankPhase Rank(std::uint32_t rank, v1::Phase phase, std::uint64_t step, double seconds) {
+  v1::RankPhase place;
   place.set_rank(rank);
   place.set_phase(phase);
   place.set_step(step);
@@ -55,37 +55,37 @@ void AddSeconds(AgentReport* report, v1::Phase phase, double seconds) {
   time.set_seconds(seconds);
 }
 
-TEST(LiveJobsTest, RateIsOfTheLastHalfMinute) {
+TEST(LiveJobsTest, RateIsTheMeanOfTheLastHalfMinute) {
   LiveJobs live;
   for (std::uint64_t second = 0; second <= 100; ++second) {
     const std::uint64_t done = second < 50 ? second : 50 + 3 * (second - 50);
-    live.Heard(ReportOf(second + 1, done), kStart + static_cast<std::int64_t>(second) * 1000);
+    live.OnReport(ReportOf(second + 1, done), kStart + static_cast<std::int64_t>(second) * 1000);
   }
   EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 3000);
   EXPECT_DOUBLE_EQ(live.Find(3)->units_per_second.value(), 3);
 }
 
-TEST(LiveJobsTest, OneReportIsNoRate) {
+TEST(LiveJobsTest, OneReportGivesNoRate) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 40), kStart);
+  live.OnReport(ReportOf(1, 40), kStart);
   EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
 }
 
-TEST(LiveJobsTest, ReportsThatWaitedForACoordinatorAreNoSpeed) {
+TEST(LiveJobsTest, ReportsThatArriveInABurstGiveNoRate) {
   LiveJobs live;
-  for (std::uint64_t i = 0; i < 20; ++i) live.Heard(ReportOf(i + 1, 50 + i), kStart + static_cast<std::int64_t>(i));
+  for (std::uint64_t i = 0; i < 20; ++i) live.OnReport(ReportOf(i + 1, 50 + i), kStart + static_cast<std::int64_t>(i));
   EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
-  live.Heard(ReportOf(21, 71), kStart + 1000);
+  live.OnReport(ReportOf(21, 71), kStart + 1000);
   EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 2000);
 }
 
-TEST(LiveJobsTest, LaunchThatCountsFromZeroAgainHasNoNegativeRate) {
+TEST(LiveJobsTest, NewLaunchNeverGivesANegativeRate) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 100), kStart);
-  live.Heard(ReportOf(2, 110), kStart + 1000);
-  live.Heard(ReportOf(3, 90), kStart + 2000);
+  live.OnReport(ReportOf(1, 100), kStart);
+  live.OnReport(ReportOf(2, 110), kStart + 1000);
+  live.OnReport(ReportOf(3, 90), kStart + 2000);
   EXPECT_FALSE(live.Find(3)->tokens_per_second.has_value());
-  live.Heard(ReportOf(4, 92), kStart + 3000);
+  live.OnReport(ReportOf(4, 92), kStart + 3000);
   EXPECT_DOUBLE_EQ(live.Find(3)->tokens_per_second.value(), 2000);
 }
 
@@ -93,80 +93,81 @@ TEST(LiveJobsTest, RepeatedReportCountsOnceAndProvesLife) {
   LiveJobs live;
   AgentReport report = ReportOf(1, 10);
   *report.add_recoveries() = testing::RecoveryOf();
-  live.Heard(report, kStart);
-  live.Heard(report, kStart + 9000);
+  live.OnReport(report, kStart);
+  live.OnReport(report, kStart + 9000);
   EXPECT_EQ(live.Find(3)->recoveries.at(v1::DEATH_CAUSE_DIED), 1u);
   EXPECT_EQ(live.SilenceMs(RunningJob(), kStart + 10'000), 1000);
 }
 
-TEST(LiveJobsTest, RecoveriesThatAreSaidUntilTheyAreRecordedCountOnce) {
+TEST(LiveJobsTest, RepeatedRecoveriesCountOnce) {
   LiveJobs live;
   AgentReport report = ReportOf(1, 10);
   *report.add_recoveries() = testing::RecoveryOf();
-  live.Heard(report, kStart);
+  live.OnReport(report, kStart);
   report.set_sequence(2);
   *report.add_recoveries() = testing::RecoveryOf({.generation = 3, .rank = 0, .step = 18});
-  live.Heard(report, kStart + 1000);
+  live.OnReport(report, kStart + 1000);
   EXPECT_EQ(live.Find(3)->recoveries.at(v1::DEATH_CAUSE_DIED), 2u);
 }
 
 TEST(LiveJobsTest, ReportOfAnOlderAttemptChangesNothing) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 10, 2), kStart);
-  live.Heard(ReportOf(99, 77, 1), kStart + 4000);
+  live.OnReport(ReportOf(1, 10, 2), kStart);
+  live.OnReport(ReportOf(99, 77, 1), kStart + 4000);
   EXPECT_EQ(live.Find(3)->progress->done(), 10u);
   EXPECT_EQ(live.Find(3)->heard_ms, kStart);
 }
 
 TEST(LiveJobsTest, SilentAgentIsUnreachableAfterFiveSeconds) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 10), kStart + 1000);
+  live.OnReport(ReportOf(1, 10), kStart + 1000);
   EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 6000), IsEmpty());
-  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 6001), ElementsAre("UNREACHABLE"));
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 6001), ElementsAre(v1::JOB_FLAG_UNREACHABLE));
 }
 
-TEST(LiveJobsTest, NewAttemptHasFiveSecondsOfItsOwn) {
+TEST(LiveJobsTest, NewAttemptMayBeSilentForFiveSeconds) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 10), kStart - 90'000);
+  live.OnReport(ReportOf(1, 10), kStart - 90'000);
   EXPECT_THAT(live.FlagsOf(RunningJob(2), kStart + 4000), IsEmpty());
-  EXPECT_THAT(live.FlagsOf(RunningJob(2), kStart + 5001), ElementsAre("UNREACHABLE"));
+  EXPECT_THAT(live.FlagsOf(RunningJob(2), kStart + 5001), ElementsAre(v1::JOB_FLAG_UNREACHABLE));
 }
 
 TEST(LiveJobsTest, WaitingJobIsNeverUnreachable) {
   LiveJobs live;
   Job job = RunningJob();
-  job.set_state(stillhouse::v1::JOB_RECOVERING);
+  job.set_state(v1::JOB_RECOVERING);
   EXPECT_THAT(live.FlagsOf(job, kStart + 600'000), IsEmpty());
 }
 
-TEST(LiveJobsTest, AdoptedJobIsReconcilingUntilHeard) {
+TEST(LiveJobsTest, AdoptedJobIsReconcilingUntilItsAgentReports) {
   LiveJobs live;
   const UnixMs restart = kStart + 3'600'000;
   live.Restarted({3}, restart);
-  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 1000), ElementsAre("RECONCILING"));
-  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 6000), ElementsAre("RECONCILING", "UNREACHABLE"));
-  live.Heard(ReportOf(812, 10), restart + 7000);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 1000), ElementsAre(v1::JOB_FLAG_RECONCILING));
+  EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 6000),
+              ElementsAre(v1::JOB_FLAG_RECONCILING, v1::JOB_FLAG_UNREACHABLE));
+  live.OnReport(ReportOf(812, 10), restart + 7000);
   EXPECT_THAT(live.FlagsOf(RunningJob(), restart + 8000), IsEmpty());
 }
 
-TEST(LiveJobsTest, StorageTroubleIsAFlagOfTheJobOrOfAll) {
+TEST(LiveJobsTest, StorageTroubleFlagsTheJobOrAllJobs) {
   LiveJobs live;
   AgentReport report = ReportOf(1, 10);
   report.set_storage_trouble("no space left");
-  live.Heard(report, kStart);
-  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart), ElementsAre("DEGRADED_STORAGE"));
-  live.Heard(ReportOf(2, 11), kStart + 1000);
+  live.OnReport(report, kStart);
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart), ElementsAre(v1::JOB_FLAG_DEGRADED_STORAGE));
+  live.OnReport(ReportOf(2, 11), kStart + 1000);
   EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 1000), IsEmpty());
   live.SetStorageTrouble("journal: no space left");
-  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 1000), ElementsAre("DEGRADED_STORAGE"));
+  EXPECT_THAT(live.FlagsOf(RunningJob(), kStart + 1000), ElementsAre(v1::JOB_FLAG_DEGRADED_STORAGE));
 }
 
 TEST(LiveJobsTest, EndedJobHasNoFlags) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 10), kStart);
+  live.OnReport(ReportOf(1, 10), kStart);
   live.SetStorageTrouble("journal: no space left");
   Job job = RunningJob();
-  job.set_state(stillhouse::v1::JOB_FAILED);
+  job.set_state(v1::JOB_FAILED);
   EXPECT_THAT(live.FlagsOf(job, kStart + 600'000), IsEmpty());
 }
 
@@ -175,7 +176,7 @@ TEST(LiveJobsTest, CurvesOfEndedJobsStayForAWhile) {
   for (std::uint64_t job = 1; job <= LiveJobs::kEndedKept + 1; ++job) {
     AgentReport report = ReportOf(1, 10);
     report.set_job(job);
-    live.Heard(report, kStart);
+    live.OnReport(report, kStart);
     live.Ended(job);
     live.Ended(job);
   }
@@ -183,13 +184,13 @@ TEST(LiveJobsTest, CurvesOfEndedJobsStayForAWhile) {
   EXPECT_NE(live.Find(2), nullptr);
 }
 
-TEST(LiveJobsTest, GoodputIsOfTheGangAndOfAllAttempts) {
+TEST(LiveJobsTest, GoodputCoversTheGangAndAllAttempts) {
   LiveJobs live;
   AgentReport first = ReportOf(1, 10, 1);
   first.clear_phase_seconds();
   AddSeconds(&first, v1::PHASE_COMPUTE, 20);
   AddSeconds(&first, v1::PHASE_RESTORE, 4);
-  live.Heard(first, kStart - 30'000);
+  live.OnReport(first, kStart - 30'000);
   AgentReport second = ReportOf(1, 10, 2);
   AddSeconds(&second, v1::PHASE_COMPUTE, 10);
   AddSeconds(&second, v1::PHASE_OPTIMIZER, 2);
@@ -197,32 +198,43 @@ TEST(LiveJobsTest, GoodputIsOfTheGangAndOfAllAttempts) {
   AddSeconds(&second, v1::PHASE_CHECKPOINT, 3);
   AddSeconds(&second, v1::PHASE_REDUCE, 6);
   AddSeconds(&second, v1::PHASE_SHUTDOWN, 2);
-  live.Heard(second, kStart + 12'000);
+  live.OnReport(second, kStart + 12'000);
   const Goodput goodput = live.GoodputOf(RunningJob(2), kStart + 12'000);
-  EXPECT_DOUBLE_EQ(goodput.compute, 16);
-  EXPECT_DOUBLE_EQ(goodput.recovery, 2);
-  EXPECT_DOUBLE_EQ(goodput.checkpoint, 2);
-  EXPECT_DOUBLE_EQ(goodput.reduce, 3);
-  EXPECT_DOUBLE_EQ(goodput.other, 1);
+  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_COMPUTE], 16);
+  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_RECOVERY], 2);
+  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_CHECKPOINT], 2);
+  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_REDUCE], 3);
+  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_OTHER], 1);
   // A minute from submission to the second attempt, of which the first one ran twelve seconds.
-  EXPECT_DOUBLE_EQ(goodput.queue, 48);
+  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_QUEUE], 48);
 }
 
-TEST(LiveJobsTest, QueueOfAnAttemptWhoseForerunnersNobodyHeardIsNotGuessed) {
+TEST(LiveJobsTest, EveryKindOfGoodputCanOccur) {
   LiveJobs live;
-  live.Heard(ReportOf(1, 10, 2), kStart);
-  EXPECT_DOUBLE_EQ(live.GoodputOf(RunningJob(2), kStart + 1000).queue, 0);
-  Job job = RunningJob(2);
-  job.set_state(stillhouse::v1::JOB_PENDING);
-  job.set_since_ms(kStart + 500);
-  EXPECT_DOUBLE_EQ(live.GoodputOf(job, kStart + 1000).queue, 0.5);
+  AgentReport report = ReportOf(1, 10);
+  for (int phase = 1; phase < v1::Phase_ARRAYSIZE; ++phase) AddSeconds(&report, static_cast<v1::Phase>(phase), 1);
+  live.OnReport(report, kStart);
+  const Goodput goodput = live.GoodputOf(RunningJob(), kStart);
+  for (int kind = 1; kind < v1::GoodputKind_ARRAYSIZE; ++kind) {
+    EXPECT_GT(goodput[static_cast<std::size_t>(kind)], 0) << v1::GoodputKind_Name(static_cast<v1::GoodputKind>(kind));
+  }
 }
 
-TEST(LiveJobsTest, JobThatNeverRanHasOnlyWaited) {
+TEST(LiveJobsTest, QueueTimeIsNotGuessedWhenEarlierAttemptsWereNotHeard) {
+  LiveJobs live;
+  live.OnReport(ReportOf(1, 10, 2), kStart);
+  EXPECT_DOUBLE_EQ(live.GoodputOf(RunningJob(2), kStart + 1000)[v1::GOODPUT_KIND_QUEUE], 0);
+  Job job = RunningJob(2);
+  job.set_state(v1::JOB_PENDING);
+  job.set_since_ms(kStart + 500);
+  EXPECT_DOUBLE_EQ(live.GoodputOf(job, kStart + 1000)[v1::GOODPUT_KIND_QUEUE], 0.5);
+}
+
+TEST(LiveJobsTest, JobThatNeverRanHasQueueTimeOnly) {
   Job job = RunningJob(0);
-  job.set_state(stillhouse::v1::JOB_PENDING);
+  job.set_state(v1::JOB_PENDING);
   job.set_started_ms(0);
-  EXPECT_DOUBLE_EQ(LiveJobs().GoodputOf(job, kStart).queue, 60);
+  EXPECT_DOUBLE_EQ(LiveJobs().GoodputOf(job, kStart)[v1::GOODPUT_KIND_QUEUE], 60);
 }
 
 TEST(CurveTest, StaysBoundedAndKeepsBothEnds) {
@@ -240,7 +252,7 @@ TEST(CurveTest, StaysBoundedAndKeepsBothEnds) {
   }
 }
 
-TEST(CurveTest, StepsDoneAgainReplaceThoseOfBefore) {
+TEST(CurveTest, RepeatedStepsReplaceTheEarlierOnes) {
   Curve curve;
   for (std::uint64_t step = 0; step <= 20; ++step) curve.Add({.step = step, .loss = 1.0});
   curve.Add({.step = 11, .loss = 2.0});
@@ -251,34 +263,34 @@ TEST(CurveTest, StepsDoneAgainReplaceThoseOfBefore) {
   EXPECT_EQ(points[11].loss, 2.0);
 }
 
-TEST(StragglersTest, GangInStepHasNone) {
+TEST(StragglersTest, GangInStepHasNoStraggler) {
   EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_COMPUTE, 17, 1), Rank(1, v1::PHASE_REDUCE, 17, 2),
                           Rank(2, v1::PHASE_COMPUTE, 16, 1)}),
               IsEmpty());
 }
 
-TEST(StragglersTest, RankTwoStepsBehind) {
+TEST(StragglersTest, RankTwoStepsBehindStraggles) {
   EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_COMPUTE, 17, 1), Rank(1, v1::PHASE_COMPUTE, 15, 1)}), ElementsAre(1));
 }
 
-TEST(StragglersTest, RankWithoutASignOfProgressWhileOthersWork) {
-  EXPECT_THAT(
-      Stragglers({Rank(0, v1::PHASE_PIECE, 0, 0.5), Rank(1, v1::PHASE_PIECE, 0, 9), Rank(2, v1::PHASE_PIECE, 0, 0.7)}),
-      ElementsAre(1));
-  EXPECT_THAT(
-      Stragglers({Rank(0, v1::PHASE_PIECE, 0, 0.5), Rank(1, v1::PHASE_STAGE, 0, 9), Rank(2, v1::PHASE_PIECE, 0, 0.7)}),
-      IsEmpty())
+TEST(StragglersTest, RankWithoutProgressStragglesWhileOthersWork) {
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_TOKENISE, 0, 0.5), Rank(1, v1::PHASE_TOKENISE, 0, 9),
+                          Rank(2, v1::PHASE_TOKENISE, 0, 0.7)}),
+              ElementsAre(1));
+  EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_TOKENISE, 0, 0.5), Rank(1, v1::PHASE_WAIT, 0, 9),
+                          Rank(2, v1::PHASE_TOKENISE, 0, 0.7)}),
+              IsEmpty())
       << "it waits for work";
 }
 
-TEST(StragglersTest, RankThatTheOthersWaitFor) {
+TEST(StragglersTest, RankThatTheOthersWaitForStraggles) {
   EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_REDUCE, 17, 8), Rank(1, v1::PHASE_COMPUTE, 17, 0.1),
                           Rank(2, v1::PHASE_REDUCE, 17, 9)}),
               ElementsAre(1));
   EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_REDUCE, 17, 8), Rank(1, v1::PHASE_VOTE, 17, 9)}), IsEmpty());
 }
 
-TEST(StragglersTest, AllStuckAlikeIsNoStraggler) {
+TEST(StragglersTest, EquallyStuckRanksAreNoStragglers) {
   EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_COMPUTE, 17, 50), Rank(1, v1::PHASE_COMPUTE, 17, 51)}), IsEmpty());
   EXPECT_THAT(Stragglers({Rank(0, v1::PHASE_START, 0, 50), Rank(1, v1::PHASE_START, 0, 2)}), IsEmpty());
 }

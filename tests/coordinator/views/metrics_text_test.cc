@@ -16,9 +16,9 @@ namespace {
 
 using still::testing::MadeUpCluster;
 
-// Reads the text format as its specification has it (0.0.4), and nothing besides: HELP and TYPE once, before the
-// samples of their family; families not interleaved; names, escapes and numbers well-formed; no sample twice; a line
-// feed at the end.
+// Reads the text format as its specification (0.0.4) defines it, and refuses everything else. HELP and TYPE come once,
+// before the samples of their family. Families are not interleaved. Names, escapes and numbers are well-formed. No
+// sample comes twice. The text ends with a line feed.
 class Scrape {
  public:
   explicit Scrape(const std::string& text) {
@@ -30,7 +30,7 @@ class Scrape {
       begin = end + 1;
     }
   }
-  // By family and labels as they are written.
+  // Returns the value of a sample, named by its family and labels as they are written.
   std::optional<double> Value(const std::string& sample) const {
     const auto found = samples_.find(sample);
     return found == samples_.end() ? std::nullopt : std::optional(found->second);
@@ -148,7 +148,7 @@ TEST(MetricsTextTest, ValuesAreThoseOfTheState) {
 
 TEST(MetricsTextTest, HostileLabelsStayLabels) {
   MadeUpCluster cluster;
-  stillhouse::v1::Job job = *cluster.state.FindJob(MadeUpCluster::kHostile);
+  v1::Job job = *cluster.state.FindJob(MadeUpCluster::kHostile);
   job.mutable_spec()->set_name("a\"} 1\nstillhouse_fake 7\n\\");
   cluster.state.Apply({.jobs = {job}});
   const std::string text = TextOf(cluster);
@@ -157,15 +157,15 @@ TEST(MetricsTextTest, HostileLabelsStayLabels) {
   EXPECT_EQ(text.find("\nstillhouse_fake"), std::string::npos);
 }
 
-TEST(MetricsTextTest, NumbersThatAreNone) {
+TEST(MetricsTextTest, LossThatIsNotANumberIsNaN) {
   MadeUpCluster cluster;
-  stillhouse::v1::AgentReport report;
+  v1::AgentReport report;
   report.set_job(MadeUpCluster::kRunning);
   report.set_attempt(1);
   report.set_sequence(10'000);
   report.mutable_progress()->set_done(9200);
   (*report.mutable_progress()->mutable_values())["loss"] = std::nan("");
-  cluster.live.Heard(report, MadeUpCluster::kNow);
+  cluster.live.OnReport(report, MadeUpCluster::kNow);
   EXPECT_THAT(TextOf(cluster), ::testing::HasSubstr("stillhouse_job_loss{job=\"4\",name=\"demo/train\"} NaN\n"));
   Scrape scrape(TextOf(cluster));
 }

@@ -1,0 +1,103 @@
+#include "coordinator/views/view_json.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace still::coordinator {
+namespace {
+
+using google::protobuf::EnumDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using nlohmann::json;
+
+json ObjectOf(const Message& message, v1::ViewKind view);
+
+bool IsInView(const FieldDescriptor& field, v1::ViewKind view) {
+  const auto& only_in = field.options().GetRepeatedExtension(v1::only_in);
+  return only_in.empty() || std::find(only_in.begin(), only_in.end(), view) != only_in.end();
+}
+
+json WordOf(const EnumDescriptor& vocabulary, int value) {
+  const bool lower_case = &vocabulary == v1::Stage_descriptor() || &vocabulary == v1::Phase_descriptor() ||
+                          &vocabulary == v1::ViewKind_descriptor();
+  return lower_case ? internal::EnumWord(vocabulary, value) : internal::EnumName(vocabulary, value);
+}
+
+json NumberOf(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+
+// Returns the value of a field, or element `index` of a repeated one.
+json ValueOf(const Message& message, const FieldDescriptor& field, int index, v1::ViewKind view) {
+  const google::protobuf::Reflection& access = *message.GetReflection();
+  const bool list = field.is_repeated();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return list ? access.GetRepeatedInt32(message, &field, index) : access.GetInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return list ? access.GetRepeatedInt64(message, &field, index) : access.GetInt64(message, &field);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return list ? access.GetRepeatedUInt32(message, &field, index) : access.GetUInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return list ? access.GetRepeatedUInt64(message, &field, index) : access.GetUInt64(message, &field);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return NumberOf(list ? access.GetRepeatedDouble(message, &field, index) : access.GetDouble(message, &field));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return NumberOf(list ? access.GetRepeatedFloat(message, &field, index) : access.GetFloat(message, &field));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return list ? access.GetRepeatedBool(message, &field, index) : access.GetBool(message, &field);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return list ? access.GetRepeatedString(message, &field, index) : access.GetString(message, &field);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return WordOf(*field.enum_type(),
+                    list ? access.GetRepeatedEnumValue(message, &field, index) : access.GetEnumValue(message, &field));
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return ObjectOf(list ? access.GetRepeatedMessage(message, &field, index) : access.GetMessage(message, &field),
+                      view);
+  }
+  return nullptr;
+}
+
+json MapOf(const Message& message, const FieldDescriptor& field, v1::ViewKind view) {
+  const google::protobuf::Reflection& access = *message.GetReflection();
+  json values = json::object();
+  for (int i = 0; i < access.FieldSize(message, &field); ++i) {
+    const Message& entry = access.GetRepeatedMessage(message, &field, i);
+    const json key = ValueOf(entry, *field.message_type()->map_key(), 0, view);
+    values[key.get<std::string>()] = ValueOf(entry, *field.message_type()->map_value(), 0, view);
+  }
+  return values;
+}
+
+json ObjectOf(const Message& message, v1::ViewKind view) {
+  const google::protobuf::Reflection& access = *message.GetReflection();
+  json object = json::object();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *message.GetDescriptor()->field(i);
+    if (!IsInView(field, view)) continue;
+    json& value = object[field.name()];
+    if (field.is_map()) {
+      value = MapOf(message, field, view);
+    } else if (field.is_repeated()) {
+      value = json::array();
+      for (int at = 0; at < access.FieldSize(message, &field); ++at) value.push_back(ValueOf(message, field, at, view));
+    } else if (!field.has_presence() || access.HasField(message, &field)) {
+      value = ValueOf(message, field, 0, view);
+    }
+  }
+  return object;
+}
+
+// Bytes that are not UTF-8 are replaced: JSON has no other text.
+std::string TextOf(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string ViewJson(const v1::View& view) { return TextOf(ObjectOf(view, view.view())); }
+
+std::string EventJson(const v1::EventView& event) { return TextOf(ObjectOf(event, v1::VIEW_KIND_EVENTS)); }
+
+}  // namespace still::coordinator

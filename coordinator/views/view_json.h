@@ -1,0 +1,16 @@
+// Views as JSON, for the HTTP API and `still --json`. common/proto/view.proto says what the JSON looks like. Pure.
+#pragma once
+
+#include <string>
+
+#include "common/proto/view.pb.h"
+#include "common/vocabulary.h"
+
+namespace still::coordinator {
+
+// Returns the view as one JSON object on one line, with the fields of its kind only.
+std::string ViewJson(const v1::View& view);
+// Returns one event as one JSON object on one line.
+std::string EventJson(const v1::EventView& event);
+
+}  // namespace still::coordinator
