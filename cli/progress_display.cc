@@ -19,9 +19,9 @@ void ProgressDisplay::OnStageStarted(const StagePlan& stage) {
   start_.reset();
   shown_.reset();
   if (terminal_) {
-    fmt::print(out_, "{}{:<9}{} starting", kClearLine, coordinator::StageName(stage.stage), BarText(0, kBarColumns));
+    fmt::print(out_, "{}{:<9}{} starting", kClearLine, EnumWord(stage.stage), BarText(0, kBarColumns));
   } else {
-    fmt::print(out_, "{:<9}started: {}\n", coordinator::StageName(stage.stage), stage.description);
+    fmt::print(out_, "{:<9}started: {}\n", EnumWord(stage.stage), stage.description);
   }
   std::fflush(out_);
 }
@@ -33,10 +33,10 @@ void ProgressDisplay::OnProgress(const StagePlan& stage, const StageProgress& pr
   shown_ = now;
   const std::string text = ProgressText(progress);
   if (terminal_) {
-    fmt::print(out_, "{}{:<9}{} {}", kClearLine, coordinator::StageName(stage.stage),
+    fmt::print(out_, "{}{:<9}{} {}", kClearLine, EnumWord(stage.stage),
                BarText(ShareOf(progress.done, progress.total), kBarColumns), text);
   } else {
-    fmt::print(out_, "{:<9}{}\n", coordinator::StageName(stage.stage), text);
+    fmt::print(out_, "{:<9}{}\n", EnumWord(stage.stage), text);
   }
   std::fflush(out_);
 }
@@ -51,12 +51,12 @@ void ProgressDisplay::OnStorageTrouble(const StagePlan& stage, const std::string
 }
 
 void ProgressDisplay::ShowLine(const StagePlan& stage, const std::string& text) {
-  fmt::print(out_, "{}{}: {}\n", terminal_ ? kClearLine : "", coordinator::StageName(stage.stage), text);
+  fmt::print(out_, "{}{}: {}\n", terminal_ ? kClearLine : "", EnumWord(stage.stage), text);
   std::fflush(out_);
 }
 
 void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, const Status& outcome) {
-  const std::string_view name = coordinator::StageName(stage.stage);
+  const std::string_view name = EnumWord(stage.stage);
   const std::string_view word = outcome.ok()                         ? "done in"
                                 : outcome.code() == Code::kCancelled ? "stopped after"
                                                                      : "failed after";

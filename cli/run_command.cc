@@ -65,7 +65,7 @@ Status PrintPlan(const Options& options, const stillhouse::v1::PipelineConfig& c
 }
 
 Status RunPlan(const Options& options, const stillhouse::v1::PipelineConfig& config, const coordinator::Plan& plan,
-               coordinator::Stage last, const std::atomic<int>& stops) {
+               v1::Stage last, const std::atomic<int>& stops) {
   STILL_ASSIGN_OR_RETURN(const std::string worker, FindWorker());
   STILL_ASSIGN_OR_RETURN(const std::string mpirun, cluster::FindMpirun());
   cluster::LocalLauncher launcher(mpirun);
@@ -80,7 +80,7 @@ Status RunPlan(const Options& options, const stillhouse::v1::PipelineConfig& con
 Status Run(const Options& options) {
   // Log lines would tear the progress bar. The command returns the failures of the run itself.
   InitLog("still", "", /*to_stderr=*/isatty(STDERR_FILENO) == 0);
-  coordinator::Stage last = coordinator::Stage::kExport;
+  v1::Stage last = v1::STAGE_EXPORT;
   if (!options.until.empty()) {
     STILL_ASSIGN_OR_RETURN(last, coordinator::StageNamed(options.until));
   }

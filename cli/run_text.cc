@@ -10,36 +10,34 @@
 namespace still::cli {
 namespace {
 
-using coordinator::Stage;
-using coordinator::StageName;
 using nlohmann::ordered_json;
 
 struct Row {
-  Stage stage;
+  v1::Stage stage;
   std::string_view label;
   std::string_view pattern;  // see FillPattern; a row with a missing number is left out
 };
 
 constexpr Row kRows[] = {
-    {Stage::kCorpus, "Wikipedia",
+    {v1::STAGE_CORPUS, "Wikipedia",
      "{pages} pages: {articles} articles, {redirects} redirects; {sha1_verified} sha1 verified"},
-    {Stage::kCorpus, "books", "{books}"},
-    {Stage::kCorpus, "corpus",
+    {v1::STAGE_CORPUS, "books", "{books}"},
+    {v1::STAGE_CORPUS, "corpus",
      "{tokens} tokens in {train_sequences} training and {heldout_sequences} held-out sequences"},
-    {Stage::kTeacher, "teacher fit",
+    {v1::STAGE_TEACHER, "teacher fit",
      "{steps} steps, {tokens_per_second} tokens/s; MLM loss {loss_first:3} -> {loss_last:3}"},
-    {Stage::kTargets, "targets", "{positions} positions, {bytes_per_position:1} bytes each, {bytes:MB}"},
-    {Stage::kTrain, "training", "{steps} steps, {tokens_per_second} tokens/s"},
-    {Stage::kTrain, "training loss", "{loss_first:3} -> {loss_last:3}"},
-    {Stage::kTrain, "training KL", "{kl_first:3} -> {kl_last:3}"},
-    {Stage::kEvaluate, "held-out accuracy",
+    {v1::STAGE_TARGETS, "targets", "{positions} positions, {bytes_per_position:1} bytes each, {bytes:MB}"},
+    {v1::STAGE_TRAIN, "training", "{steps} steps, {tokens_per_second} tokens/s"},
+    {v1::STAGE_TRAIN, "training loss", "{loss_first:3} -> {loss_last:3}"},
+    {v1::STAGE_TRAIN, "training KL", "{kl_first:3} -> {kl_last:3}"},
+    {v1::STAGE_EVALUATE, "held-out accuracy",
      "teacher {teacher_accuracy:3}, student {student_initial_accuracy:3} -> {student_accuracy:3}, ratio "
      "{accuracy_ratio:3}"},
-    {Stage::kEvaluate, "held-out MLM loss", "teacher {teacher_loss:3}, student {student_loss:3}"},
-    {Stage::kEvaluate, "held-out KL", "{kl_initial:3} -> {kl_final:3}"},
-    {Stage::kEvaluate, "parameters", "teacher {teacher_parameters}, student {student_parameters}"},
-    {Stage::kEvaluate, "size", "teacher {teacher_bytes:MB}, student {student_bytes:MB}"},
-    {Stage::kEvaluate, "one inference",
+    {v1::STAGE_EVALUATE, "held-out MLM loss", "teacher {teacher_loss:3}, student {student_loss:3}"},
+    {v1::STAGE_EVALUATE, "held-out KL", "{kl_initial:3} -> {kl_final:3}"},
+    {v1::STAGE_EVALUATE, "parameters", "teacher {teacher_parameters}, student {student_parameters}"},
+    {v1::STAGE_EVALUATE, "size", "teacher {teacher_bytes:MB}, student {student_bytes:MB}"},
+    {v1::STAGE_EVALUATE, "one inference",
      "teacher {teacher_latency_ms:2} ms, student {student_latency_ms:2} ms, {speedup:2} times as fast"},
 };
 
@@ -65,7 +63,7 @@ ordered_json NumbersOf(const Summary& numbers) {
 std::string PlanText(const std::string& name, const coordinator::Plan& plan) {
   std::string text = fmt::format("plan of {}\n", name);
   for (const coordinator::StagePlan& stage : plan) {
-    text += fmt::format("  {:<9} {}  {}  {}\n", StageName(stage.stage), stage.digest, stage.exists ? "reuse" : "build",
+    text += fmt::format("  {:<9} {}  {}  {}\n", EnumWord(stage.stage), stage.digest, stage.exists ? "reuse" : "build",
                         stage.description);
   }
   return text;
@@ -88,7 +86,7 @@ std::string SummaryText(const coordinator::RunSummary& summary) {
 std::string PlanJson(const std::string& name, const coordinator::Plan& plan, const std::string& effective_config) {
   ordered_json json = {{"name", name}, {"plan", ordered_json::array()}};
   for (const coordinator::StagePlan& stage : plan) {
-    json["plan"].push_back({{"stage", StageName(stage.stage)},
+    json["plan"].push_back({{"stage", EnumWord(stage.stage)},
                             {"digest", stage.digest},
                             {"action", stage.exists ? "reuse" : "build"},
                             {"description", stage.description}});
@@ -101,12 +99,12 @@ std::string RunJson(const std::string& name, const coordinator::Plan& plan,
                     const std::vector<coordinator::StageOutcome>& outcomes, const coordinator::RunSummary& summary) {
   ordered_json json = {{"name", name}, {"stages", ordered_json::array()}, {"summary", ordered_json::object()}};
   for (const coordinator::StageOutcome& outcome : outcomes) {
-    json["stages"].push_back({{"stage", StageName(outcome.stage)},
+    json["stages"].push_back({{"stage", EnumWord(outcome.stage)},
                               {"digest", plan[static_cast<std::size_t>(outcome.stage)].digest},
                               {"reused", outcome.reused},
                               {"seconds", outcome.seconds}});
   }
-  for (const auto& [stage, numbers] : summary.numbers) json["summary"][StageName(stage)] = NumbersOf(numbers);
+  for (const auto& [stage, numbers] : summary.numbers) json["summary"][EnumWord(stage)] = NumbersOf(numbers);
   json["weights_sha256"] = summary.weights_sha256;
   json["student"] = summary.student_directory;
   json["report"] = summary.report_directory;

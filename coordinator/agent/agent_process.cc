@@ -142,7 +142,7 @@ Status RunAgentProcess(const std::string& task_path) {
   Reporter reporter(task, status, clock);
 
   cluster::LocalLauncher local(task.mpirun());
-  AttachedLauncher attached([&](std::string worker_task) { status.SetAttachTask(std::move(worker_task)); },
+  AttachedLauncher attached([&](v1::WorkerTask worker_task) { status.SetAttachTask(std::move(worker_task)); },
                             [&] { return IsMade(task.spec()); }, clock);
   cluster::Launcher& launcher = task.attached_ranks() > 0 ? static_cast<cluster::Launcher&>(attached) : local;
   AgentCallbacks callbacks = status.Callbacks();

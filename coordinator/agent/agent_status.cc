@@ -87,8 +87,8 @@ AgentCallbacks AgentStatus::Callbacks() {
   return callbacks;
 }
 
-void AgentStatus::SetAttachTask(std::string task) {
-  Set([&](stillhouse::v1::AgentReport& report) { report.set_task(std::move(task)); }, /*urgent=*/true);
+void AgentStatus::SetAttachTask(v1::WorkerTask task) {
+  Set([&](stillhouse::v1::AgentReport& report) { *report.mutable_task() = std::move(task); }, /*urgent=*/true);
 }
 
 void AgentStatus::End(const JobOutcome& outcome) {

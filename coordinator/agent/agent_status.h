@@ -29,7 +29,7 @@ class AgentStatus {
   // For LauncherAgent; they outlive it.
   AgentCallbacks Callbacks();
   // For the ranks of an mpirun that a person typed.
-  void SetAttachTask(std::string task);
+  void SetAttachTask(v1::WorkerTask task);
   void End(const JobOutcome& outcome);
 
   // The next report: a higher sequence than any before.

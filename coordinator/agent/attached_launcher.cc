@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/config/config.h"
 #include "common/storage/files.h"
 
 namespace still::coordinator {
@@ -20,7 +21,7 @@ constexpr std::chrono::seconds kEnd{1};         // the same, when the artifact s
 
 }  // namespace
 
-AttachedLauncher::AttachedLauncher(std::function<void(std::string)> publish, std::function<bool()> is_made,
+AttachedLauncher::AttachedLauncher(std::function<void(v1::WorkerTask)> publish, std::function<bool()> is_made,
                                    Clock& clock)
     : publish_(std::move(publish)),
       is_made_(std::move(is_made)),
@@ -70,7 +71,9 @@ Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const clu
   // What happened, for the record: what to do is said while the job waits for the next mpirun, and only then.
   if (std::exchange(launched_, true)) return Error(Code::kUnavailable, "the mpirun that was typed has ended");
   STILL_CHECK(spec.arguments.size() == 2 && spec.arguments[0] == "--task", "a worker is started with its task");
-  STILL_ASSIGN_OR_RETURN(std::string task, ReadFile(spec.arguments[1]));
+  STILL_ASSIGN_OR_RETURN(const std::string json, ReadFile(spec.arguments[1]));
+  v1::WorkerTask task;
+  STILL_RETURN_IF_ERROR(FromJson(json, spec.arguments[1], &task));
   auto launched = std::make_unique<Attached>(hearing_, is_made_, clock_);
   publish_(std::move(task));
   return std::unique_ptr<cluster::LaunchedJob>(std::move(launched));

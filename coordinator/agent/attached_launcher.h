@@ -9,14 +9,15 @@
 
 #include "cluster/launcher.h"
 #include "common/clock.h"
+#include "common/proto/control.pb.h"
 #include "coordinator/agent/launcher_agent.h"
 
 namespace still::coordinator {
 
 class AttachedLauncher : public cluster::Launcher {
  public:
-  // `publish` is handed the text of the ranks' task; `is_made` says whether the artifact stands.
-  AttachedLauncher(std::function<void(std::string)> publish, std::function<bool()> is_made, Clock& clock);
+  // `publish` is handed the task of the ranks. `is_made` says whether the artifact exists.
+  AttachedLauncher(std::function<void(v1::WorkerTask)> publish, std::function<bool()> is_made, Clock& clock);
   ~AttachedLauncher() override;
 
   // `callbacks`, which also tell this launcher when a rank is heard.
@@ -27,7 +28,7 @@ class AttachedLauncher : public cluster::Launcher {
  private:
   struct Hearing;
 
-  const std::function<void(std::string)> publish_;
+  const std::function<void(v1::WorkerTask)> publish_;
   const std::function<bool()> is_made_;
   Clock& clock_;
   const std::shared_ptr<Hearing> hearing_;

@@ -41,7 +41,7 @@ std::string JobDirectory(const JobSpec& spec) {
   return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
 }
 
-bool MayHaveRemains(const JobSpec& spec) { return spec.kind() == ArtifactKind(Stage::kCorpus); }
+bool MayHaveRemains(const JobSpec& spec) { return spec.kind() == ArtifactKind(v1::STAGE_CORPUS); }
 
 // Of ranks that were killed after they had renamed the artifact. For who has the lock.
 void RemoveRemains(const JobSpec& spec) {
@@ -56,8 +56,8 @@ class Run {
   Run(const AgentTask& task, cluster::Launcher& launcher, Clock& clock, const AgentCallbacks& callbacks)
       : task_(task),
         spec_(task.spec()),
-        stage_(StageOfWire(spec_.stage())),
-        name_(StageName(stage_)),
+        stage_(spec_.stage()),
+        name_(EnumWord(stage_)),
         artifacts_(spec_.artifacts_root()),
         job_directory_(JobDirectory(spec_)),
         launcher_(launcher),
@@ -133,7 +133,7 @@ class Run {
 
   // Bits depend on it, but those of a corpus and of a report do not; they take what they were given.
   std::uint32_t Threads() const {
-    const bool as_given = stage_ == Stage::kCorpus || stage_ == Stage::kEvaluate;
+    const bool as_given = stage_ == v1::STAGE_CORPUS || stage_ == v1::STAGE_EVALUATE;
     return as_given ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
   }
 
@@ -148,15 +148,15 @@ class Run {
                  .task_path = JoinPath(task_.directory(), fmt::format("task-{}.json", name_)),
                  .is_made = [this] { return IsMade(); }};
     if (Trains(stage_)) {
-      const TrainConfig& train = stage_ == Stage::kTeacher ? spec_.config().teacher().fit() : spec_.config().train();
+      const TrainConfig& train = stage_ == v1::STAGE_TEACHER ? spec_.config().teacher().fit() : spec_.config().train();
       job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
       job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
     }
-    if (stage_ == Stage::kCorpus) STILL_RETURN_IF_ERROR(DivideCorpus(&job));
-    if (stage_ == Stage::kTargets) STILL_RETURN_IF_ERROR(DivideTargets(&job));
+    if (stage_ == v1::STAGE_CORPUS) STILL_RETURN_IF_ERROR(DivideCorpus(&job));
+    if (stage_ == v1::STAGE_TARGETS) STILL_RETURN_IF_ERROR(DivideTargets(&job));
     // An mpirun that a person typed has the flags that it has.
     job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
-                   task_.attached_ranks() == 0 && (Trains(stage_) || IsDivisible(stage_));
+                   task_.attached_ranks() == 0 && (Trains(stage_) || IsLeased(stage_));
     const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(std::llround(1000 * seconds)); };
     const RecoveryConfig& recovery = spec_.config().recovery();
     job.host_silence.silence = milliseconds(recovery.host_seconds());
@@ -223,7 +223,7 @@ class Run {
 
   const AgentTask& task_;
   const JobSpec& spec_;
-  const Stage stage_;
+  const v1::Stage stage_;
   const std::string name_;  // of the stage
   const ArtifactStore artifacts_;
   const std::string job_directory_;

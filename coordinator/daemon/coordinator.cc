@@ -131,7 +131,7 @@ AgentOrders Coordinator::Hear(const AgentReport& report) {
   const Job* const job = state_.FindJob(report.job());
   const bool current = job != nullptr && job->attempt() == report.attempt() && HoldsSlots(job->state());
   if (current) live_.OnReport(report, Now());
-  if (current && !report.task().empty()) attach_tasks_[job->id()] = report.task();
+  if (current && report.has_task()) attach_tasks_[job->id()] = report.task();
   if (Degraded()) {
     // What it says cannot be kept: it says it again.
     if (current) nothing = Core::OrdersFor(job, report);
@@ -203,7 +203,7 @@ Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
   if (!changes.empty()) attach_tasks_.erase(id);
   Apply(std::move(changes));
   ClientReply reply;
-  if (const auto task = attach_tasks_.find(id); task != attach_tasks_.end()) reply.set_task(task->second);
+  if (const auto task = attach_tasks_.find(id); task != attach_tasks_.end()) *reply.mutable_task() = task->second;
   return reply;
 }
 

@@ -118,9 +118,9 @@ class Coordinator {
   const State& state_;  // recorded_'s
   LiveJobs live_;
   std::optional<ArtifactLookups> lookups_;
-  std::map<std::uint64_t, std::string> attach_tasks_;      // of attached jobs, for the ranks that ask
-  std::vector<OutgoingMessage> answers_;                   // true once what was decided is written
-  std::map<std::uint64_t, std::uint64_t> started_agents_;  // attempt by job, by this process
+  std::map<std::uint64_t, stillhouse::v1::WorkerTask> attach_tasks_;  // of attached jobs, for the ranks that ask
+  std::vector<OutgoingMessage> answers_;                              // true once what was decided is written
+  std::map<std::uint64_t, std::uint64_t> started_agents_;             // attempt by job, by this process
   RepeatedRequests repeats_;
   std::optional<std::map<std::uint64_t, Wait>> waits_;  // of this round
   bool changed_ = true;                                 // since the last look at the queue

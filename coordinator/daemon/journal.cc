@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 
 namespace still::coordinator {
 namespace {
@@ -14,35 +13,50 @@ using stillhouse::v1::JobSpec;
 using stillhouse::v1::Pipeline;
 
 constexpr char kLastEvent[] = "last_event";
+constexpr char kFormatKey[] = "format";
+constexpr char kFormat[] = "2";     // rises with every change that older or newer binaries would misread
 constexpr int kMostLooks = 20'000;  // for one answer; only damage makes more of them than lines are wanted
-constexpr int kEventsAPage = 32'768;
 
 // Digits enough for any number: keys sort as numbers do.
 std::string Key(std::string_view kind, std::uint64_t number) { return fmt::format("{}/{:020}", kind, number); }
 std::string HostKey(const std::string& name) { return fmt::format("host/{}", name); }
 
-HistoryEvent Hole(std::uint64_t sequence, std::uint64_t job) {
-  HistoryEvent hole;
-  hole.set_sequence(sequence);
-  hole.set_job(job);
-  hole.set_actor("coordinator");
-  hole.set_message("here the journal is damaged: this line, and some before it, cannot be read");
-  return hole;
+HistoryEvent Gap(std::uint64_t sequence, std::uint64_t job) {
+  HistoryEvent gap;
+  gap.set_sequence(sequence);
+  gap.set_job(job);
+  gap.set_actor("coordinator");
+  gap.set_message("here the journal is damaged: this line, and some before it, cannot be read");
+  return gap;
+}
+
+// Refuses a store that holds records of another format.
+Status CheckFormat(const std::string& path, const KvStore& store) {
+  const Result<std::string> format = store.Get(kFormatKey);
+  if (format.ok() && *format == kFormat) return Ok();
+  if (!format.ok() && format.status().code() != Code::kNotFound) return format.status();
+  const Status first = store.ForEach("", [](auto, auto) { return Error(Code::kAlreadyExists, "a record"); });
+  if (first.code() == Code::kAlreadyExists)
+    return Error(Code::kInvalidArgument,
+                 "the journal {} was written by another version of still: move the state directory away and start "
+                 "again; artifacts and checkpoints stay usable, the queue and its history do not",
+                 path);
+  return first;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   STILL_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::Open(path, "history/"));
-  auto journal = std::make_unique<Journal>(path, std::move(store));
-  for (bool done = false; !done;) STILL_RETURN_IF_ERROR(journal->UpgradeSome(&done));
-  return journal;
+  STILL_RETURN_IF_ERROR(CheckFormat(path, *store));
+  return std::make_unique<Journal>(path, std::move(store));
 }
 
 Result<std::string> Journal::Identity(const std::string& fresh) {
   Result<std::string> known = store_->Get("identity");
   if (fresh.empty() || known.status().code() != Code::kNotFound) return known.ok() ? *known : fresh;
   KvBatch batch;
+  batch.Put(kFormatKey, kFormat);
   batch.Put("identity", fresh);
   STILL_RETURN_IF_ERROR(store_->Commit(batch));
   return fresh;
@@ -68,6 +82,7 @@ Result<State> Journal::Load() const {
 
 Status Journal::Commit(const std::vector<Changes>& changes) {
   KvBatch batch;
+  batch.Put(kFormatKey, kFormat);
   for (const Changes& change : changes) {
     for (const Job& job : change.jobs) batch.Put(Key("job", job.id()), job.SerializeAsString());
     for (const Pipeline& pipeline : change.pipelines)
@@ -122,61 +137,20 @@ Result<std::uint64_t> Journal::LastEvent(std::uint64_t job) const {
 Result<std::vector<HistoryEvent>> Journal::Events(std::uint64_t after, std::uint64_t job, std::uint32_t limit) const {
   std::vector<HistoryEvent> events;
   STILL_ASSIGN_OR_RETURN(std::uint64_t at, LastEvent(job));
-  bool in_hole = false;
+  bool in_gap = false;
   for (int looks = 0; at > after && events.size() < limit && looks < kMostLooks; ++looks) {
     Result<HistoryEvent> event = EventAt(at);
     const Code code = event.status().code();
     if (!event.ok() && code != Code::kDataLoss && code != Code::kNotFound) return event.status();
     const bool wanted = event.ok() && (job == 0 || event->job() == job);
-    if (code == Code::kDataLoss && !in_hole) events.push_back(Hole(at, job));
-    in_hole = code == Code::kDataLoss;
+    if (code == Code::kDataLoss && !in_gap) events.push_back(Gap(at, job));
+    in_gap = code == Code::kDataLoss;
     // One that cannot be read does not name the one before it, which then is looked for.
     at = wanted && job != 0 ? event->previous() : at - 1;
     if (wanted) events.push_back(std::move(event).value());
   }
   std::ranges::reverse(events);
   return events;
-}
-
-// A page of a journal of the version before: the history was among the records (event/<sequence>), without chains, and
-// jobs held all of their specification.
-Status Journal::UpgradeSome(bool* done) {
-  KvBatch batch;
-  std::map<std::uint64_t, Job> jobs;
-  std::uint64_t last = 0;
-  int left = kEventsAPage;
-  std::vector<HistoryEvent> events;
-  const Status read = store_->ForEach("event/", [&](std::string_view key, std::string_view value) -> Status {
-    if (left-- == 0) return Error(Code::kCancelled, "a page is full");
-    if (!events.emplace_back().ParseFromArray(value.data(), static_cast<int>(value.size()))) return Damaged(key);
-    batch.Delete(key);
-    return Ok();
-  });
-  if (!read.ok() && read.code() != Code::kCancelled) return read;
-  *done = events.empty();
-  if (*done) return Ok();
-  for (HistoryEvent& event : events) {
-    last = event.sequence();
-    if (event.job() != 0) {
-      const auto [job, added] = jobs.try_emplace(event.job());
-      const std::string key = Key("job", event.job());
-      if (added) {
-        STILL_ASSIGN_OR_RETURN(const std::string record, store_->Get(key));
-        if (!job->second.ParseFromString(record)) return Damaged(key);
-      }
-      event.set_previous(job->second.last_event());
-      job->second.set_last_event(event.sequence());
-    }
-    batch.Put(Key("history", event.sequence()), event.SerializeAsString());
-  }
-  for (auto& [id, job] : jobs) {
-    if (job.spec().has_config() || !job.spec().identity().empty())
-      batch.Put(Key("spec", id), job.spec().SerializeAsString());
-    LeaveToAgents(&job);
-    batch.Put(Key("job", id), job.SerializeAsString());
-  }
-  batch.Put(kLastEvent, fmt::format("{}", last));
-  return store_->Commit(batch);
 }
 
 Status Journal::Damaged(std::string_view key) const {

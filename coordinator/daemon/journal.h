@@ -1,12 +1,13 @@
 // The coordinator's memory, in a database of its own:
-//   job/<id> pipeline/<id> host/<name>    the records of state.h
-//   spec/<id>                             of a job, whole: what its agent needs
-//   history/<sequence>                    1, 2, 3 ...; a job's lines are a chain: each names the one before
+//   job/<id> pipeline/<id> host/<name>    the records of jobs/state.h
+//   spec/<id>                             the whole JobSpec of a job: what its agent needs
+//   history/<sequence>                    1, 2, 3 ...; each line of a job names the line before it
 //   last_event                            the newest sequence
-//   identity                              drawn when it was made: numbers of jobs mean something in this journal alone
+//   identity                              drawn when the journal was made: job numbers mean something in it alone
+//   format                                the version of this layout
 //   probe                                 written to find out whether the disk takes writes again
-// Jobs, pipelines and hosts are read once; all else stays on disk until somebody asks.
-// What was committed is on disk, all of it or nothing. Thread-safe, as its store; one process at a time has it open.
+// Jobs, pipelines and hosts are read once at the start. Everything else stays on disk until somebody asks.
+// A commit is on disk as a whole or not at all. Thread-safe, as its store is. One process at a time has it open.
 #pragma once
 
 #include <cstdint>
@@ -22,29 +23,28 @@ namespace still::coordinator {
 
 class Journal {
  public:
-  // UNAVAILABLE when another coordinator has it open; DATA_LOSS when it is damaged, with what to do. One of the version
-  // before is rewritten.
+  // Opens or creates the journal at `path`. UNAVAILABLE: another coordinator has it open. INVALID_ARGUMENT: another
+  // version wrote it. DATA_LOSS: it is damaged.
   static Result<std::unique_ptr<Journal>> Open(const std::string& path);
   // `path` names it in messages.
   Journal(std::string path, std::unique_ptr<KvStore> store) : path_(std::move(path)), store_(std::move(store)) {}
 
-  // `fresh` becomes it where there is none yet; RESOURCE_EXHAUSTED when that cannot be kept.
+  // Returns the identity. Records `fresh` as the identity when there is none yet. RESOURCE_EXHAUSTED: the disk is full.
   Result<std::string> Identity(const std::string& fresh);
-  // All jobs, pipelines and hosts. DATA_LOSS names the record that makes no sense.
+  // Returns all jobs, pipelines and hosts. DATA_LOSS names the record that cannot be read.
   Result<State> Load() const;
-  // All of `changes`, in order, as one synced batch. RESOURCE_EXHAUSTED on a full disk: nothing of it happened.
+  // Writes all of `changes`, in order, as one synced batch. RESOURCE_EXHAUSTED: the disk is full, nothing was written.
   Status Commit(const std::vector<Changes>& changes);
-  // Whether the disk takes writes.
+  // Returns Ok when the disk takes writes.
   Status Probe();
-  // What was submitted. NOT_FOUND, DATA_LOSS.
+  // Returns the specification of a job as it was submitted. NOT_FOUND, DATA_LOSS.
   Result<stillhouse::v1::JobSpec> Spec(std::uint64_t job) const;
-  // Events with a sequence above `after`, of `job` (0: all), the newest `limit` of them, oldest first. Reads no others.
-  // In place of those that are damaged stands one line that says so.
+  // Returns the newest `limit` events above `after`, oldest first: of one job, or of all with `job` 0. Reads no others.
+  // One line that says so stands in place of events that are damaged.
   Result<std::vector<stillhouse::v1::HistoryEvent>> Events(std::uint64_t after, std::uint64_t job,
                                                            std::uint32_t limit) const;
 
  private:
-  Status UpgradeSome(bool* done);
   Result<stillhouse::v1::HistoryEvent> EventAt(std::uint64_t sequence) const;
   Result<std::uint64_t> LastEvent(std::uint64_t job) const;
   Status Damaged(std::string_view key) const;

@@ -10,8 +10,8 @@
 #include "common/rpc/protocol.h"
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
-#include "common/vocabulary.h"
 #include "common/storage/staging.h"
+#include "common/vocabulary.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/client/client.h"
 #include "coordinator/daemon/coordinator.h"
@@ -128,11 +128,11 @@ class Session {
   Status OutcomeOf(const Job& job, const StagePlan& stage) const {
     if (job.state() == stillhouse::v1::JOB_SUCCEEDED) return Ok();
     if (job.state() == stillhouse::v1::JOB_TIMEOUT)
-      return Error(Code::kCancelled, "{}: {}{}", StageName(stage.stage), job.message(), kAgain);
+      return Error(Code::kCancelled, "{}: {}{}", EnumWord(stage.stage), job.message(), kAgain);
     if (const std::optional<Status> ended = agents_.Ended(job.id()); ended && !ended->ok())
       return GoesOn(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kAgain)) : *ended;
     if (job.state() == stillhouse::v1::JOB_CANCELLED)
-      return Error(Code::kCancelled, "interrupted before {}{}", StageName(stage.stage), kAgain);
+      return Error(Code::kCancelled, "interrupted before {}{}", EnumWord(stage.stage), kAgain);
     return Error(Code::kInternal, "{} is {}: {}", JobText(job), StateName(job.state()), job.message());
   }
 
@@ -171,7 +171,7 @@ PipelineRun::PipelineRun(const stillhouse::v1::PipelineConfig& config, std::stri
       observer_(observer),
       run_directory_(JoinPath(JoinPath(config.artifacts(), "runs"), config.name())) {}
 
-Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::atomic<int>& stops, Stage last) {
+Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::atomic<int>& stops, v1::Stage last) {
   STILL_RETURN_IF_ERROR(MakeDirectories(run_directory_));
   Result<FileLock> lock = FileLock::TryAcquire(JoinPath(run_directory_, "lock"));
   if (lock.status().code() == Code::kUnavailable)
@@ -191,7 +191,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
        .first_job = first_job,
        .log_path =
            [&](std::uint64_t job) {
-             return JoinPath(run_directory_, fmt::format("{}.log", StageName(stage_of(job).stage)));
+             return JoinPath(run_directory_, fmt::format("{}.log", EnumWord(stage_of(job).stage)));
            },
        .callbacks =
            [&](std::uint64_t job) {
@@ -216,13 +216,13 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
   return session.UntilDone(stops);
 }
 
-Result<Submit> PipelineRun::SubmissionOf(const Plan& plan, Stage last) const {
+Result<Submit> PipelineRun::SubmissionOf(const Plan& plan, v1::Stage last) const {
   const std::vector<PlannedVariant> variants = {{.name = "", .config = config_, .plan = plan}};
   STILL_ASSIGN_OR_RETURN(Expansion expansion, ExpandPipelines(config_.name(), variants,
                                                               {.key = DrawKey(), .owner = UserName(), .retries = 0}));
   Submit submit = std::move(expansion.submit);
-  STILL_CHECK(submit.jobs_size() == static_cast<int>(kStages), "a plan without variants is a job a stage");
-  while (submit.jobs_size() > static_cast<int>(last) + 1) submit.mutable_jobs()->RemoveLast();
+  STILL_CHECK(submit.jobs_size() == static_cast<int>(kStages), "a plan without variants has one job per stage");
+  while (submit.jobs_size() > last - v1::STAGE_CORPUS + 1) submit.mutable_jobs()->RemoveLast();
   for (int i = 0; i < submit.jobs_size(); ++i) {
     stillhouse::v1::JobSpec& job = *submit.mutable_jobs(i);
     job.clear_depends_on();  // one after the other, so that each has the machine for itself

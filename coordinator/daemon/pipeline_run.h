@@ -33,7 +33,7 @@ class RunObserver {
 };
 
 struct StageOutcome {
-  Stage stage = Stage::kCorpus;
+  v1::Stage stage = v1::STAGE_CORPUS;
   bool reused = false;
   double seconds = 0;
 };
@@ -47,10 +47,11 @@ class PipelineRun {
   // UNAVAILABLE while another run of the same name is active. CANCELLED after `stops`, the number of requests to stop,
   // becomes positive: training first finishes its step and publishes it; after a second request nothing is waited for.
   // The corpus stage is finished first. Stages after `last` are left alone.
-  Result<std::vector<StageOutcome>> Run(const Plan& plan, const std::atomic<int>& stops, Stage last = Stage::kExport);
+  Result<std::vector<StageOutcome>> Run(const Plan& plan, const std::atomic<int>& stops,
+                                        v1::Stage last = v1::STAGE_EXPORT);
 
  private:
-  Result<stillhouse::v1::Submit> SubmissionOf(const Plan& plan, Stage last) const;
+  Result<stillhouse::v1::Submit> SubmissionOf(const Plan& plan, v1::Stage last) const;
 
   const stillhouse::v1::PipelineConfig& config_;
   const std::string worker_program_;

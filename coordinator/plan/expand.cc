@@ -12,38 +12,30 @@
 #include "shards/corpus/corpus_config.h"
 
 namespace still::coordinator {
-namespace v1 = stillhouse::v1;
 namespace {
-
-const StagePlan& At(const Plan& plan, Stage stage) { return plan[static_cast<std::size_t>(stage)]; }
-
-// An identity names what its artifact is made from in lines of their own, "corpus=<digest>".
-bool IsMadeFrom(const StagePlan& made, const StagePlan& input) {
-  return made.identity.find(fmt::format("\n{}={}\n", ArtifactKind(input.stage), input.digest)) != std::string::npos;
-}
 
 v1::Artifacts ArtifactsOf(const Plan& plan) {
   v1::Artifacts artifacts;
-  artifacts.set_corpus(At(plan, Stage::kCorpus).digest);
-  artifacts.set_teacher(At(plan, Stage::kTeacher).digest);
-  artifacts.set_targets(At(plan, Stage::kTargets).digest);
-  artifacts.set_student(At(plan, Stage::kTrain).digest);
-  artifacts.set_report(At(plan, Stage::kEvaluate).digest);
-  artifacts.set_export_(At(plan, Stage::kExport).digest);
+  artifacts.set_corpus(PlanOf(plan, v1::STAGE_CORPUS).digest);
+  artifacts.set_teacher(PlanOf(plan, v1::STAGE_TEACHER).digest);
+  artifacts.set_targets(PlanOf(plan, v1::STAGE_TARGETS).digest);
+  artifacts.set_student(PlanOf(plan, v1::STAGE_TRAIN).digest);
+  artifacts.set_report(PlanOf(plan, v1::STAGE_EVALUATE).digest);
+  artifacts.set_export_(PlanOf(plan, v1::STAGE_EXPORT).digest);
   return artifacts;
 }
 
-std::int64_t TimeLimitMs(const v1::TimeLimits& minutes, Stage stage) {
+std::int64_t TimeLimitMs(const v1::TimeLimits& minutes, v1::Stage stage) {
   const double own = [&] {
     switch (stage) {
-      case Stage::kCorpus: return minutes.corpus();
-      case Stage::kTeacher: return minutes.teacher();
-      case Stage::kTargets: return minutes.targets();
-      case Stage::kTrain: return minutes.train();
-      case Stage::kEvaluate: return minutes.evaluate();
-      case Stage::kExport: return minutes.export_();
+      case v1::STAGE_CORPUS: return minutes.corpus();
+      case v1::STAGE_TEACHER: return minutes.teacher();
+      case v1::STAGE_TARGETS: return minutes.targets();
+      case v1::STAGE_TRAIN: return minutes.train();
+      case v1::STAGE_EVALUATE: return minutes.evaluate();
+      case v1::STAGE_EXPORT: return minutes.export_();
+      default: return 0.0;
     }
-    return 0.0;
   }();
   const double limit = own > 0 ? own : minutes.general();
   return limit > 0 ? std::max<std::int64_t>(1, std::llround(limit * 60'000)) : 0;
@@ -52,13 +44,13 @@ std::int64_t TimeLimitMs(const v1::TimeLimits& minutes, Stage stage) {
 v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const SubmitOptions& options) {
   v1::JobSpec spec;
   spec.set_owner(options.owner);
-  spec.set_stage(StageOnTheWire(stage.stage));
+  spec.set_stage(stage.stage);
   spec.set_artifacts_root(variant.config.artifacts());
-  spec.set_kind(std::string(ArtifactKind(stage.stage)));
+  spec.set_kind(ArtifactKind(stage.stage));
   spec.set_digest(stage.digest);
   spec.set_priority(options.priority);
   spec.set_ranks(RunsOnOneRank(stage.stage) ? 1 : variant.config.ranks());
-  spec.set_slots_per_rank(stage.stage == Stage::kCorpus ? 1 : variant.config.threads_per_rank());
+  spec.set_slots_per_rank(stage.stage == v1::STAGE_CORPUS ? 1 : variant.config.threads_per_rank());
   spec.set_time_limit_ms(TimeLimitMs(variant.config.time_limit_minutes(), stage.stage));
   spec.set_retries(options.retries);
   spec.set_preemptible(Trains(stage.stage));
@@ -146,10 +138,9 @@ Result<Expansion> ExpandPipelines(const std::string& pipeline, const std::vector
       v1::JobSpec& spec = *submit.add_jobs();
       spec = SpecOf(variant, plan, options);
       const std::string sharers = digests[stage].size() == 1 ? "" : variant.name + "/";
-      spec.set_name(fmt::format("{}/{}{}", pipeline, sharers, StageName(plan.stage)));
-      for (std::size_t input = 0; input < stage; ++input) {
-        if (IsMadeFrom(plan, variant.plan[input])) spec.add_depends_on(jobs[input] + 1);  // positions count from 1
-      }
+      spec.set_name(fmt::format("{}/{}{}", pipeline, sharers, EnumWord(plan.stage)));
+      // Positions in the submission count from 1.
+      for (const v1::Stage input : plan.inputs) spec.add_depends_on(jobs[input - v1::STAGE_CORPUS] + 1);
       expansion.exists.push_back(plan.exists);
     }
     expansion.jobs_of.push_back(std::move(jobs));

@@ -11,23 +11,23 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::PipelineConfig;
-using stillhouse::v1::TrainConfig;
+using v1::PipelineConfig;
+using v1::TrainConfig;
 
 // Rises with every change of the arithmetic or of a stage's output that is meant to change bits: results of older
 // binaries are then not mistaken for this one's.
 constexpr std::uint64_t kNumericsVersion = 1;
 
-IdentityBuilder Identity(Stage stage) { return IdentityBuilder(ArtifactKind(stage)); }
+IdentityBuilder Identity(v1::Stage stage) { return IdentityBuilder(ArtifactKind(stage)); }
 
 // Whatever is computed with tensors depends on these.
 void AddNumerics(const PipelineConfig& config, IdentityBuilder* identity) {
   identity->Add("numerics", kNumericsVersion);
-  identity->Add("precision", config.precision() == stillhouse::v1::PRECISION_BF16 ? "bf16" : "fp32");
+  identity->Add("precision", config.precision() == v1::PRECISION_BF16 ? "bf16" : "fp32");
   identity->Add("threads_per_rank", std::uint64_t{config.threads_per_rank()});
 }
 
-void AddMask(const stillhouse::v1::MaskConfig& mask, IdentityBuilder* identity) {
+void AddMask(const v1::MaskConfig& mask, IdentityBuilder* identity) {
   identity->Add("mask.seed", std::uint64_t{mask.seed()}).Add("mask.rate", mask.rate());
   identity->Add("mask.smoothing", mask.smoothing());
 }
@@ -42,7 +42,7 @@ void AddTraining(const TrainConfig& train, IdentityBuilder* identity) {
   identity->Add("beta1", train.beta1()).Add("beta2", train.beta2()).Add("epsilon", train.epsilon());
   identity->Add("weight_decay", train.weight_decay()).Add("clip_norm", train.clip_norm());
   identity->Add("dropout", train.dropout()).Add("attention_dropout", train.attention_dropout());
-  if (train.reduction() == stillhouse::v1::REDUCTION_FAST) identity->Add("reduction", "fast");
+  if (train.reduction() == v1::REDUCTION_FAST) identity->Add("reduction", "fast");
 }
 
 void AddLoss(const TrainConfig& train, IdentityBuilder* identity) {
@@ -51,7 +51,7 @@ void AddLoss(const TrainConfig& train, IdentityBuilder* identity) {
 }
 
 IdentityBuilder TeacherIdentity(const PipelineConfig& config, const TeacherFacts& teacher, const std::string& corpus) {
-  IdentityBuilder identity = Identity(Stage::kTeacher);
+  IdentityBuilder identity = Identity(v1::STAGE_TEACHER);
   identity.Add("config", teacher.config_sha256).Add("model", teacher.model_sha256).Add("vocab", teacher.vocab_sha256);
   if (teacher.has_head) return identity.Add("head", "checkpoint").Add("numerics", kNumericsVersion);
   identity.Add("head", "fitted").Add("corpus", corpus).Add("seed", std::uint64_t{config.seed()});
@@ -63,17 +63,17 @@ IdentityBuilder TeacherIdentity(const PipelineConfig& config, const TeacherFacts
 }
 
 IdentityBuilder TargetsIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher) {
-  const stillhouse::v1::TargetsConfig& targets = config.targets();
-  IdentityBuilder identity = Identity(Stage::kTargets);
+  const v1::TargetsConfig& targets = config.targets();
+  IdentityBuilder identity = Identity(v1::STAGE_TARGETS);
   identity.Add("corpus", corpus).Add("teacher", teacher);
-  if (targets.codec() == stillhouse::v1::TARGET_CODEC_TOPK) {
+  if (targets.codec() == v1::TARGET_CODEC_TOPK) {
     identity.Add("codec", "topk")
         .Add("top_k", std::uint64_t{targets.top_k()})
         .Add("temperature", targets.temperature());
   } else {
     identity.Add("codec", "hidden_f16");
   }
-  identity.Add("positions", targets.positions() == stillhouse::v1::POSITIONS_ALL ? "all" : "masked");
+  identity.Add("positions", targets.positions() == v1::POSITIONS_ALL ? "all" : "masked");
   AddMask(targets.mask(), &identity);
   identity.Add("mask.variants", std::uint64_t{targets.mask().variants()});
   AddNumerics(config, &identity);
@@ -82,7 +82,7 @@ IdentityBuilder TargetsIdentity(const PipelineConfig& config, const std::string&
 
 IdentityBuilder StudentIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher,
                                 const std::string& targets) {
-  IdentityBuilder identity = Identity(Stage::kTrain);
+  IdentityBuilder identity = Identity(v1::STAGE_TRAIN);
   identity.Add("corpus", corpus).Add("teacher", teacher).Add("targets", targets);
   identity.Add("layers", std::uint64_t{config.student().layers()});
   identity.Add("initialised_from", config.student().from_teacher() ? "teacher" : "random");
@@ -96,7 +96,7 @@ IdentityBuilder StudentIdentity(const PipelineConfig& config, const std::string&
 // Threads are left out: a report's times depend on the machine anyway, and its losses on threads only in last digits.
 IdentityBuilder ReportIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher,
                                const std::string& student) {
-  IdentityBuilder identity = Identity(Stage::kEvaluate);
+  IdentityBuilder identity = Identity(v1::STAGE_EVALUATE);
   identity.Add("corpus", corpus).Add("teacher", teacher).Add("student", student);
   identity.Add("max_sequences", std::uint64_t{config.evaluate().max_sequences()});
   identity.Add("latency_runs", std::uint64_t{config.evaluate().latency_runs()});
@@ -104,7 +104,7 @@ IdentityBuilder ReportIdentity(const PipelineConfig& config, const std::string& 
 }
 
 IdentityBuilder ExportIdentity(const std::string& student) {
-  return Identity(Stage::kExport).Add("student", student).Add("numerics", kNumericsVersion);
+  return Identity(v1::STAGE_EXPORT).Add("student", student).Add("numerics", kNumericsVersion);
 }
 
 std::string Counted(std::uint64_t count, std::string_view noun) {
@@ -117,72 +117,57 @@ std::string TrainingText(const TrainConfig& train) {
   return fmt::format("{} of {} sequences", length, train.sequences_per_step());
 }
 
-std::string DescriptionOf(Stage stage, const PipelineConfig& config, const TeacherFacts& teacher) {
+std::string DescriptionOf(v1::Stage stage, const PipelineConfig& config, const TeacherFacts& teacher) {
   switch (stage) {
-    case Stage::kCorpus:
+    case v1::STAGE_CORPUS:
       return fmt::format("{} and {} -> sequences of up to {} tokens",
                          Counted(static_cast<std::uint64_t>(config.corpus().wikipedia_size()), "Wikipedia dump"),
                          Counted(static_cast<std::uint64_t>(config.corpus().books_size()), "book path"),
                          config.corpus().max_sequence_tokens());
-    case Stage::kTeacher:
+    case v1::STAGE_TEACHER:
       if (teacher.has_head) return "import the checkpoint with its masked-LM head";
       return fmt::format("fit a masked-LM head: {}", TrainingText(config.teacher().fit()));
-    case Stage::kTargets:
+    case v1::STAGE_TARGETS:
       return fmt::format("{} at {} positions, {}",
-                         config.targets().codec() == stillhouse::v1::TARGET_CODEC_TOPK ? "topk" : "hidden_f16",
-                         config.targets().positions() == stillhouse::v1::POSITIONS_ALL ? "all" : "masked",
+                         config.targets().codec() == v1::TARGET_CODEC_TOPK ? "topk" : "hidden_f16",
+                         config.targets().positions() == v1::POSITIONS_ALL ? "all" : "masked",
                          Counted(config.targets().mask().variants(), "mask variant"));
-    case Stage::kTrain:
+    case v1::STAGE_TRAIN:
       return fmt::format("{} of {} layers, {}", config.student().layers(), teacher.layers,
                          TrainingText(config.train()));
-    case Stage::kEvaluate: return "teacher and student on held-out text";
-    case Stage::kExport: return "Hugging Face DistilBertForMaskedLM directory";
+    case v1::STAGE_EVALUATE: return "teacher and student on held-out text";
+    case v1::STAGE_EXPORT: return "Hugging Face DistilBertForMaskedLM directory";
+    default: return "";
   }
-  return "";
 }
 
 }  // namespace
 
-std::string_view StageName(Stage stage) {
-  constexpr std::array<std::string_view, kStages> kNames = {"corpus", "teacher",  "targets",
-                                                            "train",  "evaluate", "export"};
-  return kNames[static_cast<std::size_t>(stage)];
-}
-
-Result<Stage> StageNamed(std::string_view name) {
+Result<v1::Stage> StageNamed(std::string_view name) {
+  const std::optional<v1::Stage> stage = EnumNamed<v1::Stage>(name);
+  if (stage) return *stage;
   std::string names;
-  for (std::size_t i = 0; i < kStages; ++i) {
-    const auto stage = static_cast<Stage>(i);
-    if (StageName(stage) == name) return stage;
-    names += fmt::format("{}{}", i == 0 ? "" : ", ", StageName(stage));
-  }
-  return Error(Code::kInvalidArgument, "'{}' is no stage; the stages are {}", name, names);
+  for (int i = v1::STAGE_CORPUS; i < v1::Stage_ARRAYSIZE; ++i)
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", EnumWord(static_cast<v1::Stage>(i)));
+  return Error(Code::kInvalidArgument, "No such stage: '{}'. The stages are {}", name, names);
 }
 
-std::string_view ArtifactKind(Stage stage) {
-  if (stage == Stage::kTrain) return "student";
-  if (stage == Stage::kEvaluate) return "report";
-  return StageName(stage);
-}
-
-Status ResolveRecovery(bool mpi_has_ulfm, stillhouse::v1::RecoveryConfig* recovery) {
-  if (recovery->mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && !mpi_has_ulfm) {
+Status ResolveRecovery(bool mpi_has_ulfm, v1::RecoveryConfig* recovery) {
+  if (recovery->mode() == v1::RECOVERY_MODE_INPLACE && !mpi_has_ulfm) {
     return Error(Code::kInvalidArgument,
                  "recovery.mode is inplace, but the MPI that the worker was built with has no ULFM; build against Open "
                  "MPI 5 or set it to relaunch or auto");
   }
-  if (recovery->mode() == stillhouse::v1::RECOVERY_MODE_AUTO ||
-      recovery->mode() == stillhouse::v1::RECOVERY_MODE_UNSPECIFIED) {
-    recovery->set_mode(mpi_has_ulfm ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  if (recovery->mode() == v1::RECOVERY_MODE_AUTO || recovery->mode() == v1::RECOVERY_MODE_UNSPECIFIED) {
+    recovery->set_mode(mpi_has_ulfm ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);
   }
   return Ok();
 }
 
 Status ResolveConfig(const TeacherFacts& teacher, bool cpu_has_bf16, PipelineConfig* config) {
   STILL_RETURN_IF_ERROR(ResolveRecovery(cluster::MpiHasUlfm(), config->mutable_recovery()));
-  if (config->precision() == stillhouse::v1::PRECISION_AUTO ||
-      config->precision() == stillhouse::v1::PRECISION_UNSPECIFIED) {
-    config->set_precision(cpu_has_bf16 ? stillhouse::v1::PRECISION_BF16 : stillhouse::v1::PRECISION_FP32);
+  if (config->precision() == v1::PRECISION_AUTO || config->precision() == v1::PRECISION_UNSPECIFIED) {
+    config->set_precision(cpu_has_bf16 ? v1::PRECISION_BF16 : v1::PRECISION_FP32);
   }
   if (config->student().layers() == 0) config->mutable_student()->set_layers((teacher.layers + 1) / 2);
   if (config->student().layers() > teacher.layers) {
@@ -209,19 +194,26 @@ Status ResolveConfig(const TeacherFacts& teacher, bool cpu_has_bf16, PipelineCon
 
 Plan MakePlan(const PipelineConfig& config, const TeacherFacts& teacher, const IdentityBuilder& corpus_identity) {
   Plan plan;
-  const auto set = [&](Stage stage, const IdentityBuilder& identity) {
-    plan[static_cast<std::size_t>(stage)] = {.stage = stage,
-                                             .digest = identity.Digest(),
-                                             .identity = identity.text(),
-                                             .description = DescriptionOf(stage, config, teacher)};
+  std::size_t next = 0;
+  const auto add = [&](v1::Stage stage, const IdentityBuilder& identity, std::vector<v1::Stage> inputs) {
+    plan[next++] = {.stage = stage,
+                    .digest = identity.Digest(),
+                    .identity = identity.text(),
+                    .inputs = std::move(inputs),
+                    .description = DescriptionOf(stage, config, teacher)};
     return identity.Digest();
   };
-  const std::string corpus = set(Stage::kCorpus, corpus_identity);
-  const std::string teacher_digest = set(Stage::kTeacher, TeacherIdentity(config, teacher, corpus));
-  const std::string targets = set(Stage::kTargets, TargetsIdentity(config, corpus, teacher_digest));
-  const std::string student = set(Stage::kTrain, StudentIdentity(config, corpus, teacher_digest, targets));
-  set(Stage::kEvaluate, ReportIdentity(config, corpus, teacher_digest, student));
-  set(Stage::kExport, ExportIdentity(student));
+  using Inputs = std::vector<v1::Stage>;
+  const std::string corpus = add(v1::STAGE_CORPUS, corpus_identity, {});
+  const std::string teacher_digest = add(v1::STAGE_TEACHER, TeacherIdentity(config, teacher, corpus),
+                                         teacher.has_head ? Inputs{} : Inputs{v1::STAGE_CORPUS});
+  const std::string targets =
+      add(v1::STAGE_TARGETS, TargetsIdentity(config, corpus, teacher_digest), {v1::STAGE_CORPUS, v1::STAGE_TEACHER});
+  const std::string student = add(v1::STAGE_TRAIN, StudentIdentity(config, corpus, teacher_digest, targets),
+                                  {v1::STAGE_CORPUS, v1::STAGE_TEACHER, v1::STAGE_TARGETS});
+  add(v1::STAGE_EVALUATE, ReportIdentity(config, corpus, teacher_digest, student),
+      {v1::STAGE_CORPUS, v1::STAGE_TEACHER, v1::STAGE_TRAIN});
+  add(v1::STAGE_EXPORT, ExportIdentity(student), {v1::STAGE_TRAIN});
   return plan;
 }
 

@@ -10,6 +10,8 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/storage/artifact.h"
+#include "common/vocabulary.h"
+#include "coordinator/plan/stage_facts.h"
 #include "coordinator/plan/teacher_facts.h"
 
 namespace stillhouse::v1 {
@@ -20,22 +22,24 @@ class RecoveryConfig;
 
 namespace still::coordinator {
 
-enum class Stage { kCorpus, kTeacher, kTargets, kTrain, kEvaluate, kExport };
-inline constexpr std::size_t kStages = 6;
+inline constexpr std::size_t kStages = v1::Stage_ARRAYSIZE - 1;  // without the unspecified one
 
-std::string_view StageName(Stage stage);  // "corpus", "teacher", "targets", "train", "evaluate", "export"
-// The stage of this name; INVALID_ARGUMENT lists the names.
-Result<Stage> StageNamed(std::string_view name);
-std::string_view ArtifactKind(Stage stage);  // what it makes: "corpus", "teacher", "targets", "student", ...
+// Returns the stage that is called `name`. INVALID_ARGUMENT lists the names.
+Result<v1::Stage> StageNamed(std::string_view name);
 
 struct StagePlan {
-  Stage stage = Stage::kCorpus;
+  v1::Stage stage = v1::STAGE_UNSPECIFIED;
   std::string digest;
-  std::string identity;     // the lines digested
-  std::string description;  // for people: what it reads and makes
-  bool exists = false;      // when the plan was made
+  std::string identity;           // the lines digested
+  std::vector<v1::Stage> inputs;  // the stages whose artifacts this one reads
+  std::string description;        // for people: what it reads and makes
+  bool exists = false;            // when the plan was made
 };
-using Plan = std::array<StagePlan, kStages>;  // indexed by Stage, which is also the order of execution
+using Plan = std::array<StagePlan, kStages>;  // in the order of execution
+
+inline const StagePlan& PlanOf(const Plan& plan, v1::Stage stage) {
+  return plan[static_cast<std::size_t>(stage) - v1::STAGE_CORPUS];
+}
 
 // Fills in what the configuration leaves open (precision and recovery.mode auto, student.layers 0, corpus.vocab empty)
 // and checks what only the inputs can tell. `cpu_has_bf16` is a fact of the machine.

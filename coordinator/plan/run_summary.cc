@@ -12,8 +12,8 @@ Result<std::string> WeightsOnRecord(const std::string& student_directory) {
 }
 
 Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& plan) {
-  const auto directory = [&](Stage stage) {
-    return artifacts.PathOf(ArtifactKind(stage), plan[static_cast<std::size_t>(stage)].digest);
+  const auto directory = [&](v1::Stage stage) {
+    return artifacts.PathOf(ArtifactKind(stage), PlanOf(plan, stage).digest);
   };
   RunSummary summary;
   for (const StagePlan& stage : plan) {
@@ -21,10 +21,10 @@ Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& pl
     if (numbers.status().code() == Code::kNotFound) continue;
     STILL_ASSIGN_OR_RETURN(summary.numbers[stage.stage], std::move(numbers));
   }
-  const auto if_made = [&](Stage stage) { return Exists(directory(stage)) ? directory(stage) : ""; };
-  summary.student_directory = if_made(Stage::kTrain);
-  summary.report_directory = if_made(Stage::kEvaluate);
-  summary.export_directory = if_made(Stage::kExport);
+  const auto if_made = [&](v1::Stage stage) { return Exists(directory(stage)) ? directory(stage) : ""; };
+  summary.student_directory = if_made(v1::STAGE_TRAIN);
+  summary.report_directory = if_made(v1::STAGE_EVALUATE);
+  summary.export_directory = if_made(v1::STAGE_EXPORT);
   STILL_ASSIGN_OR_RETURN(summary.weights_sha256, WeightsOnRecord(summary.student_directory));
   return summary;
 }

@@ -1,30 +1,26 @@
 // What is true of a stage in every pipeline.
 #pragma once
 
-#include "common/check.h"
-#include "common/proto/control.pb.h"
-#include "coordinator/plan/plan.h"
+#include <string>
+
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-inline stillhouse::v1::Stage StageOnTheWire(Stage stage) {
-  return static_cast<stillhouse::v1::Stage>(static_cast<int>(stage) + static_cast<int>(stillhouse::v1::STAGE_CORPUS));
-}
-static_assert(static_cast<int>(Stage::kExport) + stillhouse::v1::STAGE_CORPUS == stillhouse::v1::STAGE_EXPORT);
-
-// The other way round; `stage` is one of the six.
-inline Stage StageOfWire(stillhouse::v1::Stage stage) {
-  STILL_CHECK(stage > stillhouse::v1::STAGE_UNSPECIFIED && stage <= stillhouse::v1::STAGE_EXPORT, "no stage");
-  return static_cast<Stage>(stage - stillhouse::v1::STAGE_CORPUS);
+// Returns the kind of artifact that the stage makes: "corpus", "teacher", "targets", "student", "report" or "export".
+inline std::string ArtifactKind(v1::Stage stage) {
+  if (stage == v1::STAGE_TRAIN) return "student";
+  if (stage == v1::STAGE_EVALUATE) return "report";
+  return EnumWord(stage);
 }
 
-// By exact steps, with checkpoints: what a death leaves behind is worth going on with.
-inline bool Trains(Stage stage) { return stage == Stage::kTeacher || stage == Stage::kTrain; }
+// Returns whether the stage makes exact steps with checkpoints, which the next launch continues from.
+inline bool Trains(v1::Stage stage) { return stage == v1::STAGE_TEACHER || stage == v1::STAGE_TRAIN; }
 
-// In shards that are leased one by one: a rank that dies leaves the others what it held.
-inline bool IsDivisible(Stage stage) { return stage == Stage::kCorpus || stage == Stage::kTargets; }
+// Returns whether ranks lease the stage's shards one by one. The others take over what a dead rank held.
+inline bool IsLeased(v1::Stage stage) { return stage == v1::STAGE_CORPUS || stage == v1::STAGE_TARGETS; }
 
-// Measurements, a file conversion.
-inline bool RunsOnOneRank(Stage stage) { return stage == Stage::kEvaluate || stage == Stage::kExport; }
+// Returns whether more ranks would not help: measurements, and the conversion of a file.
+inline bool RunsOnOneRank(v1::Stage stage) { return stage == v1::STAGE_EVALUATE || stage == v1::STAGE_EXPORT; }
 
 }  // namespace still::coordinator

@@ -51,22 +51,22 @@ Result<TrainingCurve> ReadCurve(const std::string& path) {
 }  // namespace
 
 VariantArtifacts ArtifactsOfVariant(const std::string& variant, const std::string& root, const Plan& plan) {
-  const auto digest = [&](Stage stage) { return plan[static_cast<std::size_t>(stage)].digest; };
-  return {.variant = variant, .root = root, .student = digest(Stage::kTrain), .report = digest(Stage::kEvaluate)};
+  const auto digest = [&](v1::Stage stage) { return PlanOf(plan, stage).digest; };
+  return {.variant = variant, .root = root, .student = digest(v1::STAGE_TRAIN), .report = digest(v1::STAGE_EVALUATE)};
 }
 
 Result<VariantResult> ReadVariantResult(const VariantArtifacts& artifacts) {
   VariantResult result{.artifacts = artifacts};
   const ArtifactStore store(artifacts.root);
-  if (store.Has(ArtifactKind(Stage::kTrain), artifacts.student)) {
-    const std::string student = store.PathOf(ArtifactKind(Stage::kTrain), artifacts.student);
+  if (store.Has(ArtifactKind(v1::STAGE_TRAIN), artifacts.student)) {
+    const std::string student = store.PathOf(ArtifactKind(v1::STAGE_TRAIN), artifacts.student);
     STILL_ASSIGN_OR_RETURN(result.training, SummaryIfMade(student));
     STILL_ASSIGN_OR_RETURN(result.weights_sha256, WeightsOnRecord(student));
     STILL_ASSIGN_OR_RETURN(result.curve, ReadCurve(JoinPath(student, "training.jsonl")));
   }
-  if (store.Has(ArtifactKind(Stage::kEvaluate), artifacts.report)) {
+  if (store.Has(ArtifactKind(v1::STAGE_EVALUATE), artifacts.report)) {
     STILL_ASSIGN_OR_RETURN(result.evaluation,
-                           SummaryIfMade(store.PathOf(ArtifactKind(Stage::kEvaluate), artifacts.report)));
+                           SummaryIfMade(store.PathOf(ArtifactKind(v1::STAGE_EVALUATE), artifacts.report)));
   }
   return result;
 }

@@ -9,7 +9,6 @@
 namespace still::cli {
 namespace {
 
-using coordinator::Stage;
 using coordinator::StagePlan;
 using ::testing::EndsWith;
 using ::testing::StartsWith;
@@ -28,7 +27,7 @@ class ProgressDisplayTest : public ::testing::Test {
   char* text_ = nullptr;
   std::size_t size_ = 0;
   std::FILE* out_ = open_memstream(&text_, &size_);
-  const StagePlan train_{.stage = Stage::kTrain, .description = "2 layers"};
+  const StagePlan train_{.stage = v1::STAGE_TRAIN, .description = "2 layers"};
 };
 
 TEST_F(ProgressDisplayTest, RecoveryIsOneLineWhichStaysAboveTheBarOfATerminal) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "common/clock.h"
+#include "common/config/config.h"
 #include "common/environment.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/rpc/keys.h"
@@ -94,7 +95,10 @@ Result<std::string> FetchTask(const AttachOptions& options) {
       continue;
     }
     if (!reply.ParseFromString(*answer) || reply.request() != number) continue;
-    if (!reply.task().empty()) return Keep(reply.task());
+    if (reply.has_task()) {
+      STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(reply.task()));
+      return Keep(json);
+    }
     if (const auto code = CodeFromWire(reply.code()); code == Code::kUnavailable) {
       say(reply.message());
     } else if (code != Code::kOk) {

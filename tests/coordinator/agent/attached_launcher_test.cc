@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <string>
 #include <vector>
 
 #include "common/storage/files.h"
@@ -18,15 +17,15 @@ using testing::StatusIs;
 
 TEST(AttachedLauncherTest, AnMpirunIsALaunchOnceAndItsEndIsToldWithoutAdvice) {
   const testing::TempDirectory directory;
-  ASSERT_OK(WriteFileAtomically(directory / "task.json", "the task"));
-  std::vector<std::string> published;
-  AttachedLauncher launcher([&](const std::string& task) { published.push_back(task); }, [] { return false; },
-                            Clock::System());
+  ASSERT_OK(WriteFileAtomically(directory / "task.json", R"({"generation": "7"})"));
+  std::vector<std::uint64_t> published;
+  AttachedLauncher launcher([&](const v1::WorkerTask& task) { published.push_back(task.generation()); },
+                            [] { return false; }, Clock::System());
   const cluster::LaunchSpec spec{.arguments = {"--task", directory / "task.json"}};
   EXPECT_OK(launcher.Launch(spec).status());
   // It becomes the text of a recovery, which stands long after mpirun was typed again.
   EXPECT_THAT(launcher.Launch(spec).status(), StatusIs(Code::kUnavailable, "the mpirun that was typed has ended"));
-  EXPECT_THAT(published, ElementsAre("the task"));
+  EXPECT_THAT(published, ElementsAre(7));
 }
 
 }  // namespace

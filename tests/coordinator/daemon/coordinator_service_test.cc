@@ -273,20 +273,20 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   attach.mutable_attach()->set_job("pipeline/train");
   attach.mutable_attach()->set_launch("mpirun-1");
   attach.mutable_attach()->set_ranks(3);
-  EXPECT_EQ(Send(attach)->task(), "") << "its agent has only just been started";
+  EXPECT_FALSE(Send(attach)->has_task()) << "its agent has only just been started";
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
   EXPECT_THAT(View("why", 1), AllOf(HasSubstr(R"("attach_command":"")"), HasSubstr(R"("ranks":3)")));
   AgentReport report = Report(1);
   report.set_running(false);
-  report.set_task("{...}");
+  report.mutable_task()->set_generation(3);
   coordinator_->Hear(report);
-  EXPECT_EQ(Send(attach)->task(), "{...}");
+  EXPECT_EQ(Send(attach)->task().generation(), 3U);
   attach.mutable_attach()->set_job("train");
-  EXPECT_EQ(Send(attach)->task(), "{...}") << "the end of its name will do";
+  EXPECT_EQ(Send(attach)->task().generation(), 3U) << "the end of its name will do";
   attach.mutable_attach()->set_job("rain");
-  EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
+  EXPECT_EQ(Send(attach)->code(), stillhouse::v1::CODE_NOT_FOUND);
   attach.mutable_attach()->set_job("nobody");
-  EXPECT_EQ(Send(attach)->code(), static_cast<std::uint32_t>(Code::kNotFound));
+  EXPECT_EQ(Send(attach)->code(), stillhouse::v1::CODE_NOT_FOUND);
 }
 
 TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {

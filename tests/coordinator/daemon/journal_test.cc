@@ -1,4 +1,4 @@
-// The coordinator's journal: what it keeps, what it reads for a question, and journals of the version before.
+// The coordinator's journal: what it keeps, what it reads for a query, and whose journals it refuses.
 #include "coordinator/daemon/journal.h"
 
 #include <gmock/gmock.h>
@@ -96,64 +96,30 @@ TEST_F(JournalTest, WhatWasSubmittedIsReadWhenItIsAskedFor) {
   EXPECT_OK(journal_.Load());
 }
 
-TEST(JournalUpgradeTest, AJournalOfTheVersionBeforeIsRewritten) {
-  const TempDirectory directory;
-  const std::string path = directory / "journal";
-  {
-    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path));
-    KvBatch batch;
-    for (const std::uint64_t id : {1, 2}) batch.Put(fmt::format("job/{:020}", id), JobOf(id).SerializeAsString());
-    for (std::uint64_t sequence = 1; sequence <= 6; ++sequence) {
-      HistoryEvent event;
-      event.set_sequence(sequence);
-      event.set_job(sequence % 3);  // 0: of a host
-      batch.Put(fmt::format("event/{:020}", sequence), event.SerializeAsString());
+TEST(JournalFormatTest, AJournalOfAnotherVersionIsRefusedAndLeftAsItIs) {
+  for (const char* format : {"", "1", "3"}) {
+    const TempDirectory directory;
+    const std::string path = directory / "journal";
+    {
+      ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path, "history/"));
+      KvBatch batch;
+      batch.Put(fmt::format("job/{:020}", 1), JobOf(1).SerializeAsString());
+      if (*format != '\0') batch.Put("format", format);
+      ASSERT_OK(store->Commit(batch));
     }
-    ASSERT_OK(store->Commit(batch));
-  }
-  for (int opened = 0; opened < 2; ++opened) {
-    ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(path));
-    EXPECT_THAT(Sequences(journal->Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6));
-    EXPECT_THAT(Sequences(journal->Events(0, 2, 100)), ElementsAre(2, 5));
-    EXPECT_EQ(journal->Spec(2)->config().name(), "demo");
-    ASSERT_OK_AND_ASSIGN(const State state, journal->Load());
-    EXPECT_EQ(state.next_sequence(), 7u);
-    EXPECT_FALSE(state.FindJob(2)->spec().has_config());
+    EXPECT_THAT(Journal::Open(path).status(), StatusIs(Code::kInvalidArgument)) << format;
+    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path, "history/"));
+    EXPECT_OK(store->Get(fmt::format("job/{:020}", 1)).status());
   }
 }
 
-// A page is rewritten as a whole, so what an end between two pages leaves is a journal in both forms.
-TEST(JournalUpgradeTest, OneThatWasRewrittenInPartIsRewrittenToItsEnd) {
+TEST(JournalFormatTest, AJournalOfThisVersionOpensAgain) {
   const TempDirectory directory;
   const std::string path = directory / "journal";
-  const auto put_events = [](std::uint64_t first, std::uint64_t last, KvBatch* batch) {
-    for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
-      HistoryEvent event;
-      event.set_sequence(sequence);
-      event.set_job(sequence % 2 + 1);
-      batch->Put(fmt::format("event/{:020}", sequence), event.SerializeAsString());
-    }
-  };
-  {
-    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path));
-    KvBatch batch;
-    for (const std::uint64_t id : {1, 2}) batch.Put(fmt::format("job/{:020}", id), JobOf(id).SerializeAsString());
-    put_events(1, 4, &batch);
-    ASSERT_OK(store->Commit(batch));
+  for (int opened = 0; opened < 2; ++opened) {
+    ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(path));
+    EXPECT_EQ(journal->Identity("first").value(), "first");
   }
-  ASSERT_OK(Journal::Open(path).status());
-  {
-    ASSERT_OK_AND_ASSIGN(const auto store, KvStore::Open(path, "history/"));
-    KvBatch batch;
-    put_events(5, 7, &batch);
-    ASSERT_OK(store->Commit(batch));
-  }
-  ASSERT_OK_AND_ASSIGN(const auto journal, Journal::Open(path));
-  EXPECT_THAT(Sequences(journal->Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6, 7));
-  EXPECT_THAT(Sequences(journal->Events(0, 1, 100)), ElementsAre(2, 4, 6));
-  EXPECT_THAT(Sequences(journal->Events(0, 2, 100)), ElementsAre(1, 3, 5, 7));
-  EXPECT_EQ(journal->Spec(1)->identity(), "lines");
-  EXPECT_EQ(journal->Load()->next_sequence(), 8u);
 }
 
 }  // namespace

@@ -33,10 +33,10 @@ using testing::StatusIs;
 
 class RecordingObserver : public RunObserver {
  public:
-  void OnStageStarted(const StagePlan& stage) override { started.emplace_back(StageName(stage.stage)); }
+  void OnStageStarted(const StagePlan& stage) override { started.emplace_back(EnumWord(stage.stage)); }
   void OnProgress(const StagePlan&, const StageProgress&) override { ++progress; }
   void OnRecovery(const StagePlan& stage, const std::string& text) override {
-    recoveries.push_back(fmt::format("{}: {}", StageName(stage.stage), text));
+    recoveries.push_back(fmt::format("{}: {}", EnumWord(stage.stage), text));
   }
   void OnStorageTrouble(const StagePlan&, const std::string&) override {}
   void OnStageFinished(const StagePlan&, double, const Status&) override { ++finished; }
@@ -69,8 +69,8 @@ void SayResult(const WorkerTask& task, const Status& status) {
 // is a real one, for the driver counts its shards.
 ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   const WorkerTask task = TaskOf(spec);
-  const Stage stage = static_cast<Stage>(task.stage() - stillhouse::v1::STAGE_CORPUS);
-  if (stage == Stage::kCorpus) {
+  const v1::Stage stage = task.stage();
+  if (stage == v1::STAGE_CORPUS) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(task.config().corpus());
     EXPECT_OK(shards::BuildCorpus(options, shards::ReadCorpusInputs(options).value(),
                                   ArtifactStore(task.config().artifacts()), [](const auto&, auto) { return Ok(); }));
@@ -133,7 +133,7 @@ TEST_F(PipelineRunTest, RunsEveryStageOnceAndThenReusesAll) {
   EXPECT_EQ(observer_.finished, 6);
 
   ASSERT_OK_AND_ASSIGN(const auto second, Run(launcher));
-  for (const StageOutcome& outcome : second) EXPECT_TRUE(outcome.reused) << StageName(outcome.stage);
+  for (const StageOutcome& outcome : second) EXPECT_TRUE(outcome.reused) << EnumWord(outcome.stage);
   EXPECT_EQ(launcher.launches.size(), 6u);
 }
 
@@ -288,8 +288,8 @@ TEST_F(PipelineRunTest, SummaryComesFromTheArtifacts) {
   ASSERT_OK(Run(launcher));
   ASSERT_OK_AND_ASSIGN(RunSummary summary, ReadRunSummary(ArtifactStore(config_.artifacts()), plan_));
   EXPECT_EQ(summary.weights_sha256, "abc");
-  EXPECT_EQ(summary.numbers[Stage::kCorpus]["books"], 4);
-  EXPECT_EQ(summary.numbers[Stage::kTargets]["positions"], 4);
+  EXPECT_EQ(summary.numbers[v1::STAGE_CORPUS]["books"], 4);
+  EXPECT_EQ(summary.numbers[v1::STAGE_TARGETS]["positions"], 4);
 }
 
 }  // namespace

@@ -12,12 +12,11 @@
 namespace still::coordinator {
 namespace {
 
-namespace v1 = stillhouse::v1;
 using still::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr std::size_t kTrain = static_cast<std::size_t>(Stage::kTrain);
+constexpr std::size_t kTrain = static_cast<std::size_t>(v1::STAGE_TRAIN - v1::STAGE_CORPUS);
 
 PlannedVariant Planned(const std::string& name, bool has_head, const std::function<void(v1::PipelineConfig&)>& set) {
   PlannedVariant variant{.name = name, .config = DefaultPipelineConfig(), .plan = {}};
@@ -131,7 +130,7 @@ TEST(ExpandTest, JobsSayWhatTheyMakeAndWhatTheyNeed) {
     EXPECT_EQ(job.preemptible(), job.stage() == v1::STAGE_TEACHER || job.stage() == v1::STAGE_TRAIN);
     EXPECT_EQ(job.digest(), plain.plan[stage].digest);
     EXPECT_EQ(job.identity(), plain.plan[stage].identity);
-    EXPECT_EQ(job.kind(), ArtifactKind(static_cast<Stage>(stage)));
+    EXPECT_EQ(job.kind(), ArtifactKind(static_cast<v1::Stage>(stage + v1::STAGE_CORPUS)));
     EXPECT_EQ(job.artifacts_root(), "/artifacts");
     EXPECT_EQ(job.inputs().targets(), plain.plan[2].digest);
     EXPECT_EQ(job.config().ranks(), 3u);

@@ -42,7 +42,7 @@ std::set<std::string> Changed(const Plan& plan) {
   static const Plan reference = PlanOf(Resolved());
   std::set<std::string> changed;
   for (std::size_t i = 0; i < kStages; ++i) {
-    if (plan[i].digest != reference[i].digest) changed.insert(std::string(StageName(plan[i].stage)));
+    if (plan[i].digest != reference[i].digest) changed.insert(EnumWord(plan[i].stage));
   }
   return changed;
 }
@@ -63,7 +63,7 @@ TEST(PlanTest, StagesComeInOrderEachWithADigestOfItsOwn) {
   const Plan plan = PlanOf(Resolved());
   std::set<std::string> digests;
   for (std::size_t i = 0; i < kStages; ++i) {
-    EXPECT_EQ(plan[i].stage, static_cast<Stage>(i));
+    EXPECT_EQ(plan[i].stage, static_cast<v1::Stage>(i + v1::STAGE_CORPUS));
     EXPECT_EQ(IdentityBuilder::FromText(plan[i].identity).Digest(), plan[i].digest);
     digests.insert(plan[i].digest);
   }
