@@ -1,4 +1,5 @@
-// Where the ranks of a launch were last seen: the evidence when one of them, or all, have died. Pure; one thread.
+// Remembers where the ranks of a launch were last seen: the evidence when one or all of them have died. Pure; one
+// thread.
 #pragma once
 
 #include <algorithm>
@@ -21,18 +22,18 @@ struct RankPlace {
 
 class RankSightings {
  public:
-  // From heartbeats.
+  // Records a heartbeat.
   void Seen(std::uint32_t rank, RankPlace place);
   // Records the last words of the rank's guardian.
   void Killed(std::uint32_t rank, v1::DeathCause cause, RankPlace place);
-  // The others went on without it.
+  // Drops a rank that the others continue without.
   void Forget(std::uint32_t rank);
-  // What the launch's progress counts.
+  // Records a step that the progress of the launch names.
   void Reached(std::uint64_t step) { step_ = std::max(step_, step); }
 
-  // The highest that anybody was seen at.
+  // Returns the highest step seen.
   std::uint64_t step() const { return step_; }
-  // The first rank that a guardian killed, of those not forgotten.
+  // Returns the first rank that a guardian killed and that was not dropped.
   std::optional<std::uint32_t> first_killed() const { return first_killed_; }
   // Returns PHASE_UNSPECIFIED for a rank that was never seen.
   v1::Phase PhaseOf(std::uint32_t rank) const;
@@ -40,7 +41,7 @@ class RankSightings {
   // Returns what is known of the death of these ranks. A place seen in another step than `step`, when that is known, is
   // left out.
   v1::Death DeathOf(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const;
-  // "rank 0 in vote of step 17, rank 1 in compute of step 17"; empty when nobody was seen.
+  // Returns "rank 0 in vote of step 17, rank 1 in compute of step 17". Empty when no rank was seen.
   std::string PlacesText() const;
 
  private:
