@@ -82,28 +82,28 @@ std::vector<stillhouse::v1::Host> Hosts() {
 // The jobs of each commit end before the next ones come; their events are mixed with each other's.
 void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events_of_each) {
   const auto journal = Must(Journal::Open(directory));
-  const Core core{CoreOptions()};
+  const JobDecisions decisions{DecisionOptions()};
   State state;
   UnixMs now = 1'700'000'000'000;
   const auto commit = [&](std::vector<Changes> changes) {
     const Status committed = journal->Commit(changes);
     STILL_CHECK(committed.ok(), committed.ToString());
   };
-  Changes hosts = core.SetHosts(state, Hosts(), now);
+  Changes hosts = decisions.SetHosts(state, Hosts(), now);
   state.Apply(hosts);
   commit({std::move(hosts)});
   for (std::uint64_t made = 0; made < jobs; made += kJobsACommit) {
-    SubmitOutcome submitted = Must(core.Submit(state, SubmitOf(made), "alice", ++now));
+    SubmitOutcome submitted = Must(decisions.Submit(state, SubmitOf(made), "alice", ++now));
     state.Apply(submitted.changes);
     commit({std::move(submitted.changes)});
-    Draft draft(state, ++now);
+    Transaction transaction(state, ++now);
     for (std::uint64_t event = 2; event < events_of_each; ++event)
       for (const std::uint64_t id : submitted.jobs)
-        draft.Note(id, stillhouse::v1::CAUSE_PROCESS_DEATH, "agent",
-                   fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
+        transaction.Record(id, stillhouse::v1::CAUSE_PROCESS_DEATH, "agent",
+                           fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
     for (const std::uint64_t id : submitted.jobs)
-      draft.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, "agent", "done");
-    Changes ended = std::move(draft).Take();
+      transaction.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, "agent", "done");
+    Changes ended = std::move(transaction).TakeChanges();
     state.Apply(ended);
     commit({std::move(ended)});
   }
@@ -124,7 +124,7 @@ void Measure(const std::string& directory, std::uint64_t jobs) {
   const auto start = Clock::System().Now();
   const auto journal = Must(Journal::Open(directory));
   NoAgents agents;
-  Coordinator coordinator({.core = {}, .is_made = [](const auto&) { return false; }}, *journal, agents,
+  Coordinator coordinator({.decisions = {}, .is_made = [](const auto&) { return false; }}, *journal, agents,
                           Clock::System());
   const Status opened = coordinator.Open(Hosts());
   STILL_CHECK(opened.ok(), opened.ToString());

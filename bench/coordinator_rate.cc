@@ -65,9 +65,9 @@ struct World {
       hosts[i].set_name(fmt::format("node{:03}.cluster.example", i));
       hosts[i].set_slots(kSlotsPerHost);
     }
-    coordinator =
-        std::make_unique<Coordinator>(CoordinatorOptions{.core = {}, .is_made = [](const JobSpec&) { return false; }},
-                                      *journal, agents, Clock::System());
+    coordinator = std::make_unique<Coordinator>(
+        CoordinatorOptions{.decisions = {}, .is_made = [](const JobSpec&) { return false; }}, *journal, agents,
+        Clock::System());
     const Status opened = coordinator->Open(hosts);
     STILL_CHECK(opened.ok(), opened.ToString());
   }

@@ -15,7 +15,7 @@ using stillhouse::v1::Job;
 constexpr std::string_view kScheduler = "scheduler";
 // Waiting jobs beyond the reservations that are told a start: each costs a look through the plan whenever somebody
 // asks.
-constexpr std::uint32_t kForetold = 64;
+constexpr std::uint32_t kPredicted = 64;
 
 bool OverLimit(const Job& job, UnixMs now) {
   return (job.state() == stillhouse::v1::JOB_STARTING || job.state() == stillhouse::v1::JOB_RUNNING) &&
@@ -23,45 +23,46 @@ bool OverLimit(const Job& job, UnixMs now) {
 }
 
 // A dependency that ended without its artifact. Null when there is none.
-const Job* FailedDependency(const State& state, const Draft& draft, const Job& job) {
+const Job* FailedDependency(const State& state, const Transaction& transaction, const Job& job) {
   for (const std::uint64_t id : job.spec().depends_on()) {
     if (state.FindJob(id) == nullptr) continue;
-    const Job& dependency = draft.job(id);
+    const Job& dependency = transaction.job(id);
     if (IsTerminal(dependency.state()) && dependency.state() != stillhouse::v1::JOB_SUCCEEDED) return &dependency;
   }
   return nullptr;
 }
 
-bool DependenciesDone(const State& state, const Draft& draft, const Job& job) {
+bool DependenciesDone(const State& state, const Transaction& transaction, const Job& job) {
   for (const std::uint64_t id : job.spec().depends_on()) {
-    if (state.FindJob(id) != nullptr && draft.job(id).state() != stillhouse::v1::JOB_SUCCEEDED) return false;
+    if (state.FindJob(id) != nullptr && transaction.job(id).state() != stillhouse::v1::JOB_SUCCEEDED) return false;
   }
   return true;
 }
 
 // Ids rise along dependencies, so one pass settles whole chains.
-void Settle(Draft& draft, const State& state, const ArtifactSights& sights) {
+void Settle(Transaction& transaction, const State& state, const ArtifactProber& sights) {
   for (const std::uint64_t id : state.live()) {
-    const Job& job = draft.job(id);
-    if (OverLimit(job, draft.now())) {
-      draft.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_TIME_LIMIT, kScheduler,
-                 fmt::format("its time limit of {} is over", DurationText(job.spec().time_limit_ms())));
-      draft.Edit(id).set_after(stillhouse::v1::JOB_TIMEOUT);
+    const Job& job = transaction.job(id);
+    if (OverLimit(job, transaction.now())) {
+      transaction.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_TIME_LIMIT, kScheduler,
+                       fmt::format("its time limit of {} is over", DurationText(job.spec().time_limit_ms())));
+      transaction.Edit(id).set_after(stillhouse::v1::JOB_TIMEOUT);
     } else if (IsWaiting(job.state())) {
-      if (const Job* failed = FailedDependency(state, draft, job)) {
-        draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_DEPENDENCY_FAILED, kScheduler,
-                   fmt::format("needs what {} makes, which is {}", JobText(*failed), StateName(failed->state())));
-      } else if (DependenciesDone(state, draft, job) && sights(job.spec()).made()) {
-        draft.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_REUSED, kScheduler, "its artifact exists");
+      if (const Job* failed = FailedDependency(state, transaction, job)) {
+        transaction.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_DEPENDENCY_FAILED, kScheduler,
+                         fmt::format("needs what {} makes, which is {}", JobText(*failed), StateName(failed->state())));
+      } else if (DependenciesDone(state, transaction, job) && sights(job.spec()).made()) {
+        transaction.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_REUSED, kScheduler,
+                         "its artifact exists");
       }
     }
   }
 }
 
-void StartJob(Draft& draft, const Start& start) {
-  Job& job = draft.Edit(start.id);
+void StartJob(Transaction& transaction, const Start& start) {
+  Job& job = transaction.Edit(start.id);
   job.set_attempt(job.attempt() + 1);
-  job.set_started_ms(draft.now());
+  job.set_started_ms(transaction.now());
   job.clear_placement();
   job.clear_attached_launch();
   job.clear_attached_ranks();
@@ -70,8 +71,8 @@ void StartJob(Draft& draft, const Start& start) {
     placed->set_host(share.host);
     placed->set_ranks(share.ranks);
   }
-  draft.Move(start.id, stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_SCHEDULED, kScheduler,
-             fmt::format("attempt {} on {}", job.attempt(), PlacementText(job)));
+  transaction.Move(start.id, stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_SCHEDULED, kScheduler,
+                   fmt::format("attempt {} on {}", job.attempt(), PlacementText(job)));
 }
 
 SchedulerOutput Ask(Queue&& queue, UnixMs now, const SchedulerOptions& options) {
@@ -84,25 +85,25 @@ SchedulerOutput Ask(Queue&& queue, UnixMs now, const SchedulerOptions& options) 
 
 }  // namespace
 
-Changes Core::Advance(const State& state, const ArtifactSights& sights, UnixMs now) const {
-  Draft settled(state, now);
+Changes JobDecisions::Advance(const State& state, const ArtifactProber& sights, UnixMs now) const {
+  Transaction settled(state, now);
   Settle(settled, state, sights);
-  Changes changes = std::move(settled).Take();
+  Changes changes = std::move(settled).TakeChanges();
   // What was settled frees and queues others: they are looked at with the next call, which is due at once.
   if (!changes.empty()) return changes;
   const SchedulerOutput output = Ask(QueueOf(state, sights, now), now, options_.scheduler);
-  Draft draft(state, now);
-  for (const Start& start : output.starts) StartJob(draft, start);
+  Transaction transaction(state, now);
+  for (const Start& start : output.starts) StartJob(transaction, start);
   for (const Preemption& preemption : output.preemptions) {
-    draft.Move(preemption.victim, stillhouse::v1::JOB_PREEMPTING, stillhouse::v1::CAUSE_PREEMPTED, kScheduler,
-               fmt::format("makes way for {}", JobText(draft.job(preemption.beneficiary))));
+    transaction.Move(preemption.victim, stillhouse::v1::JOB_PREEMPTING, stillhouse::v1::CAUSE_PREEMPTED, kScheduler,
+                     fmt::format("makes way for {}", JobText(transaction.job(preemption.beneficiary))));
   }
-  return std::move(draft).Take();
+  return std::move(transaction).TakeChanges();
 }
 
-std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now,
-                                          const std::map<std::uint64_t, std::int64_t>& left_ms,
-                                          const ArtifactSights& sights) const {
+std::map<std::uint64_t, Wait> JobDecisions::Waits(const State& state, UnixMs now,
+                                                  const std::map<std::uint64_t, std::int64_t>& left_ms,
+                                                  const ArtifactProber& sights) const {
   Queue queue = QueueOf(state, sights, now);
   const std::map<std::uint64_t, std::vector<Reason>> blocked = std::exchange(queue.blocked, {});
   Queue estimated = queue;
@@ -111,7 +112,7 @@ std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now,
       running.duration_ms = std::max<std::int64_t>(1, now - running.started_ms + left->second);
   }
   SchedulerOptions options = options_.scheduler;
-  options.foretold = kForetold;
+  options.predictions = kPredicted;
   if (!left_ms.empty()) options.preemption_gap = 0;  // who makes way is decided by the limits
   std::map<std::uint64_t, Wait> waits = Ask(std::move(estimated), now, options).waits;
   if (!left_ms.empty()) {
@@ -124,8 +125,8 @@ std::map<std::uint64_t, Wait> Core::Waits(const State& state, UnixMs now,
   return waits;
 }
 
-Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const std::string& launch, std::uint32_t ranks,
-                                   UnixMs now) const {
+Result<Changes> JobDecisions::AttachLaunch(const State& state, std::uint64_t id, const std::string& launch,
+                                           std::uint32_t ranks, UnixMs now) const {
   const Job* const job = state.FindJob(id);
   if (job == nullptr) return Error(Code::kNotFound, "there is no job {}", id);
   if (IsTerminal(job->state()))
@@ -150,18 +151,18 @@ Result<Changes> Core::AttachLaunch(const State& state, std::uint64_t id, const s
     if (reason.code != "PAUSE" && reason.code != "ATTACH")
       return Error(Code::kUnavailable, "{} {}", JobText(*job), reason.text);
   }
-  Draft draft(state, now);
-  Job& attached = draft.Edit(id);
+  Transaction transaction(state, now);
+  Job& attached = transaction.Edit(id);
   attached.set_attempt(attached.attempt() + 1);
   attached.set_started_ms(now);
   attached.clear_placement();
   attached.set_attached(true);
   attached.set_attached_launch(launch);
   attached.set_attached_ranks(ranks);
-  draft.Move(id, stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_SCHEDULED, kScheduler,
-             fmt::format("attempt {} by an mpirun of {} rank{} typed by hand", attached.attempt(), ranks,
-                         ranks == 1 ? "" : "s"));
-  return std::move(draft).Take();
+  transaction.Move(id, stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_SCHEDULED, kScheduler,
+                   fmt::format("attempt {} by an mpirun of {} rank{} typed by hand", attached.attempt(), ranks,
+                               ranks == 1 ? "" : "s"));
+  return std::move(transaction).TakeChanges();
 }
 
 }  // namespace still::coordinator

@@ -31,25 +31,26 @@ bool OfThisAttempt(const State& state, std::uint64_t id, std::uint64_t attempt) 
   return job != nullptr && job->attempt() == attempt && HoldsSlots(job->state());
 }
 
-void NoteSuccess(Draft& draft, const State& state, std::uint64_t id, const std::string& message) {
-  draft.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, kAgent, message);
-  for (const auto& share : draft.job(id).placement()) {
+void NoteSuccess(Transaction& transaction, const State& state, std::uint64_t id, const std::string& message) {
+  transaction.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, kAgent, message);
+  for (const auto& share : transaction.job(id).placement()) {
     const auto host = state.hosts().find(share.host());
-    if (host != state.hosts().end() && host->second.failures() > 0) draft.EditHost(share.host()).set_failures(0);
+    if (host != state.hosts().end() && host->second.failures() > 0) transaction.EditHost(share.host()).set_failures(0);
   }
 }
 
 // The end that was asked for has come; false when none was.
-bool EndAsAsked(Draft& draft, std::uint64_t id, const std::string& message) {
-  const Job& job = draft.job(id);
+bool EndAsAsked(Transaction& transaction, std::uint64_t id, const std::string& message) {
+  const Job& job = transaction.job(id);
   if (job.state() == stillhouse::v1::JOB_PREEMPTING) {
-    draft.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_PREEMPTED, kAgent, job.message());
+    transaction.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_PREEMPTED, kAgent, job.message());
     return true;
   }
   if (job.state() != stillhouse::v1::JOB_COMPLETING) return false;
   const stillhouse::v1::JobState after = job.after();
   const std::string why = job.message();
-  Job& moved = draft.Move(id, after, job.cause(), kAgent, message.empty() ? why : fmt::format("{}; {}", why, message));
+  Job& moved =
+      transaction.Move(id, after, job.cause(), kAgent, message.empty() ? why : fmt::format("{}; {}", why, message));
   if (after == stillhouse::v1::JOB_PENDING) {
     moved.set_failures(0);
     moved.set_eligible_ms(0);
@@ -63,73 +64,75 @@ struct Death {
   std::uint64_t step = 0;
 };
 
-void BlacklistLost(Draft& draft, const std::string& name, const CoreOptions& options) {
-  Host& host = draft.EditHost(name);
+void BlacklistLost(Transaction& transaction, const std::string& name, const DecisionOptions& options) {
+  Host& host = transaction.EditHost(name);
   const std::int64_t pause = Doubled(options.first_blacklist_ms, options.longest_blacklist_ms, host.failures());
   host.set_failures(host.failures() + 1);
-  host.set_blacklisted_until_ms(draft.now() + pause);
-  draft.NoteHost(name, "coordinator", fmt::format("lost; not used for {} s", pause / 1000));
+  host.set_blacklisted_until_ms(transaction.now() + pause);
+  transaction.RecordHost(name, "coordinator", fmt::format("lost; not used for {} s", pause / 1000));
 }
 
-void NoteRecovery(Draft& draft, std::uint64_t id, std::size_t deaths, Cause cause, const std::string& message) {
-  Job& job = draft.Edit(id);
+void NoteRecovery(Transaction& transaction, std::uint64_t id, std::size_t deaths, Cause cause,
+                  const std::string& message) {
+  Job& job = transaction.Edit(id);
   job.set_recoveries(job.recoveries() + static_cast<std::uint32_t>(deaths));
-  job.mutable_last_recovery()->set_at_ms(draft.now());
+  job.mutable_last_recovery()->set_at_ms(transaction.now());
   job.mutable_last_recovery()->set_cause(cause);
   job.mutable_last_recovery()->set_message(message.substr(0, message.find('\n')));
 }
 
 // Another attempt may help: at once when a step was gained, else after a growing pause, until the budget is used up.
-void NoteDeath(Draft& draft, std::uint64_t id, const Death& death, const CoreOptions& options) {
-  if (EndAsAsked(draft, id, death.message)) return;
-  Job& job = draft.Edit(id);
+void NoteDeath(Transaction& transaction, std::uint64_t id, const Death& death, const DecisionOptions& options) {
+  if (EndAsAsked(transaction, id, death.message)) return;
+  Job& job = transaction.Edit(id);
   const bool gained = death.step > job.step();
   job.set_step(std::max(job.step(), death.step));
   job.set_failures(gained ? 1 : job.failures() + 1);
   if (job.failures() > job.spec().retries()) {
     if (job.spec().retries() == 0) {
-      draft.Move(id, stillhouse::v1::JOB_FAILED, death.cause, kAgent, death.message);
+      transaction.Move(id, stillhouse::v1::JOB_FAILED, death.cause, kAgent, death.message);
     } else {
-      draft.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_RETRIES_EXHAUSTED, kAgent,
-                 WithMore(death.message, fmt::format("; `still requeue {}` continues", id)));
+      transaction.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_RETRIES_EXHAUSTED, kAgent,
+                       WithMore(death.message, fmt::format("; `still requeue {}` continues", id)));
     }
     return;
   }
   const auto waits = job.attached() ? stillhouse::v1::JOB_PENDING : stillhouse::v1::JOB_RECOVERING;
   const std::int64_t pause =
       job.failures() <= 1 ? 0 : Doubled(options.first_backoff_ms, options.longest_backoff_ms, job.failures() - 2);
-  draft.Move(id, waits, death.cause, kAgent, death.message).set_eligible_ms(pause == 0 ? 0 : draft.now() + pause);
-  NoteRecovery(draft, id, 1, death.cause, death.message);
+  transaction.Move(id, waits, death.cause, kAgent, death.message)
+      .set_eligible_ms(pause == 0 ? 0 : transaction.now() + pause);
+  NoteRecovery(transaction, id, 1, death.cause, death.message);
 }
 
-void NoteOutcome(Draft& draft, const State& state, std::uint64_t id, const AgentOutcome& outcome,
-                 const CoreOptions& options) {
+void NoteOutcome(Transaction& transaction, const State& state, std::uint64_t id, const AgentOutcome& outcome,
+                 const DecisionOptions& options) {
   const Code code = CodeFromWire(outcome.code());
   if (!outcome.lost_host().empty() && state.hosts().contains(outcome.lost_host()))
-    BlacklistLost(draft, outcome.lost_host(), options);
-  if (code == Code::kOk) return NoteSuccess(draft, state, id, outcome.message());
+    BlacklistLost(transaction, outcome.lost_host(), options);
+  if (code == Code::kOk) return NoteSuccess(transaction, state, id, outcome.message());
   if (code == Code::kUnavailable || code == Code::kAborted) {
     const bool lost = !outcome.lost_host().empty();
-    return NoteDeath(draft, id,
+    return NoteDeath(transaction, id,
                      {.cause = lost ? stillhouse::v1::CAUSE_HOST_LOST : stillhouse::v1::CAUSE_PROCESS_DEATH,
                       .message = outcome.message(),
                       .step = outcome.step()},
                      options);
   }
-  Job& job = draft.Edit(id);
+  Job& job = transaction.Edit(id);
   job.set_step(std::max(job.step(), outcome.step()));
   if (code == Code::kCancelled) {
-    if (EndAsAsked(draft, id, "")) return;
+    if (EndAsAsked(transaction, id, "")) return;
     // Somebody else asked agent or ranks to end: a shutdown of the machine, a batch system. It goes on when it can.
     if (job.spec().retries() == 0) {
-      draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, kAgent, outcome.message());
+      transaction.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, kAgent, outcome.message());
     } else {
-      draft.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_PREEMPTED, kAgent, outcome.message())
-          .set_eligible_ms(draft.now() + options.longest_backoff_ms);
+      transaction.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_PREEMPTED, kAgent, outcome.message())
+          .set_eligible_ms(transaction.now() + options.longest_backoff_ms);
     }
     return;
   }
-  draft.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_ERROR, kAgent, outcome.message());
+  transaction.Move(id, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_ERROR, kAgent, outcome.message());
 }
 
 std::string StartText(const Job& job, std::uint64_t generation) {
@@ -146,7 +149,7 @@ std::vector<v1::Recovery> UnreportedRecoveries(const AgentReport& report, std::u
   return unreported;
 }
 
-Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) const {
+Changes JobDecisions::OnReport(const State& state, const AgentReport& report, UnixMs now) const {
   if (!OfThisAttempt(state, report.job(), report.attempt())) return {};
   const Job& known = *state.FindJob(report.job());
   // One that was overtaken on its way: what it says of its generation is over.
@@ -159,57 +162,58 @@ Changes Core::Heard(const State& state, const AgentReport& report, UnixMs now) c
   const std::vector<v1::Recovery> untold = UnreportedRecoveries(report, known.last_recovery().recovery().generation());
   if (!risen && !started && !restarting && untold.empty() && !report.has_outcome()) return {};
 
-  Draft draft(state, now);
-  if (risen) draft.Edit(known.id()).set_generation(report.generation());
+  Transaction transaction(state, now);
+  if (risen) transaction.Edit(known.id()).set_generation(report.generation());
   std::string recoveries;
   for (const v1::Recovery& recovery : untold)
     recoveries += fmt::format("{}{}", recoveries.empty() ? "" : "; ", RecoveryText(recovery));
   if (restarting) {
-    draft.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
+    transaction.Move(known.id(), stillhouse::v1::JOB_STARTING, stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
   } else if (!untold.empty()) {
-    draft.Note(known.id(), stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
+    transaction.Record(known.id(), stillhouse::v1::CAUSE_PROCESS_DEATH, kAgent, recoveries);
     // The message of one whose end was asked for is the reason that it ends with.
     if (known.state() == stillhouse::v1::JOB_STARTING || known.state() == stillhouse::v1::JOB_RUNNING)
-      draft.Edit(known.id()).set_message(recoveries);
+      transaction.Edit(known.id()).set_message(recoveries);
   }
   if (!untold.empty()) {
-    NoteRecovery(draft, known.id(), untold.size(), stillhouse::v1::CAUSE_PROCESS_DEATH, RecoveryText(untold.back()));
-    *draft.Edit(known.id()).mutable_last_recovery()->mutable_recovery() = untold.back();
+    NoteRecovery(transaction, known.id(), untold.size(), stillhouse::v1::CAUSE_PROCESS_DEATH,
+                 RecoveryText(untold.back()));
+    *transaction.Edit(known.id()).mutable_last_recovery()->mutable_recovery() = untold.back();
   }
   if (started) {
-    draft.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,
-               StartText(known, report.generation()));
+    transaction.Move(known.id(), stillhouse::v1::JOB_RUNNING, stillhouse::v1::CAUSE_STARTED, kAgent,
+                     StartText(known, report.generation()));
   }
-  if (report.has_outcome()) NoteOutcome(draft, state, known.id(), report.outcome(), options_);
-  return std::move(draft).Take();
+  if (report.has_outcome()) NoteOutcome(transaction, state, known.id(), report.outcome(), options_);
+  return std::move(transaction).TakeChanges();
 }
 
-Changes Core::AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now,
-                        std::uint64_t step) const {
+Changes JobDecisions::OnAgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now,
+                                  std::uint64_t step) const {
   if (!OfThisAttempt(state, job, attempt)) return {};
-  Draft draft(state, now);
-  NoteDeath(draft, job,
+  Transaction transaction(state, now);
+  NoteDeath(transaction, job,
             {.cause = stillhouse::v1::CAUSE_AGENT_LOST,
              .message = "its agent died, and mpirun and its ranks with it",
              .step = step},
             options_);
-  return std::move(draft).Take();
+  return std::move(transaction).TakeChanges();
 }
 
-Changes Core::LaunchFailed(const State& state, std::uint64_t job, std::uint64_t attempt, const Status& why,
-                           UnixMs now) const {
+Changes JobDecisions::OnLaunchFailed(const State& state, std::uint64_t job, std::uint64_t attempt, const Status& why,
+                                     UnixMs now) const {
   if (!OfThisAttempt(state, job, attempt)) return {};
-  Draft draft(state, now);
+  Transaction transaction(state, now);
   const std::string message = fmt::format("its agent could not be started: {}", why.message());
   if (why.code() == Code::kUnavailable || why.code() == Code::kResourceExhausted) {
-    NoteDeath(draft, job, {.cause = stillhouse::v1::CAUSE_LAUNCH_FAILED, .message = message}, options_);
-  } else if (!EndAsAsked(draft, job, message)) {
-    draft.Move(job, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_LAUNCH_FAILED, "coordinator", message);
+    NoteDeath(transaction, job, {.cause = stillhouse::v1::CAUSE_LAUNCH_FAILED, .message = message}, options_);
+  } else if (!EndAsAsked(transaction, job, message)) {
+    transaction.Move(job, stillhouse::v1::JOB_FAILED, stillhouse::v1::CAUSE_LAUNCH_FAILED, "coordinator", message);
   }
-  return std::move(draft).Take();
+  return std::move(transaction).TakeChanges();
 }
 
-stillhouse::v1::AgentOrders Core::OrdersFor(const Job* job, const AgentReport& report) {
+stillhouse::v1::AgentOrders JobDecisions::OrdersFor(const Job* job, const AgentReport& report) {
   stillhouse::v1::AgentOrders orders;
   orders.set_sequence(report.sequence());
   if (job == nullptr || job->attempt() != report.attempt() || !HoldsSlots(job->state())) {

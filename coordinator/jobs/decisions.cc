@@ -57,12 +57,13 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
 bool Ends(const Job& job) { return job.state() == stillhouse::v1::JOB_COMPLETING; }
 
 // The processes of a job end in order; then it is `after`.
-void Complete(Draft& draft, std::uint64_t id, JobState after, const std::string& user, const std::string& message) {
-  draft.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_USER, user, message).set_after(after);
+void Complete(Transaction& transaction, std::uint64_t id, JobState after, const std::string& user,
+              const std::string& message) {
+  transaction.Move(id, stillhouse::v1::JOB_COMPLETING, stillhouse::v1::CAUSE_USER, user, message).set_after(after);
 }
 
-void Restart(Draft& draft, std::uint64_t id, const std::string& user, const std::string& message) {
-  Job& job = draft.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_USER, user, message);
+void Restart(Transaction& transaction, std::uint64_t id, const std::string& user, const std::string& message) {
+  Job& job = transaction.Move(id, stillhouse::v1::JOB_PENDING, stillhouse::v1::CAUSE_USER, user, message);
   job.set_failures(0);
   job.set_eligible_ms(0);
 }
@@ -71,70 +72,70 @@ Status Refuse(const Job& job, std::string_view verb) {
   return Error(Code::kInvalidArgument, "{} is {}: it cannot be {}", JobText(job), StateName(job.state()), verb);
 }
 
-Status Cancel(Draft& draft, std::uint64_t id, const std::string& user) {
-  const Job& job = draft.job(id);
+Status Cancel(Transaction& transaction, std::uint64_t id, const std::string& user) {
+  const Job& job = transaction.job(id);
   if (IsTerminal(job.state())) return Refuse(job, "cancelled");
   if (!HoldsSlots(job.state())) {
-    draft.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, user, "cancelled");
+    transaction.Move(id, stillhouse::v1::JOB_CANCELLED, stillhouse::v1::CAUSE_USER, user, "cancelled");
     return Ok();
   }
   const bool again = Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED;
-  Complete(draft, id, stillhouse::v1::JOB_CANCELLED, user, again ? "cancelled at once" : "cancelled");
-  if (again) draft.Edit(id).set_kill(true);
+  Complete(transaction, id, stillhouse::v1::JOB_CANCELLED, user, again ? "cancelled at once" : "cancelled");
+  if (again) transaction.Edit(id).set_kill(true);
   return Ok();
 }
 
-Status Hold(Draft& draft, std::uint64_t id, const std::string& user) {
-  const Job& job = draft.job(id);
+Status Hold(Transaction& transaction, std::uint64_t id, const std::string& user) {
+  const Job& job = transaction.job(id);
   if (IsTerminal(job.state())) return Refuse(job, "held");
   if (HoldsSlots(job.state())) {
     if (Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED) return Refuse(job, "held: it is being cancelled");
-    Complete(draft, id, stillhouse::v1::JOB_HELD, user, "held");
+    Complete(transaction, id, stillhouse::v1::JOB_HELD, user, "held");
   } else if (IsWaiting(job.state())) {
-    draft.Move(id, stillhouse::v1::JOB_HELD, stillhouse::v1::CAUSE_USER, user, "held");
+    transaction.Move(id, stillhouse::v1::JOB_HELD, stillhouse::v1::CAUSE_USER, user, "held");
   }
   return Ok();
 }
 
-Status Release(Draft& draft, std::uint64_t id, const std::string& user) {
-  const Job& job = draft.job(id);
+Status Release(Transaction& transaction, std::uint64_t id, const std::string& user) {
+  const Job& job = transaction.job(id);
   if (job.state() == stillhouse::v1::JOB_HELD) {
-    Restart(draft, id, user, "released");
+    Restart(transaction, id, user, "released");
   } else if (Ends(job) && job.after() == stillhouse::v1::JOB_HELD) {
-    draft.Edit(id).set_after(stillhouse::v1::JOB_PENDING);
-    draft.Note(id, stillhouse::v1::CAUSE_USER, user, "released");
+    transaction.Edit(id).set_after(stillhouse::v1::JOB_PENDING);
+    transaction.Record(id, stillhouse::v1::CAUSE_USER, user, "released");
   } else if (job.attached() && IsWaiting(job.state())) {
-    draft.Edit(id).set_attached(false);
-    draft.Note(id, stillhouse::v1::CAUSE_USER, user, "released to the scheduler");
+    transaction.Edit(id).set_attached(false);
+    transaction.Record(id, stillhouse::v1::CAUSE_USER, user, "released to the scheduler");
   } else {
     return Refuse(job, "released: nobody holds it");
   }
   return Ok();
 }
 
-Status Requeue(Draft& draft, std::uint64_t id, const std::string& user) {
-  const Job& job = draft.job(id);
+Status Requeue(Transaction& transaction, std::uint64_t id, const std::string& user) {
+  const Job& job = transaction.job(id);
   if (job.state() == stillhouse::v1::JOB_SUCCEEDED)
     return Refuse(job, "requeued; should its artifact have been removed since, submit the pipeline again");
   if (HoldsSlots(job.state())) {
     if (Ends(job) && job.after() == stillhouse::v1::JOB_CANCELLED) return Refuse(job, "requeued before it has ended");
-    Complete(draft, id, stillhouse::v1::JOB_PENDING, user, "requeued");
+    Complete(transaction, id, stillhouse::v1::JOB_PENDING, user, "requeued");
   } else if (job.state() != stillhouse::v1::JOB_HELD) {
-    Restart(draft, id, user, "requeued");
+    Restart(transaction, id, user, "requeued");
   }
   return Ok();
 }
 
-Status ChangeOne(Draft& draft, std::uint64_t id, const Verb& change, const std::string& user) {
+Status ChangeOne(Transaction& transaction, std::uint64_t id, const Verb& change, const std::string& user) {
   switch (change.verb()) {
-    case Verb::CANCEL: return Cancel(draft, id, user);
-    case Verb::HOLD: return Hold(draft, id, user);
-    case Verb::RELEASE: return Release(draft, id, user);
-    case Verb::REQUEUE: return Requeue(draft, id, user);
+    case Verb::CANCEL: return Cancel(transaction, id, user);
+    case Verb::HOLD: return Hold(transaction, id, user);
+    case Verb::RELEASE: return Release(transaction, id, user);
+    case Verb::REQUEUE: return Requeue(transaction, id, user);
     case Verb::SET_PRIORITY:
-      if (IsTerminal(draft.job(id).state())) return Refuse(draft.job(id), "moved in the queue");
-      draft.Edit(id).mutable_spec()->set_priority(change.priority());
-      draft.Note(id, stillhouse::v1::CAUSE_USER, user, fmt::format("priority {}", change.priority()));
+      if (IsTerminal(transaction.job(id).state())) return Refuse(transaction.job(id), "moved in the queue");
+      transaction.Edit(id).mutable_spec()->set_priority(change.priority());
+      transaction.Record(id, stillhouse::v1::CAUSE_USER, user, fmt::format("priority {}", change.priority()));
       return Ok();
     default: return Error(Code::kInvalidArgument, "the change has no verb that this coordinator knows");
   }
@@ -142,8 +143,8 @@ Status ChangeOne(Draft& draft, std::uint64_t id, const Verb& change, const std::
 
 }  // namespace
 
-Result<SubmitOutcome> Core::Submit(const State& state, const stillhouse::v1::Submit& submit, const std::string& user,
-                                   UnixMs now) const {
+Result<SubmitOutcome> JobDecisions::Submit(const State& state, const stillhouse::v1::Submit& submit,
+                                           const std::string& user, UnixMs now) const {
   SubmitOutcome outcome;
   if (submit.key().empty() || submit.key().size() > kLongestName)
     return Error(Code::kInvalidArgument, "a submission's key has 1 to {} bytes", kLongestName);
@@ -159,7 +160,7 @@ Result<SubmitOutcome> Core::Submit(const State& state, const stillhouse::v1::Sub
                  submit.jobs_size());
   for (int i = 0; i < submit.jobs_size(); ++i) STILL_RETURN_IF_ERROR(CheckSpec(state, submit.jobs(i), i + 1));
 
-  Draft draft(state, now);
+  Transaction transaction(state, now);
   Pipeline pipeline;
   pipeline.set_id(state.next_pipeline());
   pipeline.set_name(submit.name());
@@ -178,16 +179,16 @@ Result<SubmitOutcome> Core::Submit(const State& state, const stillhouse::v1::Sub
     job.set_attached(submit.jobs(i).attach());
     pipeline.add_jobs(job.id());
     outcome.jobs.push_back(job.id());
-    draft.Add(std::move(job), user);
+    transaction.Add(std::move(job), user);
   }
   outcome.pipeline = pipeline.id();
-  draft.Add(std::move(pipeline));
-  outcome.changes = std::move(draft).Take();
+  transaction.Add(std::move(pipeline));
+  outcome.changes = std::move(transaction).TakeChanges();
   return outcome;
 }
 
-Result<ChangeOutcome> Core::ChangeJobs(const State& state, const stillhouse::v1::ChangeJobs& change,
-                                       const std::string& user, UnixMs now) const {
+Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const stillhouse::v1::ChangeJobs& change,
+                                               const std::string& user, UnixMs now) const {
   std::vector<std::uint64_t> ids(change.jobs().begin(), change.jobs().end());
   if (change.pipeline() != 0) {
     const auto pipeline = state.pipelines().find(change.pipeline());
@@ -199,30 +200,30 @@ Result<ChangeOutcome> Core::ChangeJobs(const State& state, const stillhouse::v1:
   std::ranges::sort(ids);
   ids.erase(std::ranges::unique(ids).begin(), ids.end());
   if (ids.empty()) return Error(Code::kInvalidArgument, "the change names no job");
-  Draft draft(state, now);
+  Transaction transaction(state, now);
   ChangeOutcome outcome;
   for (const std::uint64_t id : ids) {
     if (state.FindJob(id) == nullptr)
       return Error(Code::kNotFound, "there is no job {}; still queue and still history show what there is", id);
-    const Status changed = ChangeOne(draft, id, change, user);
+    const Status changed = ChangeOne(transaction, id, change, user);
     // Of a whole pipeline, those are changed that can be.
     if (!changed.ok() && (change.pipeline() == 0 || !stillhouse::v1::ChangeJobs::Verb_IsValid(change.verb())))
       return changed;
     if (changed.ok()) outcome.jobs.push_back(id);
   }
-  outcome.changes = std::move(draft).Take();
+  outcome.changes = std::move(transaction).TakeChanges();
   return outcome;
 }
 
-Result<Changes> Core::ChangeHost(const State& state, const stillhouse::v1::ChangeHost& change, const std::string& user,
-                                 UnixMs now) const {
+Result<Changes> JobDecisions::ChangeHost(const State& state, const stillhouse::v1::ChangeHost& change,
+                                         const std::string& user, UnixMs now) const {
   if (!state.hosts().contains(change.host())) {
     std::string names;
     for (const auto& [name, host] : state.hosts()) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
     return Error(Code::kNotFound, "there is no host '{}'; the hosts are {}", change.host(), names);
   }
-  Draft draft(state, now);
-  Host& host = draft.EditHost(change.host());
+  Transaction transaction(state, now);
+  Host& host = transaction.EditHost(change.host());
   host.set_drained(change.drain());
   if (change.drain()) {
     host.set_drain_reason(fmt::format("drained by {}{}{}", user, change.reason().empty() ? "" : ": ", change.reason()));
@@ -231,20 +232,21 @@ Result<Changes> Core::ChangeHost(const State& state, const stillhouse::v1::Chang
     host.set_failures(0);
     host.set_blacklisted_until_ms(0);
   }
-  draft.NoteHost(change.host(), user, change.drain() ? host.drain_reason() : "back in service");
-  return std::move(draft).Take();
+  transaction.RecordHost(change.host(), user, change.drain() ? host.drain_reason() : "back in service");
+  return std::move(transaction).TakeChanges();
 }
 
-Changes Core::Started(const State& state, UnixMs now) const {
+Changes JobDecisions::OnCoordinatorStart(const State& state, UnixMs now) const {
   std::size_t running = 0;
   for (const std::uint64_t id : state.live()) running += HoldsSlots(state.FindJob(id)->state()) ? 1 : 0;
-  Draft draft(state, now);
-  draft.NoteCoordinator(fmt::format("started; {} of {} jobs that have not ended run", running, state.live().size()));
-  return std::move(draft).Take();
+  Transaction transaction(state, now);
+  transaction.RecordCoordinator(
+      fmt::format("started; {} of {} jobs that have not ended run", running, state.live().size()));
+  return std::move(transaction).TakeChanges();
 }
 
-Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixMs now) const {
-  Draft draft(state, now);
+Changes JobDecisions::SetHosts(const State& state, const std::vector<Host>& hosts, UnixMs now) const {
+  Transaction transaction(state, now);
   std::map<std::string, std::uint64_t> used;  // slots
   for (const std::uint64_t id : state.live()) {
     const Job& job = *state.FindJob(id);
@@ -257,28 +259,28 @@ Changes Core::SetHosts(const State& state, const std::vector<Host>& hosts, UnixM
     wanted.insert(host.name());
     const auto known = state.hosts().find(host.name());
     if (known != state.hosts().end() && known->second.drain_reason() == kLeft) {
-      draft.EditHost(host.name()).set_drained(false);
-      draft.EditHost(host.name()).clear_drain_reason();
-      draft.NoteHost(host.name(), "coordinator", "back in the inventory");
+      transaction.EditHost(host.name()).set_drained(false);
+      transaction.EditHost(host.name()).clear_drain_reason();
+      transaction.RecordHost(host.name(), "coordinator", "back in the inventory");
     }
     if (known != state.hosts().end() && known->second.slots() == host.slots()) continue;
-    draft.EditHost(host.name()).set_slots(host.slots());
-    draft.EditHost(host.name()).set_overdrawn(used[host.name()] > host.slots() ? used[host.name()] : 0);
-    draft.NoteHost(host.name(), "coordinator", fmt::format("{} slots", host.slots()));
+    transaction.EditHost(host.name()).set_slots(host.slots());
+    transaction.EditHost(host.name()).set_overdrawn(used[host.name()] > host.slots() ? used[host.name()] : 0);
+    transaction.RecordHost(host.name(), "coordinator", fmt::format("{} slots", host.slots()));
   }
   for (const auto& [name, host] : state.hosts()) {
     if (wanted.contains(name)) continue;
     if (used[name] == 0) {
-      draft.Remove(name);
-      draft.NoteHost(name, "coordinator", std::string(kLeft));
+      transaction.Remove(name);
+      transaction.RecordHost(name, "coordinator", std::string(kLeft));
     } else if (!host.drained()) {
-      Host& leaving = draft.EditHost(name);
+      Host& leaving = transaction.EditHost(name);
       leaving.set_drained(true);
       leaving.set_drain_reason(std::string(kLeft));
-      draft.NoteHost(name, "coordinator", leaving.drain_reason());
+      transaction.RecordHost(name, "coordinator", leaving.drain_reason());
     }
   }
-  return std::move(draft).Take();
+  return std::move(transaction).TakeChanges();
 }
 
 }  // namespace still::coordinator

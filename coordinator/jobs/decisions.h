@@ -22,7 +22,7 @@
 
 namespace still::coordinator {
 
-struct CoreOptions {
+struct DecisionOptions {
   SchedulerOptions scheduler;
   std::int64_t first_backoff_ms = 1000;  // before the second attempt without a step gained; then doubled
   std::int64_t longest_backoff_ms = 60'000;
@@ -42,9 +42,9 @@ struct ChangeOutcome {
   std::vector<std::uint64_t> jobs;  // that changed
 };
 
-class Core {
+class JobDecisions {
  public:
-  explicit Core(CoreOptions options) : options_(options) {}
+  explicit JobDecisions(DecisionOptions options) : options_(options) {}
 
   // The same `key` again is answered with the pipeline it made. INVALID_ARGUMENT: a cycle or an unknown dependency, or
   // a gang that no set of hosts could ever hold.
@@ -58,13 +58,13 @@ class Core {
   Changes SetHosts(const State& state, const std::vector<stillhouse::v1::Host>& hosts, UnixMs now) const;
 
   // What an agent said. A report of another attempt changes nothing.
-  Changes Heard(const State& state, const stillhouse::v1::AgentReport& report, UnixMs now) const;
+  Changes OnReport(const State& state, const stillhouse::v1::AgentReport& report, UnixMs now) const;
   // The agent of this attempt is known to be gone, and left no outcome behind; `step` is what it last reported.
-  Changes AgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now,
-                    std::uint64_t step = 0) const;
+  Changes OnAgentGone(const State& state, std::uint64_t job, std::uint64_t attempt, UnixMs now,
+                      std::uint64_t step = 0) const;
   // The agent could not be started.
-  Changes LaunchFailed(const State& state, std::uint64_t job, std::uint64_t attempt, const Status& why,
-                       UnixMs now) const;
+  Changes OnLaunchFailed(const State& state, std::uint64_t job, std::uint64_t attempt, const Status& why,
+                         UnixMs now) const;
   // A person's mpirun takes a waiting job, outside of the slots. UNAVAILABLE: not now, ask again; INVALID_ARGUMENT,
   // NOT_FOUND: never. Ok and no changes: the attempt is this launch's already.
   Result<Changes> AttachLaunch(const State& state, std::uint64_t job, const std::string& launch, std::uint32_t ranks,
@@ -72,22 +72,22 @@ class Core {
 
   // What time brings: starts, preemptions, time limits, jobs whose artifact exists or whose dependency failed.
   // Call after every event and now and then.
-  Changes Advance(const State& state, const ArtifactSights& sights, UnixMs now) const;
+  Changes Advance(const State& state, const ArtifactProber& sights, UnixMs now) const;
   // Why every waiting job waits: all reasons, position and predicted start. `left_ms`: what running jobs will still
   // need, by their progress; others are expected to use all of their time limit. Estimates move all the time, up as
   // well as down: they are shown, and decide nothing, or who was let ahead by one would delay who was promised a start.
   std::map<std::uint64_t, Wait> Waits(
       const State& state, UnixMs now, const std::map<std::uint64_t, std::int64_t>& left_ms = {},
-      const ArtifactSights& sights = [](const auto&) { return false; }) const;
+      const ArtifactProber& sights = [](const auto&) { return false; }) const;
   // A coordinator has taken up this state: a line in the history.
-  Changes Started(const State& state, UnixMs now) const;
+  Changes OnCoordinatorStart(const State& state, UnixMs now) const;
 
   // What an attempt's agent is to do. Null job: the coordinator does not know it.
   static stillhouse::v1::AgentOrders OrdersFor(const stillhouse::v1::Job* job,
                                                const stillhouse::v1::AgentReport& report);
 
  private:
-  CoreOptions options_;
+  DecisionOptions options_;
 };
 
 // Returns the recoveries of a report that come after the one that led to generation `last`. A report repeats each until

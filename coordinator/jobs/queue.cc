@@ -88,7 +88,7 @@ cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>&
   return gang;
 }
 
-Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now) {
+Queue QueueOf(const State& state, const ArtifactProber& sights, UnixMs now) {
   Queue queue;
   for (const auto& [name, host] : state.hosts()) queue.hosts.push_back(SlotsOf(host, now));
 
@@ -130,7 +130,7 @@ Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now) {
           {"ARTIFACT_BUSY", fmt::format("its artifact {} is being made by {}", job->spec().digest(), JobText(*maker))});
       continue;
     }
-    if (const ArtifactSight sight = sights(job->spec()); !sight.known()) {
+    if (const ArtifactProbe sight = sights(job->spec()); !sight.known()) {
       queue.blocked[job->id()].push_back(LooksForIt(*job, sight.unanswered_ms()));
       continue;
     }

@@ -15,13 +15,13 @@
 namespace still::coordinator {
 
 // What is known of an artifact.
-class ArtifactSight {
+class ArtifactProbe {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): who asks and waits for the answer has one.
-  ArtifactSight(bool made) : known_(true), made_(made) {}
+  ArtifactProbe(bool made) : known_(true), made_(made) {}
   // Its file system has been asked and has not answered for so long.
-  static ArtifactSight Unknown(std::int64_t unanswered_ms) {
-    ArtifactSight sight(false);
+  static ArtifactProbe Unknown(std::int64_t unanswered_ms) {
+    ArtifactProbe sight(false);
     sight.known_ = false;
     sight.unanswered_ms_ = unanswered_ms;
     return sight;
@@ -37,7 +37,7 @@ class ArtifactSight {
   std::int64_t unanswered_ms_ = 0;
 };
 // Answers at once.
-using ArtifactSights = std::function<ArtifactSight(const stillhouse::v1::JobSpec&)>;
+using ArtifactProber = std::function<ArtifactProbe(const stillhouse::v1::JobSpec&)>;
 std::string ArtifactPath(const stillhouse::v1::JobSpec& spec);
 
 struct Queue {
@@ -48,7 +48,7 @@ struct Queue {
 };
 
 // A job of which it is not known whether its artifact exists waits.
-Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now);
+Queue QueueOf(const State& state, const ArtifactProber& sights, UnixMs now);
 
 // All that holds it back but slots and other jobs that make the same artifact.
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const stillhouse::v1::Job& job, UnixMs now);

@@ -12,15 +12,15 @@ using stillhouse::v1::Pipeline;
 namespace {
 
 template <typename Key, typename Record>
-void KeepRecord(const std::map<Key, Record>& records, const Key& key, std::map<Key, std::optional<Record>>* replaced) {
-  const auto [kept, first] = replaced->try_emplace(key);
+void KeepRecord(const std::map<Key, Record>& records, const Key& key, std::map<Key, std::optional<Record>>* undo_log) {
+  const auto [kept, first] = undo_log->try_emplace(key);
   const auto known = records.find(key);
   if (first && known != records.end()) kept->second = known->second;
 }
 
 template <typename Key, typename Record>
-void PutBack(std::map<Key, std::optional<Record>>* replaced, std::map<Key, Record>* records) {
-  for (auto& [key, record] : *replaced) {
+void PutBack(std::map<Key, std::optional<Record>>* undo_log, std::map<Key, Record>* records) {
+  for (auto& [key, record] : *undo_log) {
     if (record) {
       (*records)[key] = *record;
     } else {
@@ -96,30 +96,30 @@ void State::Apply(const Changes& changes) {
     next_.sequence = std::max(next_.sequence, event.sequence() + 1);
 }
 
-void State::Keep(const Changes& changes, Replaced* replaced) const {
-  if (!replaced->next) replaced->next = next_;
-  for (const Job& job : changes.jobs) KeepRecord(jobs_, job.id(), &replaced->jobs);
-  for (const Pipeline& pipeline : changes.pipelines) KeepRecord(pipelines_, pipeline.id(), &replaced->pipelines);
-  for (const Host& host : changes.hosts) KeepRecord(hosts_, host.name(), &replaced->hosts);
-  for (const std::string& host : changes.removed_hosts) KeepRecord(hosts_, host, &replaced->hosts);
+void State::Save(const Changes& changes, UndoLog* undo_log) const {
+  if (!undo_log->next) undo_log->next = next_;
+  for (const Job& job : changes.jobs) KeepRecord(jobs_, job.id(), &undo_log->jobs);
+  for (const Pipeline& pipeline : changes.pipelines) KeepRecord(pipelines_, pipeline.id(), &undo_log->pipelines);
+  for (const Host& host : changes.hosts) KeepRecord(hosts_, host.name(), &undo_log->hosts);
+  for (const std::string& host : changes.removed_hosts) KeepRecord(hosts_, host, &undo_log->hosts);
 }
 
-void State::TakeBack(Replaced replaced) {
-  for (const auto& [id, pipeline] : replaced.pipelines) by_request_.erase(pipelines_.at(id).request());
-  PutBack(&replaced.jobs, &jobs_);
-  PutBack(&replaced.pipelines, &pipelines_);
-  PutBack(&replaced.hosts, &hosts_);
-  for (const auto& [id, job] : replaced.jobs) {
+void State::Rollback(UndoLog undo_log) {
+  for (const auto& [id, pipeline] : undo_log.pipelines) by_request_.erase(pipelines_.at(id).request());
+  PutBack(&undo_log.jobs, &jobs_);
+  PutBack(&undo_log.pipelines, &pipelines_);
+  PutBack(&undo_log.hosts, &hosts_);
+  for (const auto& [id, job] : undo_log.jobs) {
     if (job) {
       Index(jobs_.at(id));
     } else {
       live_.erase(id);
     }
   }
-  for (const auto& [id, pipeline] : replaced.pipelines) {
+  for (const auto& [id, pipeline] : undo_log.pipelines) {
     if (pipeline && !pipelines_.at(id).request().empty()) by_request_[pipelines_.at(id).request()] = id;
   }
-  if (replaced.next) next_ = *replaced.next;
+  if (undo_log.next) next_ = *undo_log.next;
 }
 
 }  // namespace still::coordinator

@@ -48,7 +48,7 @@ struct Changes {
 };
 
 // What changes replaced, as it was before the first of them; nothing where there was nothing.
-struct Replaced {
+struct UndoLog {
   struct Numbers {
     std::uint64_t job = 1;
     std::uint64_t pipeline = 1;
@@ -76,10 +76,10 @@ class State {
   std::uint64_t next_sequence() const { return next_.sequence; }
 
   void Apply(const Changes& changes);
-  // Adds what they will replace to `replaced`. Before each Apply that is to be taken back.
-  void Keep(const Changes& changes, Replaced* replaced) const;
+  // Adds what they will replace to `undo_log`. Before each Apply that is to be taken back.
+  void Save(const Changes& changes, UndoLog* undo_log) const;
   // As if what was applied since had never been.
-  void TakeBack(Replaced replaced);
+  void Rollback(UndoLog undo_log);
 
  private:
   void Index(const stillhouse::v1::Job& job);
@@ -89,7 +89,7 @@ class State {
   std::map<std::string, stillhouse::v1::Host> hosts_;
   std::set<std::uint64_t> live_;
   std::map<std::string, std::uint64_t> by_request_;
-  Replaced::Numbers next_;
+  UndoLog::Numbers next_;
 };
 
 }  // namespace still::coordinator

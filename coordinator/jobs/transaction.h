@@ -10,9 +10,9 @@
 
 namespace still::coordinator {
 
-class Draft {
+class Transaction {
  public:
-  Draft(const State& state, UnixMs now) : state_(state), now_(now), next_sequence_(state.next_sequence()) {}
+  Transaction(const State& state, UnixMs now) : state_(state), now_(now), next_sequence_(state.next_sequence()) {}
 
   UnixMs now() const { return now_; }
   // As changed so far. The job exists.
@@ -29,11 +29,11 @@ class Draft {
   stillhouse::v1::Job& Move(std::uint64_t id, stillhouse::v1::JobState to, stillhouse::v1::Cause cause,
                             std::string_view actor, std::string message = "");
   // A line in the history that is no transition of a job's state.
-  void Note(std::uint64_t job, stillhouse::v1::Cause cause, std::string_view actor, std::string message);
-  void NoteCoordinator(std::string message);
-  void NoteHost(const std::string& host, std::string_view actor, std::string message);
+  void Record(std::uint64_t job, stillhouse::v1::Cause cause, std::string_view actor, std::string message);
+  void RecordCoordinator(std::string message);
+  void RecordHost(const std::string& host, std::string_view actor, std::string message);
 
-  Changes Take() &&;
+  Changes TakeChanges() &&;
 
  private:
   stillhouse::v1::HistoryEvent& NewJobEvent(stillhouse::v1::Job& job, std::string_view actor, std::string message);

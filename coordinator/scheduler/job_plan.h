@@ -21,7 +21,7 @@ struct JobPlan {
   enum class Fate {
     kStarts,
     kReserved,        // its slots are kept for it
-    kForetold,        // will start then as far as is known; its slots are not kept
+    kPredicted,       // will start then as far as is known; its slots are not kept
     kBehind,          // beyond all of these
     kNotOnOpenHosts,  // would fit, were all hosts open
     kNeverFits,
@@ -30,7 +30,7 @@ struct JobPlan {
   const QueuedJob* job = nullptr;
   std::int64_t duration_ms = 0;
   Fate fate = Fate::kBehind;
-  UnixMs start_ms = 0;  // of kStarts, kReserved and kForetold, with `slots`
+  UnixMs start_ms = 0;  // of kStarts, kReserved and kPredicted, with `slots`
   std::vector<SlotsOnHost> slots;
   std::vector<std::uint64_t> victims;
 

@@ -74,7 +74,7 @@ class Planner {
     std::ranges::sort(order, {}, [&](const QueuedJob* job) { return Key(*job); });
     plans_.reserve(order.size());
     for (const QueuedJob* job : order) plans_.push_back(PlanOf(*job));
-    Foretell();
+    PredictTheRest();
     output_.waits =
         WaitsOf({.now = now_, .hosts = hosts_, .occupants = occupants_, .plans = plans_, .options = options_});
     return std::move(output_);
@@ -146,19 +146,19 @@ class Planner {
         StartNow(plan);
       } else {
         ++reserved_;
-        if (start <= soon_ || !MakeWay(plan)) Reserve(profile_, plan, start);
+        if (start <= soon_ || !Preempt(plan)) Reserve(profile_, plan, start);
       }
     }
     return plan;
   }
 
-  void Foretell() {
-    std::uint32_t left = options_.foretold;
+  void PredictTheRest() {
+    std::uint32_t left = options_.predictions;
     for (JobPlan& plan : plans_) {
       if (plan.fate != JobPlan::Fate::kBehind) continue;
       if (left-- == 0) return;
       Reserve(profile_, plan, EarliestStart(profile_, found_, plan));
-      plan.fate = JobPlan::Fate::kForetold;
+      plan.fate = JobPlan::Fate::kPredicted;
     }
   }
 
@@ -211,7 +211,7 @@ class Planner {
   }
 
   // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
-  bool MakeWay(JobPlan& plan) {
+  bool Preempt(JobPlan& plan) {
     const bool hopeless = std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
       return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
     });
@@ -226,7 +226,7 @@ class Planner {
       ++failed_tries_;
       return false;
     }
-    if (reserved_ > 1 && victims.size() <= kMostTries) SpareVictims(victims, *replan, plan);
+    if (reserved_ > 1 && victims.size() <= kMostTries) DropNeedlessVictims(victims, *replan, plan);
     Adopt(*std::move(replan), victims, plan);
     return true;
   }
@@ -248,7 +248,7 @@ class Planner {
   }
 
   // Those ahead may move out of the way, too: perhaps fewer will do.
-  void SpareVictims(std::vector<std::size_t>& victims, Replan& replan, const JobPlan& plan) {
+  void DropNeedlessVictims(std::vector<std::size_t>& victims, Replan& replan, const JobPlan& plan) {
     for (std::size_t i = 0; victims.size() > 1 && i < victims.size();) {
       std::vector<std::size_t> fewer = victims;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));

@@ -4,8 +4,9 @@
 // same pace, so the order of two jobs never changes with time. Gangs are admitted whole. A job that does not fit gets a
 // reservation at the earliest time the running jobs' expected ends allow, in queue order; a lower job starts only where
 // it delays no reservation above it (conservative backfill): asked again with that job running, Schedule answers the
-// same predicted starts. Jobs beyond `reservations` deep get none; they start only if they delay nobody's. `foretold`
-// of them are told a start all the same, once everything is decided: nothing is kept for it, so that it may slip.
+// same predicted starts. Jobs beyond `reservations` deep get none; they start only if they delay nobody's.
+// `predictions` of them are told a start all the same, once everything is decided: nothing is kept for it, so that it
+// may slip.
 //
 // A job with a reservation has others make way when that lets it start as soon as they are gone and delays no
 // reservation above it. They are preemptible, `preemption_gap` below it in own priority, and behind it in the queue
@@ -27,7 +28,7 @@ struct SchedulerOptions {
   std::int64_t ageing_ms_per_point = 3'600'000;   // waiting this long is worth one point of priority; 0: no ageing
   std::int64_t default_duration_ms = 86'400'000;  // expected of a job without a time limit
   std::uint32_t reservations = 16;    // each has wide gangs wait less, and narrow ones more: docs/performance.md
-  std::uint32_t foretold = 0;         // predictions beyond the reservations, for people alone
+  std::uint32_t predictions = 0;      // predictions beyond the reservations, for people alone
   std::int32_t preemption_gap = 100;  // a job makes way for one whose own priority is this much higher; < 1: for none
 };
 

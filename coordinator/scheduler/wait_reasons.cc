@@ -73,7 +73,7 @@ std::vector<Reason> WaitReasons::Of(const WaitFacts& facts) const {
     reasons.push_back(
         {"DEPTH", facts.predicted_start_ms == 0
                       ? fmt::format("no start is predicted for it: only the first {} get a prediction",
-                                    Counted(std::uint64_t{options_.reservations} + options_.foretold, "waiting job"))
+                                    Counted(std::uint64_t{options_.reservations} + options_.predictions, "waiting job"))
                       : fmt::format("jobs behind it may start first and delay it: slots are kept only for the first {}",
                                     Counted(options_.reservations, "waiting job"))});
   }

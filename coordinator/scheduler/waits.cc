@@ -9,9 +9,9 @@
 namespace still::coordinator {
 namespace {
 
-class Teller {
+class WaitsBuilder {
  public:
-  explicit Teller(const Decided& decided) : decided_(decided) {
+  explicit WaitsBuilder(const Decided& decided) : decided_(decided) {
     for (const cluster::HostSlots& host : decided_.hosts) free_.push_back(host.slots);
     for (const Occupant& occupant : decided_.occupants) Occupy(occupant.slots);
     for (const JobPlan& plan : decided_.plans) {
@@ -19,7 +19,7 @@ class Teller {
     }
   }
 
-  std::map<std::uint64_t, Wait> Tell() {
+  std::map<std::uint64_t, Wait> Build() {
     const WaitReasons reasons(decided_.now, decided_.hosts, free_, decided_.options);
     std::map<std::uint64_t, Wait> waits;
     std::uint32_t position = 0;
@@ -101,6 +101,6 @@ class Teller {
 
 }  // namespace
 
-std::map<std::uint64_t, Wait> WaitsOf(const Decided& decided) { return Teller(decided).Tell(); }
+std::map<std::uint64_t, Wait> WaitsOf(const Decided& decided) { return WaitsBuilder(decided).Build(); }
 
 }  // namespace still::coordinator

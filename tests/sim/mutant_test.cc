@@ -36,7 +36,7 @@ Mutation OfStarts(std::function<void(const State&, Job*)> change) {
                 }
               },
           .replay = nullptr,
-          .core = {}};
+          .decisions = {}};
 }
 
 TEST(MutantTest, OneThatDoubleBooksIsFoundOut) {
@@ -70,7 +70,7 @@ TEST(MutantTest, OneThatForgetsAJobItAcknowledgedIsFoundOut) {
                                  changes->events.pop_back();
                                },
                            .replay = nullptr,
-                           .core = {}};
+                           .decisions = {}};
   EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("was acknowledged and is lost"));
 }
 
@@ -95,19 +95,20 @@ TEST(MutantTest, OneThatGivesSlotsAwayTooSoonIsFoundOut) {
                                  }
                                },
                            .replay = nullptr,
-                           .core = {}};
+                           .decisions = {}};
   EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("whose processes still run"));
 }
 
 // Without reservations whatever fits starts, and a wide gang never does.
 TEST(MutantTest, OneWhoseBackfillDelaysIsFoundOut) {
-  coordinator::CoreOptions greedy;
+  coordinator::DecisionOptions greedy;
   greedy.scheduler.reservations = 0;
-  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .core = greedy}), ::testing::HasSubstr("delays job"));
+  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .decisions = greedy}),
+              ::testing::HasSubstr("delays job"));
 }
 
 TEST(MutantTest, OneThatGuessesWhetherAnArtifactExistsIsFoundOut) {
-  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .core = {}, .guesses = true}),
+  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .decisions = {}, .guesses = true}),
               ::testing::HasSubstr("nobody can say"));
 }
 
@@ -118,7 +119,7 @@ TEST(MutantTest, OneThatNeverSeesAnAgentDieIsFoundOut) {
                                    if (job.cause() == stillhouse::v1::CAUSE_AGENT_LOST) return void(*changes = {});
                                },
                            .replay = nullptr,
-                           .core = {}};
+                           .decisions = {}};
   EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("have not ended"));
 }
 

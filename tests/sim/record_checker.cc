@@ -181,7 +181,7 @@ void RecordChecker::HasInventory(const std::vector<Host>& hosts) {
 }
 
 void RecordChecker::Settled(UnixMs now) {
-  const auto waits = core_->Waits(state_, now, {}, sights_);
+  const auto waits = decisions_->Waits(state_, now, {}, sights_);
   std::set<std::uint32_t> positions;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
@@ -263,8 +263,8 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   with.Apply(changes);
   State without = state_;
   without.Apply(others);
-  const auto waits_with = core_->Waits(with, now, {}, sights_);
-  const auto waits_without = core_->Waits(without, now, {}, sights_);
+  const auto waits_with = decisions_->Waits(with, now, {}, sights_);
+  const auto waits_without = decisions_->Waits(without, now, {}, sights_);
   for (const auto& [id, then] : waits_with) {
     const Job& above = *with.FindJob(id);
     if (RankOf(above, now) <= RankOf(started, now) + 1) continue;

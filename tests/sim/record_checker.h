@@ -16,10 +16,10 @@ namespace still::sim {
 
 class RecordChecker {
  public:
-  RecordChecker(const coordinator::Core* core, const Scenario& scenario, const Machines* machines,
-                coordinator::ArtifactSights sights, Verdict* verdict)
-      : core_(core),
-        options_(scenario.core.scheduler),
+  RecordChecker(const coordinator::JobDecisions* decisions, const Scenario& scenario, const Machines* machines,
+                coordinator::ArtifactProber sights, Verdict* verdict)
+      : decisions_(decisions),
+        options_(scenario.decisions.scheduler),
         inventory_changes_(scenario.weather.inventory_change > 0),
         machines_(machines),
         sights_(std::move(sights)),
@@ -59,11 +59,11 @@ class RecordChecker {
   void CheckAcknowledged(const coordinator::State& state);
   void Broken(const stillhouse::v1::Job& job, const std::string& what);
 
-  const coordinator::Core* core_;
+  const coordinator::JobDecisions* decisions_;
   const coordinator::SchedulerOptions options_;
   const bool inventory_changes_;
   const Machines* machines_;
-  const coordinator::ArtifactSights sights_;
+  const coordinator::ArtifactProber sights_;
   Verdict* verdict_;
   coordinator::State state_;
   std::uint64_t next_sequence_ = 1;

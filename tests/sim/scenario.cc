@@ -103,7 +103,7 @@ class Writer {
   }
 
   void Decisions() {
-    auto& scheduler = scenario_.core.scheduler;
+    auto& scheduler = scenario_.decisions.scheduler;
     scheduler.ageing_ms_per_point = dice_.Chance(0.3) ? 0 : dice_.Between(1'000, 600'000);
     scheduler.default_duration_ms = dice_.Between(60'000, 600'000);
     scheduler.reservations = static_cast<std::uint32_t>(dice_.Chance(0.5) ? dice_.Between(1, 8) : 64);

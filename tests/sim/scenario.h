@@ -66,7 +66,7 @@ struct Scenario {
   std::vector<PlannedAct> acts;
   std::map<std::string, Work> work;  // by digest
   Weather weather;
-  coordinator::CoreOptions core;
+  coordinator::DecisionOptions decisions;
   std::int64_t safety_ms = 0;  // how long the bad weather lasts
   std::int64_t report_ms = 0;  // between reports of an agent
   std::int64_t decide_ms = 0;  // how long the coordinator collects events before it decides who starts

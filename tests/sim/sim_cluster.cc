@@ -40,16 +40,16 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       verdict_(&queue_, traced),
       dice_(MixKey({scenario.seed, 2})),
       weather_(scenario.weather),
-      core_(mutation.core.value_or(scenario.core)),
-      judge_(scenario.core),
+      decisions_(mutation.decisions.value_or(scenario.decisions)),
+      judge_(scenario.decisions),
       machines_(scenario, &verdict_),
       checker_(
           &judge_, scenario, &machines_, [this](const auto& spec) { return Sight(spec); }, &verdict_) {
-  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.core && !mutation.guesses) {
+  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.decisions && !mutation.guesses) {
     coordinator_ = std::make_unique<SimDaemon>(MixKey({scenario.seed, 3}), Surroundings());
   } else {
     coordinator_ =
-        std::make_unique<SimCoordinator>(&core_, std::move(mutation), MixKey({scenario.seed, 3}), Surroundings());
+        std::make_unique<SimCoordinator>(&decisions_, std::move(mutation), MixKey({scenario.seed, 3}), Surroundings());
   }
 }
 
@@ -74,12 +74,12 @@ ShellSurroundings SimCluster::Surroundings() {
 }
 
 // By the clock alone: whoever asks at one instant is told the same.
-coordinator::ArtifactSight SimCluster::Sight(const stillhouse::v1::JobSpec& spec) const {
+coordinator::ArtifactProbe SimCluster::Sight(const stillhouse::v1::JobSpec& spec) const {
   if (weather_.unanswered > 0) {
     const std::uint64_t asked_for = Crc32c(AsBytes(coordinator::ArtifactPath(spec)));
     const UnixMs since = queue_.now() / kSightMs * kSightMs;
     Dice dice(MixKey({scenario_.seed, 4, asked_for, static_cast<std::uint64_t>(since)}));
-    if (dice.Chance(weather_.unanswered)) return coordinator::ArtifactSight::Unknown(queue_.now() - since);
+    if (dice.Chance(weather_.unanswered)) return coordinator::ArtifactProbe::Unknown(queue_.now() - since);
   }
   return machines_.IsMade(spec);
 }

@@ -41,7 +41,7 @@ class SimCluster {
   using Reply = std::function<void(const stillhouse::v1::ClientReply&)>;
 
   ShellSurroundings Surroundings();
-  coordinator::ArtifactSight Sight(const stillhouse::v1::JobSpec& spec) const;
+  coordinator::ArtifactProbe Sight(const stillhouse::v1::JobSpec& spec) const;
   void PlanPeople();
   void PlanFaults();
   // Lets `strike` happen again and again while the weather is bad.
@@ -77,8 +77,8 @@ class SimCluster {
   Verdict verdict_;
   Dice dice_;
   Weather weather_;
-  const coordinator::Core core_;
-  const coordinator::Core judge_;
+  const coordinator::JobDecisions decisions_;
+  const coordinator::JobDecisions judge_;
   Machines machines_;
   RecordChecker checker_;
   bool disk_full_ = false;

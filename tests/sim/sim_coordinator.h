@@ -18,13 +18,14 @@ namespace still::sim {
 struct Mutation {
   std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
   std::function<void(std::vector<coordinator::Changes>*)> replay;
-  std::optional<coordinator::CoreOptions> core;  // decides by other rules than it is judged by
+  std::optional<coordinator::DecisionOptions> decisions;  // decides by other rules than it is judged by
   bool guesses = false;  // takes an artifact of which nothing is known for one that is not there
 };
 
 class SimCoordinator : public CoordinatorShell {
  public:
-  SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key, ShellSurroundings around);
+  SimCoordinator(const coordinator::JobDecisions* decisions, Mutation mutation, std::uint64_t key,
+                 ShellSurroundings around);
   SimCoordinator(const SimCoordinator&) = delete;
   SimCoordinator& operator=(const SimCoordinator&) = delete;
 
@@ -57,7 +58,7 @@ class SimCoordinator : public CoordinatorShell {
   void LookAfter(const stillhouse::v1::Job& job);
   void Whenever(std::int64_t delay_ms, void (SimCoordinator::*what)());
 
-  const coordinator::Core* core_;
+  const coordinator::JobDecisions* decisions_;
   const Mutation mutation_;
   Dice dice_;
   const ShellSurroundings around_;

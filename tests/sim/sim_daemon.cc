@@ -69,7 +69,7 @@ class SimAgents : public coordinator::Agents {
 
 coordinator::CoordinatorOptions OptionsOf(const ShellSurroundings& around) {
   const Scenario& scenario = *around.scenario;
-  return {.core = scenario.core,
+  return {.decisions = scenario.decisions,
           .endpoint = "",
           .worker = "",
           .mpirun = "",

@@ -29,7 +29,7 @@ struct ShellSurroundings {
   const Weather* weather = nullptr;
   const bool* disk_full = nullptr;
   std::function<void()> fill_disk;
-  coordinator::ArtifactSights sights;
+  coordinator::ArtifactProber sights;
   // Nothing: no agent was ever started for it.
   std::function<std::optional<AttemptDirectory>(AttemptId)> look;
   std::function<std::vector<stillhouse::v1::Host>()> inventory;

@@ -15,9 +15,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::StatusIs;
 
-using CoreTest = CoreFixture;
+using DecisionsTest = DecisionsFixture;
 
-TEST_F(CoreTest, AJobWithSlotsStartsRunsAndSucceeds) {
+TEST_F(DecisionsTest, AJobWithSlotsStartsRunsAndSucceeds) {
   const std::uint64_t job = Submit({Spec("one")});
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(PlacementText(Job(job)), "a:2");
@@ -29,7 +29,7 @@ TEST_F(CoreTest, AJobWithSlotsStartsRunsAndSucceeds) {
   EXPECT_EQ(CauseOf(job), "DONE");
 }
 
-TEST_F(CoreTest, EveryTransitionIsInTheHistoryWithCauseAndActor) {
+TEST_F(DecisionsTest, EveryTransitionIsInTheHistoryWithCauseAndActor) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
@@ -45,7 +45,7 @@ TEST_F(CoreTest, EveryTransitionIsInTheHistoryWithCauseAndActor) {
   for (std::size_t i = 0; i < history_.size(); ++i) EXPECT_EQ(history_[i].sequence(), i + 1) << "gapless";
 }
 
-TEST_F(CoreTest, TheSameSubmissionTwiceIsOnePipeline) {
+TEST_F(DecisionsTest, TheSameSubmissionTwiceIsOnePipeline) {
   const auto first = TrySubmit({Spec("one")}, "key");
   ASSERT_OK(first.status());
   Apply(first->changes);
@@ -56,7 +56,7 @@ TEST_F(CoreTest, TheSameSubmissionTwiceIsOnePipeline) {
   EXPECT_TRUE(again->changes.empty());
 }
 
-TEST_F(CoreTest, SubmissionsThatMakeNoSenseAreRefusedByName) {
+TEST_F(DecisionsTest, SubmissionsThatMakeNoSenseAreRefusedByName) {
   EXPECT_THAT(TrySubmit({Spec("one", 5)}), StatusIs(Code::kInvalidArgument, HasSubstr("all hosts together hold 4")));
   EXPECT_THAT(TrySubmit({Spec("one", 1, {1})}), StatusIs(Code::kInvalidArgument, HasSubstr("depends on job 1")));
   EXPECT_THAT(TrySubmit({Spec("one", 0)}), StatusIs(Code::kInvalidArgument, HasSubstr("ranks")));
@@ -66,7 +66,7 @@ TEST_F(CoreTest, SubmissionsThatMakeNoSenseAreRefusedByName) {
   EXPECT_THAT(TrySubmit({path}), StatusIs(Code::kInvalidArgument));
 }
 
-TEST_F(CoreTest, DependenciesAreWaitedForAndTheirFailureEndsWhoNeedsThem) {
+TEST_F(DecisionsTest, DependenciesAreWaitedForAndTheirFailureEndsWhoNeedsThem) {
   const std::uint64_t first = Submit({Spec("one"), Spec("two", 1, {1}), Spec("three", 1, {2})});
   EXPECT_EQ(StateOf(first + 1), "PENDING");
   EXPECT_THAT(ReasonsOf(first + 1), ElementsAre("DEPENDENCY"));
@@ -79,7 +79,7 @@ TEST_F(CoreTest, DependenciesAreWaitedForAndTheirFailureEndsWhoNeedsThem) {
   EXPECT_EQ(CauseOf(first + 2), "DEPENDENCY_FAILED");
 }
 
-TEST_F(CoreTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
+TEST_F(DecisionsTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
   const std::uint64_t first = Submit({Spec("same", 1)});
   const std::uint64_t second = Submit({Spec("same", 1)});
   EXPECT_EQ(StateOf(second), "PENDING");
@@ -90,7 +90,7 @@ TEST_F(CoreTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
   EXPECT_EQ(CauseOf(second), "REUSED");
 }
 
-TEST_F(CoreTest, AHeldMakerDoesNotBlockTheNextOne) {
+TEST_F(DecisionsTest, AHeldMakerDoesNotBlockTheNextOne) {
   const std::uint64_t filler = Submit({Spec("filler", 4)});
   const std::uint64_t first = Submit({Spec("same", 1)});
   const std::uint64_t second = Submit({Spec("same", 1)});
@@ -101,7 +101,7 @@ TEST_F(CoreTest, AHeldMakerDoesNotBlockTheNextOne) {
   EXPECT_THAT(ReasonsOf(first), ElementsAre("HELD"));
 }
 
-TEST_F(CoreTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsedUp) {
+TEST_F(DecisionsTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsedUp) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   End(job, Code::kUnavailable);
@@ -122,7 +122,7 @@ TEST_F(CoreTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsed
   EXPECT_EQ(Job(job).last_recovery().at_ms(), now_ - 1000);
 }
 
-TEST_F(CoreTest, AStepGainedStartsTheBudgetAnew) {
+TEST_F(DecisionsTest, AStepGainedStartsTheBudgetAnew) {
   const std::uint64_t job = Submit({Spec("one")});
   for (std::uint64_t step = 1; step <= 10; ++step) {
     Run(job);
@@ -132,7 +132,7 @@ TEST_F(CoreTest, AStepGainedStartsTheBudgetAnew) {
   EXPECT_EQ(Job(job).failures(), 1U);
 }
 
-TEST_F(CoreTest, ALostHostIsAvoidedAndTheGangGoesOnWithTheRanksThatFit) {
+TEST_F(DecisionsTest, ALostHostIsAvoidedAndTheGangGoesOnWithTheRanksThatFit) {
   SetHosts({{"a", 2}, {"b", 2}, {"c", 2}});
   const std::uint64_t job = Submit({Spec("one", 6)});
   Run(job);
@@ -149,20 +149,20 @@ TEST_F(CoreTest, ALostHostIsAvoidedAndTheGangGoesOnWithTheRanksThatFit) {
   EXPECT_EQ(StateOf(next), "STARTING") << "the host is tried again";
 }
 
-TEST_F(CoreTest, AReportOfAnotherAttemptChangesNothing) {
+TEST_F(DecisionsTest, AReportOfAnotherAttemptChangesNothing) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   stillhouse::v1::AgentReport zombie = Report(job);
   End(job, Code::kUnavailable);
   ASSERT_EQ(Job(job).attempt(), 2U);
   zombie.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
-  EXPECT_TRUE(core_.Heard(state_, zombie, now_).empty());
-  const auto orders = Core::OrdersFor(&Job(job), zombie);
+  EXPECT_TRUE(decisions_.OnReport(state_, zombie, now_).empty());
+  const auto orders = JobDecisions::OrdersFor(&Job(job), zombie);
   EXPECT_TRUE(orders.kill());
   EXPECT_TRUE(orders.acknowledged());
 }
 
-TEST_F(CoreTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
+TEST_F(DecisionsTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
   const std::uint64_t job = Submit({Spec("one")});
   Hear(Report(job, 1));
   Hear(Report(job, 2, /*running=*/false));
@@ -172,22 +172,22 @@ TEST_F(CoreTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
   EXPECT_EQ(Job(job).generation(), 2U);
 }
 
-TEST_F(CoreTest, WhatDiedIsInTheHistoryAlsoWhenItIsSaidAfterTheGenerationThatItBegan) {
+TEST_F(DecisionsTest, WhatDiedIsInTheHistoryAlsoWhenItIsSaidAfterTheGenerationThatItBegan) {
   const std::uint64_t id = Submit({Spec("a", 4)});
   Run(id);
   auto in_place = Report(id, 2);
   Hear(in_place);
   *in_place.add_recoveries() = testing::RecoveryOf({.survivors = 3});
-  const Changes changes = core_.Heard(state_, in_place, now_);
+  const Changes changes = decisions_.OnReport(state_, in_place, now_);
   ASSERT_EQ(changes.events.size(), 1u);
   EXPECT_THAT(changes.events[0].message(), HasSubstr("rank 1 died"));
   EXPECT_EQ(changes.events[0].cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
   Apply(changes);
-  EXPECT_TRUE(core_.Heard(state_, in_place, now_).empty()) << "said again";
+  EXPECT_TRUE(decisions_.OnReport(state_, in_place, now_).empty()) << "said again";
   EXPECT_EQ(Job(id).recoveries(), 1U);
 }
 
-TEST_F(CoreTest, RecoveriesAreCountedOnceHoweverOftenTheyAreSaid) {
+TEST_F(DecisionsTest, RecoveriesAreCountedOnceHoweverOftenTheyAreSaid) {
   const std::uint64_t id = Submit({Spec("a", 4)});
   Run(id);
   auto report = Report(id, 2);
@@ -205,7 +205,7 @@ TEST_F(CoreTest, RecoveriesAreCountedOnceHoweverOftenTheyAreSaid) {
   EXPECT_EQ(history_.back().message(), RecoveryText(report.recoveries(1))) << "the first one is not told twice";
 }
 
-TEST_F(CoreTest, CancelDrainsThenKills) {
+TEST_F(DecisionsTest, CancelDrainsThenKills) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
@@ -220,7 +220,7 @@ TEST_F(CoreTest, CancelDrainsThenKills) {
   EXPECT_THAT(Change(ChangeJobs::CANCEL, job), StatusIs(Code::kInvalidArgument, HasSubstr("CANCELLED")));
 }
 
-TEST_F(CoreTest, CancelRacesCompletionAndOneOfThemHolds) {
+TEST_F(DecisionsTest, CancelRacesCompletionAndOneOfThemHolds) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
@@ -228,7 +228,7 @@ TEST_F(CoreTest, CancelRacesCompletionAndOneOfThemHolds) {
   EXPECT_EQ(StateOf(job), "SUCCEEDED") << "its artifact stands";
 }
 
-TEST_F(CoreTest, HoldKeepsTheWorkAndReleaseGoesOn) {
+TEST_F(DecisionsTest, HoldKeepsTheWorkAndReleaseGoesOn) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::HOLD, job));
@@ -240,7 +240,7 @@ TEST_F(CoreTest, HoldKeepsTheWorkAndReleaseGoesOn) {
   EXPECT_EQ(Job(job).attempt(), 2U);
 }
 
-TEST_F(CoreTest, RequeueBringsBackWhatFailedButNotWhatIsMade) {
+TEST_F(DecisionsTest, RequeueBringsBackWhatFailedButNotWhatIsMade) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   End(job, Code::kDataLoss);
@@ -250,7 +250,7 @@ TEST_F(CoreTest, RequeueBringsBackWhatFailedButNotWhatIsMade) {
   EXPECT_THAT(Change(ChangeJobs::REQUEUE, job), StatusIs(Code::kInvalidArgument, HasSubstr("submit the pipeline")));
 }
 
-TEST_F(CoreTest, WorkThatSomebodyElseAskedToEndGoesOnByItself) {
+TEST_F(DecisionsTest, WorkThatSomebodyElseAskedToEndGoesOnByItself) {
   const std::uint64_t job = Submit({Spec("one"), Spec("two", 1, {1})});
   Run(job);
   End(job, Code::kCancelled, 4);  // SIGTERM at the machine's shutdown
@@ -260,17 +260,17 @@ TEST_F(CoreTest, WorkThatSomebodyElseAskedToEndGoesOnByItself) {
   EXPECT_EQ(StateOf(job), "STARTING");
 }
 
-TEST_F(CoreTest, StepsThatALostAgentReportedAreGained) {
+TEST_F(DecisionsTest, StepsThatALostAgentReportedAreGained) {
   const std::uint64_t job = Submit({Spec("one")});
   for (std::uint64_t step = 1; step <= 10; ++step) {
     Run(job);
-    Apply(core_.AgentGone(state_, job, Job(job).attempt(), now_, step));
+    Apply(decisions_.OnAgentGone(state_, job, Job(job).attempt(), now_, step));
     Advance();
     EXPECT_EQ(StateOf(job), "STARTING") << step;
   }
 }
 
-TEST_F(CoreTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
+TEST_F(DecisionsTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
   SetHosts({{"a", 1}, {"b", 1}});
   const std::uint64_t job = Submit({Spec("one", 2)});
   Run(job);
@@ -280,7 +280,7 @@ TEST_F(CoreTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
   EXPECT_GT(state_.hosts().at("b").blacklisted_until_ms(), now_);
 }
 
-TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
+TEST_F(DecisionsTest, ATimeLimitEndsTheAttemptInOrder) {
   const std::uint64_t job = RunWithALimitOfAMinute();
   Later(59'999);
   EXPECT_EQ(StateOf(job), "RUNNING");
@@ -291,7 +291,7 @@ TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
   EXPECT_EQ(StateOf(job), "TIMEOUT");
 }
 
-TEST_F(CoreTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
+TEST_F(DecisionsTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
   const std::uint64_t job = RunWithALimitOfAMinute();
   Later(60'000);
   ASSERT_EQ(StateOf(job), "COMPLETING");
@@ -306,7 +306,7 @@ TEST_F(CoreTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
 }
 
 // By the limits job 3 waits behind job 2; were the estimate of job 1 true, it would start at once.
-TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
+TEST_F(DecisionsTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
   SetHosts({{"a", 2}, {"b", 2}});
   const auto limited = [](const std::string& name, std::uint32_t ranks, std::uint32_t slots, std::int64_t limit_ms) {
     auto spec = Spec(name, ranks);
@@ -321,9 +321,9 @@ TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
   ASSERT_EQ(StateOf(whole), "STARTING");
   ASSERT_EQ(StateOf(half), "STARTING");
 
-  const auto by_limits = core_.Waits(state_, now_);
+  const auto by_limits = decisions_.Waits(state_, now_);
   EXPECT_EQ(by_limits.at(wide).predicted_start_ms, now_ + 600'000);
-  const auto shown = core_.Waits(state_, now_, {{whole, 300'000}});
+  const auto shown = decisions_.Waits(state_, now_, {{whole, 300'000}});
   EXPECT_EQ(shown.at(wide).predicted_start_ms, now_ + 300'000);
   ASSERT_TRUE(shown.contains(narrow)) << "it waits, whatever the estimates say";
   EXPECT_EQ(shown.at(narrow).position, 2U);
@@ -331,7 +331,7 @@ TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
   EXPECT_EQ(StateOf(narrow), "PENDING");
 }
 
-TEST_F(CoreTest, ThoseBeyondTheReservationsAreToldAStartThatMaySlip) {
+TEST_F(DecisionsTest, ThoseBeyondTheReservationsAreToldAStartThatMaySlip) {
   SetHosts({{"a", 1}});
   std::vector<stillhouse::v1::JobSpec> specs;
   for (int i = 0; i < 100; ++i) {
@@ -339,14 +339,14 @@ TEST_F(CoreTest, ThoseBeyondTheReservationsAreToldAStartThatMaySlip) {
     specs.back().set_time_limit_ms(60'000);
   }
   const std::uint64_t first = Submit(specs);
-  const auto waits = core_.Waits(state_, now_);
+  const auto waits = decisions_.Waits(state_, now_);
   EXPECT_EQ(waits.at(first + 17).predicted_start_ms, now_ + 17 * 60'000);
   EXPECT_THAT(waits.at(first + 17).reasons.back().text, ::testing::StartsWith("jobs behind it may start first"));
   EXPECT_EQ(waits.at(first + 99).predicted_start_ms, 0);
   EXPECT_THAT(waits.at(first + 99).reasons.back().text, ::testing::StartsWith("no start is predicted for it"));
 }
 
-TEST_F(CoreTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
+TEST_F(DecisionsTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
   const std::uint64_t patient = Submit({Spec("patient", 4)});
   Run(patient);
   auto urgent_spec = Spec("urgent", 4);
@@ -364,62 +364,63 @@ TEST_F(CoreTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
   EXPECT_EQ(Job(patient).failures(), 0U);
 }
 
-TEST_F(CoreTest, ADrainedHostKeepsWhatRunsAndTakesNothingNew) {
+TEST_F(DecisionsTest, ADrainedHostKeepsWhatRunsAndTakesNothingNew) {
   const std::uint64_t running = Submit({Spec("one")});
   stillhouse::v1::ChangeHost drain;
   drain.set_host("a");
   drain.set_drain(true);
   drain.set_reason("disk swap");
-  const auto drained = core_.ChangeHost(state_, drain, "carol", now_);
+  const auto drained = decisions_.ChangeHost(state_, drain, "carol", now_);
   ASSERT_OK(drained.status());
   Apply(*drained);
   const std::uint64_t waiting = Submit({Spec("two", 1)});
   EXPECT_EQ(StateOf(running), "STARTING");
   EXPECT_EQ(StateOf(waiting), "PENDING");
-  EXPECT_THAT(core_.Waits(state_, now_)[waiting].reasons.front().text, HasSubstr("disk swap"));
+  EXPECT_THAT(decisions_.Waits(state_, now_)[waiting].reasons.front().text, HasSubstr("disk swap"));
   drain.set_host("nowhere");
-  EXPECT_THAT(core_.ChangeHost(state_, drain, "carol", now_), StatusIs(Code::kNotFound, HasSubstr("the hosts are a")));
+  EXPECT_THAT(decisions_.ChangeHost(state_, drain, "carol", now_),
+              StatusIs(Code::kNotFound, HasSubstr("the hosts are a")));
 }
 
-TEST_F(CoreTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
+TEST_F(DecisionsTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
   const std::uint64_t filler = Submit({Spec("filler", 4)});
   auto spec = Spec("by-hand", 2);
   spec.set_attach(true);
   const std::uint64_t job = Submit({spec});
   EXPECT_THAT(ReasonsOf(job), ElementsAre("ATTACH"));
-  const auto attached = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
+  const auto attached = decisions_.AttachLaunch(state_, job, "launch-1", 3, now_);
   ASSERT_OK(attached.status());
   EXPECT_EQ(RanksOf(Job(job)), 2U);
   Apply(*attached);
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(StateOf(filler), "STARTING");
   EXPECT_EQ(RanksOf(Job(job)), 3U) << "as it was typed";
-  const auto again = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
+  const auto again = decisions_.AttachLaunch(state_, job, "launch-1", 3, now_);
   ASSERT_OK(again.status());
   EXPECT_TRUE(again->empty()) << "another rank of the same mpirun";
-  EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-2", 3, now_), StatusIs(Code::kUnavailable));
+  EXPECT_THAT(decisions_.AttachLaunch(state_, job, "launch-2", 3, now_), StatusIs(Code::kUnavailable));
   Run(job);
   End(job, Code::kUnavailable);
   EXPECT_EQ(StateOf(job), "PENDING") << "waits for an mpirun, not for slots";
   EXPECT_EQ(RanksOf(Job(job)), 2U);
-  EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-1", 3, now_), StatusIs(Code::kInvalidArgument));
-  const auto next = core_.AttachLaunch(state_, job, "launch-2", 1, now_);
+  EXPECT_THAT(decisions_.AttachLaunch(state_, job, "launch-1", 3, now_), StatusIs(Code::kInvalidArgument));
+  const auto next = decisions_.AttachLaunch(state_, job, "launch-2", 1, now_);
   ASSERT_OK(next.status());
   Apply(*next);
   EXPECT_EQ(Job(job).attempt(), 2U);
 }
 
-TEST_F(CoreTest, AnMpirunTypedByHandDoesNotMakeWhatAnotherJobMakes) {
+TEST_F(DecisionsTest, AnMpirunTypedByHandDoesNotMakeWhatAnotherJobMakes) {
   const std::uint64_t first = Submit({Spec("same", 1)});
   auto spec = Spec("same", 1);
   spec.set_attach(true);
   const std::uint64_t second = Submit({spec});
   EXPECT_EQ(StateOf(first), "STARTING");
-  EXPECT_THAT(core_.AttachLaunch(state_, second, "launch", 1, now_),
+  EXPECT_THAT(decisions_.AttachLaunch(state_, second, "launch", 1, now_),
               StatusIs(Code::kUnavailable, HasSubstr("is being made by job 1")));
 }
 
-TEST_F(CoreTest, AnAttachedJobCanBeLeftToTheScheduler) {
+TEST_F(DecisionsTest, AnAttachedJobCanBeLeftToTheScheduler) {
   auto spec = Spec("by-hand", 2);
   spec.set_attach(true);
   const std::uint64_t job = Submit({spec});
@@ -428,28 +429,28 @@ TEST_F(CoreTest, AnAttachedJobCanBeLeftToTheScheduler) {
   EXPECT_EQ(PlacementText(Job(job)), "a:2");
 }
 
-TEST_F(CoreTest, AnAgentThatIsGoneIsADeath) {
+TEST_F(DecisionsTest, AnAgentThatIsGoneIsADeath) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  Apply(core_.AgentGone(state_, job, 1, now_));
+  Apply(decisions_.OnAgentGone(state_, job, 1, now_));
   EXPECT_EQ(StateOf(job), "RECOVERING");
   EXPECT_EQ(CauseOf(job), "AGENT_LOST");
   Advance();
   EXPECT_EQ(StateOf(job), "STARTING");
-  EXPECT_TRUE(core_.AgentGone(state_, job, 1, now_).empty()) << "of an attempt that is over";
+  EXPECT_TRUE(decisions_.OnAgentGone(state_, job, 1, now_).empty()) << "of an attempt that is over";
 }
 
-TEST_F(CoreTest, AnAgentThatCannotBeStartedIsTriedAgainOnlyWhereThatMayHelp) {
+TEST_F(DecisionsTest, AnAgentThatCannotBeStartedIsTriedAgainOnlyWhereThatMayHelp) {
   const std::uint64_t job = Submit({Spec("one")});
-  Apply(core_.LaunchFailed(state_, job, 1, Error(Code::kResourceExhausted, "disk full"), now_));
+  Apply(decisions_.OnLaunchFailed(state_, job, 1, Error(Code::kResourceExhausted, "disk full"), now_));
   EXPECT_EQ(StateOf(job), "RECOVERING");
   Advance();
-  Apply(core_.LaunchFailed(state_, job, 2, Error(Code::kNotFound, "no mpirun"), now_));
+  Apply(decisions_.OnLaunchFailed(state_, job, 2, Error(Code::kNotFound, "no mpirun"), now_));
   EXPECT_EQ(StateOf(job), "FAILED");
   EXPECT_THAT(Job(job).message(), HasSubstr("no mpirun"));
 }
 
-TEST_F(CoreTest, SlotsTakenFromUnderRunningJobsStayTheirsAndComeBackToNobody) {
+TEST_F(DecisionsTest, SlotsTakenFromUnderRunningJobsStayTheirsAndComeBackToNobody) {
   const std::uint64_t first = Submit({Spec("first", 2)});
   const std::uint64_t second = Submit({Spec("second", 2)});
   Run(first);

@@ -14,7 +14,7 @@
 
 namespace still::coordinator {
 
-class CoreFixture : public ::testing::Test {
+class DecisionsFixture : public ::testing::Test {
  protected:
   // One host "a" of four slots, but for who says otherwise.
   void SetUp() override { SetHosts({{"a", 4}}); }
@@ -25,7 +25,7 @@ class CoreFixture : public ::testing::Test {
       messages.emplace_back().set_name(name);
       messages.back().set_slots(slots);
     }
-    Apply(core_.SetHosts(state_, messages, now_));
+    Apply(decisions_.SetHosts(state_, messages, now_));
   }
 
   static stillhouse::v1::JobSpec Spec(const std::string& name, std::uint32_t ranks = 2,
@@ -49,7 +49,7 @@ class CoreFixture : public ::testing::Test {
     submit.set_key(key.empty() ? fmt::format("key-{}", ++keys_) : key);
     submit.set_name("pipeline");
     for (const auto& spec : specs) *submit.add_jobs() = spec;
-    return core_.Submit(state_, submit, "alice", now_);
+    return decisions_.Submit(state_, submit, "alice", now_);
   }
   // The id of the first job.
   std::uint64_t Submit(const std::vector<stillhouse::v1::JobSpec>& specs) {
@@ -64,7 +64,7 @@ class CoreFixture : public ::testing::Test {
     stillhouse::v1::ChangeJobs change;
     change.set_verb(verb);
     change.add_jobs(job);
-    const Result<ChangeOutcome> outcome = core_.ChangeJobs(state_, change, "bob", now_);
+    const Result<ChangeOutcome> outcome = decisions_.ChangeJobs(state_, change, "bob", now_);
     STILL_RETURN_IF_ERROR(outcome.status());
     Apply(outcome->changes);
     Advance();
@@ -80,7 +80,7 @@ class CoreFixture : public ::testing::Test {
     return report;
   }
   void Hear(const stillhouse::v1::AgentReport& report) {
-    Apply(core_.Heard(state_, report, now_));
+    Apply(decisions_.OnReport(state_, report, now_));
     Advance();
   }
   void Run(std::uint64_t id) { Hear(Report(id)); }
@@ -103,7 +103,7 @@ class CoreFixture : public ::testing::Test {
 
   void Advance() {
     for (int i = 0; i < 64; ++i) {
-      const Changes changes = core_.Advance(
+      const Changes changes = decisions_.Advance(
           state_, [&](const stillhouse::v1::JobSpec& spec) { return made_.contains(spec.digest()); }, now_);
       if (changes.empty()) return;
       Apply(changes);
@@ -126,13 +126,13 @@ class CoreFixture : public ::testing::Test {
   std::string CauseOf(std::uint64_t id) const { return CauseName(Job(id).cause()); }
   std::vector<std::string> ReasonsOf(std::uint64_t id) const {
     std::vector<std::string> codes;
-    const std::map<std::uint64_t, Wait> waits = core_.Waits(state_, now_);
+    const std::map<std::uint64_t, Wait> waits = decisions_.Waits(state_, now_);
     for (const Reason& reason : waits.at(id).reasons) codes.push_back(reason.code);
     return codes;
   }
-  stillhouse::v1::AgentOrders Orders(std::uint64_t id) const { return Core::OrdersFor(&Job(id), Report(id)); }
+  stillhouse::v1::AgentOrders Orders(std::uint64_t id) const { return JobDecisions::OrdersFor(&Job(id), Report(id)); }
 
-  Core core_{CoreOptions{}};
+  JobDecisions decisions_{DecisionOptions{}};
   State state_;
   UnixMs now_ = 1'700'000'000'000;
   std::set<std::string> made_;  // digests of artifacts that exist
