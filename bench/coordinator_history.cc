@@ -41,23 +41,21 @@ T Must(Result<T> result) {
 
 class NoAgents : public Agents {
  public:
-  Status Start(stillhouse::v1::AgentTask) override { return Ok(); }
+  Status Start(v1::AgentTask) override { return Ok(); }
   AgentTrace Look(std::uint64_t, std::uint64_t) override { return AgentTrace::kAlive; }
-  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t, std::uint64_t) override {
-    return Error(Code::kNotFound, "none");
-  }
+  Result<v1::AgentReport> Outcome(std::uint64_t, std::uint64_t) override { return Error(Code::kNotFound, "none"); }
   std::string LogPath(std::uint64_t, std::uint64_t) const override { return ""; }
 };
 
 // A job as `still submit` makes it: its configuration, an identity text, digests.
-stillhouse::v1::Submit SubmitOf(std::uint64_t number) {
-  stillhouse::v1::Submit submit;
+v1::Submit SubmitOf(std::uint64_t number) {
+  v1::Submit submit;
   submit.set_key(fmt::format("key-{}", number));
   submit.set_name(fmt::format("ablation-{}", number));
   for (std::uint64_t i = 0; i < kJobsACommit; ++i) {
-    stillhouse::v1::JobSpec& spec = *submit.add_jobs();
+    v1::JobSpec& spec = *submit.add_jobs();
     spec.set_name(fmt::format("ablation-{}/alpha_mlm={}/train", number, i));
-    spec.set_stage(stillhouse::v1::STAGE_TRAIN);
+    spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/shared/alice/stillhouse/artifacts");
     spec.set_kind("student");
     spec.set_digest(fmt::format("{:032x}{:032x}", number, i));
@@ -72,8 +70,8 @@ stillhouse::v1::Submit SubmitOf(std::uint64_t number) {
   return submit;
 }
 
-std::vector<stillhouse::v1::Host> Hosts() {
-  std::vector<stillhouse::v1::Host> hosts(1);
+std::vector<v1::Host> Hosts() {
+  std::vector<v1::Host> hosts(1);
   hosts[0].set_name("node001.cluster.example");
   hosts[0].set_slots(64);
   return hosts;
@@ -99,10 +97,10 @@ void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events
     Transaction transaction(state, ++now);
     for (std::uint64_t event = 2; event < events_of_each; ++event)
       for (const std::uint64_t id : submitted.jobs)
-        transaction.Record(id, stillhouse::v1::CAUSE_PROCESS_DEATH, "agent",
+        transaction.Record(id, v1::CAUSE_PROCESS_DEATH, "agent",
                            fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
     for (const std::uint64_t id : submitted.jobs)
-      transaction.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, "agent", "done");
+      transaction.Move(id, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, "agent", "done");
     Changes ended = std::move(transaction).TakeChanges();
     state.Apply(ended);
     commit({std::move(ended)});
@@ -130,7 +128,7 @@ void Measure(const std::string& directory, std::uint64_t jobs) {
   STILL_CHECK(opened.ok(), opened.ToString());
   fmt::print("restart: {:.2f} s; resident memory after it: {} MB\n", SecondsSince(Clock::System(), start), MemoryMb());
   const auto ask = [&](const char* view, std::uint64_t job, std::uint64_t after) {
-    stillhouse::v1::ClientRequest request;
+    v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.mutable_query()->set_view(view);
     request.mutable_query()->set_job(job);

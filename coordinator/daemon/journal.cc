@@ -172,7 +172,7 @@ Status Journal::UpgradeSome(bool* done) {
   for (auto& [id, job] : jobs) {
     if (job.spec().has_config() || !job.spec().identity().empty())
       batch.Put(Key("spec", id), job.spec().SerializeAsString());
-    LeaveToAgents(&job);
+    ClearAgentFields(&job);
     batch.Put(Key("job", id), job.SerializeAsString());
   }
   batch.Put(kLastEvent, fmt::format("{}", last));

@@ -23,10 +23,10 @@ Status RecordedState::Write() {
   if (unwritten_.empty()) return Ok();
   const Status written = journal_.Commit(unwritten_);
   unwritten_.clear();
-  UndoLog undo_log = std::exchange(undo_log_, {});
+  const UndoLog undo_log = std::exchange(undo_log_, {});
   if (written.ok()) return Ok();
   LogError("the journal cannot be written, nothing is granted or changed until it can: {}", written.message());
-  state_.Rollback(std::move(undo_log));
+  state_.Rollback(undo_log);
   trouble_ = written;
   probed_ = clock_.Now();
   return written;

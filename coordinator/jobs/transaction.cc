@@ -3,19 +3,20 @@
 #include <fmt/format.h>
 
 #include "common/check.h"
+#include "coordinator/jobs/transitions.h"
 
 namespace still::coordinator {
 
-using stillhouse::v1::Cause;
-using stillhouse::v1::HistoryEvent;
-using stillhouse::v1::Host;
-using stillhouse::v1::Job;
-using stillhouse::v1::JobState;
+using v1::Cause;
+using v1::HistoryEvent;
+using v1::Host;
+using v1::Job;
+using v1::JobState;
 
 const Job& Transaction::job(std::uint64_t id) const {
   if (const auto changed = jobs_.find(id); changed != jobs_.end()) return changed->second;
   const Job* const job = state_.FindJob(id);
-  STILL_CHECK(job != nullptr, "a job that does not exist");
+  STILL_CHECK(job != nullptr, fmt::format("job {} exists", id));
   return *job;
 }
 
@@ -33,7 +34,8 @@ Host& Transaction::EditHost(const std::string& name) {
 
 void Transaction::Add(Job job, std::string_view actor) {
   changes_.specs[job.id()] = job.spec();
-  LeaveToAgents(&job);
+  STILL_CHECK(MayMove(v1::JOB_STATE_UNSPECIFIED, job.state()), "a new job is held or waits");
+  ClearAgentFields(&job);
   job.set_submitted_ms(now_);
   job.set_since_ms(now_);
   HistoryEvent& event = NewJobEvent(job, actor, fmt::format("pipeline {}", job.pipeline()));
@@ -43,15 +45,23 @@ void Transaction::Add(Job job, std::string_view actor) {
   jobs_[id] = std::move(job);
 }
 
-void Transaction::Add(stillhouse::v1::Pipeline pipeline) {
+void Transaction::Add(v1::Pipeline pipeline) {
   pipeline.set_submitted_ms(now_);
   changes_.pipelines.push_back(std::move(pipeline));
 }
 
 void Transaction::Remove(const std::string& host) { changes_.removed_hosts.push_back(host); }
 
+Job& Transaction::Move(std::uint64_t id, JobState from, JobState to, Cause cause, std::string_view actor,
+                       std::string message) {
+  STILL_CHECK(job(id).state() == from, fmt::format("job {} moves from the state that the caller saw", id));
+  return Move(id, to, cause, actor, std::move(message));
+}
+
 Job& Transaction::Move(std::uint64_t id, JobState to, Cause cause, std::string_view actor, std::string message) {
   Job& job = Edit(id);
+  STILL_CHECK(MayMove(job.state(), to), fmt::format("job {} may not move from {} to {}", id,
+                                                    v1::JobState_Name(job.state()), v1::JobState_Name(to)));
   HistoryEvent& event = NewJobEvent(job, actor, message);
   event.set_from(job.state());
   event.set_to(to);
@@ -61,7 +71,7 @@ Job& Transaction::Move(std::uint64_t id, JobState to, Cause cause, std::string_v
   job.set_message(std::move(message));
   job.set_since_ms(now_);
   job.set_ended_ms(IsTerminal(to) ? now_ : 0);
-  if (to != stillhouse::v1::JOB_COMPLETING) {
+  if (to != v1::JOB_COMPLETING) {
     job.clear_after();
     job.clear_kill();
   }
@@ -76,11 +86,16 @@ void Transaction::Record(std::uint64_t id, Cause cause, std::string_view actor, 
 }
 
 void Transaction::RecordCoordinator(std::string message) {
-  NewEvent("coordinator", std::move(message)).set_cause(stillhouse::v1::CAUSE_COORDINATOR_RESTART);
+  NewEvent("coordinator", std::move(message)).set_cause(v1::CAUSE_COORDINATOR_RESTART);
 }
 
 void Transaction::RecordHost(const std::string& host, std::string_view actor, std::string message) {
   NewEvent(actor, std::move(message)).set_host(host);
+}
+
+void Transaction::AttachRecoveries(std::span<const v1::Recovery> recoveries) {
+  STILL_CHECK(!changes_.events.empty(), "there is a line to add recoveries to");
+  changes_.events.back().mutable_recoveries()->Add(recoveries.begin(), recoveries.end());
 }
 
 Changes Transaction::TakeChanges() && {

@@ -10,6 +10,7 @@
 #include "common/duration_text.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/jobs/queue.h"
+#include "coordinator/views/recovery_messages.h"
 #include "coordinator/views/views.h"
 
 namespace still::coordinator {
@@ -34,7 +35,7 @@ std::string CauseText(stillhouse::v1::Cause cause) {
 }
 
 json RecoveryRow(const stillhouse::v1::JobRecovery& recovery) {
-  return {{"at_ms", recovery.at_ms()}, {"cause", CauseText(recovery.cause())}, {"message", recovery.message()}};
+  return {{"at_ms", recovery.at_ms()}, {"cause", CauseText(recovery.cause())}, {"message", MessageOf(recovery)}};
 }
 
 // JSON has no NaN and no infinity.
@@ -117,7 +118,7 @@ json JobRow(const RowSources& from, const Job& job) {
               {"state", StateName(job.state())},
               {"flags", from.live.FlagsOf(job, from.now_ms)},
               {"cause", CauseText(job.cause())},
-              {"message", job.message()},
+              {"message", MessageOf(job)},
               {"reason", ReasonLine(job, from.live, from.waits, from.now_ms)},
               {"position", waits ? wait->second.position : 0},
               {"predicted_start_ms", waits && wait->second.unlimited == 0 ? wait->second.predicted_start_ms : 0},
@@ -171,7 +172,7 @@ json ReasonRows(const RowSources& from, const Job& job) {
   json rows = json::array();
   const auto wait = from.waits.find(job.id());
   if (wait != from.waits.end() && !HoldsSlots(job.state()) && !IsTerminal(job.state())) {
-    for (const Reason& reason : wait->second.reasons) rows.push_back({{"code", reason.code}, {"text", reason.text}});
+    for (const Reason& reason : wait->second.reasons) rows.push_back({{"code", ReasonName(reason.code)}, {"text", reason.text}});
   }
   const std::string line = ReasonLine(job, from.live, from.waits, from.now_ms);
   if (rows.empty() && !line.empty()) rows.push_back({{"code", StateName(job.state())}, {"text", line}});
@@ -214,7 +215,7 @@ json EventRow(const State& state, const stillhouse::v1::HistoryEvent& event) {
           {"job", event.job()},           {"name", job == nullptr ? "" : job->spec().name()},
           {"host", event.host()},         {"from", StateText(event.from())},
           {"to", StateText(event.to())},  {"cause", CauseText(event.cause())},
-          {"actor", event.actor()},       {"message", event.message()}};
+          {"actor", event.actor()},       {"message", MessageOf(event)}};
 }
 
 }  // namespace still::coordinator

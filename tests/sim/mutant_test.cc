@@ -13,7 +13,7 @@ namespace {
 using coordinator::Changes;
 using coordinator::HoldsSlots;
 using coordinator::State;
-using stillhouse::v1::Job;
+using v1::Job;
 
 constexpr std::uint64_t kSeeds = 60;
 
@@ -87,8 +87,8 @@ TEST(MutantTest, OneThatGivesSlotsAwayTooSoonIsFoundOut) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  for (Job& job : changes->jobs) {
-                                   if (job.state() != stillhouse::v1::JOB_COMPLETING) continue;
-                                   job.set_state(stillhouse::v1::JOB_PENDING);
+                                   if (job.state() != v1::JOB_COMPLETING) continue;
+                                   job.set_state(v1::JOB_PENDING);
                                    job.clear_after();
                                    for (auto& event : changes->events)
                                      if (event.job() == job.id()) event.set_to(job.state());
@@ -116,7 +116,7 @@ TEST(MutantTest, OneThatNeverSeesAnAgentDieIsFoundOut) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  for (const Job& job : changes->jobs)
-                                   if (job.cause() == stillhouse::v1::CAUSE_AGENT_LOST) return void(*changes = {});
+                                   if (job.cause() == v1::CAUSE_AGENT_LOST) return void(*changes = {});
                                },
                            .replay = nullptr,
                            .decisions = {}};

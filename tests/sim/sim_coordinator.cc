@@ -10,10 +10,10 @@ namespace still::sim {
 namespace {
 
 using coordinator::Changes;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
-using stillhouse::v1::Job;
+using v1::AgentReport;
+using v1::ClientReply;
+using v1::ClientRequest;
+using v1::Job;
 
 constexpr std::int64_t kTickMs = 1'000;
 // What costs more than the decision is checked at every so many of them; the more jobs, the rarer.
@@ -49,7 +49,7 @@ void SimCoordinator::Start() {
   waking_ = false;
   if (around_.weather->clock_step_ms > 0)
     skew_ms_ = dice_.Between(-around_.weather->clock_step_ms, around_.weather->clock_step_ms);
-  const std::vector<stillhouse::v1::Host> hosts = around_.inventory();
+  const std::vector<v1::Host> hosts = around_.inventory();
   const Written written = Take(decisions_->SetHosts(state_, hosts, now()));
   if (written == Written::kDied) return;
   if (written == Written::kDone) around_.checker->HasInventory(hosts);
@@ -121,7 +121,7 @@ std::optional<ClientReply> SimCoordinator::Decide(const ClientRequest& request) 
   return std::nullopt;
 }
 
-Result<Changes> SimCoordinator::Attach(const stillhouse::v1::Attach& attach) {
+Result<Changes> SimCoordinator::Attach(const v1::Attach& attach) {
   return decisions_->AttachLaunch(state_, std::stoull(attach.job()), attach.launch(), attach.ranks(), now());
 }
 
@@ -156,8 +156,7 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
   for (const Job& job : jobs) {
     if (!up_) break;
     const Job* const now = state_.FindJob(job.id());
-    if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING &&
-        !around_.look({now->id(), now->attempt()}).has_value())
+    if (now != nullptr && now->state() == v1::JOB_STARTING && !around_.look({now->id(), now->attempt()}).has_value())
       StartAgent(Job(*now));
   }
   if (up_) WakeSoon();
@@ -167,7 +166,7 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
 // An attempt has a directory from the moment its agent was started: none means that nobody did it yet.
 void SimCoordinator::LookAfter(const Job& job) {
   const std::optional<AttemptDirectory> directory = around_.look({job.id(), job.attempt()});
-  if (!directory.has_value() && job.state() == stillhouse::v1::JOB_STARTING) return StartAgent(job);
+  if (!directory.has_value() && job.state() == v1::JOB_STARTING) return StartAgent(job);
   if (directory.has_value() && directory->locked) return;
   const UnixMs now = this->now();
   if (directory.has_value() && directory->last_words.has_value()) {
@@ -184,7 +183,7 @@ void SimCoordinator::StartAgent(const Job& job) {
     Take(decisions_->OnLaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), now()));
     return;
   }
-  stillhouse::v1::AgentTask task;
+  v1::AgentTask task;
   task.set_job(job.id());
   task.set_attempt(job.attempt());
   *task.mutable_spec() = job.spec();

@@ -23,13 +23,13 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientRequest;
-using stillhouse::v1::CoordinatorMessage;
-using stillhouse::v1::Job;
-using stillhouse::v1::JobSpec;
-using stillhouse::v1::Submit;
 using testing::StatusIs;
+using v1::AgentReport;
+using v1::ClientRequest;
+using v1::CoordinatorMessage;
+using v1::Job;
+using v1::JobSpec;
+using v1::Submit;
 
 constexpr UnixMs kNow = 1'700'000'000'000;
 
@@ -37,7 +37,7 @@ JobSpec ValidSpec(const std::string& digest) {
   JobSpec spec;
   spec.set_name("demo/" + digest);
   spec.set_owner("alice");
-  spec.set_stage(stillhouse::v1::STAGE_TRAIN);
+  spec.set_stage(v1::STAGE_TRAIN);
   spec.set_artifacts_root("/data/artifacts");
   spec.set_kind("student");
   spec.set_digest(digest);
@@ -65,7 +65,7 @@ Submit ValidSubmit(const std::string& key) {
 class Victim {
  public:
   Victim() : decisions_({}) {
-    std::vector<stillhouse::v1::Host> hosts(3);
+    std::vector<v1::Host> hosts(3);
     for (std::size_t i = 0; i < hosts.size(); ++i) {
       hosts[i].set_name(std::string(1, static_cast<char>('a' + i)));
       hosts[i].set_slots(16);
@@ -126,7 +126,7 @@ std::vector<CoordinatorMessage> ValidMessages(const State& state, KeyedRandom& r
   std::vector<CoordinatorMessage> messages(6);
   *messages[0].mutable_client()->mutable_submit() = ValidSubmit("key" + std::to_string(random.NextU32()));
   auto& change = *messages[1].mutable_client()->mutable_change();
-  change.set_verb(static_cast<stillhouse::v1::ChangeJobs::Verb>(1 + random.NextBelow(5)));
+  change.set_verb(static_cast<v1::ChangeJobs::Verb>(1 + random.NextBelow(5)));
   change.add_jobs(1 + random.NextBelow(static_cast<std::uint32_t>(state.next_job())));
   auto& host = *messages[2].mutable_client()->mutable_change_host();
   host.set_host(random.NextBelow(2) == 0 ? "a" : "b");
@@ -267,8 +267,8 @@ TEST(ProtocolFuzzTest, WhatASubmissionIsRefusedFor) {
       {"no name", [](JobSpec* spec) { spec->clear_name(); }},
       {"an endless name", [](JobSpec* spec) { spec->set_name(std::string(1'000'000, 'x')); }},
       {"no stage", [](JobSpec* spec) { spec->clear_stage(); }},
-      {"an unknown stage", [](JobSpec* spec) { spec->set_stage(static_cast<stillhouse::v1::Stage>(77)); }},
-      {"a negative stage", [](JobSpec* spec) { spec->set_stage(static_cast<stillhouse::v1::Stage>(-1)); }},
+      {"an unknown stage", [](JobSpec* spec) { spec->set_stage(static_cast<v1::Stage>(77)); }},
+      {"a negative stage", [](JobSpec* spec) { spec->set_stage(static_cast<v1::Stage>(-1)); }},
       {"no root", [](JobSpec* spec) { spec->clear_artifacts_root(); }},
       {"no digest", [](JobSpec* spec) { spec->clear_digest(); }},
       {"a digest that leaves the root", [](JobSpec* spec) { spec->set_digest("../../../root"); }},

@@ -258,7 +258,7 @@ TEST(SchedulerPropertyTest, StartsAndPredictionsAreThoseOfTheOracle) {
 }
 
 TEST(SchedulerPropertyTest, WhatIsForetoldDecidesNothing) {
-  std::size_t predictions = 0;
+  std::size_t predicted_further = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Cluster cluster = RandomCluster(seed);
     cluster.options.preemption_gap = 100;
@@ -271,8 +271,9 @@ TEST(SchedulerPropertyTest, WhatIsForetoldDecidesNothing) {
     const std::map<std::uint64_t, UnixMs> predicted = Predictions(told);
     for (const auto& [id, start] : Predictions(plain)) ASSERT_EQ(predicted.at(id), start) << "seed " << seed;
     for (const auto& [id, wait] : told.waits) {
-      const std::string code = wait.reasons.front().code;
-      const bool never = code == "NEVER_FITS" || (code == "HOSTS_DRAINED" && wait.reasons.size() == 1);
+      const v1::WaitReason code = wait.reasons.front().code;
+      const bool never =
+          code == v1::WAIT_REASON_NEVER_FITS || (code == v1::WAIT_REASON_HOSTS_DRAINED && wait.reasons.size() == 1);
       ASSERT_EQ(wait.predicted_start_ms == 0, never) << "seed " << seed << " job " << id;
       ASSERT_EQ(wait.position, plain.waits.at(id).position) << "seed " << seed;
       ASSERT_EQ(wait.slots_kept, plain.waits.at(id).predicted_start_ms != 0) << "seed " << seed;
