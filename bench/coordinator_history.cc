@@ -41,23 +41,21 @@ T Must(Result<T> result) {
 
 class NoAgents : public Agents {
  public:
-  Status Start(stillhouse::v1::AgentTask) override { return Ok(); }
+  Status Start(v1::AgentTask) override { return Ok(); }
   AgentTrace Look(std::uint64_t, std::uint64_t) override { return AgentTrace::kAlive; }
-  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t, std::uint64_t) override {
-    return Error(Code::kNotFound, "none");
-  }
+  Result<v1::AgentReport> Outcome(std::uint64_t, std::uint64_t) override { return Error(Code::kNotFound, "none"); }
   std::string LogPath(std::uint64_t, std::uint64_t) const override { return ""; }
 };
 
 // A job as `still submit` makes it: its configuration, an identity text, digests.
-stillhouse::v1::Submit SubmitOf(std::uint64_t number) {
-  stillhouse::v1::Submit submit;
+v1::Submit SubmitOf(std::uint64_t number) {
+  v1::Submit submit;
   submit.set_key(fmt::format("key-{}", number));
   submit.set_name(fmt::format("ablation-{}", number));
   for (std::uint64_t i = 0; i < kJobsACommit; ++i) {
-    stillhouse::v1::JobSpec& spec = *submit.add_jobs();
+    v1::JobSpec& spec = *submit.add_jobs();
     spec.set_name(fmt::format("ablation-{}/alpha_mlm={}/train", number, i));
-    spec.set_stage(stillhouse::v1::STAGE_TRAIN);
+    spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/shared/alice/stillhouse/artifacts");
     spec.set_kind("student");
     spec.set_digest(fmt::format("{:032x}{:032x}", number, i));
@@ -72,8 +70,8 @@ stillhouse::v1::Submit SubmitOf(std::uint64_t number) {
   return submit;
 }
 
-std::vector<stillhouse::v1::Host> Hosts() {
-  std::vector<stillhouse::v1::Host> hosts(1);
+std::vector<v1::Host> Hosts() {
+  std::vector<v1::Host> hosts(1);
   hosts[0].set_name("node001.cluster.example");
   hosts[0].set_slots(64);
   return hosts;
@@ -82,28 +80,28 @@ std::vector<stillhouse::v1::Host> Hosts() {
 // The jobs of each commit end before the next ones come; their events are mixed with each other's.
 void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events_of_each) {
   const auto journal = Must(Journal::Open(directory));
-  const Core core{CoreOptions()};
+  const JobDecisions decisions{DecisionOptions()};
   State state;
   UnixMs now = 1'700'000'000'000;
   const auto commit = [&](std::vector<Changes> changes) {
     const Status committed = journal->Commit(changes);
     STILL_CHECK(committed.ok(), committed.ToString());
   };
-  Changes hosts = core.SetHosts(state, Hosts(), now);
+  Changes hosts = decisions.SetHosts(state, Hosts(), now);
   state.Apply(hosts);
   commit({std::move(hosts)});
   for (std::uint64_t made = 0; made < jobs; made += kJobsACommit) {
-    SubmitOutcome submitted = Must(core.Submit(state, SubmitOf(made), "alice", ++now));
+    SubmitOutcome submitted = Must(decisions.Submit(state, SubmitOf(made), "alice", ++now));
     state.Apply(submitted.changes);
     commit({std::move(submitted.changes)});
-    Draft draft(state, ++now);
+    Transaction transaction(state, ++now);
     for (std::uint64_t event = 2; event < events_of_each; ++event)
       for (const std::uint64_t id : submitted.jobs)
-        draft.Note(id, stillhouse::v1::CAUSE_PROCESS_DEATH, "agent",
-                   fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
+        transaction.Record(id, v1::CAUSE_PROCESS_DEATH, "agent",
+                           fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
     for (const std::uint64_t id : submitted.jobs)
-      draft.Move(id, stillhouse::v1::JOB_SUCCEEDED, stillhouse::v1::CAUSE_DONE, "agent", "done");
-    Changes ended = std::move(draft).Take();
+      transaction.Move(id, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, "agent", "done");
+    Changes ended = std::move(transaction).TakeChanges();
     state.Apply(ended);
     commit({std::move(ended)});
   }
@@ -124,7 +122,7 @@ void Measure(const std::string& directory, std::uint64_t jobs) {
   const auto start = Clock::System().Now();
   const auto journal = Must(Journal::Open(directory));
   NoAgents agents;
-  Coordinator coordinator({.core = {}, .is_made = [](const auto&) { return false; }}, *journal, agents,
+  Coordinator coordinator({.decisions = {}, .is_made = [](const auto&) { return false; }}, *journal, agents,
                           Clock::System());
   const Status opened = coordinator.Open(Hosts());
   STILL_CHECK(opened.ok(), opened.ToString());

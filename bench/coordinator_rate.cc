@@ -19,11 +19,11 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::AgentTask;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::CoordinatorMessage;
-using stillhouse::v1::JobSpec;
+using v1::AgentReport;
+using v1::AgentTask;
+using v1::ClientReply;
+using v1::CoordinatorMessage;
+using v1::JobSpec;
 
 constexpr std::uint32_t kHosts = 320;
 constexpr std::uint32_t kSlotsPerHost = 32;
@@ -60,14 +60,14 @@ class PaperAgents : public Agents {
 
 struct World {
   explicit World(const std::string& directory) : journal(Must(Journal::Open(directory))) {
-    std::vector<stillhouse::v1::Host> hosts(kHosts);
+    std::vector<v1::Host> hosts(kHosts);
     for (std::uint32_t i = 0; i < kHosts; ++i) {
       hosts[i].set_name(fmt::format("node{:03}.cluster.example", i));
       hosts[i].set_slots(kSlotsPerHost);
     }
-    coordinator =
-        std::make_unique<Coordinator>(CoordinatorOptions{.core = {}, .is_made = [](const JobSpec&) { return false; }},
-                                      *journal, agents, Clock::System());
+    coordinator = std::make_unique<Coordinator>(
+        CoordinatorOptions{.decisions = {}, .is_made = [](const JobSpec&) { return false; }}, *journal, agents,
+        Clock::System());
     const Status opened = coordinator->Open(hosts);
     STILL_CHECK(opened.ok(), opened.ToString());
   }
@@ -89,7 +89,7 @@ CoordinatorMessage SubmitOf(std::size_t number, std::size_t jobs) {
     JobSpec& spec = *submit.add_jobs();
     spec.set_name(fmt::format("ablation-{}/alpha_mlm={}/train", number, i));
     spec.set_owner("alice");
-    spec.set_stage(stillhouse::v1::STAGE_TRAIN);
+    spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/shared/alice/stillhouse/artifacts");
     spec.set_kind("student");
     spec.set_digest(fmt::format("{:032x}{:032x}", number, i));
@@ -124,13 +124,13 @@ CoordinatorMessage ReportOf(std::uint64_t job, std::uint64_t attempt, std::uint6
     auto& phase = *report.add_ranks();
     phase.set_rank(rank);
     phase.set_host(fmt::format("node{:03}.cluster.example", rank));
-    phase.set_phase(stillhouse::v1::PHASE_COMPUTE);
+    phase.set_phase(v1::PHASE_COMPUTE);
     phase.set_step(sequence);
     phase.set_phase_seconds(0.4);
   }
-  for (int phase = stillhouse::v1::PHASE_DATA; phase <= stillhouse::v1::PHASE_CHECKPOINT; ++phase) {
+  for (int phase = v1::PHASE_DATA; phase <= v1::PHASE_CHECKPOINT; ++phase) {
     auto& time = *report.add_phase_seconds();
-    time.set_phase(static_cast<stillhouse::v1::Phase>(phase));
+    time.set_phase(static_cast<v1::Phase>(phase));
     time.set_seconds(static_cast<double>(sequence));
   }
   return message;
@@ -220,9 +220,9 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
     ClientReply reply;
     STILL_CHECK(!answers.empty() && reply.ParseFromString(answers.front().payload) && reply.pipeline() > 0,
                 "a submission is answered with its pipeline");
-    stillhouse::v1::ClientRequest cancel;  // so that as many jobs wait as before
+    v1::ClientRequest cancel;  // so that as many jobs wait as before
     cancel.set_protocol(kProtocol);
-    cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+    cancel.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
     cancel.mutable_change()->set_pipeline(reply.pipeline());
     world->coordinator->Ask(cancel);
   }
@@ -271,9 +271,9 @@ void FinishJobs(const std::string& directory) {
       world.coordinator->Take("agent", SuccessOf(running.front().first, running.front().second).SerializeAsString());
     world.coordinator->Settle();
   }
-  stillhouse::v1::ClientRequest cancel;
+  v1::ClientRequest cancel;
   cancel.set_protocol(kProtocol);
-  cancel.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+  cancel.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
   for (const std::uint64_t id : world.coordinator->state().live()) cancel.mutable_change()->add_jobs(id);
   world.coordinator->Ask(cancel);
 }

@@ -355,6 +355,6 @@ int main(int argc, char** argv) {
   fmt::print("\n");
   still::coordinator::PrintLargeDecision("without preemption", {.preemption_gap = 0});
   still::coordinator::PrintLargeDecision("preempting", {});
-  still::coordinator::PrintLargeDecision("preempting, 64 foretold", {.foretold = 64});
+  still::coordinator::PrintLargeDecision("preempting, 64 predictions", {.predictions = 64});
   return 0;
 }

@@ -1,4 +1,4 @@
-// How long to wait before another attempt.
+// Pauses that grow with every failure in a row.
 #pragma once
 
 #include <algorithm>
@@ -7,11 +7,12 @@
 
 namespace still {
 
-// Returns first * 2^times, but at most `longest`. `times` counts the attempts that failed since the first pause.
+// Returns the pause `first`, doubled `times` times, and at most `longest`. Does not overflow for any `times`.
 inline std::chrono::milliseconds Backoff(std::chrono::milliseconds first, std::chrono::milliseconds longest,
                                          std::uint32_t times) {
-  for (; times > 0 && first < longest && first.count() > 0; --times) first *= 2;
-  return std::min(first, longest);
+  std::chrono::milliseconds pause = first;
+  for (; times > 0 && pause < longest && pause.count() > 0; --times) pause *= 2;
+  return std::min(pause, longest);
 }
 
 }  // namespace still

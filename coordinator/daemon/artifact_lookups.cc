@@ -87,7 +87,7 @@ ArtifactLookups::~ArtifactLookups() {
   for (auto& [name, root] : desk_->roots) root.questions.clear();
 }
 
-ArtifactSight ArtifactLookups::Look(const JobSpec& spec) {
+ArtifactProbe ArtifactLookups::Look(const JobSpec& spec) {
   const std::string path = ArtifactPath(spec);
   Known& known = known_[path];
   const Clock::TimePoint now = clock_.Now();
@@ -106,7 +106,7 @@ ArtifactSight ArtifactLookups::Look(const JobSpec& spec) {
     Desk::StartThreads(desk_);
   }
   if (known.made && now - known.answered < kStale) return *known.made;
-  return ArtifactSight::Unknown(std::chrono::duration_cast<std::chrono::milliseconds>(now - known.asked).count());
+  return ArtifactProbe::Unknown(std::chrono::duration_cast<std::chrono::milliseconds>(now - known.asked).count());
 }
 
 void ArtifactLookups::Forget(const JobSpec& spec) {

@@ -56,7 +56,7 @@ Result<std::uint64_t> JobNamed(const State& state, const std::string& text) {
 
 Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& agents, Clock& clock)
     : options_(std::move(options)),
-      core_(options_.core),
+      decisions_(options_.decisions),
       journal_(journal),
       agents_(agents),
       clock_(clock),
@@ -89,8 +89,8 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
 }
 
 void Coordinator::TakeUp() {
-  Apply(core_.SetHosts(state_, inventory_, Now()));
-  if (!state_.live().empty()) Apply(core_.Started(state_, Now()));
+  Apply(decisions_.SetHosts(state_, inventory_, Now()));
+  if (!state_.live().empty()) Apply(decisions_.OnCoordinatorStart(state_, Now()));
 }
 
 void Coordinator::Take(const std::string& peer, std::string_view payload) {
@@ -134,12 +134,12 @@ AgentOrders Coordinator::Hear(const AgentReport& report) {
   if (current && report.has_task()) attach_tasks_[job->id()] = report.task();
   if (Degraded()) {
     // What it says cannot be kept: it says it again.
-    if (current) nothing = Core::OrdersFor(job, report);
+    if (current) nothing = JobDecisions::OrdersFor(job, report);
     nothing.set_not_recorded(true);
     return nothing;
   }
-  Apply(core_.Heard(state_, report, Now()));
-  return Core::OrdersFor(state_.FindJob(report.job()), report);
+  Apply(decisions_.OnReport(state_, report, Now()));
+  return JobDecisions::OrdersFor(state_.FindJob(report.job()), report);
 }
 
 ClientReply Coordinator::Ask(const ClientRequest& request) {
@@ -175,7 +175,7 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
 }
 
 Result<ClientReply> Coordinator::Submit(const stillhouse::v1::Submit& submit, const std::string& user) {
-  STILL_ASSIGN_OR_RETURN(SubmitOutcome outcome, core_.Submit(state_, submit, user, Now()));
+  STILL_ASSIGN_OR_RETURN(SubmitOutcome outcome, decisions_.Submit(state_, submit, user, Now()));
   Apply(std::move(outcome.changes));
   ClientReply reply;
   reply.set_pipeline(outcome.pipeline);
@@ -184,7 +184,7 @@ Result<ClientReply> Coordinator::Submit(const stillhouse::v1::Submit& submit, co
 }
 
 Result<ClientReply> Coordinator::ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user) {
-  STILL_ASSIGN_OR_RETURN(ChangeOutcome outcome, core_.ChangeJobs(state_, change, user, Now()));
+  STILL_ASSIGN_OR_RETURN(ChangeOutcome outcome, decisions_.ChangeJobs(state_, change, user, Now()));
   Apply(std::move(outcome.changes));
   ClientReply reply;
   reply.mutable_jobs()->Add(outcome.jobs.begin(), outcome.jobs.end());
@@ -192,14 +192,14 @@ Result<ClientReply> Coordinator::ChangeJobs(const stillhouse::v1::ChangeJobs& ch
 }
 
 Result<ClientReply> Coordinator::ChangeHost(const stillhouse::v1::ChangeHost& change, const std::string& user) {
-  STILL_ASSIGN_OR_RETURN(Changes changes, core_.ChangeHost(state_, change, user, Now()));
+  STILL_ASSIGN_OR_RETURN(Changes changes, decisions_.ChangeHost(state_, change, user, Now()));
   Apply(std::move(changes));
   return ClientReply();
 }
 
 Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
   STILL_ASSIGN_OR_RETURN(const std::uint64_t id, JobNamed(state_, attach.job()));
-  STILL_ASSIGN_OR_RETURN(Changes changes, core_.AttachLaunch(state_, id, attach.launch(), attach.ranks(), Now()));
+  STILL_ASSIGN_OR_RETURN(Changes changes, decisions_.AttachLaunch(state_, id, attach.launch(), attach.ranks(), Now()));
   if (!changes.empty()) attach_tasks_.erase(id);
   Apply(std::move(changes));
   ClientReply reply;
@@ -260,7 +260,7 @@ std::vector<OutgoingMessage> Coordinator::Settle() {
   return Answers();
 }
 
-ArtifactSight Coordinator::Sight(const stillhouse::v1::JobSpec& spec) {
+ArtifactProbe Coordinator::Sight(const stillhouse::v1::JobSpec& spec) {
   return lookups_ ? lookups_->Look(spec) : options_.is_made(spec);
 }
 
@@ -271,7 +271,7 @@ void Coordinator::Advance() {
   if (!changed_ && !due) return;
   advanced_ = now;
   for (int i = 0; i < kMostAdvances; ++i) {
-    Changes changes = core_.Advance(
+    Changes changes = decisions_.Advance(
         state_, [this](const auto& spec) { return Sight(spec); }, Now());
     if (changes.empty()) break;
     Apply(std::move(changes));
@@ -325,15 +325,15 @@ void Coordinator::Recover(const Job& job) {
     case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
       if (job.state() == stillhouse::v1::JOB_STARTING) return;
       [[fallthrough]];
-    case AgentTrace::kGone: return Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
+    case AgentTrace::kGone: return Apply(decisions_.OnAgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
     case AgentTrace::kEnded: break;
   }
   const Result<AgentReport> report = agents_.Outcome(job.id(), job.attempt());
   const bool ours = report.ok() && (report->journal().empty() || report->journal() == identity_);
-  if (ours) return Apply(core_.Heard(state_, *report, Now()));
+  if (ours) return Apply(decisions_.OnReport(state_, *report, Now()));
   LogWarn("{}: the outcome of attempt {} cannot be used: {}", JobText(job), job.attempt(),
           report.ok() ? "it is of another journal" : report.status().message());
-  Apply(core_.AgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
+  Apply(decisions_.OnAgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
 }
 
 std::uint64_t Coordinator::LastStep(const Job& job) const {
@@ -355,7 +355,7 @@ void Coordinator::StartAgents() {
     const Status started = task.ok() ? agents_.Start(std::move(task).value()) : task.status();
     if (started.ok()) continue;
     LogError("{}: its agent could not be started: {}", JobText(job), started.message());
-    Apply(core_.LaunchFailed(state_, job.id(), job.attempt(), started, Now()));
+    Apply(decisions_.OnLaunchFailed(state_, job.id(), job.attempt(), started, Now()));
   }
 }
 
@@ -380,7 +380,7 @@ const std::map<std::uint64_t, Wait>& Coordinator::Waits() {
   std::map<std::uint64_t, std::int64_t> left_ms;
   for (const std::uint64_t id : state_.live())
     if (const std::optional<std::int64_t> left = live_.LeftMs(id)) left_ms[id] = *left;
-  waits_ = core_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return Sight(spec); });
+  waits_ = decisions_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return Sight(spec); });
   return *waits_;
 }
 

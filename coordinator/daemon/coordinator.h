@@ -30,7 +30,7 @@
 namespace still::coordinator {
 
 struct CoordinatorOptions {
-  CoreOptions core;
+  DecisionOptions decisions;
   std::string endpoint;        // for the agents' tasks
   std::string fresh_identity;  // of the journal, should it have none yet; drawn at random
   std::string worker;          // path of still-worker
@@ -42,7 +42,7 @@ struct CoordinatorOptions {
   std::int64_t probe_interval_ms = 1000;  // of a disk that was full
   std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
   // Whether an artifact exists. Where that is unknown it is asked for again.
-  ArtifactSights is_made;
+  ArtifactProber is_made;
   bool look_in_threads =
       false;  // is_made, which always knows then, may take long or hang, and nobody is to wait for it
 };
@@ -101,10 +101,10 @@ class Coordinator {
   void StartAgents();
   Result<stillhouse::v1::AgentTask> TaskOf(const stillhouse::v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
-  ArtifactSight Sight(const stillhouse::v1::JobSpec& spec);
+  ArtifactProbe Sight(const stillhouse::v1::JobSpec& spec);
 
   const CoordinatorOptions options_;
-  const Core core_;
+  const JobDecisions decisions_;
   Journal& journal_;
   Agents& agents_;
   Clock& clock_;

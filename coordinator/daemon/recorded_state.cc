@@ -14,7 +14,7 @@ Status RecordedState::Load() {
 
 void RecordedState::Apply(Changes changes) {
   STILL_CHECK(trouble_.ok(), "nothing is decided that cannot be recorded");
-  state_.Keep(changes, &replaced_);
+  state_.Save(changes, &undo_log_);
   state_.Apply(changes);
   unwritten_.push_back(std::move(changes));
 }
@@ -23,10 +23,10 @@ Status RecordedState::Write() {
   if (unwritten_.empty()) return Ok();
   const Status written = journal_.Commit(unwritten_);
   unwritten_.clear();
-  Replaced replaced = std::exchange(replaced_, {});
+  const UndoLog undo_log = std::exchange(undo_log_, {});
   if (written.ok()) return Ok();
   LogError("the journal cannot be written, nothing is granted or changed until it can: {}", written.message());
-  state_.TakeBack(std::move(replaced));
+  state_.Rollback(undo_log);
   trouble_ = written;
   probed_ = clock_.Now();
   return written;

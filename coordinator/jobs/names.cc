@@ -7,23 +7,30 @@
 
 namespace still::coordinator {
 
-std::string StateName(stillhouse::v1::JobState state) {
-  if (state == stillhouse::v1::JOB_STATE_UNSPECIFIED) return "";
-  constexpr std::string_view kPrefix = "JOB_";
-  const std::string& name = stillhouse::v1::JobState_Name(state);
-  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+namespace {
+
+// Returns the name of an enum's value without the prefix of the enum.
+std::string Name(const std::string& value, std::string_view prefix) {
+  return value.starts_with(prefix) ? value.substr(prefix.size()) : value;
 }
 
-std::string CauseName(stillhouse::v1::Cause cause) {
-  if (cause == stillhouse::v1::CAUSE_UNSPECIFIED) return "";
-  constexpr std::string_view kPrefix = "CAUSE_";
-  const std::string& name = stillhouse::v1::Cause_Name(cause);
-  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}  // namespace
+
+std::string StateName(v1::JobState state) {
+  return state == v1::JOB_STATE_UNSPECIFIED ? "" : Name(v1::JobState_Name(state), "JOB_");
 }
 
-std::string JobText(const stillhouse::v1::Job& job) { return fmt::format("job {} ({})", job.id(), job.spec().name()); }
+std::string CauseName(v1::Cause cause) {
+  return cause == v1::CAUSE_UNSPECIFIED ? "" : Name(v1::Cause_Name(cause), "CAUSE_");
+}
 
-std::string PlacementText(const stillhouse::v1::Job& job) {
+std::string ReasonName(v1::WaitReason reason) {
+  return reason == v1::WAIT_REASON_UNSPECIFIED ? "" : Name(v1::WaitReason_Name(reason), "WAIT_REASON_");
+}
+
+std::string JobText(const v1::Job& job) { return fmt::format("job {} ({})", job.id(), job.spec().name()); }
+
+std::string PlacementText(const v1::Job& job) {
   std::string text;
   for (const auto& share : job.placement())
     text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", share.host(), share.ranks());

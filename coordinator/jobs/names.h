@@ -1,5 +1,4 @@
-// Names of states and causes, for people and programs: "PENDING", "PROCESS_DEATH"; empty for the unspecified ones. And
-// how people name a job: by its id, its name, or the end of that from a '/' on ("no-mlm/train").
+// The words for states, causes and reasons, and the ways in which people name a job.
 #pragma once
 
 #include <cstdint>
@@ -9,22 +8,26 @@
 #include <vector>
 
 #include "common/proto/coordinator.pb.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-std::string StateName(stillhouse::v1::JobState state);
-std::string CauseName(stillhouse::v1::Cause cause);
-// "job 3 (demo/train)".
-std::string JobText(const stillhouse::v1::Job& job);
-// "a:2, b:1".
-std::string PlacementText(const stillhouse::v1::Job& job);
+// Return the word in upper case: "PENDING", "PROCESS_DEATH", "SLOTS". It is empty for an unspecified value.
+std::string StateName(v1::JobState state);
+std::string CauseName(v1::Cause cause);
+std::string ReasonName(v1::WaitReason reason);
+// Returns "job 3 (demo/train)".
+std::string JobText(const v1::Job& job);
+// Returns the hosts of the newest attempt with their ranks: "a:2, b:1".
+std::string PlacementText(const v1::Job& job);
 
-// `text`, and more at the end of its first line: what evidence there is may stand below.
+// Returns `text` with `more` at the end of its first line. Evidence may stand on the lines below.
 std::string WithMore(const std::string& text, std::string_view more);
 
-// The id that `text` is; ids are counted from 1.
+// Returns the id that `text` is. Ids count from 1. Returns nothing when `text` is not an id.
 std::optional<std::uint64_t> JobIdIn(const std::string& text);
-// The different ones of `names` that `text` may mean; the whole name alone, where there is one.
+// Returns the different names that `text` may mean: `text` alone when it is a whole name, else those that end with it
+// after a '/', as "no-mlm/train" does in "ablation/no-mlm/train".
 std::vector<std::string> NamesMeant(const std::string& text, const std::vector<std::string>& names);
 
 }  // namespace still::coordinator

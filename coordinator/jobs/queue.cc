@@ -1,6 +1,8 @@
 #include "coordinator/jobs/queue.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,8 +12,8 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::Host;
-using stillhouse::v1::Job;
+using v1::Host;
+using v1::Job;
 
 cluster::HostSlots SlotsOf(const Host& host, UnixMs now) {
   cluster::HostSlots slots{.name = host.name(), .slots = host.slots()};
@@ -27,15 +29,14 @@ cluster::HostSlots SlotsOf(const Host& host, UnixMs now) {
   return slots;
 }
 
-Reason LooksForIt(const Job& job, std::int64_t unanswered_ms) {
+Reason UnknownArtifact(const Job& job, std::int64_t unanswered_ms) {
   std::string text = fmt::format("looks whether {} exists", ArtifactPath(job.spec()));
   if (unanswered_ms >= 1000)
     text += fmt::format("; the file system has not answered for {}", DurationText(unanswered_ms));
-  return {"ARTIFACT_UNKNOWN", std::move(text)};
+  return {v1::WAIT_REASON_ARTIFACT_UNKNOWN, std::move(text)};
 }
 
-// Of the jobs that make one artifact, who goes first: the one that has begun, else the one that waits for nothing but
-// slots and came first.
+// Which of the jobs that make the same artifact goes first: the one that has begun, else the first that was offered.
 class Makers {
  public:
   void Offer(const Job& job, bool begun) {
@@ -51,35 +52,70 @@ class Makers {
   std::map<ArtifactKey, std::pair<const Job*, bool>> makers_;
 };
 
+RunningJob RunningJobOf(const Job& job) {
+  RunningJob running{.id = job.id(),
+                     .priority = job.spec().priority(),
+                     .submitted_ms = job.submitted_ms(),
+                     .started_ms = job.started_ms(),
+                     .duration_ms = job.spec().time_limit_ms(),
+                     .gang = {.ranks = 0, .slots_per_rank = job.spec().slots_per_rank()},
+                     .preemptible = job.spec().preemptible(),
+                     .leaving = job.state() == v1::JOB_PREEMPTING || job.state() == v1::JOB_COMPLETING};
+  for (const auto& share : job.placement()) {
+    running.gang.ranks += share.ranks();
+    running.placement.push_back({.host = share.host(), .ranks = share.ranks()});
+  }
+  return running;
+}
+
+QueuedJob QueuedJobOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
+  return {.id = job.id(),
+          .priority = job.spec().priority(),
+          .submitted_ms = job.submitted_ms(),
+          .gang = GangOf(job, hosts),
+          .duration_ms = job.spec().time_limit_ms()};
+}
+
+// Returns what keeps a job from the scheduler when nothing else blocks it: another maker of its artifact, or an
+// artifact that may exist.
+std::optional<Reason> ArtifactReason(const Job& job, const Makers& makers, const ArtifactProber& probe) {
+  if (const Job* const maker = makers.MakerOf(job); maker != &job)
+    return Reason{v1::WAIT_REASON_ARTIFACT_BUSY,
+                  fmt::format("its artifact {} is being made by {}", job.spec().digest(), JobText(*maker))};
+  if (const ArtifactProbe artifact = probe(job.spec()); !artifact.known())
+    return UnknownArtifact(job, artifact.unanswered_ms());
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::string ArtifactPath(const stillhouse::v1::JobSpec& spec) {
+std::string ArtifactPath(const v1::JobSpec& spec) {
   return fmt::format("{}/{}/{}", spec.artifacts_root(), spec.kind(), spec.digest());
 }
 
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, UnixMs now) {
   std::vector<Reason> reasons;
-  if (job.state() == stillhouse::v1::JOB_HELD)
-    reasons.push_back(
-        {"HELD", fmt::format("{} (still release {})",
-                             job.cause() == stillhouse::v1::CAUSE_SUBMITTED ? "submitted on hold" : "held", job.id())});
+  if (job.state() == v1::JOB_HELD)
+    reasons.push_back({v1::WAIT_REASON_HELD,
+                       fmt::format("{} (still release {})",
+                                   job.cause() == v1::CAUSE_SUBMITTED ? "submitted on hold" : "held", job.id())});
   for (const std::uint64_t id : job.spec().depends_on()) {
     const Job* const dependency = state.FindJob(id);
-    if (dependency == nullptr || dependency->state() == stillhouse::v1::JOB_SUCCEEDED) continue;
-    reasons.push_back(
-        {"DEPENDENCY", fmt::format("waits for {}, which is {}", JobText(*dependency), StateName(dependency->state()))});
+    if (dependency == nullptr || dependency->state() == v1::JOB_SUCCEEDED) continue;
+    reasons.push_back({v1::WAIT_REASON_DEPENDENCY,
+                       fmt::format("waits for {}, which is {}", JobText(*dependency), StateName(dependency->state()))});
   }
   if (job.eligible_ms() > now)
-    reasons.push_back(
-        {"PAUSE", fmt::format("pause of {} more after {} death{} in a row", DurationText(job.eligible_ms() - now),
-                              job.failures(), job.failures() == 1 ? "" : "s")});
-  if (job.attached()) reasons.push_back({"ATTACH", "waits for an mpirun that a person types"});
+    reasons.push_back({v1::WAIT_REASON_PAUSE,
+                       fmt::format("pause of {} more after {} death{} in a row", DurationText(job.eligible_ms() - now),
+                                   job.failures(), job.failures() == 1 ? "" : "s")});
+  if (job.attached()) reasons.push_back({v1::WAIT_REASON_ATTACH, "waits for an mpirun that a person types"});
   return reasons;
 }
 
 cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
   cluster::GangShape gang{.ranks = job.spec().ranks(), .slots_per_rank = job.spec().slots_per_rank()};
-  if (job.state() != stillhouse::v1::JOB_RECOVERING || job.cause() != stillhouse::v1::CAUSE_HOST_LOST) return gang;
+  if (job.state() != v1::JOB_RECOVERING || job.cause() != v1::CAUSE_HOST_LOST) return gang;
   std::uint64_t fitting = 0;
   for (const cluster::HostSlots& host : hosts)
     if (host.open) fitting += host.slots / gang.slots_per_rank;
@@ -88,7 +124,7 @@ cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>&
   return gang;
 }
 
-Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now) {
+Queue QueueOf(const State& state, const ArtifactProber& probe, UnixMs now) {
   Queue queue;
   for (const auto& [name, host] : state.hosts()) queue.hosts.push_back(SlotsOf(host, now));
 
@@ -97,48 +133,25 @@ Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now) {
   for (const std::uint64_t id : state.live()) {
     const Job& job = *state.FindJob(id);
     if (HoldsSlots(job.state())) {
-      makers.Offer(job, true);
-      if (job.placement().empty()) continue;  // attached: no slots of ours
-      RunningJob running{
-          .id = id,
-          .priority = job.spec().priority(),
-          .submitted_ms = job.submitted_ms(),
-          .started_ms = job.started_ms(),
-          .duration_ms = job.spec().time_limit_ms(),
-          .gang = {.ranks = 0, .slots_per_rank = job.spec().slots_per_rank()},
-          .preemptible = job.spec().preemptible(),
-          .leaving = job.state() == stillhouse::v1::JOB_PREEMPTING || job.state() == stillhouse::v1::JOB_COMPLETING};
-      for (const auto& share : job.placement()) {
-        running.gang.ranks += share.ranks();
-        running.placement.push_back({.host = share.host(), .ranks = share.ranks()});
-      }
-      queue.running.push_back(std::move(running));
+      makers.Offer(job, /*begun=*/true);
+      // An attached job has no slots of the inventory.
+      if (!job.placement().empty()) queue.running.push_back(RunningJobOf(job));
       continue;
     }
     std::vector<Reason> reasons = ReasonsOtherThanSlots(state, job, now);
     if (reasons.empty()) {
-      makers.Offer(job, false);
+      makers.Offer(job, /*begun=*/false);
       unblocked.push_back(&job);
     } else {
       queue.blocked[id] = std::move(reasons);
     }
   }
-  for (const Job* job : unblocked) {
-    const Job* const maker = makers.MakerOf(*job);
-    if (maker != job) {
-      queue.blocked[job->id()].push_back(
-          {"ARTIFACT_BUSY", fmt::format("its artifact {} is being made by {}", job->spec().digest(), JobText(*maker))});
-      continue;
+  for (const Job* const job : unblocked) {
+    if (std::optional<Reason> reason = ArtifactReason(*job, makers, probe)) {
+      queue.blocked[job->id()].push_back(*std::move(reason));
+    } else {
+      queue.ready.push_back(QueuedJobOf(*job, queue.hosts));
     }
-    if (const ArtifactSight sight = sights(job->spec()); !sight.known()) {
-      queue.blocked[job->id()].push_back(LooksForIt(*job, sight.unanswered_ms()));
-      continue;
-    }
-    queue.ready.push_back({.id = job->id(),
-                           .priority = job->spec().priority(),
-                           .submitted_ms = job->submitted_ms(),
-                           .gang = GangOf(*job, queue.hosts),
-                           .duration_ms = job->spec().time_limit_ms()});
   }
   return queue;
 }

@@ -1,60 +1,38 @@
-// The waiting jobs of a state, sorted into those that only slots hold back, which the scheduler is asked about, and
-// those with other reasons to wait. Pure.
+// The waiting jobs of a state, sorted into those that wait for slots only and those that wait for something else. Pure.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "cluster/placement.h"
+#include "coordinator/jobs/artifact_probe.h"
 #include "coordinator/jobs/state.h"
 #include "coordinator/scheduler/scheduler.h"
 
 namespace still::coordinator {
 
-// What is known of an artifact.
-class ArtifactSight {
- public:
-  // NOLINTNEXTLINE(google-explicit-constructor): who asks and waits for the answer has one.
-  ArtifactSight(bool made) : known_(true), made_(made) {}
-  // Its file system has been asked and has not answered for so long.
-  static ArtifactSight Unknown(std::int64_t unanswered_ms) {
-    ArtifactSight sight(false);
-    sight.known_ = false;
-    sight.unanswered_ms_ = unanswered_ms;
-    return sight;
-  }
-
-  bool known() const { return known_; }
-  bool made() const { return made_; }
-  std::int64_t unanswered_ms() const { return unanswered_ms_; }
-
- private:
-  bool known_;
-  bool made_;
-  std::int64_t unanswered_ms_ = 0;
-};
-// Answers at once.
-using ArtifactSights = std::function<ArtifactSight(const stillhouse::v1::JobSpec&)>;
-std::string ArtifactPath(const stillhouse::v1::JobSpec& spec);
-
+// What the scheduler is asked about, and the jobs that it is not asked about yet.
 struct Queue {
-  std::vector<QueuedJob> ready;
+  std::vector<QueuedJob> ready;  // wait for slots only
   std::vector<RunningJob> running;
-  std::map<std::uint64_t, std::vector<Reason>> blocked;  // by other things than slots
+  std::map<std::uint64_t, std::vector<Reason>> blocked;  // wait for something else, by id
   std::vector<cluster::HostSlots> hosts;
 };
 
-// A job of which it is not known whether its artifact exists waits.
-Queue QueueOf(const State& state, const ArtifactSights& sights, UnixMs now);
+// Returns the queue. A job is blocked while it is not known whether its artifact exists. Of several jobs that make the
+// same artifact, one goes first and the others are blocked.
+Queue QueueOf(const State& state, const ArtifactProber& probe, UnixMs now);
 
-// All that holds it back but slots and other jobs that make the same artifact.
-std::vector<Reason> ReasonsOtherThanSlots(const State& state, const stillhouse::v1::Job& job, UnixMs now);
+// Returns what blocks the job, except for slots, its own artifact, and other jobs that make the same artifact.
+std::vector<Reason> ReasonsOtherThanSlots(const State& state, const v1::Job& job, UnixMs now);
 
-// The gang as it would be started: after the loss of a host a job goes on with the ranks that the hosts that are left
-// can hold.
-cluster::GangShape GangOf(const stillhouse::v1::Job& job, const std::vector<cluster::HostSlots>& hosts);
+// Returns the gang that the job's next attempt asks for. After the loss of a host it is as large as the hosts that are
+// left can hold, and not smaller than the job's `min_ranks`.
+cluster::GangShape GangOf(const v1::Job& job, const std::vector<cluster::HostSlots>& hosts);
+
+// Returns "<root>/<kind>/<digest>".
+std::string ArtifactPath(const v1::JobSpec& spec);
 
 }  // namespace still::coordinator

@@ -4,23 +4,22 @@
 
 namespace still::coordinator {
 
-using stillhouse::v1::Host;
-using stillhouse::v1::Job;
-using stillhouse::v1::JobState;
-using stillhouse::v1::Pipeline;
+using v1::Host;
+using v1::Job;
+using v1::Pipeline;
 
 namespace {
 
 template <typename Key, typename Record>
-void KeepRecord(const std::map<Key, Record>& records, const Key& key, std::map<Key, std::optional<Record>>* replaced) {
-  const auto [kept, first] = replaced->try_emplace(key);
+void SaveRecord(const std::map<Key, Record>& records, const Key& key, std::map<Key, std::optional<Record>>* saved) {
+  const auto [place, first] = saved->try_emplace(key);
   const auto known = records.find(key);
-  if (first && known != records.end()) kept->second = known->second;
+  if (first && known != records.end()) place->second = known->second;
 }
 
 template <typename Key, typename Record>
-void PutBack(std::map<Key, std::optional<Record>>* replaced, std::map<Key, Record>* records) {
-  for (auto& [key, record] : *replaced) {
+void RestoreRecords(const std::map<Key, std::optional<Record>>& saved, std::map<Key, Record>* records) {
+  for (const auto& [key, record] : saved) {
     if (record) {
       (*records)[key] = *record;
     } else {
@@ -30,20 +29,6 @@ void PutBack(std::map<Key, std::optional<Record>>* replaced, std::map<Key, Recor
 }
 
 }  // namespace
-
-bool IsTerminal(JobState state) {
-  return state == stillhouse::v1::JOB_SUCCEEDED || state == stillhouse::v1::JOB_FAILED ||
-         state == stillhouse::v1::JOB_CANCELLED || state == stillhouse::v1::JOB_TIMEOUT;
-}
-
-bool IsWaiting(JobState state) {
-  return state == stillhouse::v1::JOB_PENDING || state == stillhouse::v1::JOB_RECOVERING;
-}
-
-bool HoldsSlots(JobState state) {
-  return state == stillhouse::v1::JOB_STARTING || state == stillhouse::v1::JOB_RUNNING ||
-         state == stillhouse::v1::JOB_PREEMPTING || state == stillhouse::v1::JOB_COMPLETING;
-}
 
 std::uint32_t RanksOf(const Job& job) {
   if (!HoldsSlots(job.state()) && !IsTerminal(job.state())) return job.spec().ranks();
@@ -55,7 +40,7 @@ std::uint32_t RanksOf(const Job& job) {
 
 ArtifactKey ArtifactOf(const Job& job) { return {job.spec().artifacts_root(), job.spec().kind(), job.spec().digest()}; }
 
-void LeaveToAgents(Job* job) {
+void ClearAgentFields(Job* job) {
   job->mutable_spec()->clear_config();
   job->mutable_spec()->clear_identity();
   job->mutable_spec()->clear_inputs();
@@ -92,34 +77,44 @@ void State::Apply(const Changes& changes) {
   }
   for (const Host& host : changes.hosts) hosts_[host.name()] = host;
   for (const std::string& host : changes.removed_hosts) hosts_.erase(host);
-  for (const stillhouse::v1::HistoryEvent& event : changes.events)
-    next_.sequence = std::max(next_.sequence, event.sequence() + 1);
+  for (const v1::HistoryEvent& event : changes.events) next_.sequence = std::max(next_.sequence, event.sequence() + 1);
 }
 
-void State::Keep(const Changes& changes, Replaced* replaced) const {
-  if (!replaced->next) replaced->next = next_;
-  for (const Job& job : changes.jobs) KeepRecord(jobs_, job.id(), &replaced->jobs);
-  for (const Pipeline& pipeline : changes.pipelines) KeepRecord(pipelines_, pipeline.id(), &replaced->pipelines);
-  for (const Host& host : changes.hosts) KeepRecord(hosts_, host.name(), &replaced->hosts);
-  for (const std::string& host : changes.removed_hosts) KeepRecord(hosts_, host, &replaced->hosts);
+void State::Save(const Changes& changes, UndoLog* undo_log) const {
+  if (!undo_log->next) undo_log->next = next_;
+  for (const Job& job : changes.jobs) SaveRecord(jobs_, job.id(), &undo_log->jobs);
+  for (const Pipeline& pipeline : changes.pipelines) SaveRecord(pipelines_, pipeline.id(), &undo_log->pipelines);
+  for (const Host& host : changes.hosts) SaveRecord(hosts_, host.name(), &undo_log->hosts);
+  for (const std::string& host : changes.removed_hosts) SaveRecord(hosts_, host, &undo_log->hosts);
 }
 
-void State::TakeBack(Replaced replaced) {
-  for (const auto& [id, pipeline] : replaced.pipelines) by_request_.erase(pipelines_.at(id).request());
-  PutBack(&replaced.jobs, &jobs_);
-  PutBack(&replaced.pipelines, &pipelines_);
-  PutBack(&replaced.hosts, &hosts_);
-  for (const auto& [id, job] : replaced.jobs) {
+void State::Rollback(const UndoLog& undo_log) {
+  for (const auto& [id, pipeline] : undo_log.pipelines) by_request_.erase(pipelines_.at(id).request());
+  RestoreRecords(undo_log.jobs, &jobs_);
+  RestoreRecords(undo_log.pipelines, &pipelines_);
+  RestoreRecords(undo_log.hosts, &hosts_);
+  for (const auto& [id, job] : undo_log.jobs) {
     if (job) {
       Index(jobs_.at(id));
     } else {
       live_.erase(id);
     }
   }
-  for (const auto& [id, pipeline] : replaced.pipelines) {
+  for (const auto& [id, pipeline] : undo_log.pipelines) {
     if (pipeline && !pipelines_.at(id).request().empty()) by_request_[pipelines_.at(id).request()] = id;
   }
-  if (replaced.next) next_ = *replaced.next;
+  if (undo_log.next) next_ = *undo_log.next;
+}
+
+std::map<std::string, std::uint64_t> UsedSlots(const State& state) {
+  std::map<std::string, std::uint64_t> used;
+  for (const std::uint64_t id : state.live()) {
+    const Job& job = *state.FindJob(id);
+    if (!HoldsSlots(job.state())) continue;
+    for (const auto& share : job.placement())
+      used[share.host()] += std::uint64_t{share.ranks()} * job.spec().slots_per_rank();
+  }
+  return used;
 }
 
 }  // namespace still::coordinator

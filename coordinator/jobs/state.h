@@ -1,4 +1,4 @@
-// What the coordinator knows and must never forget: the records of its journal, indexed. A value; one thread.
+// The records of the coordinator: what its journal holds, indexed.
 #pragma once
 
 #include <cstdint>
@@ -12,84 +12,85 @@
 
 #include "common/proto/coordinator.pb.h"
 #include "common/unix_time.h"
+#include "coordinator/jobs/transitions.h"
 
 namespace still::coordinator {
 
-bool IsTerminal(stillhouse::v1::JobState state);
-// For slots, or for what must come before: PENDING, RECOVERING.
-bool IsWaiting(stillhouse::v1::JobState state);
-// Has slots: STARTING, RUNNING, PREEMPTING, COMPLETING.
-bool HoldsSlots(stillhouse::v1::JobState state);
+// Returns how many ranks the job's attempt has. Before and between attempts it is the number that was asked for.
+std::uint32_t RanksOf(const v1::Job& job);
 
-// Ranks of its attempt: as its mpirun, typed by hand, or its slots have them. As asked for while it has none.
-std::uint32_t RanksOf(const stillhouse::v1::Job& job);
-
-// What a job makes: root, kind, digest. Views into the job. Two jobs never make one artifact at once.
+// The artifact that a job makes: root, kind, digest. Two jobs never make the same artifact at the same time.
 using ArtifactKey = std::tuple<std::string_view, std::string_view, std::string_view>;
-ArtifactKey ArtifactOf(const stillhouse::v1::Job& job);
+// Returns the key of the artifact, as views into `job`.
+ArtifactKey ArtifactOf(const v1::Job& job);
 
-// Clears what only the job's agent needs of its specification.
-void LeaveToAgents(stillhouse::v1::Job* job);
+// Clears the fields of the specification that only the job's agent needs. They are large, and stay on disk.
+void ClearAgentFields(v1::Job* job);
 
-// What changes together: all of it is in the journal before any of it is announced. Records replace those of the same
-// key.
+// Records that change together: either all of them are in the journal, or none is. A record replaces the one with the
+// same key.
 struct Changes {
-  std::vector<stillhouse::v1::Job> jobs;
-  // Of new jobs, whole, by id: what only their agents need is on disk alone and not in the state.
-  std::map<std::uint64_t, stillhouse::v1::JobSpec> specs;
-  std::vector<stillhouse::v1::Pipeline> pipelines;
-  std::vector<stillhouse::v1::Host> hosts;
+  std::vector<v1::Job> jobs;
+  // The whole specifications of new jobs, by id. They are written to disk and are not part of the State.
+  std::map<std::uint64_t, v1::JobSpec> specs;
+  std::vector<v1::Pipeline> pipelines;
+  std::vector<v1::Host> hosts;
   std::vector<std::string> removed_hosts;
-  std::vector<stillhouse::v1::HistoryEvent> events;
+  std::vector<v1::HistoryEvent> events;
 
   bool empty() const {
     return jobs.empty() && pipelines.empty() && hosts.empty() && removed_hosts.empty() && events.empty();
   }
 };
 
-// What changes replaced, as it was before the first of them; nothing where there was nothing.
-struct Replaced {
+// What changes have replaced: each record as it was before the first of them, or nothing if there was none.
+struct UndoLog {
   struct Numbers {
     std::uint64_t job = 1;
     std::uint64_t pipeline = 1;
     std::uint64_t sequence = 1;
   };
 
-  std::map<std::uint64_t, std::optional<stillhouse::v1::Job>> jobs;
-  std::map<std::uint64_t, std::optional<stillhouse::v1::Pipeline>> pipelines;
-  std::map<std::string, std::optional<stillhouse::v1::Host>> hosts;
+  std::map<std::uint64_t, std::optional<v1::Job>> jobs;
+  std::map<std::uint64_t, std::optional<v1::Pipeline>> pipelines;
+  std::map<std::string, std::optional<v1::Host>> hosts;
   std::optional<Numbers> next;
 };
 
+// All records and their indices. A value without a lock: one thread at a time.
 class State {
  public:
-  const std::map<std::uint64_t, stillhouse::v1::Job>& jobs() const { return jobs_; }
-  const std::map<std::uint64_t, stillhouse::v1::Pipeline>& pipelines() const { return pipelines_; }
-  const std::map<std::string, stillhouse::v1::Host>& hosts() const { return hosts_; }
-  // Jobs that have not ended, in id order.
+  const std::map<std::uint64_t, v1::Job>& jobs() const { return jobs_; }
+  const std::map<std::uint64_t, v1::Pipeline>& pipelines() const { return pipelines_; }
+  const std::map<std::string, v1::Host>& hosts() const { return hosts_; }
+  // Returns the ids of jobs that have not ended, in rising order.
   const std::set<std::uint64_t>& live() const { return live_; }
-  // Null when there is none.
-  const stillhouse::v1::Job* FindJob(std::uint64_t id) const;
-  const stillhouse::v1::Pipeline* FindRequest(const std::string& request) const;
+  // Return null when there is no such record. A request is the key of a submission.
+  const v1::Job* FindJob(std::uint64_t id) const;
+  const v1::Pipeline* FindRequest(const std::string& request) const;
+  // Return the numbers that the next new record gets.
   std::uint64_t next_job() const { return next_.job; }
   std::uint64_t next_pipeline() const { return next_.pipeline; }
   std::uint64_t next_sequence() const { return next_.sequence; }
 
   void Apply(const Changes& changes);
-  // Adds what they will replace to `replaced`. Before each Apply that is to be taken back.
-  void Keep(const Changes& changes, Replaced* replaced) const;
-  // As if what was applied since had never been.
-  void TakeBack(Replaced replaced);
+  // Adds to `undo_log` what `changes` will replace. Call it before each Apply that may have to be undone.
+  void Save(const Changes& changes, UndoLog* undo_log) const;
+  // Rolls back to the state before the first Save() with this log.
+  void Rollback(const UndoLog& undo_log);
 
  private:
-  void Index(const stillhouse::v1::Job& job);
+  void Index(const v1::Job& job);
 
-  std::map<std::uint64_t, stillhouse::v1::Job> jobs_;
-  std::map<std::uint64_t, stillhouse::v1::Pipeline> pipelines_;
-  std::map<std::string, stillhouse::v1::Host> hosts_;
+  std::map<std::uint64_t, v1::Job> jobs_;
+  std::map<std::uint64_t, v1::Pipeline> pipelines_;
+  std::map<std::string, v1::Host> hosts_;
   std::set<std::uint64_t> live_;
   std::map<std::string, std::uint64_t> by_request_;
-  Replaced::Numbers next_;
+  UndoLog::Numbers next_;
 };
+
+// Returns how many slots the attempts of jobs hold on each host. Attached jobs hold none.
+std::map<std::string, std::uint64_t> UsedSlots(const State& state);
 
 }  // namespace still::coordinator

@@ -1,8 +1,8 @@
-// A decision in the making: a state seen through the changes that were made to it so far. Leaves the state alone; what
-// it collected is taken at the end. One thread, lives no longer than the state.
+// The changes of one decision while it is being made.
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,40 +10,50 @@
 
 namespace still::coordinator {
 
-class Draft {
+// Collects changes on top of a State, and shows the state as they leave it. The State itself does not change: the
+// caller takes the changes at the end, writes them to the journal, and applies them. A transaction that is dropped
+// leaves nothing behind. For one thread. The State must outlive the transaction.
+class Transaction {
  public:
-  Draft(const State& state, UnixMs now) : state_(state), now_(now), next_sequence_(state.next_sequence()) {}
+  Transaction(const State& state, UnixMs now) : state_(state), now_(now), next_sequence_(state.next_sequence()) {}
 
   UnixMs now() const { return now_; }
-  // As changed so far. The job exists.
-  const stillhouse::v1::Job& job(std::uint64_t id) const;
-  // Without a line in the history: what is not a transition.
-  stillhouse::v1::Job& Edit(std::uint64_t id);
-  stillhouse::v1::Host& EditHost(const std::string& name);
-  // A record that is not in the state.
-  void Add(stillhouse::v1::Job job, std::string_view actor);
-  void Add(stillhouse::v1::Pipeline pipeline);
+  // Returns the job as changed so far. The job must exist.
+  const v1::Job& job(std::uint64_t id) const;
+  // Return a record to be changed in place, without a line in the history. The state of a job changes by Move() only.
+  v1::Job& Edit(std::uint64_t id);
+  v1::Host& EditHost(const std::string& name);
+  // Add records that are not in the state, with the time of now. A job gets its first line in the history.
+  void Add(v1::Job job, std::string_view actor);
+  void Add(v1::Pipeline pipeline);
+  // Removes a host.
   void Remove(const std::string& host);
 
-  // One compare-and-set and its line in the history. To a terminal state: the job's end.
-  stillhouse::v1::Job& Move(std::uint64_t id, stillhouse::v1::JobState to, stillhouse::v1::Cause cause,
-                            std::string_view actor, std::string message = "");
-  // A line in the history that is no transition of a job's state.
-  void Note(std::uint64_t job, stillhouse::v1::Cause cause, std::string_view actor, std::string message);
-  void NoteCoordinator(std::string message);
-  void NoteHost(const std::string& host, std::string_view actor, std::string message);
+  // Moves the job to state `to`, with one line in the history, and returns the job. Aborts when the table of
+  // transitions.h does not allow the move.
+  v1::Job& Move(std::uint64_t id, v1::JobState to, v1::Cause cause, std::string_view actor, std::string message = "");
+  // Compares and sets: like the above, and aborts when the job is not in state `from`. For callers that know it.
+  v1::Job& Move(std::uint64_t id, v1::JobState from, v1::JobState to, v1::Cause cause, std::string_view actor,
+                std::string message = "");
+  // Add a line to the history that is no transition: about a job, about the coordinator itself, or about a host.
+  void Record(std::uint64_t job, v1::Cause cause, std::string_view actor, std::string message);
+  void RecordCoordinator(std::string message);
+  void RecordHost(const std::string& host, std::string_view actor, std::string message);
+  // Adds recoveries to the newest line of the history. There must be one.
+  void AttachRecoveries(std::span<const v1::Recovery> recoveries);
 
-  Changes Take() &&;
+  // Returns all that was collected. The transaction is over.
+  Changes TakeChanges() &&;
 
  private:
-  stillhouse::v1::HistoryEvent& NewJobEvent(stillhouse::v1::Job& job, std::string_view actor, std::string message);
-  stillhouse::v1::HistoryEvent& NewEvent(std::string_view actor, std::string message);
+  v1::HistoryEvent& NewJobEvent(v1::Job& job, std::string_view actor, std::string message);
+  v1::HistoryEvent& NewEvent(std::string_view actor, std::string message);
 
   const State& state_;
   const UnixMs now_;
   std::uint64_t next_sequence_;
-  std::map<std::uint64_t, stillhouse::v1::Job> jobs_;
-  std::map<std::string, stillhouse::v1::Host> hosts_;
+  std::map<std::uint64_t, v1::Job> jobs_;
+  std::map<std::string, v1::Host> hosts_;
   Changes changes_;
 };
 

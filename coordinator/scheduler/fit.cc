@@ -4,8 +4,8 @@
 
 namespace still::coordinator {
 
-Status CheckFit(const stillhouse::v1::JobSpec& spec, int position, const std::vector<std::uint32_t>& slots_of_hosts) {
-  if (spec.attach()) return Ok();  // whoever types its mpirun brings slots
+Status CheckFit(const v1::JobSpec& spec, int position, const std::vector<std::uint32_t>& slots_of_hosts) {
+  if (spec.attach()) return Ok();  // the person who types its mpirun brings slots
   std::uint32_t widest = 0;
   std::uint64_t capacity = 0;  // in ranks
   for (const std::uint32_t slots : slots_of_hosts) {

@@ -1,4 +1,4 @@
-// Whether a job can ever have its slots. Pure.
+// Whether a job can ever get its slots. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,13 @@
 
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-// INVALID_ARGUMENT when hosts of so many slots, all of them empty and open, could not hold the gang of this job, which
-// is at `position` of its submission, counted from 1. A coordinator and who asks before submitting say it alike.
-Status CheckFit(const stillhouse::v1::JobSpec& spec, int position, const std::vector<std::uint32_t>& slots_of_hosts);
+// Returns INVALID_ARGUMENT when the hosts could not hold the job's gang even with all of them empty and open.
+// `slots_of_hosts` has the slots of each host. `position` is the job's place in its submission, counted from 1. The
+// coordinator and a client that asks before it submits give the same answer.
+Status CheckFit(const v1::JobSpec& spec, int position, const std::vector<std::uint32_t>& slots_of_hosts);
 
 }  // namespace still::coordinator

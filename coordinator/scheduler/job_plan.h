@@ -1,4 +1,4 @@
-// What one decision of the scheduler is made of: who has slots until when, and what is planned for each waiting job.
+// The parts of one decision of the scheduler: which job has slots until when, and the plan of each waiting job.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 namespace still::coordinator {
 
+// A running job with its slots.
 struct Occupant {
   const RunningJob* job = nullptr;
   std::vector<SlotsOnHost> slots;
@@ -17,12 +18,13 @@ struct Occupant {
   bool leaving = false;
 };
 
+// What is planned for a waiting job.
 struct JobPlan {
   enum class Fate {
     kStarts,
     kReserved,        // its slots are kept for it
-    kForetold,        // will start then as far as is known; its slots are not kept
-    kBehind,          // beyond all of these
+    kPredicted,       // will start then as far as is known; no slots are kept for it
+    kBehind,          // too far back for a prediction
     kNotOnOpenHosts,  // would fit, were all hosts open
     kNeverFits,
   };
@@ -30,7 +32,7 @@ struct JobPlan {
   const QueuedJob* job = nullptr;
   std::int64_t duration_ms = 0;
   Fate fate = Fate::kBehind;
-  UnixMs start_ms = 0;  // of kStarts, kReserved and kForetold, with `slots`
+  UnixMs start_ms = 0;  // like `slots`, set for kStarts, kReserved and kPredicted
   std::vector<SlotsOnHost> slots;
   std::vector<std::uint64_t> victims;
 

@@ -16,7 +16,7 @@ struct Room {
   std::int64_t slots = 0;
 };
 
-// How many ranks fit, with the slots of some candidates given back.
+// Counts how many ranks fit when some candidates give back their slots.
 class RoomWithout {
  public:
   RoomWithout(const SlotProfile& profile, std::span<const Candidate> candidates, const GangShape& gang, UnixMs from,
@@ -36,7 +36,7 @@ class RoomWithout {
   bool Holds() const { return ranks_ >= gang_.ranks; }
   std::int64_t missing() const { return gang_.ranks - ranks_; }
 
-  // What that one would add.
+  // Returns what the candidate would add.
   Room Gain(std::size_t candidate) const {
     Room gain;
     for (const SlotsOnHost& share : candidates_[candidate].slots) {
@@ -108,7 +108,7 @@ std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<con
   if (!RoomWithout(profile, candidates, gang, from, to, /*all_given=*/true).Holds()) return {};
   RoomWithout room(profile, candidates, gang, from, to, /*all_given=*/false);
 
-  // The order in which equals go.
+  // Orders candidates that help equally: the least goes first.
   const auto worth = [&](std::size_t i) {
     const Candidate& candidate = candidates[i];
     return std::tuple(candidate.priority, -candidate.started_ms, ~candidate.id);
@@ -124,7 +124,7 @@ std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<con
   std::ranges::sort(left, {}, worth);
   std::vector<std::size_t> chosen;
   while (!room.Holds()) {
-    // Ranks beyond those that are missing help nobody; slots count only while no candidate adds a whole rank.
+    // Ranks beyond the missing ones are of no use. Slots count only while no candidate adds a whole rank.
     const auto offer = [&, missing = room.missing()](std::size_t i) {
       return std::pair(std::min(gains[i].ranks, missing), gains[i].ranks > 0 ? 0 : gains[i].slots);
     };
@@ -138,7 +138,7 @@ std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<con
     }
   }
 
-  std::ranges::sort(chosen, std::greater(), worth);  // those worth most are spared first
+  std::ranges::sort(chosen, std::greater(), worth);  // the ones worth most are spared first
   std::vector<std::size_t> victims;
   for (const std::size_t i : chosen) {
     room.TakeBack(i);

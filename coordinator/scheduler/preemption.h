@@ -1,4 +1,4 @@
-// Whose slots would let a gang start soon. Pure.
+// Which running jobs would have to give up their slots for a gang to start soon. Pure.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace still::coordinator {
 
-// A running job that may be asked to make way.
+// A running job that may be chosen to make way.
 struct Candidate {
   std::uint64_t id = 0;
   std::int32_t priority = 0;
@@ -20,10 +20,11 @@ struct Candidate {
   std::span<const SlotsOnHost> slots;
 };
 
-// Positions in `candidates` of those whose slots together with what is free in `profile` hold the gang from `from`
-// until before `to`; none when all of them do not. Few of them (whoever helps most is taken first: one alone is found
-// where one suffices), then the lowest in priority, then the youngest; none of those returned can be left out. Those
-// that should be spared first come first.
+// Returns the positions in `candidates` of the victims: together with what is free in `profile`, their slots hold the
+// gang from `from` until before `to`. Returns none when not even all candidates make enough room. Few are chosen: the
+// candidate that helps most is taken first, so that one alone is found where one suffices. Among equals the lowest in
+// priority goes, then the youngest. None of the victims can be left out. They are ordered: the one to spare first comes
+// first.
 std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<const Candidate> candidates,
                                        const cluster::GangShape& gang, UnixMs from, UnixMs to);
 

@@ -18,14 +18,14 @@ namespace {
 using cluster::GangShape;
 using cluster::HostSlots;
 
-// Of a job that has been told to leave, or whose time is up: how much longer it is expected to have its slots.
+// How much longer a job is expected to keep its slots that was told to leave, or whose time is up.
 constexpr std::int64_t kLeavingMs = 30'000;
-constexpr std::size_t kMostTries = 8;                          // of plans without one of so many victims
+constexpr std::size_t kMostTries = 8;                          // of plans with fewer victims
 constexpr std::int64_t kLongestMs = 100LL * 365 * 86'400'000;  // keeps sums of times within their type
 constexpr std::int64_t kSlowestAgeingMs = 4'000'000'000;       // a point in 46 days; times any priority fits 63 bits
 
-// Where a job stands in the queue: the least goes first. Priority plus waiting time / ageing, times ageing, less what
-// is the same for all: now.
+// The place of a job in the queue: the least goes first. It is the effective priority (priority + waiting time /
+// ageing), multiplied by -ageing, without the current time, which all jobs share.
 using QueueKey = std::tuple<std::int64_t, UnixMs, std::uint64_t>;
 
 QueueKey KeyOf(std::int32_t priority, UnixMs submitted, std::uint64_t id, const SchedulerOptions& options) {
@@ -47,7 +47,7 @@ UnixMs ExpectedEnd(const RunningJob& job, UnixMs now, const SchedulerOptions& op
   return end <= now ? now + kLeavingMs : job.leaving ? std::min(end, now + kLeavingMs) : end;
 }
 
-// One decision. Goes once through the queue; Plans are made in its order.
+// Makes one decision. It goes through the queue once and plans each job in that order.
 class Planner {
  public:
   explicit Planner(const SchedulerInput& input)
@@ -74,7 +74,7 @@ class Planner {
     std::ranges::sort(order, {}, [&](const QueuedJob* job) { return Key(*job); });
     plans_.reserve(order.size());
     for (const QueuedJob* job : order) plans_.push_back(PlanOf(*job));
-    Foretell();
+    PredictTheRest();
     output_.waits =
         WaitsOf({.now = now_, .hosts = hosts_, .occupants = occupants_, .plans = plans_, .options = options_});
     return std::move(output_);
@@ -90,13 +90,15 @@ class Planner {
     std::vector<JobPlan> plans;
     JobPlan last;
   };
-  // Nothing starts before that which needs no less, and for no less time: what is planned only takes.
+  // The earliest start of a gang. A gang that needs no less, for no less time, starts no earlier: plans only take
+  // slots.
   struct Found {
     GangShape gang;
     std::int64_t duration_ms = 0;
     UnixMs start_ms = 0;
   };
-  // All who might make way would not make room enough: nor would they for one who needs no less and is no higher.
+  // A job for which all possible victims together would not make enough room. Nor would they for a job that needs no
+  // less and whose priority is no higher.
   struct Hopeless {
     GangShape gang;
     std::int64_t duration_ms = 0;
@@ -105,7 +107,7 @@ class Planner {
 
   QueueKey Key(const QueuedJob& job) const { return KeyOf(job.priority, job.submitted_ms, job.id, options_); }
 
-  // Hosts that are no longer in the inventory have no slots to be taken.
+  // Returns the slots that a placement takes. Hosts that left the inventory have none.
   std::vector<SlotsOnHost> SlotsOf(const cluster::Placement& placement, std::uint32_t slots_per_rank) const {
     std::vector<SlotsOnHost> slots;
     for (const cluster::HostShare& share : placement) {
@@ -146,19 +148,19 @@ class Planner {
         StartNow(plan);
       } else {
         ++reserved_;
-        if (start <= soon_ || !MakeWay(plan)) Reserve(profile_, plan, start);
+        if (start <= soon_ || !Preempt(plan)) Reserve(profile_, plan, start);
       }
     }
     return plan;
   }
 
-  void Foretell() {
-    std::uint32_t left = options_.foretold;
+  void PredictTheRest() {
+    std::uint32_t left = options_.predictions;
     for (JobPlan& plan : plans_) {
       if (plan.fate != JobPlan::Fate::kBehind) continue;
       if (left-- == 0) return;
       Reserve(profile_, plan, EarliestStart(profile_, found_, plan));
-      plan.fate = JobPlan::Fate::kForetold;
+      plan.fate = JobPlan::Fate::kPredicted;
     }
   }
 
@@ -177,7 +179,7 @@ class Planner {
 
   UnixMs EarliestStart(SlotProfile& profile, std::vector<Found>& found, const JobPlan& plan) const {
     const auto start = profile.EarliestStart(plan.job->gang, plan.duration_ms, NotBefore(found, plan));
-    STILL_CHECK(start.has_value(), "once all that is planned has ended, the open hosts are empty");
+    STILL_CHECK(start.has_value(), "the open hosts are empty once all that is planned has ended");
     found.push_back({plan.job->gang, plan.duration_ms, *start});
     return *start;
   }
@@ -199,7 +201,7 @@ class Planner {
     output_.starts.push_back({plan.job->id, *std::move(placement)});
   }
 
-  // Of a reservation for now.
+  // Turns a reservation for now into a start.
   void StartIfDue(JobPlan& plan) {
     if (plan.fate != JobPlan::Fate::kReserved || plan.start_ms > now_) return;
     plan.fate = JobPlan::Fate::kStarts;
@@ -210,8 +212,8 @@ class Planner {
     output_.starts.push_back(std::move(start));
   }
 
-  // Chooses who leaves for this job and reserves their slots for it; false when nobody is to.
-  bool MakeWay(JobPlan& plan) {
+  // Chooses the victims that make way for this job and reserves their slots for it. Returns false when there are none.
+  bool Preempt(JobPlan& plan) {
     const bool hopeless = std::ranges::any_of(hopeless_, [&](const Hopeless& other) {
       return plan.job->priority <= other.priority && NeedsNoLess(plan, other.gang, other.duration_ms);
     });
@@ -226,12 +228,13 @@ class Planner {
       ++failed_tries_;
       return false;
     }
-    if (reserved_ > 1 && victims.size() <= kMostTries) SpareVictims(victims, *replan, plan);
+    if (reserved_ > 1 && victims.size() <= kMostTries) DropNeedlessVictims(victims, *replan, plan);
     Adopt(*std::move(replan), victims, plan);
     return true;
   }
 
-  // Positions in `occupants_` of those who together make room in the plan as it is, the one to be spared first first.
+  // Returns the positions in `occupants_` of victims that together make room in the plan as it is. The first is the one
+  // to spare first.
   std::vector<std::size_t> VictimsFor(const JobPlan& plan) const {
     std::vector<Candidate> candidates;
     std::vector<std::size_t> occupant_of;
@@ -247,8 +250,8 @@ class Planner {
     return victims;
   }
 
-  // Those ahead may move out of the way, too: perhaps fewer will do.
-  void SpareVictims(std::vector<std::size_t>& victims, Replan& replan, const JobPlan& plan) {
+  // Drops victims without which the job still starts: reservations ahead of it may move out of the way, too.
+  void DropNeedlessVictims(std::vector<std::size_t>& victims, Replan& replan, const JobPlan& plan) {
     for (std::size_t i = 0; victims.size() > 1 && i < victims.size();) {
       std::vector<std::size_t> fewer = victims;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
@@ -276,7 +279,7 @@ class Planner {
     plans_ = std::move(replan.plans);
     found_.clear();
     hopeless_.clear();
-    // What kept somebody from starting may have moved out of the way.
+    // A reservation that kept a job from starting may have moved out of the way.
     for (JobPlan& earlier : plans_) StartIfDue(earlier);
     StartIfDue(plan);
   }
@@ -293,10 +296,10 @@ class Planner {
     return Key(to) < KeyOf(job.priority, submitted, job.id, options_);
   }
 
-  // The plan as the next call will make it, with the victims leaving: those ahead of `last` are served first. Nothing
-  // when one of them would start later, or `last` not soon.
+  // Returns the plan that the next call will make when the victims leave: the jobs ahead of `last` are served first.
+  // Returns nothing when one of them would start later, or when `last` would not start soon.
   std::optional<Replan> ReplanWith(const std::vector<std::size_t>& victims, const JobPlan& last) {
-    // Lines that are there are copied, which is faster than to draw them each time.
+    // Builds the lines of the profile once, before it is copied: copies are faster than to build them each time.
     for (const JobPlan& plan : plans_) {
       if (plan.fate == JobPlan::Fate::kReserved) occupied_.RanksNow(plan.job->gang.slots_per_rank);
     }
@@ -324,8 +327,8 @@ class Planner {
   const std::vector<HostSlots>& hosts_;
   std::unordered_map<std::string_view, std::uint32_t> index_of_;
   std::vector<Occupant> occupants_;
-  SlotProfile occupied_;                          // by what runs
-  SlotProfile profile_;                           // by that and what is planned so far
+  SlotProfile occupied_;                          // by running jobs
+  SlotProfile profile_;                           // by running jobs and the plan so far
   std::map<std::uint32_t, Capacity> capacities_;  // by slots per rank
   std::vector<Found> found_;
   std::vector<Hopeless> hopeless_;
@@ -338,7 +341,7 @@ class Planner {
 }  // namespace
 
 SchedulerOutput Schedule(const SchedulerInput& input) {
-  STILL_CHECK(input.hosts != nullptr, "the scheduler is told the hosts");
+  STILL_CHECK(input.hosts != nullptr, "the input has hosts");
   return Planner(input).Run(input.queued);
 }
 

@@ -11,7 +11,7 @@ namespace {
 using cluster::GangShape;
 using Step = SlotProfile::Step;
 
-// The index of the step that begins at `at`, which is made when there is none.
+// Returns the index of the step that begins at `at`, and inserts it when there is none.
 std::size_t StepAt(std::vector<Step>& steps, UnixMs at) {
   const auto next = std::ranges::upper_bound(steps, at, {}, &Step::at);
   const auto index = static_cast<std::size_t>(next - steps.begin());
@@ -20,8 +20,8 @@ std::size_t StepAt(std::vector<Step>& steps, UnixMs at) {
   return index;
 }
 
-// How many ranks fit throughout a stretch of time whose start moves on. What a host holds is counted again only when
-// the stretch has left a step of it or reached another.
+// Counts how many ranks fit throughout a stretch of time whose start moves on. A host is counted again only when the
+// stretch has left one of its steps or reached another.
 class MovingRoom {
  public:
   MovingRoom(const std::vector<std::vector<Step>>& steps, const GangShape& gang, std::int64_t duration_ms)
@@ -41,7 +41,7 @@ class MovingRoom {
  private:
   struct Room {
     std::int64_t ranks = 0;
-    UnixMs until = std::numeric_limits<UnixMs>::min();  // the same for any start before
+    UnixMs until = std::numeric_limits<UnixMs>::min();  // the same for every start before this
   };
 
   Room RoomOf(const std::vector<Step>& steps, UnixMs start) const {
@@ -94,14 +94,14 @@ void SlotProfile::Change(std::span<const SlotsOnHost> slots, UnixMs from, UnixMs
 std::optional<UnixMs> SlotProfile::EarliestStart(const GangShape& gang, std::int64_t duration_ms, UnixMs not_before) {
   const Line& line = LineOf(gang.slots_per_rank);
   MovingRoom room(steps_, gang, duration_ms);
-  std::size_t ahead = 0;  // the line holds the gang from the start that is tried until before this
+  std::size_t ahead = 0;  // the line holds the gang from the tried start until before this
   for (std::size_t i = IndexOf(not_before); i < times_.size(); ++i) {
     const UnixMs start = std::max(times_[i], not_before);
     const UnixMs end = start + duration_ms;
     ahead = std::max(ahead, i);
     while (ahead < times_.size() && times_[ahead] < end && line[ahead] >= gang.ranks) ++ahead;
     if (ahead < times_.size() && times_[ahead] < end) {
-      i = ahead;  // too little then, so that nothing before it is a start
+      i = ahead;  // too few slots at that time: no start before it will do
     } else if (room.HoldsFrom(start)) {
       return start;
     }
@@ -143,7 +143,7 @@ SlotProfile::Line& SlotProfile::LineOf(std::uint32_t slots_per_rank) {
   const auto [entry, fresh] = lines_.try_emplace(slots_per_rank);
   Line& line = entry->second;
   if (!fresh) return line;
-  line.resize(times_.size());  // first as differences
+  line.resize(times_.size());  // as differences at first
   for (const std::vector<Step>& steps : steps_) {
     std::int64_t before = 0;
     for (const Step& step : steps) {

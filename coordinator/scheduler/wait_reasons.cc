@@ -18,13 +18,13 @@ std::string Counted(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-// "needs 8 slots (4 ranks x 2)"
+// Returns "needs 8 slots (4 ranks x 2)".
 std::string NeedText(const GangShape& gang) {
   const std::uint64_t slots = std::uint64_t{gang.ranks} * gang.slots_per_rank;
   return fmt::format("needs {} ({} x {})", Counted(slots, "slot"), Counted(gang.ranks, "rank"), gang.slots_per_rank);
 }
 
-// "a, b and 3 more"
+// Returns "a, b and 3 more".
 std::string ListText(const std::vector<std::string>& names) {
   if (names.size() == 1) return names.front();
   const std::size_t shown = names.size() <= kMostNames ? names.size() - 1 : kMostNames;
@@ -52,30 +52,32 @@ WaitReasons::WaitReasons(UnixMs now, const std::vector<cluster::HostSlots>& host
 }
 
 std::vector<Reason> WaitReasons::Of(const WaitFacts& facts) const {
-  if (facts.fit == WaitFacts::Fit::kNever) return {{"NEVER_FITS", NeverText(facts.gang)}};
-  if (facts.fit == WaitFacts::Fit::kNotOnOpenHosts) return {{"HOSTS_DRAINED", DrainedText(facts.gang)}};
+  if (facts.fit == WaitFacts::Fit::kNever) return {{v1::WAIT_REASON_NEVER_FITS, NeverText(facts.gang)}};
+  if (facts.fit == WaitFacts::Fit::kNotOnOpenHosts) return {{v1::WAIT_REASON_HOSTS_DRAINED, DrainedText(facts.gang)}};
 
   std::vector<Reason> reasons;
-  if (!facts.victims.empty()) reasons.push_back({"PREEMPTING", PreemptingText(facts.victims)});
+  if (!facts.victims.empty()) reasons.push_back({v1::WAIT_REASON_PREEMPTING, PreemptingText(facts.victims)});
   if (facts.ranks_now < facts.gang.ranks) {
-    reasons.push_back({"SLOTS", SlotsText(facts)});
+    reasons.push_back({v1::WAIT_REASON_SLOTS, SlotsText(facts)});
     std::int64_t closed_ranks = 0;
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
       if (!hosts_[i].open) closed_ranks += free_[i] / facts.gang.slots_per_rank;
     }
     if (facts.ranks_now + closed_ranks >= facts.gang.ranks)
-      reasons.push_back({"HOSTS_DRAINED", "would fit now, were these hosts open: " + ClosedText(facts.gang, true)});
+      reasons.push_back(
+          {v1::WAIT_REASON_HOSTS_DRAINED, "would fit now, were these hosts open: " + ClosedText(facts.gang, true)});
   } else {
-    reasons.push_back({"RESERVED", ReservedText(facts)});
+    reasons.push_back({v1::WAIT_REASON_RESERVED, ReservedText(facts)});
   }
-  if (facts.ahead > 0) reasons.push_back({"AHEAD", AheadText(facts)});
+  if (facts.ahead > 0) reasons.push_back({v1::WAIT_REASON_AHEAD, AheadText(facts)});
   if (!facts.slots_kept) {
     reasons.push_back(
-        {"DEPTH", facts.predicted_start_ms == 0
-                      ? fmt::format("no start is predicted for it: only the first {} get a prediction",
-                                    Counted(std::uint64_t{options_.reservations} + options_.foretold, "waiting job"))
-                      : fmt::format("jobs behind it may start first and delay it: slots are kept only for the first {}",
-                                    Counted(options_.reservations, "waiting job"))});
+        {v1::WAIT_REASON_DEPTH,
+         facts.predicted_start_ms == 0
+             ? fmt::format("no start is predicted for it: only the first {} get a prediction",
+                           Counted(std::uint64_t{options_.reservations} + options_.predictions, "waiting job"))
+             : fmt::format("jobs behind it may start first and delay it: slots are kept only for the first {}",
+                           Counted(options_.reservations, "waiting job"))});
   }
   return reasons;
 }

@@ -1,4 +1,4 @@
-// Why a queued job waits, in words. Pure.
+// The reasons why a queued job waits. Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace still::coordinator {
 
-// What the plan says of one waiting job.
+// What the plan says about one waiting job.
 struct WaitFacts {
   enum class Fit { kSomeday, kNotOnOpenHosts, kNever };
   struct Other {
@@ -23,27 +23,29 @@ struct WaitFacts {
   struct RoomMaker {
     std::uint64_t id = 0;
     bool leaving = false;
-    std::uint64_t unlimited = 0;  // itself or one that it waits for: without a time limit, and nothing tells its end
+    std::uint64_t unlimited =
+        0;  // the job without a time limit that makes this end unknown: itself or one it waits for; 0: none
   };
 
   cluster::GangShape gang;
   Fit fit = Fit::kSomeday;
   UnixMs predicted_start_ms = 0;     // 0: not predicted
-  bool slots_kept = false;           // for it, from then on: nobody behind it delays that start
-  std::int64_t ranks_now = 0;        // that the free slots would hold
+  bool slots_kept = false;           // slots are kept for it: no job behind it delays that start
+  std::int64_t ranks_now = 0;        // how many ranks the free slots would hold
   std::uint32_t ahead = 0;           // waiting jobs that may start before it
   std::optional<Other> first_ahead;  // the next of them to start
   std::optional<RoomMaker> room_maker;
   std::vector<std::uint64_t> victims;
 };
 
+// Makes the reasons from the facts of a plan, and their texts for people.
 class WaitReasons {
  public:
-  // `free`: slots of each host that nobody has, closed ones too; not owned, as `hosts` and `options`.
+  // `free` has the free slots of each host, closed hosts too. The three references must outlive this object.
   WaitReasons(UnixMs now, const std::vector<cluster::HostSlots>& hosts, const std::vector<std::uint32_t>& free,
               const SchedulerOptions& options);
 
-  // All of them, the weightiest first.
+  // Returns all reasons, the weightiest first.
   std::vector<Reason> Of(const WaitFacts& facts) const;
 
  private:
@@ -52,9 +54,10 @@ class WaitReasons {
   std::string SlotsText(const WaitFacts& facts) const;
   std::string ReservedText(const WaitFacts& facts) const;
   std::string AheadText(const WaitFacts& facts) const;
-  // Closed hosts that would hold a rank, now or when empty: "b (disk swap), c (...) and 3 more".
+  // Returns the closed hosts that would hold a rank, now or when empty: "b (disk swap), c (...) and 3 more".
   std::string ClosedText(const cluster::GangShape& gang, bool now) const;
-  std::string InText(UnixMs at) const;  // "in 4 min 5 s"
+  // Returns "in 4 min 5 s", or "at once".
+  std::string InText(UnixMs at) const;
 
   const UnixMs now_;
   const std::vector<cluster::HostSlots>& hosts_;

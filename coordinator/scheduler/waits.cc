@@ -9,9 +9,10 @@
 namespace still::coordinator {
 namespace {
 
-class Teller {
+// Goes through a plan in queue order and builds the wait of each job.
+class WaitsBuilder {
  public:
-  explicit Teller(const Decided& decided) : decided_(decided) {
+  explicit WaitsBuilder(const Decided& decided) : decided_(decided) {
     for (const cluster::HostSlots& host : decided_.hosts) free_.push_back(host.slots);
     for (const Occupant& occupant : decided_.occupants) Occupy(occupant.slots);
     for (const JobPlan& plan : decided_.plans) {
@@ -19,7 +20,7 @@ class Teller {
     }
   }
 
-  std::map<std::uint64_t, Wait> Tell() {
+  std::map<std::uint64_t, Wait> Build() {
     const WaitReasons reasons(decided_.now, decided_.hosts, free_, decided_.options);
     std::map<std::uint64_t, Wait> waits;
     std::uint32_t position = 0;
@@ -70,7 +71,7 @@ class Teller {
     return ranks->second;
   }
 
-  // Whose end the start waits for: one that ends then and there.
+  // Returns the job whose end the start waits for: one that ends at that time on one of its hosts.
   std::optional<WaitFacts::RoomMaker> RoomMakerOf(const JobPlan& plan) const {
     const auto shares_host = [&](const std::vector<SlotsOnHost>& slots) {
       return std::ranges::find_first_of(slots, plan.slots, {}, &SlotsOnHost::host, &SlotsOnHost::host) != slots.end();
@@ -94,13 +95,13 @@ class Teller {
   }
 
   const Decided& decided_;
-  std::vector<std::uint32_t> free_;                             // of each host, closed ones too
-  std::map<std::uint32_t, std::int64_t> ranks_now_;             // that fit, by slots per rank
-  std::unordered_map<std::uint64_t, std::uint64_t> unlimited_;  // job to the one that makes its end a guess, or 0
+  std::vector<std::uint32_t> free_;                             // by host, closed ones too
+  std::map<std::uint32_t, std::int64_t> ranks_now_;             // ranks that fit now, by slots per rank
+  std::unordered_map<std::uint64_t, std::uint64_t> unlimited_;  // by job: the job that makes its end a guess, or 0
 };
 
 }  // namespace
 
-std::map<std::uint64_t, Wait> WaitsOf(const Decided& decided) { return Teller(decided).Tell(); }
+std::map<std::uint64_t, Wait> WaitsOf(const Decided& decided) { return WaitsBuilder(decided).Build(); }
 
 }  // namespace still::coordinator

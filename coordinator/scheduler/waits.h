@@ -1,4 +1,4 @@
-// What a finished plan means for those who wait: place in the queue, predicted start, reasons. Pure.
+// What a finished plan means for the waiting jobs: their place in the queue, predicted start and reasons. Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace still::coordinator {
 
-// Of the decision; not owned.
+// The decision, by reference.
 struct Decided {
   UnixMs now = 0;
   const std::vector<cluster::HostSlots>& hosts;
@@ -21,7 +21,7 @@ struct Decided {
   const SchedulerOptions& options;
 };
 
-// Of every job that does not start.
+// Returns the wait of every job that does not start, by id.
 std::map<std::uint64_t, Wait> WaitsOf(const Decided& decided);
 
 }  // namespace still::coordinator

@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <string>
 
-#include "common/death_text.h"
 #include "common/duration_text.h"
+#include "coordinator/jobs/names.h"
 #include "coordinator/jobs/queue.h"
 #include "coordinator/views/reason_text.h"
+#include "coordinator/views/recovery_messages.h"
 #include "coordinator/views/views.h"
 
 namespace still::coordinator {
@@ -25,7 +26,7 @@ const Wait* WaitOf(const PartSources& from, const v1::Job& job) {
 void FillRecovery(const v1::JobRecovery& recovery, v1::RecoveryView* to) {
   to->set_at_ms(recovery.at_ms());
   to->set_cause(recovery.cause());
-  to->set_message(recovery.has_recovery() ? RecoveryText(recovery.recovery()) : recovery.message());
+  to->set_message(MessageOf(recovery));
 }
 
 void FillProgress(const LiveJob& live, bool running, v1::ProgressView* to) {
@@ -82,7 +83,7 @@ void FillRecord(const v1::Job& job, v1::JobView* to) {
   to->set_pipeline(job.pipeline());
   to->set_state(job.state());
   to->set_cause(job.cause());
-  to->set_message(job.message());
+  to->set_message(MessageOf(job));
   to->set_ranks(RanksOf(job));
   for (const v1::RanksOnHost& share : job.placement()) {
     v1::HostShare* const added = to->add_placement();
@@ -155,7 +156,7 @@ void AddReasons(const PartSources& from, const v1::Job& job, google::protobuf::R
     reason->set_text(text);
   };
   if (const Wait* const wait = WaitOf(from, job)) {
-    for (const Reason& reason : wait->reasons) add(reason.code, reason.text);
+    for (const Reason& reason : wait->reasons) add(ReasonName(reason.code), reason.text);
   }
   const std::string line = ReasonLine(job, from.live, from.waits, from.now_ms);
   if (to->empty() && !line.empty()) add(EnumName(job.state()), line);
@@ -193,7 +194,7 @@ void FillEvent(const State& state, const v1::HistoryEvent& event, v1::EventView*
   to->set_to(event.to());
   to->set_cause(event.cause());
   to->set_actor(event.actor());
-  to->set_message(event.message());
+  to->set_message(MessageOf(event));
 }
 
 }  // namespace still::coordinator

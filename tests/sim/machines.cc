@@ -11,12 +11,12 @@ Machines::Machines(const Scenario& scenario, Verdict* verdict) : verdict_(verdic
   for (const auto& [digest, work] : scenario.work) artifacts_[digest].work = work;
 }
 
-bool Machines::IsMade(const stillhouse::v1::JobSpec& spec) const {
+bool Machines::IsMade(const v1::JobSpec& spec) const {
   const auto found = artifacts_.find(spec.digest());
   return found != artifacts_.end() && found->second.made;
 }
 
-void Machines::Occupy(AttemptId attempt, const stillhouse::v1::AgentTask& task) {
+void Machines::Occupy(AttemptId attempt, const v1::AgentTask& task) {
   Occupation& occupation = occupied_[attempt];
   occupation.digest = task.spec().digest();
   const auto [maker, alone] = makers_.try_emplace(occupation.digest, attempt);

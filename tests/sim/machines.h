@@ -38,11 +38,11 @@ class Machines {
   Machines(const Scenario& scenario, Verdict* verdict);
 
   std::map<std::string, SimHost>& hosts() { return hosts_; }
-  Artifact& artifact(const stillhouse::v1::JobSpec& spec) { return artifacts_.at(spec.digest()); }
-  bool IsMade(const stillhouse::v1::JobSpec& spec) const;
+  Artifact& artifact(const v1::JobSpec& spec) { return artifacts_.at(spec.digest()); }
+  bool IsMade(const v1::JobSpec& spec) const;
 
   // The ranks of an attempt start. Broken when a slot has a process already, or the artifact a maker.
-  void Occupy(AttemptId attempt, const stillhouse::v1::AgentTask& task);
+  void Occupy(AttemptId attempt, const v1::AgentTask& task);
   // They are gone, or lost with a host that nobody reaches.
   void Vacate(AttemptId attempt);
   void VacateHost(AttemptId attempt, const std::string& host);

@@ -13,7 +13,7 @@ namespace {
 using coordinator::Changes;
 using coordinator::HoldsSlots;
 using coordinator::State;
-using stillhouse::v1::Job;
+using v1::Job;
 
 constexpr std::uint64_t kSeeds = 60;
 
@@ -36,7 +36,7 @@ Mutation OfStarts(std::function<void(const State&, Job*)> change) {
                 }
               },
           .replay = nullptr,
-          .core = {}};
+          .decisions = {}};
 }
 
 TEST(MutantTest, OneThatDoubleBooksIsFoundOut) {
@@ -70,7 +70,7 @@ TEST(MutantTest, OneThatForgetsAJobItAcknowledgedIsFoundOut) {
                                  changes->events.pop_back();
                                },
                            .replay = nullptr,
-                           .core = {}};
+                           .decisions = {}};
   EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("was acknowledged and is lost"));
 }
 
@@ -87,27 +87,28 @@ TEST(MutantTest, OneThatGivesSlotsAwayTooSoonIsFoundOut) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  for (Job& job : changes->jobs) {
-                                   if (job.state() != stillhouse::v1::JOB_COMPLETING) continue;
-                                   job.set_state(stillhouse::v1::JOB_PENDING);
+                                   if (job.state() != v1::JOB_COMPLETING) continue;
+                                   job.set_state(v1::JOB_PENDING);
                                    job.clear_after();
                                    for (auto& event : changes->events)
                                      if (event.job() == job.id()) event.set_to(job.state());
                                  }
                                },
                            .replay = nullptr,
-                           .core = {}};
+                           .decisions = {}};
   EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("whose processes still run"));
 }
 
 // Without reservations whatever fits starts, and a wide gang never does.
 TEST(MutantTest, OneWhoseBackfillDelaysIsFoundOut) {
-  coordinator::CoreOptions greedy;
+  coordinator::DecisionOptions greedy;
   greedy.scheduler.reservations = 0;
-  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .core = greedy}), ::testing::HasSubstr("delays job"));
+  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .decisions = greedy}),
+              ::testing::HasSubstr("delays job"));
 }
 
 TEST(MutantTest, OneThatGuessesWhetherAnArtifactExistsIsFoundOut) {
-  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .core = {}, .guesses = true}),
+  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .decisions = {}, .guesses = true}),
               ::testing::HasSubstr("nobody can say"));
 }
 
@@ -115,10 +116,10 @@ TEST(MutantTest, OneThatNeverSeesAnAgentDieIsFoundOut) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  for (const Job& job : changes->jobs)
-                                   if (job.cause() == stillhouse::v1::CAUSE_AGENT_LOST) return void(*changes = {});
+                                   if (job.cause() == v1::CAUSE_AGENT_LOST) return void(*changes = {});
                                },
                            .replay = nullptr,
-                           .core = {}};
+                           .decisions = {}};
   EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("have not ended"));
 }
 

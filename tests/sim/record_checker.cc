@@ -13,9 +13,9 @@ using coordinator::Changes;
 using coordinator::HoldsSlots;
 using coordinator::IsTerminal;
 using coordinator::State;
-using stillhouse::v1::HistoryEvent;
-using stillhouse::v1::Host;
-using stillhouse::v1::Job;
+using v1::HistoryEvent;
+using v1::Host;
+using v1::Job;
 
 void RecordChecker::Committed(const Changes& changes, UnixMs now) {
   for (const HistoryEvent& event : changes.events) CheckEvent(event);
@@ -49,9 +49,9 @@ void RecordChecker::CheckJob(const Job& before, const Job& after, UnixMs now) {
   if (after.generation() < before.generation())
     Broken(after, fmt::format("fell back from generation {} to {}", before.generation(), after.generation()));
   if (after.step() < before.step()) Broken(after, "lost a step it had reached");
-  const bool requeued = after.state() == stillhouse::v1::JOB_PENDING && after.cause() == stillhouse::v1::CAUSE_USER;
+  const bool requeued = after.state() == v1::JOB_PENDING && after.cause() == v1::CAUSE_USER;
   if (IsTerminal(before.state()) && after.state() != before.state() &&
-      (!requeued || before.state() == stillhouse::v1::JOB_SUCCEEDED))
+      (!requeued || before.state() == v1::JOB_SUCCEEDED))
     Broken(after, fmt::format("had ended ({})", coordinator::StateName(before.state())));
   if (!HoldsSlots(before.state()) && HoldsSlots(after.state())) {
     CheckStart(before, after, now);
@@ -64,15 +64,15 @@ void RecordChecker::CheckJob(const Job& before, const Job& after, UnixMs now) {
 }
 
 void RecordChecker::CheckStart(const Job& before, const Job& after, UnixMs now) {
-  if (after.state() != stillhouse::v1::JOB_STARTING) Broken(after, "runs without having started");
+  if (after.state() != v1::JOB_STARTING) Broken(after, "runs without having started");
   if (after.attempt() != before.attempt() + 1)
     Broken(after, fmt::format("starts as attempt {} after attempt {}", after.attempt(), before.attempt()));
-  if (before.state() != stillhouse::v1::JOB_PENDING && before.state() != stillhouse::v1::JOB_RECOVERING)
+  if (before.state() != v1::JOB_PENDING && before.state() != v1::JOB_RECOVERING)
     Broken(after, fmt::format("starts out of {}", coordinator::StateName(before.state())));
   if (before.eligible_ms() > now && !after.attached()) Broken(after, "starts before its pause is over");
   for (const std::uint64_t id : after.spec().depends_on()) {
     const Job* const dependency = state_.FindJob(id);
-    if (dependency == nullptr || dependency->state() != stillhouse::v1::JOB_SUCCEEDED)
+    if (dependency == nullptr || dependency->state() != v1::JOB_SUCCEEDED)
       Broken(after, fmt::format("starts before job {} has made what it needs", id));
   }
   if (after.attached()) return;
@@ -86,7 +86,7 @@ void RecordChecker::CheckStart(const Job& before, const Job& after, UnixMs now) 
       Broken(after, fmt::format("starts on {}, which takes nothing new", share.host()));
   }
   // After the loss of a host a gang may go on smaller, but whole: what is placed is what its agent is told to run.
-  const bool smaller = before.cause() == stillhouse::v1::CAUSE_HOST_LOST && ranks > 0 && ranks < after.spec().ranks();
+  const bool smaller = before.cause() == v1::CAUSE_HOST_LOST && ranks > 0 && ranks < after.spec().ranks();
   if (ranks != after.spec().ranks() && !smaller)
     Broken(after, fmt::format("has {} of the {} ranks of its gang", ranks, after.spec().ranks()));
 }
@@ -98,7 +98,7 @@ void RecordChecker::CheckEvent(const HistoryEvent& event) {
   ++causes_[event.cause()];
   if (event.job() == 0) return;
   const auto told = told_.find(event.job());
-  const auto from = told == told_.end() ? stillhouse::v1::JOB_STATE_UNSPECIFIED : told->second;
+  const auto from = told == told_.end() ? v1::JOB_STATE_UNSPECIFIED : told->second;
   if (event.from() != from)
     verdict_->Broken(fmt::format("the history has job {} leave {} when it was {}", event.job(),
                                  coordinator::StateName(event.from()), coordinator::StateName(from)));
@@ -181,12 +181,12 @@ void RecordChecker::HasInventory(const std::vector<Host>& hosts) {
 }
 
 void RecordChecker::Settled(UnixMs now) {
-  const auto waits = core_->Waits(state_, now, {}, sights_);
+  const auto waits = decisions_->Waits(state_, now, {}, sights_);
   std::set<std::uint32_t> positions;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
     if (HoldsSlots(job.state())) {
-      if (job.state() == stillhouse::v1::JOB_RUNNING && job.spec().time_limit_ms() > 0 &&
+      if (job.state() == v1::JOB_RUNNING && job.spec().time_limit_ms() > 0 &&
           now - job.started_ms() >= job.spec().time_limit_ms())
         Broken(job, "runs on behind its time limit");
       continue;
@@ -204,14 +204,13 @@ void RecordChecker::Settled(UnixMs now) {
 
 void RecordChecker::CheckWait(const Job& job, const coordinator::Wait& wait, UnixMs now) {
   for (const auto& reason : wait.reasons)
-    if (reason.code.empty() || reason.text.empty()) Broken(job, "waits for a reason without words");
+    if (reason.code == v1::WAIT_REASON_UNSPECIFIED || reason.text.empty()) Broken(job, "waits for a reason without words");
   if (wait.predicted_start_ms != 0 && wait.predicted_start_ms < now) Broken(job, "is predicted to start in the past");
   if (wait.position == 1 && HasRoom(job, now)) Broken(job, "is the first in the queue, has room, and does not start");
-  if (job.state() == stillhouse::v1::JOB_HELD) return;
+  if (job.state() == v1::JOB_HELD) return;
   for (const std::uint64_t id : job.spec().depends_on()) {
     const Job* const dependency = state_.FindJob(id);
-    if (dependency == nullptr ||
-        (IsTerminal(dependency->state()) && dependency->state() != stillhouse::v1::JOB_SUCCEEDED))
+    if (dependency == nullptr || (IsTerminal(dependency->state()) && dependency->state() != v1::JOB_SUCCEEDED))
       Broken(job, fmt::format("waits for job {}, which makes nothing any more", id));
   }
 }
@@ -228,15 +227,14 @@ bool RecordChecker::HasRoom(const Job& job, UnixMs now) const {
   return ranks >= job.spec().ranks();
 }
 
-void RecordChecker::Obeyed(const stillhouse::v1::ChangeJobs& change, const std::vector<std::uint64_t>& jobs) {
+void RecordChecker::Obeyed(const v1::ChangeJobs& change, const std::vector<std::uint64_t>& jobs) {
   for (const std::uint64_t id : jobs) {
     const Job& job = *state_.FindJob(id);
-    const bool ends = job.state() == stillhouse::v1::JOB_COMPLETING;
-    if (change.verb() == stillhouse::v1::ChangeJobs::CANCEL && job.state() != stillhouse::v1::JOB_CANCELLED &&
-        !(ends && job.after() == stillhouse::v1::JOB_CANCELLED))
+    const bool ends = job.state() == v1::JOB_COMPLETING;
+    if (change.verb() == v1::ChangeJobs::CANCEL && job.state() != v1::JOB_CANCELLED &&
+        !(ends && job.after() == v1::JOB_CANCELLED))
       Broken(job, "was cancelled, its owner was told");
-    if (change.verb() == stillhouse::v1::ChangeJobs::HOLD && job.state() != stillhouse::v1::JOB_HELD &&
-        !(ends && job.after() == stillhouse::v1::JOB_HELD))
+    if (change.verb() == v1::ChangeJobs::HOLD && job.state() != v1::JOB_HELD && !(ends && job.after() == v1::JOB_HELD))
       Broken(job, "was held, its owner was told");
   }
 }
@@ -251,7 +249,7 @@ double RecordChecker::RankOf(const Job& job, UnixMs now) const {
 void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   std::vector<std::size_t> starts;
   for (std::size_t i = 0; i < changes.jobs.size(); ++i)  // an mpirun typed by hand asks nobody, and takes no slots
-    if (changes.jobs[i].state() == stillhouse::v1::JOB_STARTING && !changes.jobs[i].attached()) starts.push_back(i);
+    if (changes.jobs[i].state() == v1::JOB_STARTING && !changes.jobs[i].attached()) starts.push_back(i);
   if (starts.empty()) return;
   // The last one in queue order has the most above it to delay.
   const std::size_t last =
@@ -263,8 +261,8 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   with.Apply(changes);
   State without = state_;
   without.Apply(others);
-  const auto waits_with = core_->Waits(with, now, {}, sights_);
-  const auto waits_without = core_->Waits(without, now, {}, sights_);
+  const auto waits_with = decisions_->Waits(with, now, {}, sights_);
+  const auto waits_without = decisions_->Waits(without, now, {}, sights_);
   for (const auto& [id, then] : waits_with) {
     const Job& above = *with.FindJob(id);
     if (RankOf(above, now) <= RankOf(started, now) + 1) continue;

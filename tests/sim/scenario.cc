@@ -9,8 +9,8 @@
 namespace still::sim {
 namespace {
 
-using stillhouse::v1::ChangeJobs;
-using stillhouse::v1::JobSpec;
+using v1::ChangeJobs;
+using v1::JobSpec;
 
 struct Size {
   std::size_t jobs = 0;
@@ -51,7 +51,7 @@ Weather WeatherOf(Dice& dice) {
 JobSpec SpecOf(Dice& dice, const std::string& name, const std::string& digest, const Size& size) {
   JobSpec spec;
   spec.set_name(name);
-  spec.set_stage(dice.Chance(0.6) ? stillhouse::v1::STAGE_TRAIN : stillhouse::v1::STAGE_TARGETS);
+  spec.set_stage(dice.Chance(0.6) ? v1::STAGE_TRAIN : v1::STAGE_TARGETS);
   spec.set_artifacts_root("/artifacts");
   spec.set_kind("student");
   spec.set_digest(digest);
@@ -103,7 +103,7 @@ class Writer {
   }
 
   void Decisions() {
-    auto& scheduler = scenario_.core.scheduler;
+    auto& scheduler = scenario_.decisions.scheduler;
     scheduler.ageing_ms_per_point = dice_.Chance(0.3) ? 0 : dice_.Between(1'000, 600'000);
     scheduler.default_duration_ms = dice_.Between(60'000, 600'000);
     scheduler.reservations = static_cast<std::uint32_t>(dice_.Chance(0.5) ? dice_.Between(1, 8) : 64);

@@ -46,13 +46,13 @@ inline constexpr char kBadName[] = "bad";
 struct PlannedSubmit {
   std::int64_t at_ms = 0;
   bool valid = true;
-  stillhouse::v1::Submit submit;
+  v1::Submit submit;
 };
 
 // What a person does to a job or pipeline that is chosen by `dice` among those that are there then.
 struct PlannedAct {
   std::int64_t at_ms = 0;
-  stillhouse::v1::ChangeJobs::Verb verb = stillhouse::v1::ChangeJobs::CANCEL;
+  v1::ChangeJobs::Verb verb = v1::ChangeJobs::CANCEL;
   bool drain = false;   // a host for a while, instead
   bool attach = false;  // types mpirun for it, instead
   std::uint64_t dice = 0;
@@ -61,12 +61,12 @@ struct PlannedAct {
 struct Scenario {
   std::uint64_t seed = 0;
   bool daemon = false;  // the coordinator that `still serve` runs, else the simulator's own around the same core
-  std::vector<stillhouse::v1::Host> hosts;
+  std::vector<v1::Host> hosts;
   std::vector<PlannedSubmit> submits;
   std::vector<PlannedAct> acts;
   std::map<std::string, Work> work;  // by digest
   Weather weather;
-  coordinator::CoreOptions core;
+  coordinator::DecisionOptions decisions;
   std::int64_t safety_ms = 0;  // how long the bad weather lasts
   std::int64_t report_ms = 0;  // between reports of an agent
   std::int64_t decide_ms = 0;  // how long the coordinator collects events before it decides who starts

@@ -8,7 +8,7 @@
 
 namespace still::sim {
 
-SimAgent::SimAgent(stillhouse::v1::AgentTask task, std::uint64_t key, Around around)
+SimAgent::SimAgent(v1::AgentTask task, std::uint64_t key, Around around)
     : task_(std::move(task)),
       dice_(key),
       around_(std::move(around)),
@@ -17,7 +17,7 @@ SimAgent::SimAgent(stillhouse::v1::AgentTask task, std::uint64_t key, Around aro
   ReportAgain();
 }
 
-void SimAgent::Hear(const stillhouse::v1::AgentOrders& orders) {
+void SimAgent::Hear(const v1::AgentOrders& orders) {
   if (!alive()) return;
   if (orders.acknowledged() && (phase_ == Phase::kEnded || orders.kill())) {
     // Also an attempt that is over for the coordinator alone takes its ranks along.
@@ -155,7 +155,7 @@ void SimAgent::WriteOutcome() {
 }
 
 void SimAgent::Report() {
-  stillhouse::v1::AgentReport report;
+  v1::AgentReport report;
   report.set_protocol(kProtocol);
   report.set_job(task_.job());
   report.set_attempt(task_.attempt());

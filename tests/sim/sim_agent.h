@@ -22,15 +22,15 @@ class SimAgent {
     Verdict* verdict = nullptr;
     const Weather* weather = nullptr;
     std::int64_t report_ms = 0;
-    std::function<void(const stillhouse::v1::AgentReport&)> send;
+    std::function<void(const v1::AgentReport&)> send;
     std::function<void()> gone;
   };
 
-  SimAgent(stillhouse::v1::AgentTask task, std::uint64_t key, Around around);
+  SimAgent(v1::AgentTask task, std::uint64_t key, Around around);
   SimAgent(const SimAgent&) = delete;
   SimAgent& operator=(const SimAgent&) = delete;
 
-  void Hear(const stillhouse::v1::AgentOrders& orders);
+  void Hear(const v1::AgentOrders& orders);
   // It is killed; its ranks die a little later.
   void Crash();
   // A host of its ranks crashed (`dead`) or is cut off: it finds out after a while, when that still holds.
@@ -40,7 +40,7 @@ class SimAgent {
   bool alive() const { return phase_ != Phase::kDying && phase_ != Phase::kGone; }
   bool locked() const { return phase_ != Phase::kGone; }
   // What its file says: outlives it.
-  const std::optional<stillhouse::v1::AgentReport>& last_words() const { return last_words_; }
+  const std::optional<v1::AgentReport>& last_words() const { return last_words_; }
   bool UsesHost(const std::string& host) const;
 
  private:
@@ -63,7 +63,7 @@ class SimAgent {
   void ReportAgain();
   std::uint64_t StepNow() const;
 
-  const stillhouse::v1::AgentTask task_;
+  const v1::AgentTask task_;
   Dice dice_;
   const Around around_;
   Artifact* const artifact_;
@@ -78,8 +78,8 @@ class SimAgent {
   std::uint64_t generation_ = 0;
   std::string dead_host_;
   bool recovering_ = false;  // reported with the next generation
-  stillhouse::v1::AgentOutcome outcome_;
-  std::optional<stillhouse::v1::AgentReport> last_words_;
+  v1::AgentOutcome outcome_;
+  std::optional<v1::AgentReport> last_words_;
 };
 
 }  // namespace still::sim

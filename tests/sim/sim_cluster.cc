@@ -14,9 +14,9 @@
 namespace still::sim {
 namespace {
 
-using stillhouse::v1::ChangeJobs;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
+using v1::ChangeJobs;
+using v1::ClientReply;
+using v1::ClientRequest;
 
 constexpr UnixMs kStart = 1'700'000'000'000;
 constexpr std::int64_t kAskAgainMs = 3'000;
@@ -40,16 +40,16 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       verdict_(&queue_, traced),
       dice_(MixKey({scenario.seed, 2})),
       weather_(scenario.weather),
-      core_(mutation.core.value_or(scenario.core)),
-      judge_(scenario.core),
+      decisions_(mutation.decisions.value_or(scenario.decisions)),
+      judge_(scenario.decisions),
       machines_(scenario, &verdict_),
       checker_(
           &judge_, scenario, &machines_, [this](const auto& spec) { return Sight(spec); }, &verdict_) {
-  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.core && !mutation.guesses) {
+  if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.decisions && !mutation.guesses) {
     coordinator_ = std::make_unique<SimDaemon>(MixKey({scenario.seed, 3}), Surroundings());
   } else {
     coordinator_ =
-        std::make_unique<SimCoordinator>(&core_, std::move(mutation), MixKey({scenario.seed, 3}), Surroundings());
+        std::make_unique<SimCoordinator>(&decisions_, std::move(mutation), MixKey({scenario.seed, 3}), Surroundings());
   }
 }
 
@@ -74,12 +74,12 @@ ShellSurroundings SimCluster::Surroundings() {
 }
 
 // By the clock alone: whoever asks at one instant is told the same.
-coordinator::ArtifactSight SimCluster::Sight(const stillhouse::v1::JobSpec& spec) const {
+coordinator::ArtifactProbe SimCluster::Sight(const v1::JobSpec& spec) const {
   if (weather_.unanswered > 0) {
     const std::uint64_t asked_for = Crc32c(AsBytes(coordinator::ArtifactPath(spec)));
     const UnixMs since = queue_.now() / kSightMs * kSightMs;
     Dice dice(MixKey({scenario_.seed, 4, asked_for, static_cast<std::uint64_t>(since)}));
-    if (dice.Chance(weather_.unanswered)) return coordinator::ArtifactSight::Unknown(queue_.now() - since);
+    if (dice.Chance(weather_.unanswered)) return coordinator::ArtifactProbe::Unknown(queue_.now() - since);
   }
   return machines_.IsMade(spec);
 }
@@ -198,8 +198,8 @@ void SimCluster::ReturnCoordinator() {
 }
 
 // Mostly all hosts; else some are left out or have half of their slots.
-std::vector<stillhouse::v1::Host> SimCluster::Inventory() {
-  std::vector<stillhouse::v1::Host> hosts = scenario_.hosts;
+std::vector<v1::Host> SimCluster::Inventory() {
+  std::vector<v1::Host> hosts = scenario_.hosts;
   if (!dice_.Chance(weather_.inventory_change)) return hosts;
   for (auto& host : hosts)
     if (dice_.Chance(0.2)) host.set_slots(host.slots() / 2 + 1);
@@ -232,7 +232,7 @@ void SimCluster::Tidy() {
   for (const std::uint64_t id : checker_.state().live()) {
     const auto* const job = checker_.state().FindJob(id);
     const bool waits_for_mpirun = job->attached() && !coordinator::HoldsSlots(job->state());
-    if (job->state() != stillhouse::v1::JOB_HELD && !waits_for_mpirun) continue;
+    if (job->state() != v1::JOB_HELD && !waits_for_mpirun) continue;
     ClientRequest request;
     request.mutable_change()->set_verb(ChangeJobs::RELEASE);
     request.mutable_change()->add_jobs(id);
@@ -252,7 +252,7 @@ void SimCluster::Send(std::function<void()> deliver) {
   queue_.After(delay(), std::move(deliver));
 }
 
-void SimCluster::SendReport(const stillhouse::v1::AgentReport& report) {
+void SimCluster::SendReport(const v1::AgentReport& report) {
   const AttemptId id(report.job(), report.attempt());
   if (mute_.contains(id)) return;
   Send([this, id, report] {
@@ -260,7 +260,7 @@ void SimCluster::SendReport(const stillhouse::v1::AgentReport& report) {
   });
 }
 
-void SimCluster::SendOrders(AttemptId attempt, const stillhouse::v1::AgentOrders& orders) {
+void SimCluster::SendOrders(AttemptId attempt, const v1::AgentOrders& orders) {
   if (deaf_.contains(attempt)) return;
   Send([this, attempt, orders] {
     const auto agent = living_.find(attempt);
@@ -351,7 +351,7 @@ void SimCluster::Drain(const std::string& host, bool drain) {
   Ask(std::move(request), [](const ClientReply&) {});
 }
 
-void SimCluster::StartAgent(const stillhouse::v1::AgentTask& task) {
+void SimCluster::StartAgent(const v1::AgentTask& task) {
   const AttemptId id(task.job(), task.attempt());
   auto& agent = agents_[id];
   if (agent != nullptr) return verdict_.Broken(fmt::format("attempt {}.{} is started twice", id.first, id.second));

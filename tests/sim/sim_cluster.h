@@ -24,9 +24,9 @@ struct RunResult {
   std::uint64_t events = 0;
   std::uint64_t crashes = 0;  // of the coordinator
   std::uint64_t attempts = 0;
-  std::uint64_t most_busy = 0;                            // slots with a process at one time
-  std::map<stillhouse::v1::Cause, std::uint64_t> causes;  // lines of the history
-  std::uint32_t checksum = 0;                             // of the journal
+  std::uint64_t most_busy = 0;                // slots with a process at one time
+  std::map<v1::Cause, std::uint64_t> causes;  // lines of the history
+  std::uint32_t checksum = 0;                 // of the journal
 };
 
 class SimCluster {
@@ -38,10 +38,10 @@ class SimCluster {
   RunResult Run();
 
  private:
-  using Reply = std::function<void(const stillhouse::v1::ClientReply&)>;
+  using Reply = std::function<void(const v1::ClientReply&)>;
 
   ShellSurroundings Surroundings();
-  coordinator::ArtifactSight Sight(const stillhouse::v1::JobSpec& spec) const;
+  coordinator::ArtifactProbe Sight(const v1::JobSpec& spec) const;
   void PlanPeople();
   void PlanFaults();
   // Lets `strike` happen again and again while the weather is bad.
@@ -53,7 +53,7 @@ class SimCluster {
   void CrashCoordinator();
   void FillDisk();
   void ReturnCoordinator();
-  std::vector<stillhouse::v1::Host> Inventory();
+  std::vector<v1::Host> Inventory();
   void Heal();
   // Holds and drains that people leave behind are lifted.
   void Tidy();
@@ -61,33 +61,33 @@ class SimCluster {
 
   // The network: what is sent may come late, twice, or not at all.
   void Send(std::function<void()> deliver);
-  void SendReport(const stillhouse::v1::AgentReport& report);
-  void SendOrders(AttemptId attempt, const stillhouse::v1::AgentOrders& orders);
+  void SendReport(const v1::AgentReport& report);
+  void SendOrders(AttemptId attempt, const v1::AgentOrders& orders);
   // Asks until there is an answer that is worth one.
-  void Ask(stillhouse::v1::ClientRequest request, Reply reply);
+  void Ask(v1::ClientRequest request, Reply reply);
   void AskAgain(std::uint64_t request);
-  void Answered(const stillhouse::v1::ClientReply& reply);
+  void Answered(const v1::ClientReply& reply);
   void Submit(const PlannedSubmit& planned);
   void Act(const PlannedAct& act);
   void Drain(const std::string& host, bool drain);
-  void StartAgent(const stillhouse::v1::AgentTask& task);
+  void StartAgent(const v1::AgentTask& task);
 
   const Scenario& scenario_;
   EventQueue queue_;
   Verdict verdict_;
   Dice dice_;
   Weather weather_;
-  const coordinator::Core core_;
-  const coordinator::Core judge_;
+  const coordinator::JobDecisions decisions_;
+  const coordinator::JobDecisions judge_;
   Machines machines_;
   RecordChecker checker_;
   bool disk_full_ = false;
   std::unique_ptr<CoordinatorShell> coordinator_;
   std::map<AttemptId, std::unique_ptr<SimAgent>> agents_;  // all there ever were: a directory each
   std::map<AttemptId, SimAgent*> living_;
-  std::set<AttemptId> mute_;  // agents that the coordinator does not hear
-  std::set<AttemptId> deaf_;  // agents that do not hear the coordinator
-  std::map<std::uint64_t, std::pair<stillhouse::v1::ClientRequest, Reply>> asked_;  // without an answer
+  std::set<AttemptId> mute_;                                            // agents that the coordinator does not hear
+  std::set<AttemptId> deaf_;                                            // agents that do not hear the coordinator
+  std::map<std::uint64_t, std::pair<v1::ClientRequest, Reply>> asked_;  // without an answer
   std::uint64_t next_request_ = 1;
   bool healed_ = false;
 };

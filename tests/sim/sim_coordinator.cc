@@ -10,10 +10,10 @@ namespace still::sim {
 namespace {
 
 using coordinator::Changes;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
-using stillhouse::v1::Job;
+using v1::AgentReport;
+using v1::ClientReply;
+using v1::ClientRequest;
+using v1::Job;
 
 constexpr std::int64_t kTickMs = 1'000;
 // What costs more than the decision is checked at every so many of them; the more jobs, the rarer.
@@ -33,9 +33,9 @@ ClientReply ReplyOf(const ClientRequest& request, const Status& status) {
 
 }  // namespace
 
-SimCoordinator::SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key,
+SimCoordinator::SimCoordinator(const coordinator::JobDecisions* decisions, Mutation mutation, std::uint64_t key,
                                ShellSurroundings around)
-    : core_(core), mutation_(std::move(mutation)), dice_(key), around_(std::move(around)) {}
+    : decisions_(decisions), mutation_(std::move(mutation)), dice_(key), around_(std::move(around)) {}
 
 void SimCoordinator::Start() {
   std::vector<Changes> batches = journal_.Replay();
@@ -49,8 +49,8 @@ void SimCoordinator::Start() {
   waking_ = false;
   if (around_.weather->clock_step_ms > 0)
     skew_ms_ = dice_.Between(-around_.weather->clock_step_ms, around_.weather->clock_step_ms);
-  const std::vector<stillhouse::v1::Host> hosts = around_.inventory();
-  const Written written = Take(core_->SetHosts(state_, hosts, now()));
+  const std::vector<v1::Host> hosts = around_.inventory();
+  const Written written = Take(decisions_->SetHosts(state_, hosts, now()));
   if (written == Written::kDied) return;
   if (written == Written::kDone) around_.checker->HasInventory(hosts);
   Tick();
@@ -71,7 +71,7 @@ void SimCoordinator::Crash() {
 
 void SimCoordinator::Hear(const AgentReport& report) {
   if (!up_) return;
-  Changes changes = core_->Heard(state_, report, now());
+  Changes changes = decisions_->OnReport(state_, report, now());
   const Job* const job = state_.FindJob(report.job());
   if (!changes.empty() && !report.has_outcome() && report.generation() < job->generation())
     around_.verdict->Broken(fmt::format("a report of generation {} changes job {}, which is in generation {}",
@@ -79,7 +79,7 @@ void SimCoordinator::Hear(const AgentReport& report) {
   const Written written = Take(std::move(changes));
   if (written == Written::kDied) return;
   around_.answer_agent({report.job(), report.attempt()},
-                       coordinator::Core::OrdersFor(state_.FindJob(report.job()), report));
+                       coordinator::JobDecisions::OrdersFor(state_.FindJob(report.job()), report));
 }
 
 void SimCoordinator::Ask(const ClientRequest& request) {
@@ -99,14 +99,14 @@ std::optional<ClientReply> SimCoordinator::Decide(const ClientRequest& request) 
     reply.mutable_jobs()->Assign(outcome->jobs.begin(), outcome->jobs.end());
   };
   if (request.has_submit()) {
-    const auto outcome = core_->Submit(state_, request.submit(), request.user(), now);
+    const auto outcome = decisions_->Submit(state_, request.submit(), request.user(), now);
     take(outcome);
     if (outcome.ok()) reply.set_pipeline(outcome->pipeline);
   } else if (request.has_change()) {
-    take(core_->ChangeJobs(state_, request.change(), request.user(), now));
+    take(decisions_->ChangeJobs(state_, request.change(), request.user(), now));
   } else {
     auto outcome = request.has_attach() ? Attach(request.attach())
-                                        : core_->ChangeHost(state_, request.change_host(), request.user(), now);
+                                        : decisions_->ChangeHost(state_, request.change_host(), request.user(), now);
     status = outcome.status();
     if (outcome.ok()) changes = std::move(outcome).value();
   }
@@ -121,8 +121,8 @@ std::optional<ClientReply> SimCoordinator::Decide(const ClientRequest& request) 
   return std::nullopt;
 }
 
-Result<Changes> SimCoordinator::Attach(const stillhouse::v1::Attach& attach) {
-  return core_->AttachLaunch(state_, std::stoull(attach.job()), attach.launch(), attach.ranks(), now());
+Result<Changes> SimCoordinator::Attach(const v1::Attach& attach) {
+  return decisions_->AttachLaunch(state_, std::stoull(attach.job()), attach.launch(), attach.ranks(), now());
 }
 
 SimCoordinator::Written SimCoordinator::Commit(Changes changes) {
@@ -156,8 +156,7 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
   for (const Job& job : jobs) {
     if (!up_) break;
     const Job* const now = state_.FindJob(job.id());
-    if (now != nullptr && now->state() == stillhouse::v1::JOB_STARTING &&
-        !around_.look({now->id(), now->attempt()}).has_value())
+    if (now != nullptr && now->state() == v1::JOB_STARTING && !around_.look({now->id(), now->attempt()}).has_value())
       StartAgent(Job(*now));
   }
   if (up_) WakeSoon();
@@ -167,13 +166,13 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
 // An attempt has a directory from the moment its agent was started: none means that nobody did it yet.
 void SimCoordinator::LookAfter(const Job& job) {
   const std::optional<AttemptDirectory> directory = around_.look({job.id(), job.attempt()});
-  if (!directory.has_value() && job.state() == stillhouse::v1::JOB_STARTING) return StartAgent(job);
+  if (!directory.has_value() && job.state() == v1::JOB_STARTING) return StartAgent(job);
   if (directory.has_value() && directory->locked) return;
   const UnixMs now = this->now();
   if (directory.has_value() && directory->last_words.has_value()) {
-    Take(core_->Heard(state_, *directory->last_words, now));
+    Take(decisions_->OnReport(state_, *directory->last_words, now));
   } else {
-    Take(core_->AgentGone(state_, job.id(), job.attempt(), now));
+    Take(decisions_->OnAgentGone(state_, job.id(), job.attempt(), now));
   }
 }
 
@@ -181,10 +180,10 @@ void SimCoordinator::StartAgent(const Job& job) {
   if (dice_.Chance(around_.weather->launch_failure)) {
     const Code code = dice_.Chance(0.95) ? Code::kUnavailable : Code::kInvalidArgument;
     around_.verdict->Trace("agent {}.{} cannot be started", job.id(), job.attempt());
-    Take(core_->LaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), now()));
+    Take(decisions_->OnLaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), now()));
     return;
   }
-  stillhouse::v1::AgentTask task;
+  v1::AgentTask task;
   task.set_job(job.id());
   task.set_attempt(job.attempt());
   *task.mutable_spec() = job.spec();
@@ -205,8 +204,8 @@ void SimCoordinator::Wake() {
   last_wake_ms_ = now;
   if (wakes_at_once_ > kMostWakesAtOnce) around_.verdict->Broken("decisions do not come to rest");
   ++wakes_;
-  const coordinator::ArtifactSights guess = [this](const auto& spec) { return around_.sights(spec).made(); };
-  Changes changes = core_->Advance(state_, mutation_.guesses ? guess : around_.sights, now);
+  const coordinator::ArtifactProber guess = [this](const auto& spec) { return around_.sights(spec).made(); };
+  Changes changes = decisions_->Advance(state_, mutation_.guesses ? guess : around_.sights, now);
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (changes.empty()) {
     if (wakes_ % (kSettledEvery * rarer) == 0) around_.checker->Settled(now);

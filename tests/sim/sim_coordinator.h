@@ -18,13 +18,14 @@ namespace still::sim {
 struct Mutation {
   std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
   std::function<void(std::vector<coordinator::Changes>*)> replay;
-  std::optional<coordinator::CoreOptions> core;  // decides by other rules than it is judged by
+  std::optional<coordinator::DecisionOptions> decisions;  // decides by other rules than it is judged by
   bool guesses = false;  // takes an artifact of which nothing is known for one that is not there
 };
 
 class SimCoordinator : public CoordinatorShell {
  public:
-  SimCoordinator(const coordinator::Core* core, Mutation mutation, std::uint64_t key, ShellSurroundings around);
+  SimCoordinator(const coordinator::JobDecisions* decisions, Mutation mutation, std::uint64_t key,
+                 ShellSurroundings around);
   SimCoordinator(const SimCoordinator&) = delete;
   SimCoordinator& operator=(const SimCoordinator&) = delete;
 
@@ -35,8 +36,8 @@ class SimCoordinator : public CoordinatorShell {
   std::uint32_t JournalChecksum() const override { return journal_.Checksum(); }
   coordinator::State OnDisk() override;
 
-  void Hear(const stillhouse::v1::AgentReport& report) override;
-  void Ask(const stillhouse::v1::ClientRequest& request) override;
+  void Hear(const v1::AgentReport& report) override;
+  void Ask(const v1::ClientRequest& request) override;
 
  private:
   enum class Written { kDone, kRefused, kDied };
@@ -45,19 +46,19 @@ class SimCoordinator : public CoordinatorShell {
   // Commits and acts.
   Written Take(coordinator::Changes changes);
   void Act(const coordinator::Changes& changes);
-  void StartAgent(const stillhouse::v1::Job& job);
+  void StartAgent(const v1::Job& job);
   // Nothing: it died of the question.
-  std::optional<stillhouse::v1::ClientReply> Decide(const stillhouse::v1::ClientRequest& request);
-  Result<coordinator::Changes> Attach(const stillhouse::v1::Attach& attach);
+  std::optional<v1::ClientReply> Decide(const v1::ClientRequest& request);
+  Result<coordinator::Changes> Attach(const v1::Attach& attach);
   // By the clock of its host, which somebody may set.
   UnixMs now() const { return around_.queue->now() + skew_ms_; }
   void WakeSoon();
   void Wake();
   void Tick();
-  void LookAfter(const stillhouse::v1::Job& job);
+  void LookAfter(const v1::Job& job);
   void Whenever(std::int64_t delay_ms, void (SimCoordinator::*what)());
 
-  const coordinator::Core* core_;
+  const coordinator::JobDecisions* decisions_;
   const Mutation mutation_;
   Dice dice_;
   const ShellSurroundings around_;

@@ -10,9 +10,9 @@ namespace {
 
 using coordinator::AgentTrace;
 using coordinator::Changes;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::AgentTask;
-using stillhouse::v1::CoordinatorMessage;
+using v1::AgentReport;
+using v1::AgentTask;
+using v1::CoordinatorMessage;
 
 constexpr std::int64_t kRoundMs = 250;  // without a message
 // What costs more than a round is checked at every so many commits; the more jobs, the rarer.
@@ -69,7 +69,7 @@ class SimAgents : public coordinator::Agents {
 
 coordinator::CoordinatorOptions OptionsOf(const ShellSurroundings& around) {
   const Scenario& scenario = *around.scenario;
-  return {.core = scenario.core,
+  return {.decisions = scenario.decisions,
           .endpoint = "",
           .worker = "",
           .mpirun = "",
@@ -91,7 +91,7 @@ struct SimDaemon::Process {
   SimAgents agents;
   coordinator::Journal journal;
   coordinator::Coordinator coordinator;
-  std::vector<stillhouse::v1::Host> not_on_record;  // of the inventory it was started with
+  std::vector<v1::Host> not_on_record;  // of the inventory it was started with
 };
 
 SimDaemon::SimDaemon(std::uint64_t key, ShellSurroundings around) : dice_(key), around_(std::move(around)) {}
@@ -115,7 +115,7 @@ SimStore::Around SimDaemon::Store() {
 
 void SimDaemon::Start() {
   const std::int64_t step = around_.weather->clock_step_ms;
-  const std::vector<stillhouse::v1::Host> hosts = around_.inventory();
+  const std::vector<v1::Host> hosts = around_.inventory();
   dead_ = false;
   round_soon_ = false;
   process_ = std::make_unique<Process>(around_, &dice_, Store(), step > 0 ? dice_.Between(-step, step) : 0);
@@ -145,7 +145,7 @@ void SimDaemon::Hear(const AgentReport& report) {
   Take(fmt::format("a{}.{}", report.job(), report.attempt()), message);
 }
 
-void SimDaemon::Ask(const stillhouse::v1::ClientRequest& request) {
+void SimDaemon::Ask(const v1::ClientRequest& request) {
   CoordinatorMessage message;
   *message.mutable_client() = request;
   Take("c", message);
@@ -190,12 +190,12 @@ void SimDaemon::RoundSoon() {
 
 void SimDaemon::Deliver(const coordinator::OutgoingMessage& answer) {
   if (answer.peer == "c") {
-    stillhouse::v1::ClientReply reply;
+    v1::ClientReply reply;
     STILL_CHECK(reply.ParseFromString(answer.payload), "a client is answered with a reply");
     around_.answer_client(reply);
     return;
   }
-  stillhouse::v1::AgentOrders orders;
+  v1::AgentOrders orders;
   STILL_CHECK(orders.ParseFromString(answer.payload), "an agent is answered with orders");
   const std::size_t dot = answer.peer.find('.');
   around_.answer_agent({std::stoull(answer.peer.substr(1, dot - 1)), std::stoull(answer.peer.substr(dot + 1))}, orders);

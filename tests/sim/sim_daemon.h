@@ -24,13 +24,13 @@ class SimDaemon : public CoordinatorShell {
   std::uint32_t JournalChecksum() const override { return disk_.checksum; }
   coordinator::State OnDisk() override;
 
-  void Hear(const stillhouse::v1::AgentReport& report) override;
-  void Ask(const stillhouse::v1::ClientRequest& request) override;
+  void Hear(const v1::AgentReport& report) override;
+  void Ask(const v1::ClientRequest& request) override;
 
  private:
   struct Process;
 
-  void Take(const std::string& peer, const stillhouse::v1::CoordinatorMessage& message);
+  void Take(const std::string& peer, const v1::CoordinatorMessage& message);
   void RoundSoon();
   void Round();
   void Deliver(const coordinator::OutgoingMessage& answer);

@@ -17,7 +17,7 @@ namespace still::sim {
 // What a coordinator sees of an attempt's directory.
 struct AttemptDirectory {
   bool locked = false;
-  std::optional<stillhouse::v1::AgentReport> last_words;
+  std::optional<v1::AgentReport> last_words;
 };
 
 // The world around a coordinator.
@@ -29,13 +29,13 @@ struct ShellSurroundings {
   const Weather* weather = nullptr;
   const bool* disk_full = nullptr;
   std::function<void()> fill_disk;
-  coordinator::ArtifactSights sights;
+  coordinator::ArtifactProber sights;
   // Nothing: no agent was ever started for it.
   std::function<std::optional<AttemptDirectory>(AttemptId)> look;
-  std::function<std::vector<stillhouse::v1::Host>()> inventory;
-  std::function<void(const stillhouse::v1::AgentTask&)> start_agent;
-  std::function<void(AttemptId, const stillhouse::v1::AgentOrders&)> answer_agent;
-  std::function<void(const stillhouse::v1::ClientReply&)> answer_client;
+  std::function<std::vector<v1::Host>()> inventory;
+  std::function<void(const v1::AgentTask&)> start_agent;
+  std::function<void(AttemptId, const v1::AgentOrders&)> answer_agent;
+  std::function<void(const v1::ClientReply&)> answer_client;
 };
 
 class CoordinatorShell {
@@ -50,8 +50,8 @@ class CoordinatorShell {
   virtual coordinator::State OnDisk() = 0;
 
   // Lost when it is down.
-  virtual void Hear(const stillhouse::v1::AgentReport& report) = 0;
-  virtual void Ask(const stillhouse::v1::ClientRequest& request) = 0;
+  virtual void Hear(const v1::AgentReport& report) = 0;
+  virtual void Ask(const v1::ClientRequest& request) = 0;
 };
 
 }  // namespace still::sim

@@ -84,12 +84,12 @@ TEST(SimSizeTest, AThousandJobsKeepTenThousandSlotsBusy) {
   const RunResult result = RunScenario(FullScenarioOf(3));
   EXPECT_EQ(result.broken, "");
   EXPECT_GE(result.most_busy, 9'500);
-  EXPECT_GE(result.causes.at(stillhouse::v1::CAUSE_SUBMITTED), 1'000);
+  EXPECT_GE(result.causes.at(v1::CAUSE_SUBMITTED), 1'000);
 }
 
 // What never happens in a simulation is not tested by it.
 TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
-  std::map<stillhouse::v1::Cause, std::uint64_t> causes;
+  std::map<v1::Cause, std::uint64_t> causes;
   std::uint64_t crashes = 0;
   for (std::uint64_t seed = 1; seed < 50; ++seed) {
     const RunResult result = RunSeed(seed);
@@ -97,10 +97,10 @@ TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
     for (const auto& [cause, lines] : result.causes) causes[cause] += lines;
   }
   EXPECT_GT(crashes, 20);
-  for (int cause = stillhouse::v1::CAUSE_SUBMITTED; cause < stillhouse::v1::Cause_ARRAYSIZE; ++cause) {
-    if (cause == stillhouse::v1::CAUSE_COORDINATOR_RESTART) continue;  // nothing happens to a job by that alone
-    const auto name = coordinator::CauseName(static_cast<stillhouse::v1::Cause>(cause));
-    EXPECT_GT(causes[static_cast<stillhouse::v1::Cause>(cause)], 0) << name;
+  for (int cause = v1::CAUSE_SUBMITTED; cause < v1::Cause_ARRAYSIZE; ++cause) {
+    if (cause == v1::CAUSE_COORDINATOR_RESTART) continue;  // nothing happens to a job by that alone
+    const auto name = coordinator::CauseName(static_cast<v1::Cause>(cause));
+    EXPECT_GT(causes[static_cast<v1::Cause>(cause)], 0) << name;
   }
 }
 

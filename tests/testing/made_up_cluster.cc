@@ -328,13 +328,14 @@ MadeUpCluster::MadeUpCluster() {
   Report({kStraggling, 3, 4, "node-b", "steps", 1204, 15'000, 1900, 3.95}, &live);
   Report({kUnreachable, 1, 2, "node-a", "sequences", 1'204'332, 4'810'000, 118, 0, 14'000}, &live);
   Report({kPreempting, 2, 2, "node-e.rack-17.cluster.example.internal", "steps", 311, 1500, 1800, 5.2}, &live);
-  waits[kRecovering] = {0, 0, {{"PAUSE", "pause of 8 s more after 1 deaths in a row"}}};
-  waits[kQueued] = {1,
-                    kNow + 12 * kMinute,
-                    {{"SLOTS", "needs 8 slots, 1 is free: waits for job 15 (low-priority/train, PREEMPTING)"},
-                     {"HOSTS_DRAINED", "8 slots of node-c are closed: drained by alice: disk swap"}}};
+  waits[kRecovering] = {0, 0, {{v1::WAIT_REASON_PAUSE, "pause of 8 s more after 1 deaths in a row"}}};
+  waits[kQueued] = {
+      1,
+      kNow + 12 * kMinute,
+      {{v1::WAIT_REASON_SLOTS, "needs 8 slots, 1 is free: waits for job 15 (low-priority/train, PREEMPTING)"},
+       {v1::WAIT_REASON_HOSTS_DRAINED, "8 slots of node-c are closed: drained by alice: disk swap"}}};
   waits[kDependent] = {0, 0, {{"DEPENDENCY", "waits for job 4 (demo/train), which is RUNNING"}}};
-  waits[kHeld] = {0, 0, {{"HELD", "held by alice (still release 9)"}}};
+  waits[kHeld] = {0, 0, {{v1::WAIT_REASON_HELD, "held by alice (still release 9)"}}};
   waits[kHostile] = {
       2, kNow + 95 * kMinute, {{"RESERVED", "the slots are reserved for job 7 <script>owned()</script>"}}};
 }

@@ -70,7 +70,7 @@ class ArtifactLookupsTest : public ::testing::Test {
  protected:
   ~ArtifactLookupsTest() override { storage_->Heal(); }
 
-  ArtifactSight Known(const JobSpec& spec) {
+  ArtifactProbe Known(const JobSpec& spec) {
     while (!lookups_->Look(spec).known()) {
       std::this_thread::yield();
       lookups_->TakeAnswers();

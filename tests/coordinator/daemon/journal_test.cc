@@ -39,18 +39,18 @@ class JournalTest : public ::testing::Test {
  protected:
   // Jobs 1 and 2; lines 1 and 2 are of their coming, then come `notes` of 1, 2, a host, 1, 2, a host ...
   void Write(int notes) {
-    Draft coming(state_, 1000);
+    Transaction coming(state_, 1000);
     for (const std::uint64_t id : {1, 2}) coming.Add(JobOf(id), "alice");
-    Commit(std::move(coming).Take());
-    Draft draft(state_, 2000);
+    Commit(std::move(coming).TakeChanges());
+    Transaction transaction(state_, 2000);
     for (int i = 0; i < notes; ++i) {
       if (i % 3 == 2) {
-        draft.NoteHost("a", "alice", "drained");
+        transaction.RecordHost("a", "alice", "drained");
       } else {
-        draft.Note(static_cast<std::uint64_t>(i % 3 + 1), stillhouse::v1::CAUSE_USER, "alice", "noted");
+        transaction.Record(static_cast<std::uint64_t>(i % 3 + 1), stillhouse::v1::CAUSE_USER, "alice", "noted");
       }
     }
-    Commit(std::move(draft).Take());
+    Commit(std::move(transaction).TakeChanges());
   }
   void Commit(Changes changes) {
     state_.Apply(changes);

@@ -1,23 +1,28 @@
-// What the coordinator decides, event by event.
+// The coordinator's decisions, event by event.
 #include <gmock/gmock.h>
 
 #include "tests/coordinator/jobs/jobs_fixture.h"
 
-#include "common/death_text.h"
 #include "tests/testing/recoveries.h"
 
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::ChangeJobs;
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::StatusIs;
+using v1::ChangeJobs;
 
-using CoreTest = CoreFixture;
+using DecisionsTest = DecisionsFixture;
 
-TEST_F(CoreTest, AJobWithSlotsStartsRunsAndSucceeds) {
+// Returns the generations that follow the recoveries of a line of the history.
+std::vector<std::uint64_t> GenerationsOf(const v1::HistoryEvent& event) {
+  std::vector<std::uint64_t> generations;
+  for (const v1::Recovery& recovery : event.recoveries()) generations.push_back(recovery.generation());
+  return generations;
+}
+
+TEST_F(DecisionsTest, AJobWithSlotsStartsRunsAndSucceeds) {
   const std::uint64_t job = Submit({Spec("one")});
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(PlacementText(Job(job)), "a:2");
@@ -29,7 +34,7 @@ TEST_F(CoreTest, AJobWithSlotsStartsRunsAndSucceeds) {
   EXPECT_EQ(CauseOf(job), "DONE");
 }
 
-TEST_F(CoreTest, EveryTransitionIsInTheHistoryWithCauseAndActor) {
+TEST_F(DecisionsTest, EveryTransitionIsInTheHistoryWithItsCauseAndActor) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
@@ -45,7 +50,7 @@ TEST_F(CoreTest, EveryTransitionIsInTheHistoryWithCauseAndActor) {
   for (std::size_t i = 0; i < history_.size(); ++i) EXPECT_EQ(history_[i].sequence(), i + 1) << "gapless";
 }
 
-TEST_F(CoreTest, TheSameSubmissionTwiceIsOnePipeline) {
+TEST_F(DecisionsTest, TheSameSubmissionTwiceIsOnePipeline) {
   const auto first = TrySubmit({Spec("one")}, "key");
   ASSERT_OK(first.status());
   Apply(first->changes);
@@ -56,17 +61,17 @@ TEST_F(CoreTest, TheSameSubmissionTwiceIsOnePipeline) {
   EXPECT_TRUE(again->changes.empty());
 }
 
-TEST_F(CoreTest, SubmissionsThatMakeNoSenseAreRefusedByName) {
-  EXPECT_THAT(TrySubmit({Spec("one", 5)}), StatusIs(Code::kInvalidArgument, HasSubstr("all hosts together hold 4")));
-  EXPECT_THAT(TrySubmit({Spec("one", 1, {1})}), StatusIs(Code::kInvalidArgument, HasSubstr("depends on job 1")));
-  EXPECT_THAT(TrySubmit({Spec("one", 0)}), StatusIs(Code::kInvalidArgument, HasSubstr("ranks")));
+TEST_F(DecisionsTest, ASubmissionThatMakesNoSenseIsRefused) {
+  EXPECT_THAT(TrySubmit({Spec("one", 5)}), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(TrySubmit({Spec("one", 1, {1})}), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(TrySubmit({Spec("one", 0)}), StatusIs(Code::kInvalidArgument));
   EXPECT_THAT(TrySubmit({}), StatusIs(Code::kInvalidArgument));
   auto path = Spec("one");
   path.set_digest("../../etc");
   EXPECT_THAT(TrySubmit({path}), StatusIs(Code::kInvalidArgument));
 }
 
-TEST_F(CoreTest, DependenciesAreWaitedForAndTheirFailureEndsWhoNeedsThem) {
+TEST_F(DecisionsTest, AJobWaitsForItsDependenciesAndIsCancelledWhenOneFails) {
   const std::uint64_t first = Submit({Spec("one"), Spec("two", 1, {1}), Spec("three", 1, {2})});
   EXPECT_EQ(StateOf(first + 1), "PENDING");
   EXPECT_THAT(ReasonsOf(first + 1), ElementsAre("DEPENDENCY"));
@@ -79,7 +84,7 @@ TEST_F(CoreTest, DependenciesAreWaitedForAndTheirFailureEndsWhoNeedsThem) {
   EXPECT_EQ(CauseOf(first + 2), "DEPENDENCY_FAILED");
 }
 
-TEST_F(CoreTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
+TEST_F(DecisionsTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
   const std::uint64_t first = Submit({Spec("same", 1)});
   const std::uint64_t second = Submit({Spec("same", 1)});
   EXPECT_EQ(StateOf(second), "PENDING");
@@ -90,7 +95,7 @@ TEST_F(CoreTest, TheSecondJobOfAnArtifactWaitsForTheFirstAndReusesIt) {
   EXPECT_EQ(CauseOf(second), "REUSED");
 }
 
-TEST_F(CoreTest, AHeldMakerDoesNotBlockTheNextOne) {
+TEST_F(DecisionsTest, AHeldMakerDoesNotBlockTheNextOne) {
   const std::uint64_t filler = Submit({Spec("filler", 4)});
   const std::uint64_t first = Submit({Spec("same", 1)});
   const std::uint64_t second = Submit({Spec("same", 1)});
@@ -101,11 +106,11 @@ TEST_F(CoreTest, AHeldMakerDoesNotBlockTheNextOne) {
   EXPECT_THAT(ReasonsOf(first), ElementsAre("HELD"));
 }
 
-TEST_F(CoreTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsedUp) {
+TEST_F(DecisionsTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheRetriesAreUsedUp) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   End(job, Code::kUnavailable);
-  EXPECT_EQ(StateOf(job), "STARTING") << "the first one at once";
+  EXPECT_EQ(StateOf(job), "STARTING") << "the first death has no pause";
   EXPECT_EQ(Job(job).attempt(), 2U);
   Run(job);
   End(job, Code::kUnavailable);
@@ -118,11 +123,11 @@ TEST_F(CoreTest, ADeathIsFollowedByAnotherAttemptAfterAPauseUntilTheBudgetIsUsed
   EXPECT_EQ(StateOf(job), "FAILED");
   EXPECT_EQ(CauseOf(job), "RETRIES_EXHAUSTED");
   EXPECT_EQ(Job(job).message(), "as it ended; `still requeue 1` continues");
-  EXPECT_EQ(Job(job).recoveries(), 2U) << "nothing went on after the third";
+  EXPECT_EQ(Job(job).recoveries(), 2U) << "no attempt followed the third death";
   EXPECT_EQ(Job(job).last_recovery().at_ms(), now_ - 1000);
 }
 
-TEST_F(CoreTest, AStepGainedStartsTheBudgetAnew) {
+TEST_F(DecisionsTest, AStepGainedResetsTheFailures) {
   const std::uint64_t job = Submit({Spec("one")});
   for (std::uint64_t step = 1; step <= 10; ++step) {
     Run(job);
@@ -132,7 +137,7 @@ TEST_F(CoreTest, AStepGainedStartsTheBudgetAnew) {
   EXPECT_EQ(Job(job).failures(), 1U);
 }
 
-TEST_F(CoreTest, ALostHostIsAvoidedAndTheGangGoesOnWithTheRanksThatFit) {
+TEST_F(DecisionsTest, ALostHostIsAvoidedAndTheGangContinuesWithTheRanksThatFit) {
   SetHosts({{"a", 2}, {"b", 2}, {"c", 2}});
   const std::uint64_t job = Submit({Spec("one", 6)});
   Run(job);
@@ -149,63 +154,64 @@ TEST_F(CoreTest, ALostHostIsAvoidedAndTheGangGoesOnWithTheRanksThatFit) {
   EXPECT_EQ(StateOf(next), "STARTING") << "the host is tried again";
 }
 
-TEST_F(CoreTest, AReportOfAnotherAttemptChangesNothing) {
+TEST_F(DecisionsTest, AReportOfAnotherAttemptChangesNothing) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  stillhouse::v1::AgentReport zombie = Report(job);
+  v1::AgentReport zombie = Report(job);
   End(job, Code::kUnavailable);
   ASSERT_EQ(Job(job).attempt(), 2U);
-  zombie.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
-  EXPECT_TRUE(core_.Heard(state_, zombie, now_).empty());
-  const auto orders = Core::OrdersFor(&Job(job), zombie);
+  zombie.mutable_outcome()->set_code(v1::CODE_OK);
+  EXPECT_TRUE(decisions_.OnReport(state_, zombie, now_).empty());
+  const auto orders = JobDecisions::OrdersFor(&Job(job), zombie);
   EXPECT_TRUE(orders.kill());
   EXPECT_TRUE(orders.acknowledged());
 }
 
-TEST_F(CoreTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
+TEST_F(DecisionsTest, ALateReportOfAnOlderGenerationDoesNotMakeAJobRun) {
   const std::uint64_t job = Submit({Spec("one")});
-  Hear(Report(job, 1));
-  Hear(Report(job, 2, /*running=*/false));
+  OnReport(Report(job, 1));
+  OnReport(Report(job, 2, /*running=*/false));
   EXPECT_EQ(StateOf(job), "STARTING") << "its agent launches again";
-  Hear(Report(job, 1));
+  OnReport(Report(job, 1));
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(Job(job).generation(), 2U);
 }
 
-TEST_F(CoreTest, WhatDiedIsInTheHistoryAlsoWhenItIsSaidAfterTheGenerationThatItBegan) {
+TEST_F(DecisionsTest, ARecoveryIsRecordedEvenWhenItIsReportedAfterItsGeneration) {
   const std::uint64_t id = Submit({Spec("a", 4)});
   Run(id);
   auto in_place = Report(id, 2);
-  Hear(in_place);
+  OnReport(in_place);
   *in_place.add_recoveries() = testing::RecoveryOf({.survivors = 3});
-  const Changes changes = core_.Heard(state_, in_place, now_);
+  const Changes changes = decisions_.OnReport(state_, in_place, now_);
   ASSERT_EQ(changes.events.size(), 1u);
-  EXPECT_THAT(changes.events[0].message(), HasSubstr("rank 1 died"));
-  EXPECT_EQ(changes.events[0].cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
+  EXPECT_THAT(GenerationsOf(changes.events[0]), ElementsAre(2U));
+  EXPECT_EQ(changes.events[0].cause(), v1::CAUSE_PROCESS_DEATH);
   Apply(changes);
-  EXPECT_TRUE(core_.Heard(state_, in_place, now_).empty()) << "said again";
+  EXPECT_TRUE(decisions_.OnReport(state_, in_place, now_).empty()) << "reported again";
   EXPECT_EQ(Job(id).recoveries(), 1U);
 }
 
-TEST_F(CoreTest, RecoveriesAreCountedOnceHoweverOftenTheyAreSaid) {
+TEST_F(DecisionsTest, ARecoveryIsCountedOnceHoweverOftenItIsReported) {
   const std::uint64_t id = Submit({Spec("a", 4)});
   Run(id);
   auto report = Report(id, 2);
   *report.add_recoveries() = testing::RecoveryOf({.survivors = 3});
-  Hear(report);
+  OnReport(report);
   now_ += 5000;
   report.set_generation(3);
   *report.add_recoveries() =
       testing::RecoveryOf({.generation = 3, .rank = 2, .cause = v1::DEATH_CAUSE_HUNG, .survivors = 0});
-  for (int i = 0; i < 3; ++i) Hear(report);
+  for (int i = 0; i < 3; ++i) OnReport(report);
   EXPECT_EQ(Job(id).recoveries(), 2U);
   EXPECT_EQ(Job(id).last_recovery().at_ms(), now_);
-  EXPECT_EQ(Job(id).last_recovery().cause(), stillhouse::v1::CAUSE_PROCESS_DEATH);
+  EXPECT_EQ(Job(id).last_recovery().cause(), v1::CAUSE_PROCESS_DEATH);
   EXPECT_EQ(Job(id).last_recovery().recovery().generation(), 3U);
-  EXPECT_EQ(history_.back().message(), RecoveryText(report.recoveries(1))) << "the first one is not told twice";
+  EXPECT_THAT(GenerationsOf(history_.back()), ElementsAre(3U)) << "the first one is not recorded twice";
+  EXPECT_EQ(Job(id).message(), "") << "views make the text from the facts";
 }
 
-TEST_F(CoreTest, CancelDrainsThenKills) {
+TEST_F(DecisionsTest, CancelDrainsThenKills) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
@@ -214,13 +220,12 @@ TEST_F(CoreTest, CancelDrainsThenKills) {
   EXPECT_FALSE(Orders(job).kill());
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
   EXPECT_TRUE(Orders(job).kill());
-  EXPECT_EQ(history_.back().message(), "cancelled at once");
   End(job, Code::kCancelled);
   EXPECT_EQ(StateOf(job), "CANCELLED");
-  EXPECT_THAT(Change(ChangeJobs::CANCEL, job), StatusIs(Code::kInvalidArgument, HasSubstr("CANCELLED")));
+  EXPECT_THAT(Change(ChangeJobs::CANCEL, job), StatusIs(Code::kInvalidArgument));
 }
 
-TEST_F(CoreTest, CancelRacesCompletionAndOneOfThemHolds) {
+TEST_F(DecisionsTest, AJobThatSucceedsWhileItIsCancelledHasSucceeded) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::CANCEL, job));
@@ -228,7 +233,7 @@ TEST_F(CoreTest, CancelRacesCompletionAndOneOfThemHolds) {
   EXPECT_EQ(StateOf(job), "SUCCEEDED") << "its artifact stands";
 }
 
-TEST_F(CoreTest, HoldKeepsTheWorkAndReleaseGoesOn) {
+TEST_F(DecisionsTest, AHeldJobKeepsItsWorkAndContinuesAfterItsRelease) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   EXPECT_OK(Change(ChangeJobs::HOLD, job));
@@ -240,17 +245,17 @@ TEST_F(CoreTest, HoldKeepsTheWorkAndReleaseGoesOn) {
   EXPECT_EQ(Job(job).attempt(), 2U);
 }
 
-TEST_F(CoreTest, RequeueBringsBackWhatFailedButNotWhatIsMade) {
+TEST_F(DecisionsTest, RequeueRestartsAFailedJobButNotASucceededOne) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   End(job, Code::kDataLoss);
   EXPECT_OK(Change(ChangeJobs::REQUEUE, job));
   EXPECT_EQ(StateOf(job), "STARTING");
   End(job, Code::kOk);
-  EXPECT_THAT(Change(ChangeJobs::REQUEUE, job), StatusIs(Code::kInvalidArgument, HasSubstr("submit the pipeline")));
+  EXPECT_THAT(Change(ChangeJobs::REQUEUE, job), StatusIs(Code::kInvalidArgument));
 }
 
-TEST_F(CoreTest, WorkThatSomebodyElseAskedToEndGoesOnByItself) {
+TEST_F(DecisionsTest, AJobThatSomebodyElseEndedContinuesByItself) {
   const std::uint64_t job = Submit({Spec("one"), Spec("two", 1, {1})});
   Run(job);
   End(job, Code::kCancelled, 4);  // SIGTERM at the machine's shutdown
@@ -260,17 +265,17 @@ TEST_F(CoreTest, WorkThatSomebodyElseAskedToEndGoesOnByItself) {
   EXPECT_EQ(StateOf(job), "STARTING");
 }
 
-TEST_F(CoreTest, StepsThatALostAgentReportedAreGained) {
+TEST_F(DecisionsTest, AStepThatALostAgentReportedCountsAsGained) {
   const std::uint64_t job = Submit({Spec("one")});
   for (std::uint64_t step = 1; step <= 10; ++step) {
     Run(job);
-    Apply(core_.AgentGone(state_, job, Job(job).attempt(), now_, step));
+    Apply(decisions_.OnAgentGone(state_, job, Job(job).attempt(), now_, step));
     Advance();
     EXPECT_EQ(StateOf(job), "STARTING") << step;
   }
 }
 
-TEST_F(CoreTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
+TEST_F(DecisionsTest, AHostLostWhileAJobIsHeldIsBlacklisted) {
   SetHosts({{"a", 1}, {"b", 1}});
   const std::uint64_t job = Submit({Spec("one", 2)});
   Run(job);
@@ -280,7 +285,7 @@ TEST_F(CoreTest, AHostThatIsLostWhileAJobIsHeldIsRemembered) {
   EXPECT_GT(state_.hosts().at("b").blacklisted_until_ms(), now_);
 }
 
-TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
+TEST_F(DecisionsTest, ATimeLimitDrainsTheAttempt) {
   const std::uint64_t job = RunWithALimitOfAMinute();
   Later(59'999);
   EXPECT_EQ(StateOf(job), "RUNNING");
@@ -291,22 +296,22 @@ TEST_F(CoreTest, ATimeLimitEndsTheAttemptInOrder) {
   EXPECT_EQ(StateOf(job), "TIMEOUT");
 }
 
-TEST_F(CoreTest, WhatDiesInADrainIsInTheHistoryAndTheReasonOfTheEndStays) {
+TEST_F(DecisionsTest, ARecoveryDuringADrainIsRecordedAndTheReasonOfTheEndStays) {
   const std::uint64_t job = RunWithALimitOfAMinute();
   Later(60'000);
   ASSERT_EQ(StateOf(job), "COMPLETING");
-  stillhouse::v1::AgentReport report = Report(job, 2);
+  v1::AgentReport report = Report(job, 2);
   *report.add_recoveries() = testing::RecoveryOf();
-  Hear(report);
-  EXPECT_EQ(history_.back().message(), RecoveryText(report.recoveries(0)));
+  OnReport(report);
+  EXPECT_THAT(GenerationsOf(history_.back()), ElementsAre(2U));
   EXPECT_EQ(Job(job).recoveries(), 1U);
   End(job, Code::kCancelled);
   EXPECT_EQ(StateOf(job), "TIMEOUT");
-  EXPECT_EQ(Job(job).message(), "its time limit of 1 min 0 s is over");
+  EXPECT_EQ(CauseOf(job), "TIME_LIMIT");
 }
 
-// By the limits job 3 waits behind job 2; were the estimate of job 1 true, it would start at once.
-TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
+// By the limits, job 3 waits behind job 2. If the estimate of job 1 decided anything, job 3 would start at once.
+TEST_F(DecisionsTest, EstimatesOfRunningJobsAreShownAndDecideNothing) {
   SetHosts({{"a", 2}, {"b", 2}});
   const auto limited = [](const std::string& name, std::uint32_t ranks, std::uint32_t slots, std::int64_t limit_ms) {
     auto spec = Spec(name, ranks);
@@ -321,9 +326,9 @@ TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
   ASSERT_EQ(StateOf(whole), "STARTING");
   ASSERT_EQ(StateOf(half), "STARTING");
 
-  const auto by_limits = core_.Waits(state_, now_);
+  const auto by_limits = decisions_.Waits(state_, now_);
   EXPECT_EQ(by_limits.at(wide).predicted_start_ms, now_ + 600'000);
-  const auto shown = core_.Waits(state_, now_, {{whole, 300'000}});
+  const auto shown = decisions_.Waits(state_, now_, {{whole, 300'000}});
   EXPECT_EQ(shown.at(wide).predicted_start_ms, now_ + 300'000);
   ASSERT_TRUE(shown.contains(narrow)) << "it waits, whatever the estimates say";
   EXPECT_EQ(shown.at(narrow).position, 2U);
@@ -331,22 +336,23 @@ TEST_F(CoreTest, WhatIsEstimatedOfRunningJobsIsShownAndDecidesNothing) {
   EXPECT_EQ(StateOf(narrow), "PENDING");
 }
 
-TEST_F(CoreTest, ThoseBeyondTheReservationsAreToldAStartThatMaySlip) {
+TEST_F(DecisionsTest, JobsBeyondTheReservationsGetAPredictedStartThatMaySlip) {
   SetHosts({{"a", 1}});
-  std::vector<stillhouse::v1::JobSpec> specs;
+  std::vector<v1::JobSpec> specs;
   for (int i = 0; i < 100; ++i) {
     specs.push_back(Spec(fmt::format("job-{}", i), 1));
     specs.back().set_time_limit_ms(60'000);
   }
   const std::uint64_t first = Submit(specs);
-  const auto waits = core_.Waits(state_, now_);
+  const auto waits = decisions_.Waits(state_, now_);
   EXPECT_EQ(waits.at(first + 17).predicted_start_ms, now_ + 17 * 60'000);
-  EXPECT_THAT(waits.at(first + 17).reasons.back().text, ::testing::StartsWith("jobs behind it may start first"));
+  EXPECT_EQ(waits.at(first + 17).reasons.back().code, v1::WAIT_REASON_DEPTH);
+  EXPECT_FALSE(waits.at(first + 17).slots_kept);
   EXPECT_EQ(waits.at(first + 99).predicted_start_ms, 0);
-  EXPECT_THAT(waits.at(first + 99).reasons.back().text, ::testing::StartsWith("no start is predicted for it"));
+  EXPECT_EQ(waits.at(first + 99).reasons.back().code, v1::WAIT_REASON_DEPTH);
 }
 
-TEST_F(CoreTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
+TEST_F(DecisionsTest, AnUrgentJobPreemptsAPreemptibleJobWhichComesBack) {
   const std::uint64_t patient = Submit({Spec("patient", 4)});
   Run(patient);
   auto urgent_spec = Spec("urgent", 4);
@@ -364,62 +370,61 @@ TEST_F(CoreTest, AnUrgentJobMakesAPreemptibleOneLeaveItsCheckpointAndComeBack) {
   EXPECT_EQ(Job(patient).failures(), 0U);
 }
 
-TEST_F(CoreTest, ADrainedHostKeepsWhatRunsAndTakesNothingNew) {
+TEST_F(DecisionsTest, ADrainedHostKeepsItsRunningJobsAndTakesNoNewOnes) {
   const std::uint64_t running = Submit({Spec("one")});
-  stillhouse::v1::ChangeHost drain;
+  v1::ChangeHost drain;
   drain.set_host("a");
   drain.set_drain(true);
   drain.set_reason("disk swap");
-  const auto drained = core_.ChangeHost(state_, drain, "carol", now_);
+  const auto drained = decisions_.ChangeHost(state_, drain, "carol", now_);
   ASSERT_OK(drained.status());
   Apply(*drained);
   const std::uint64_t waiting = Submit({Spec("two", 1)});
   EXPECT_EQ(StateOf(running), "STARTING");
   EXPECT_EQ(StateOf(waiting), "PENDING");
-  EXPECT_THAT(core_.Waits(state_, now_)[waiting].reasons.front().text, HasSubstr("disk swap"));
+  EXPECT_THAT(ReasonsOf(waiting), Contains("HOSTS_DRAINED"));
   drain.set_host("nowhere");
-  EXPECT_THAT(core_.ChangeHost(state_, drain, "carol", now_), StatusIs(Code::kNotFound, HasSubstr("the hosts are a")));
+  EXPECT_THAT(decisions_.ChangeHost(state_, drain, "carol", now_), StatusIs(Code::kNotFound));
 }
 
-TEST_F(CoreTest, AnMpirunTypedByHandTakesAWaitingJobOutsideOfTheSlots) {
+TEST_F(DecisionsTest, AnMpirunTypedByHandTakesAWaitingJobWithoutSlots) {
   const std::uint64_t filler = Submit({Spec("filler", 4)});
   auto spec = Spec("by-hand", 2);
   spec.set_attach(true);
   const std::uint64_t job = Submit({spec});
   EXPECT_THAT(ReasonsOf(job), ElementsAre("ATTACH"));
-  const auto attached = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
+  const auto attached = decisions_.AttachLaunch(state_, job, "launch-1", 3, now_);
   ASSERT_OK(attached.status());
   EXPECT_EQ(RanksOf(Job(job)), 2U);
   Apply(*attached);
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(StateOf(filler), "STARTING");
-  EXPECT_EQ(RanksOf(Job(job)), 3U) << "as it was typed";
-  const auto again = core_.AttachLaunch(state_, job, "launch-1", 3, now_);
+  EXPECT_EQ(RanksOf(Job(job)), 3U) << "as the mpirun has them";
+  const auto again = decisions_.AttachLaunch(state_, job, "launch-1", 3, now_);
   ASSERT_OK(again.status());
   EXPECT_TRUE(again->empty()) << "another rank of the same mpirun";
-  EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-2", 3, now_), StatusIs(Code::kUnavailable));
+  EXPECT_THAT(decisions_.AttachLaunch(state_, job, "launch-2", 3, now_), StatusIs(Code::kUnavailable));
   Run(job);
   End(job, Code::kUnavailable);
   EXPECT_EQ(StateOf(job), "PENDING") << "waits for an mpirun, not for slots";
   EXPECT_EQ(RanksOf(Job(job)), 2U);
-  EXPECT_THAT(core_.AttachLaunch(state_, job, "launch-1", 3, now_), StatusIs(Code::kInvalidArgument));
-  const auto next = core_.AttachLaunch(state_, job, "launch-2", 1, now_);
+  EXPECT_THAT(decisions_.AttachLaunch(state_, job, "launch-1", 3, now_), StatusIs(Code::kInvalidArgument));
+  const auto next = decisions_.AttachLaunch(state_, job, "launch-2", 1, now_);
   ASSERT_OK(next.status());
   Apply(*next);
   EXPECT_EQ(Job(job).attempt(), 2U);
 }
 
-TEST_F(CoreTest, AnMpirunTypedByHandDoesNotMakeWhatAnotherJobMakes) {
+TEST_F(DecisionsTest, AnMpirunTypedByHandWaitsWhileAnotherJobMakesTheArtifact) {
   const std::uint64_t first = Submit({Spec("same", 1)});
   auto spec = Spec("same", 1);
   spec.set_attach(true);
   const std::uint64_t second = Submit({spec});
   EXPECT_EQ(StateOf(first), "STARTING");
-  EXPECT_THAT(core_.AttachLaunch(state_, second, "launch", 1, now_),
-              StatusIs(Code::kUnavailable, HasSubstr("is being made by job 1")));
+  EXPECT_THAT(decisions_.AttachLaunch(state_, second, "launch", 1, now_), StatusIs(Code::kUnavailable));
 }
 
-TEST_F(CoreTest, AnAttachedJobCanBeLeftToTheScheduler) {
+TEST_F(DecisionsTest, AReleasedAttachJobIsStartedByTheScheduler) {
   auto spec = Spec("by-hand", 2);
   spec.set_attach(true);
   const std::uint64_t job = Submit({spec});
@@ -428,42 +433,42 @@ TEST_F(CoreTest, AnAttachedJobCanBeLeftToTheScheduler) {
   EXPECT_EQ(PlacementText(Job(job)), "a:2");
 }
 
-TEST_F(CoreTest, AnAgentThatIsGoneIsADeath) {
+TEST_F(DecisionsTest, AnAgentThatIsGoneIsADeath) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  Apply(core_.AgentGone(state_, job, 1, now_));
+  Apply(decisions_.OnAgentGone(state_, job, 1, now_));
   EXPECT_EQ(StateOf(job), "RECOVERING");
   EXPECT_EQ(CauseOf(job), "AGENT_LOST");
   Advance();
   EXPECT_EQ(StateOf(job), "STARTING");
-  EXPECT_TRUE(core_.AgentGone(state_, job, 1, now_).empty()) << "of an attempt that is over";
+  EXPECT_TRUE(decisions_.OnAgentGone(state_, job, 1, now_).empty()) << "the attempt is over";
 }
 
-TEST_F(CoreTest, AnAgentThatCannotBeStartedIsTriedAgainOnlyWhereThatMayHelp) {
+TEST_F(DecisionsTest, AnAgentThatCannotBeStartedIsTriedAgainOnlyWhenThatMayHelp) {
   const std::uint64_t job = Submit({Spec("one")});
-  Apply(core_.LaunchFailed(state_, job, 1, Error(Code::kResourceExhausted, "disk full"), now_));
+  Apply(decisions_.OnLaunchFailed(state_, job, 1, Error(Code::kResourceExhausted, "disk full"), now_));
   EXPECT_EQ(StateOf(job), "RECOVERING");
   Advance();
-  Apply(core_.LaunchFailed(state_, job, 2, Error(Code::kNotFound, "no mpirun"), now_));
+  Apply(decisions_.OnLaunchFailed(state_, job, 2, Error(Code::kNotFound, "no mpirun"), now_));
   EXPECT_EQ(StateOf(job), "FAILED");
-  EXPECT_THAT(Job(job).message(), HasSubstr("no mpirun"));
+  EXPECT_EQ(CauseOf(job), "LAUNCH_FAILED");
 }
 
-TEST_F(CoreTest, SlotsTakenFromUnderRunningJobsStayTheirsAndComeBackToNobody) {
+TEST_F(DecisionsTest, RunningJobsKeepSlotsThatLeftTheInventoryAndNobodyGetsThemAfterwards) {
   const std::uint64_t first = Submit({Spec("first", 2)});
   const std::uint64_t second = Submit({Spec("second", 2)});
   Run(first);
   Run(second);
-  SetHosts({{"a", 1}});  // as a restart with another hostfile does; Apply looks for broken invariants
-  EXPECT_EQ(Job(second).state(), stillhouse::v1::JOB_RUNNING);
+  SetHosts({{"a", 1}});  // as a restart with another hostfile does; Apply checks the invariants
+  EXPECT_EQ(Job(second).state(), v1::JOB_RUNNING);
   const std::uint64_t third = Submit({Spec("third", 1)});
   End(first, Code::kOk);
   Later(1000);
-  EXPECT_EQ(Job(third).state(), stillhouse::v1::JOB_PENDING) << "two of one slots are in use";
+  EXPECT_EQ(Job(third).state(), v1::JOB_PENDING) << "two slots are in use, of one";
   SetHosts({{"a", 1}});
   End(second, Code::kOk);
   Later(1000);
-  EXPECT_EQ(Job(third).state(), stillhouse::v1::JOB_STARTING);
+  EXPECT_EQ(Job(third).state(), v1::JOB_STARTING);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A core, its state and a clock set by hand: each call decides and applies, as the coordinator does.
+// Decisions, a state and a clock that the test sets. Each call decides and applies, as the coordinator does.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,25 +14,25 @@
 
 namespace still::coordinator {
 
-class CoreFixture : public ::testing::Test {
+class DecisionsFixture : public ::testing::Test {
  protected:
-  // One host "a" of four slots, but for who says otherwise.
+  // Starts with one host "a" of four slots.
   void SetUp() override { SetHosts({{"a", 4}}); }
 
   void SetHosts(const std::vector<std::pair<std::string, std::uint32_t>>& hosts) {
-    std::vector<stillhouse::v1::Host> messages;
+    std::vector<v1::Host> messages;
     for (const auto& [name, slots] : hosts) {
       messages.emplace_back().set_name(name);
       messages.back().set_slots(slots);
     }
-    Apply(core_.SetHosts(state_, messages, now_));
+    Apply(decisions_.SetHosts(state_, messages, now_));
   }
 
-  static stillhouse::v1::JobSpec Spec(const std::string& name, std::uint32_t ranks = 2,
-                                      const std::vector<std::uint64_t>& depends_on = {}) {
-    stillhouse::v1::JobSpec spec;
+  static v1::JobSpec Spec(const std::string& name, std::uint32_t ranks = 2,
+                          const std::vector<std::uint64_t>& depends_on = {}) {
+    v1::JobSpec spec;
     spec.set_name(name);
-    spec.set_stage(stillhouse::v1::STAGE_TRAIN);
+    spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/artifacts");
     spec.set_kind("student");
     spec.set_digest("digest-of-" + name);
@@ -44,15 +44,15 @@ class CoreFixture : public ::testing::Test {
     return spec;
   }
 
-  Result<SubmitOutcome> TrySubmit(const std::vector<stillhouse::v1::JobSpec>& specs, const std::string& key = "") {
-    stillhouse::v1::Submit submit;
+  Result<SubmitOutcome> TrySubmit(const std::vector<v1::JobSpec>& specs, const std::string& key = "") {
+    v1::Submit submit;
     submit.set_key(key.empty() ? fmt::format("key-{}", ++keys_) : key);
     submit.set_name("pipeline");
     for (const auto& spec : specs) *submit.add_jobs() = spec;
-    return core_.Submit(state_, submit, "alice", now_);
+    return decisions_.Submit(state_, submit, "alice", now_);
   }
-  // The id of the first job.
-  std::uint64_t Submit(const std::vector<stillhouse::v1::JobSpec>& specs) {
+  // Returns the id of the first job.
+  std::uint64_t Submit(const std::vector<v1::JobSpec>& specs) {
     const Result<SubmitOutcome> outcome = TrySubmit(specs);
     EXPECT_OK(outcome.status());
     Apply(outcome->changes);
@@ -60,55 +60,55 @@ class CoreFixture : public ::testing::Test {
     return outcome->jobs.front();
   }
 
-  Status Change(stillhouse::v1::ChangeJobs::Verb verb, std::uint64_t job) {
-    stillhouse::v1::ChangeJobs change;
+  Status Change(v1::ChangeJobs::Verb verb, std::uint64_t job) {
+    v1::ChangeJobs change;
     change.set_verb(verb);
     change.add_jobs(job);
-    const Result<ChangeOutcome> outcome = core_.ChangeJobs(state_, change, "bob", now_);
+    const Result<ChangeOutcome> outcome = decisions_.ChangeJobs(state_, change, "bob", now_);
     STILL_RETURN_IF_ERROR(outcome.status());
     Apply(outcome->changes);
     Advance();
     return Ok();
   }
 
-  stillhouse::v1::AgentReport Report(std::uint64_t id, std::uint64_t generation = 1, bool running = true) const {
-    stillhouse::v1::AgentReport report;
+  v1::AgentReport Report(std::uint64_t id, std::uint64_t generation = 1, bool running = true) const {
+    v1::AgentReport report;
     report.set_job(id);
     report.set_attempt(Job(id).attempt());
     report.set_generation(generation);
     report.set_running(running);
     return report;
   }
-  void Hear(const stillhouse::v1::AgentReport& report) {
-    Apply(core_.Heard(state_, report, now_));
+  void OnReport(const v1::AgentReport& report) {
+    Apply(decisions_.OnReport(state_, report, now_));
     Advance();
   }
-  void Run(std::uint64_t id) { Hear(Report(id)); }
+  void Run(std::uint64_t id) { OnReport(Report(id)); }
   std::uint64_t RunWithALimitOfAMinute() {
-    stillhouse::v1::JobSpec spec = Spec("one");
+    v1::JobSpec spec = Spec("one");
     spec.set_time_limit_ms(60'000);
     const std::uint64_t job = Submit({spec});
     Run(job);
     return job;
   }
   void End(std::uint64_t id, Code code, std::uint64_t step = 0, const std::string& lost_host = "") {
-    stillhouse::v1::AgentReport report = Report(id, Job(id).generation());
+    v1::AgentReport report = Report(id, Job(id).generation());
     report.mutable_outcome()->set_code(CodeOnWire(code));
     report.mutable_outcome()->set_message("as it ended");
     report.mutable_outcome()->set_step(step);
     report.mutable_outcome()->set_lost_host(lost_host);
     if (code == Code::kOk) made_.insert(Job(id).spec().digest());
-    Hear(report);
+    OnReport(report);
   }
 
   void Advance() {
     for (int i = 0; i < 64; ++i) {
-      const Changes changes = core_.Advance(
-          state_, [&](const stillhouse::v1::JobSpec& spec) { return made_.contains(spec.digest()); }, now_);
+      const Changes changes = decisions_.Advance(
+          state_, [&](const v1::JobSpec& spec) { return made_.contains(spec.digest()); }, now_);
       if (changes.empty()) return;
       Apply(changes);
     }
-    ADD_FAILURE() << "decisions that undo each other";
+    ADD_FAILURE() << "decisions do not come to rest";
   }
   void Later(std::int64_t ms) {
     now_ += ms;
@@ -121,22 +121,22 @@ class CoreFixture : public ::testing::Test {
     EXPECT_EQ(BrokenInvariant(state_), "");
   }
 
-  const stillhouse::v1::Job& Job(std::uint64_t id) const { return *state_.FindJob(id); }
+  const v1::Job& Job(std::uint64_t id) const { return *state_.FindJob(id); }
   std::string StateOf(std::uint64_t id) const { return StateName(Job(id).state()); }
   std::string CauseOf(std::uint64_t id) const { return CauseName(Job(id).cause()); }
   std::vector<std::string> ReasonsOf(std::uint64_t id) const {
     std::vector<std::string> codes;
-    const std::map<std::uint64_t, Wait> waits = core_.Waits(state_, now_);
-    for (const Reason& reason : waits.at(id).reasons) codes.push_back(reason.code);
+    const std::map<std::uint64_t, Wait> waits = decisions_.Waits(state_, now_);
+    for (const Reason& reason : waits.at(id).reasons) codes.push_back(ReasonName(reason.code));
     return codes;
   }
-  stillhouse::v1::AgentOrders Orders(std::uint64_t id) const { return Core::OrdersFor(&Job(id), Report(id)); }
+  v1::AgentOrders Orders(std::uint64_t id) const { return JobDecisions::OrdersFor(&Job(id), Report(id)); }
 
-  Core core_{CoreOptions{}};
+  JobDecisions decisions_{DecisionOptions{}};
   State state_;
   UnixMs now_ = 1'700'000'000'000;
   std::set<std::string> made_;  // digests of artifacts that exist
-  std::vector<stillhouse::v1::HistoryEvent> history_;
+  std::vector<v1::HistoryEvent> history_;
   int keys_ = 0;
 };
 

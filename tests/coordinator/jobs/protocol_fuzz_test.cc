@@ -23,13 +23,13 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientRequest;
-using stillhouse::v1::CoordinatorMessage;
-using stillhouse::v1::Job;
-using stillhouse::v1::JobSpec;
-using stillhouse::v1::Submit;
 using testing::StatusIs;
+using v1::AgentReport;
+using v1::ClientRequest;
+using v1::CoordinatorMessage;
+using v1::Job;
+using v1::JobSpec;
+using v1::Submit;
 
 constexpr UnixMs kNow = 1'700'000'000'000;
 
@@ -37,7 +37,7 @@ JobSpec ValidSpec(const std::string& digest) {
   JobSpec spec;
   spec.set_name("demo/" + digest);
   spec.set_owner("alice");
-  spec.set_stage(stillhouse::v1::STAGE_TRAIN);
+  spec.set_stage(v1::STAGE_TRAIN);
   spec.set_artifacts_root("/data/artifacts");
   spec.set_kind("student");
   spec.set_digest(digest);
@@ -64,38 +64,38 @@ Submit ValidSubmit(const std::string& key) {
 // The daemon's way with a message, without its sockets and disk.
 class Victim {
  public:
-  Victim() : core_({}) {
-    std::vector<stillhouse::v1::Host> hosts(3);
+  Victim() : decisions_({}) {
+    std::vector<v1::Host> hosts(3);
     for (std::size_t i = 0; i < hosts.size(); ++i) {
       hosts[i].set_name(std::string(1, static_cast<char>('a' + i)));
       hosts[i].set_slots(16);
     }
-    Apply(core_.SetHosts(state_, hosts, now_));
-    Apply(core_.Submit(state_, ValidSubmit("first"), "alice", now_)->changes);
+    Apply(decisions_.SetHosts(state_, hosts, now_));
+    Apply(decisions_.Submit(state_, ValidSubmit("first"), "alice", now_)->changes);
     Advance();
   }
 
   void Hear(const CoordinatorMessage& message) {
     now_ += 10;
     if (message.has_agent()) {
-      Apply(core_.Heard(state_, message.agent(), now_));
-      Core::OrdersFor(state_.FindJob(message.agent().job()), message.agent());
+      Apply(decisions_.OnReport(state_, message.agent(), now_));
+      JobDecisions::OrdersFor(state_.FindJob(message.agent().job()), message.agent());
     } else if (message.client().has_submit()) {
-      const auto outcome = core_.Submit(state_, message.client().submit(), message.client().user(), now_);
+      const auto outcome = decisions_.Submit(state_, message.client().submit(), message.client().user(), now_);
       if (outcome.ok()) Apply(outcome->changes);
     } else if (message.client().has_change()) {
-      const auto outcome = core_.ChangeJobs(state_, message.client().change(), message.client().user(), now_);
+      const auto outcome = decisions_.ChangeJobs(state_, message.client().change(), message.client().user(), now_);
       if (outcome.ok()) Apply(outcome->changes);
     } else if (message.client().has_change_host()) {
-      const auto changes = core_.ChangeHost(state_, message.client().change_host(), message.client().user(), now_);
+      const auto changes = decisions_.ChangeHost(state_, message.client().change_host(), message.client().user(), now_);
       if (changes.ok()) Apply(*changes);
     } else if (message.client().has_attach()) {
       const auto& attach = message.client().attach();
-      const auto changes = core_.AttachLaunch(state_, attach.job().size(), attach.launch(), attach.ranks(), now_);
+      const auto changes = decisions_.AttachLaunch(state_, attach.job().size(), attach.launch(), attach.ranks(), now_);
       if (changes.ok()) Apply(*changes);
     }
     Advance();
-    core_.Waits(state_, now_);
+    decisions_.Waits(state_, now_);
   }
 
   const State& state() const { return state_; }
@@ -104,7 +104,7 @@ class Victim {
  private:
   void Advance() {
     for (int round = 0; round < 4; ++round) {
-      const Changes changes = core_.Advance(
+      const Changes changes = decisions_.Advance(
           state_, [](const JobSpec&) { return false; }, now_);
       if (changes.empty()) return;
       Apply(changes);
@@ -115,7 +115,7 @@ class Victim {
     if (broken_.empty()) broken_ = BrokenInvariant(state_);
   }
 
-  Core core_;
+  JobDecisions decisions_;
   State state_;
   UnixMs now_ = kNow;
   std::string broken_;
@@ -126,7 +126,7 @@ std::vector<CoordinatorMessage> ValidMessages(const State& state, KeyedRandom& r
   std::vector<CoordinatorMessage> messages(6);
   *messages[0].mutable_client()->mutable_submit() = ValidSubmit("key" + std::to_string(random.NextU32()));
   auto& change = *messages[1].mutable_client()->mutable_change();
-  change.set_verb(static_cast<stillhouse::v1::ChangeJobs::Verb>(1 + random.NextBelow(5)));
+  change.set_verb(static_cast<v1::ChangeJobs::Verb>(1 + random.NextBelow(5)));
   change.add_jobs(1 + random.NextBelow(static_cast<std::uint32_t>(state.next_job())));
   auto& host = *messages[2].mutable_client()->mutable_change_host();
   host.set_host(random.NextBelow(2) == 0 ? "a" : "b");
@@ -267,8 +267,8 @@ TEST(ProtocolFuzzTest, WhatASubmissionIsRefusedFor) {
       {"no name", [](JobSpec* spec) { spec->clear_name(); }},
       {"an endless name", [](JobSpec* spec) { spec->set_name(std::string(1'000'000, 'x')); }},
       {"no stage", [](JobSpec* spec) { spec->clear_stage(); }},
-      {"an unknown stage", [](JobSpec* spec) { spec->set_stage(static_cast<stillhouse::v1::Stage>(77)); }},
-      {"a negative stage", [](JobSpec* spec) { spec->set_stage(static_cast<stillhouse::v1::Stage>(-1)); }},
+      {"an unknown stage", [](JobSpec* spec) { spec->set_stage(static_cast<v1::Stage>(77)); }},
+      {"a negative stage", [](JobSpec* spec) { spec->set_stage(static_cast<v1::Stage>(-1)); }},
       {"no root", [](JobSpec* spec) { spec->clear_artifacts_root(); }},
       {"no digest", [](JobSpec* spec) { spec->clear_digest(); }},
       {"a digest that leaves the root", [](JobSpec* spec) { spec->set_digest("../../../root"); }},
@@ -291,11 +291,11 @@ TEST(ProtocolFuzzTest, WhatASubmissionIsRefusedFor) {
       {"a job far out", [](JobSpec* spec) { spec->add_depends_on(std::numeric_limits<std::uint64_t>::max()); }},
   };
   const Victim victim;
-  const Core core({});
+  const JobDecisions decisions({});
   for (const BadSpec& bad : cases) {
     Submit submit = ValidSubmit("key");
     bad.make(submit.mutable_jobs(0));
-    EXPECT_THAT(core.Submit(victim.state(), submit, "alice", kNow).status(), StatusIs(Code::kInvalidArgument))
+    EXPECT_THAT(decisions.Submit(victim.state(), submit, "alice", kNow).status(), StatusIs(Code::kInvalidArgument))
         << bad.what;
   }
 }
@@ -307,7 +307,8 @@ TEST(ProtocolFuzzTest, ASubmissionOfAMillionJobsIsRefused) {
   submit.set_name("flood");
   const JobSpec spec = ValidSpec("d");
   for (int i = 0; i < 1'000'000; ++i) *submit.add_jobs() = spec;
-  EXPECT_THAT(Core({}).Submit(victim.state(), submit, "alice", kNow).status(), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(JobDecisions({}).Submit(victim.state(), submit, "alice", kNow).status(),
+              StatusIs(Code::kInvalidArgument));
 }
 
 TEST(ProtocolFuzzTest, ASubmissionIsRefusedForItsKeyAndName) {
@@ -318,7 +319,8 @@ TEST(ProtocolFuzzTest, ASubmissionIsRefusedForItsKeyAndName) {
                                                   [](Submit* submit) { submit->clear_jobs(); }}) {
     Submit submit = ValidSubmit("key");
     make(&submit);
-    EXPECT_THAT(Core({}).Submit(victim.state(), submit, "alice", kNow).status(), StatusIs(Code::kInvalidArgument));
+    EXPECT_THAT(JobDecisions({}).Submit(victim.state(), submit, "alice", kNow).status(),
+                StatusIs(Code::kInvalidArgument));
   }
 }
 
@@ -339,7 +341,7 @@ TEST(ProtocolFuzzTest, TheLongestTimesAndHighestPrioritiesDoNotWrap) {
     victim.Hear(message);
   }
   EXPECT_EQ(victim.broken(), "");
-  const auto waits = Core({}).Waits(victim.state(), kNow + 1000);
+  const auto waits = JobDecisions({}).Waits(victim.state(), kNow + 1000);
   EXPECT_FALSE(waits.empty());
   for (const auto& [id, wait] : waits) {
     EXPECT_TRUE(wait.predicted_start_ms == 0 || wait.predicted_start_ms >= kNow)

@@ -68,7 +68,7 @@ class Oracle {
       }
     }
     // Foretold: as if no more came, and nobody behind them went first.
-    behind.resize(std::min<std::size_t>(behind.size(), cluster_.options.foretold));
+    behind.resize(std::min<std::size_t>(behind.size(), cluster_.options.predictions));
     for (const QueuedJob& job : behind) {
       for (const UnixMs at : Instants()) {
         const Placement placement = FirstFit(job.gang, at, job.duration_ms);
@@ -244,7 +244,7 @@ TEST(SchedulerPropertyTest, StartsAndPredictionsAreThoseOfTheOracle) {
   std::size_t starts_seen = 0, predictions_seen = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Cluster cluster = RandomCluster(seed);
-    cluster.options.foretold = seed % 4;
+    cluster.options.predictions = seed % 4;
     const SchedulerOutput output = cluster.Decide();
     const auto [starts, predicted] = Oracle(cluster).Decide();
     const std::vector<std::uint64_t> started = Started(output);
@@ -258,28 +258,29 @@ TEST(SchedulerPropertyTest, StartsAndPredictionsAreThoseOfTheOracle) {
 }
 
 TEST(SchedulerPropertyTest, WhatIsForetoldDecidesNothing) {
-  std::size_t foretold = 0;
+  std::size_t predicted_further = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Cluster cluster = RandomCluster(seed);
     cluster.options.preemption_gap = 100;
     cluster.options.reservations = static_cast<std::uint32_t>(seed % 4);
     const SchedulerOutput plain = cluster.Decide();
-    cluster.options.foretold = 100;
+    cluster.options.predictions = 100;
     const SchedulerOutput told = cluster.Decide();
     ASSERT_EQ(Started(told), Started(plain)) << "seed " << seed;
     ASSERT_EQ(Preempted(told), Preempted(plain)) << "seed " << seed;
     const std::map<std::uint64_t, UnixMs> predicted = Predictions(told);
     for (const auto& [id, start] : Predictions(plain)) ASSERT_EQ(predicted.at(id), start) << "seed " << seed;
     for (const auto& [id, wait] : told.waits) {
-      const std::string code = wait.reasons.front().code;
-      const bool never = code == "NEVER_FITS" || (code == "HOSTS_DRAINED" && wait.reasons.size() == 1);
+      const v1::WaitReason code = wait.reasons.front().code;
+      const bool never =
+          code == v1::WAIT_REASON_NEVER_FITS || (code == v1::WAIT_REASON_HOSTS_DRAINED && wait.reasons.size() == 1);
       ASSERT_EQ(wait.predicted_start_ms == 0, never) << "seed " << seed << " job " << id;
       ASSERT_EQ(wait.position, plain.waits.at(id).position) << "seed " << seed;
       ASSERT_EQ(wait.slots_kept, plain.waits.at(id).predicted_start_ms != 0) << "seed " << seed;
     }
-    foretold += predicted.size() - Predictions(plain).size();
+    predicted_further += predicted.size() - Predictions(plain).size();
   }
-  EXPECT_GT(foretold, kSeeds);
+  EXPECT_GT(predicted_further, kSeeds);
 }
 
 TEST(SchedulerPropertyTest, WhoStartsMovesNoPredictionOfThoseAhead) {

@@ -115,7 +115,7 @@ TEST(SchedulerBackfillTest, JobsBeyondTheReservationsStartIfTheyFitAndAreToldASt
   EXPECT_EQ(PredictedIn(output, 2), -1);
   EXPECT_THAT(Reasons(output, 2),
               Contains("DEPTH: no start is predicted for it: only the first 1 waiting job get a prediction"));
-  cluster.options.foretold = 1;
+  cluster.options.predictions = 1;
   output = cluster.Decide();
   EXPECT_THAT(Started(output), ElementsAre(3)) << "as before";
   EXPECT_EQ(PredictedIn(output, 1), kHour);
