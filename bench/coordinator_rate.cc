@@ -153,7 +153,7 @@ std::size_t MemoryMb() {
 void Fill(World* world, std::size_t* next) {
   while (world->coordinator->state().live().size() < kLive)
     world->coordinator->Take("client", SubmitOf((*next)++, 10).SerializeAsString());
-  world->coordinator->Settle();
+  world->coordinator->Tick();
 }
 
 void HearAll(World* world, std::deque<std::pair<std::uint64_t, std::uint64_t>>* running) {
@@ -180,7 +180,7 @@ double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::u
       world->coordinator->Take("agent", reports[i]);
       if (i % kMessagesARound == kMessagesARound - 1 || i + 1 == reports.size()) {
         answered += world->coordinator->Answers().size();
-        world->coordinator->Settle();
+        world->coordinator->Tick();
       }
     }
     seconds += Since(start);
@@ -202,7 +202,7 @@ double Transitions(World* world, std::deque<std::pair<std::uint64_t, std::uint64
     Fill(world, next);
     HearAll(world, running);
   }
-  world->coordinator->Settle();
+  world->coordinator->Tick();
   return static_cast<double>(world->coordinator->state().next_sequence() - before) / Since(start);
 }
 
@@ -216,7 +216,7 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
     world->coordinator->Take("client", submit);
     const std::vector<OutgoingMessage> answers = world->coordinator->Answers();
     latencies.push_back(Since(start) * 1000);
-    world->coordinator->Settle();  // as the daemon does next
+    world->coordinator->Tick();  // as the daemon does next
     ClientReply reply;
     STILL_CHECK(!answers.empty() && reply.ParseFromString(answers.front().payload) && reply.pipeline() > 0,
                 "a submission is answered with its pipeline");
@@ -266,10 +266,10 @@ void FinishJobs(const std::string& directory) {
   while (finished < kFinished) {
     Fill(&world, &next);
     HearAll(&world, &running);
-    world.coordinator->Settle();
+    world.coordinator->Tick();
     for (; !running.empty() && finished < kFinished; running.pop_front(), ++finished)
       world.coordinator->Take("agent", SuccessOf(running.front().first, running.front().second).SerializeAsString());
-    world.coordinator->Settle();
+    world.coordinator->Tick();
   }
   stillhouse::v1::ClientRequest cancel;
   cancel.set_protocol(kProtocol);
@@ -291,7 +291,7 @@ void Run(const std::string& directory) {
     std::deque<std::pair<std::uint64_t, std::uint64_t>> running;
     Fill(&world, &next);
     HearAll(&world, &running);
-    world.coordinator->Settle();
+    world.coordinator->Tick();
     STILL_CHECK(running.size() >= kRunning, "as many jobs run as there are slots for");
     std::uint64_t sequence = 2;
     const double reports = Heartbeats(&world, running, kRanks, &sequence);

@@ -249,7 +249,7 @@ std::vector<OutgoingMessage> Coordinator::Answers() {
   return std::exchange(answers_, {});
 }
 
-std::vector<OutgoingMessage> Coordinator::Settle() {
+std::vector<OutgoingMessage> Coordinator::Tick() {
   waits_.reset();  // they depend on the time as well
   if (!Degraded()) {
     LookForSilentAgents();

@@ -72,7 +72,7 @@ class Coordinator {
   std::vector<OutgoingMessage> Answers();
   // Lets time pass, writes what was decided, starts agents, and returns the answers that are true now. Call several
   // times a second.
-  std::vector<OutgoingMessage> Settle();
+  std::vector<OutgoingMessage> Tick();
 
   const State& state() const { return state_; }
   const LiveJobs& live() const { return live_; }

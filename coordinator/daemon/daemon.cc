@@ -197,7 +197,7 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
     }
     if (page != nullptr) page->Answer(coordinator);
     Send(rpc, coordinator.Answers());
-    Send(rpc, coordinator.Settle());
+    Send(rpc, coordinator.Tick());
     if (Clock::System().Now() - removed < kBetweenRemovals) continue;
     removed = Clock::System().Now();
     if (const Status tidied = RemoveOldAttempts(directory, coordinator.state(), {}); !tidied.ok())

@@ -171,7 +171,7 @@ void SimDaemon::Round() {
 void SimDaemon::RoundSoon() {
   const std::uint64_t before = commits_;
   process_->agents.refused = false;
-  const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Settle();
+  const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Tick();
   if (dead_) return Crash();
   // On a full disk it is taken once there is space; until then nothing is known but what is on record.
   if (process_->coordinator.live().storage_trouble().empty()) {

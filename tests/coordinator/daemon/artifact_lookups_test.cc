@@ -203,7 +203,7 @@ class HungStorageTest : public ServiceFixture {
   void AwaitState(std::uint64_t job, const std::string& state) {
     while (StateOf(job) != state) {
       std::this_thread::yield();
-      coordinator_->Settle();
+      coordinator_->Tick();
     }
   }
 

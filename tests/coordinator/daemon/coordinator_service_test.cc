@@ -30,7 +30,7 @@ TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
 TEST_F(CoordinatorServiceTest, AJobThatRanIsAdoptedNotStartedAgain) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   Restart();
   Later(10'000);
   EXPECT_EQ(StateOf(1), "RUNNING") << "silence is no death";
@@ -45,17 +45,17 @@ TEST_F(CoordinatorServiceTest, AStartThatWasJournaledButNotMadeIsMadeByTheNextCo
   agents_.traces.clear();  // it was killed between the two
   agents_.started.clear();
   Restart();
-  coordinator_->Settle();
+  coordinator_->Tick();
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
 }
 
 TEST_F(CoordinatorServiceTest, AnOutcomeThatNobodyHeardIsFoundAfterARestart) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   agents_.traces[{1, 1}] = AgentTrace::kEnded;
   Restart();
-  coordinator_->Settle();
+  coordinator_->Tick();
   EXPECT_EQ(StateOf(1), "SUCCEEDED");
 }
 
@@ -74,7 +74,7 @@ TEST_F(CoordinatorServiceTest, ASilentAgentIsUnreachableUntilItIsKnownToBeGone) 
 TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   disk_->full = true;
   EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
   const auto refused = Send(SubmitRequest("b"));
@@ -89,7 +89,7 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   disk_->full = false;
   Later(2000);
   EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
-  coordinator_->Settle();
+  coordinator_->Tick();
   EXPECT_EQ(StateOf(1), "SUCCEEDED");
   const auto accepted = Send(SubmitRequest("b"));
   ASSERT_TRUE(accepted);
@@ -100,7 +100,7 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
 TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecorded) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   stillhouse::v1::AgentTask task;
   task.set_job(1);
   task.set_attempt(1);
@@ -110,7 +110,7 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   const auto say = [&] {
     const AgentReport report = agent.Report();
     agent.Answered(coordinator_->Hear(report));
-    coordinator_->Settle();
+    coordinator_->Tick();
     return report.recoveries_size();
   };
   say();
@@ -140,7 +140,7 @@ std::string Records(const State& state) {
 TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedForAsAFullDiskIs) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   const std::string acknowledged = Records(coordinator_->state());
   disk_->full = true;
   disk_->unreadable = true;
@@ -234,7 +234,7 @@ TEST_F(CoordinatorServiceTest, AnAgentThatCannotBeStartedFailsItsJob) {
 TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   ClientRequest cancel = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
   cancel.set_request(++last_request_);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1);
@@ -257,7 +257,7 @@ TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
 TEST_F(CoordinatorServiceTest, BytesThatMakeNoSenseAreDropped) {
   coordinator_->Take("stranger", "\x00\xff garbage");
   coordinator_->Take("stranger", "");
-  EXPECT_TRUE(coordinator_->Settle().empty());
+  EXPECT_TRUE(coordinator_->Tick().empty());
 }
 
 TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceItIsThere) {
@@ -292,7 +292,7 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
 TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   disk_->full = true;
   slots_ = 6;
   Restart();
@@ -312,7 +312,7 @@ TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInv
 TEST_F(CoordinatorServiceTest, ADamagedLineOfTheHistoryHidesNoOther) {
   Send(SubmitRequest("a"));
   coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->Tick();
   {
     const std::scoped_lock lock(disk_->mutex);
     disk_->records[fmt::format("history/{:020}", coordinator_->state().FindJob(1)->last_event() - 1)] = "garbage";

@@ -112,7 +112,7 @@ class ServiceFixture : public ::testing::Test {
     *message.mutable_client() = request;
     coordinator_->Take("client", message.SerializeAsString());
     std::optional<stillhouse::v1::ClientReply> reply;
-    for (const OutgoingMessage& answer : coordinator_->Settle()) {
+    for (const OutgoingMessage& answer : coordinator_->Tick()) {
       EXPECT_EQ(answer.peer, "client");
       EXPECT_TRUE(reply.emplace().ParseFromString(answer.payload));
     }
@@ -138,7 +138,7 @@ class ServiceFixture : public ::testing::Test {
   }
   void Later(std::int64_t ms) {
     clock_.now += std::chrono::milliseconds(ms);
-    coordinator_->Settle();
+    coordinator_->Tick();
   }
 
   std::uint32_t slots_ = 4;  // of this machine, from the next start on
