@@ -93,19 +93,19 @@ void Coordinator::TakeUp() {
   if (!state_.live().empty()) Apply(core_.Started(state_, Now()));
 }
 
-void Coordinator::Take(const std::string& peer, std::string_view payload) {
+void Coordinator::OnMessage(const std::string& peer, std::string_view payload) {
   CoordinatorMessage message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size())) ||
       message.body_case() == CoordinatorMessage::BODY_NOT_SET) {
     if (++dropped_ == 1) LogWarn("dropped a message of {} bytes that no client or agent of ours sends", payload.size());
     return;
   }
-  if (message.has_agent()) return TakeAgent(peer, message.agent());
-  TakeClient(peer, message.client());
+  if (message.has_agent()) return OnAgentReport(peer, message.agent());
+  OnClientRequest(peer, message.client());
 }
 
 // A client that was not answered in time asks again: a change is made once, however often it arrives.
-void Coordinator::TakeClient(const std::string& peer, const ClientRequest& request) {
+void Coordinator::OnClientRequest(const std::string& peer, const ClientRequest& request) {
   if (const std::string* const before = repeats_.Find(peer, request.request())) {
     answers_.push_back({peer, *before});
     return;
@@ -117,7 +117,7 @@ void Coordinator::TakeClient(const std::string& peer, const ClientRequest& reque
   answers_.push_back({peer, std::move(answer)});
 }
 
-void Coordinator::TakeAgent(const std::string& peer, const AgentReport& report) {
+void Coordinator::OnAgentReport(const std::string& peer, const AgentReport& report) {
   answers_.push_back({peer, Hear(report).SerializeAsString()});
 }
 

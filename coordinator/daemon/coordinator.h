@@ -62,7 +62,7 @@ class Coordinator {
   Status Open(const std::vector<stillhouse::v1::Host>& hosts);
 
   // A message of a client or an agent. Bytes that make no sense are dropped and counted.
-  void Take(const std::string& peer, std::string_view payload);
+  void OnMessage(const std::string& peer, std::string_view payload);
   // A client's request from within this process. What it changed is on disk when this returns.
   stillhouse::v1::ClientReply Ask(const stillhouse::v1::ClientRequest& request);
   // An agent's report from within this process.
@@ -80,8 +80,8 @@ class Coordinator {
   std::string Metrics();
 
  private:
-  void TakeClient(const std::string& peer, const stillhouse::v1::ClientRequest& request);
-  void TakeAgent(const std::string& peer, const stillhouse::v1::AgentReport& report);
+  void OnClientRequest(const std::string& peer, const stillhouse::v1::ClientRequest& request);
+  void OnAgentReport(const std::string& peer, const stillhouse::v1::AgentReport& report);
   stillhouse::v1::ClientReply Answer(const stillhouse::v1::ClientRequest& request);
   Result<stillhouse::v1::ClientReply> Submit(const stillhouse::v1::Submit& submit, const std::string& user);
   Result<stillhouse::v1::ClientReply> ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user);

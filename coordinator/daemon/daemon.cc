@@ -192,7 +192,7 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
     for (int i = 0; i < kMostMessagesARound; ++i) {
       STILL_ASSIGN_OR_RETURN(const std::optional<RpcMessage> message, rpc.Receive(wait));
       if (!message) break;
-      coordinator.Take(message->peer, message->payload);
+      coordinator.OnMessage(message->peer, message->payload);
       wait = milliseconds(0);
     }
     if (page != nullptr) page->Answer(coordinator);

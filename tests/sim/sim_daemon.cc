@@ -153,7 +153,7 @@ void SimDaemon::Ask(const stillhouse::v1::ClientRequest& request) {
 
 void SimDaemon::Take(const std::string& peer, const CoordinatorMessage& message) {
   if (!up()) return;
-  process_->coordinator.Take(peer, message.SerializeAsString());
+  process_->coordinator.OnMessage(peer, message.SerializeAsString());
   if (!std::exchange(round_soon_, true))
     around_.queue->After(dice_.Between(0, around_.scenario->decide_ms), [this, crashes = crashes_] {
       if (!up() || crashes != crashes_) return;

@@ -151,9 +151,9 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   drain.set_protocol(kProtocol);
   drain.mutable_change_host()->set_host("localhost");
   drain.mutable_change_host()->set_drain(true);
-  coordinator_->Take("client", message.SerializeAsString());
+  coordinator_->OnMessage("client", message.SerializeAsString());
   *message.mutable_client() = drain;
-  coordinator_->Take("client", message.SerializeAsString());
+  coordinator_->OnMessage("client", message.SerializeAsString());
   EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
 
   EXPECT_EQ(Records(coordinator_->state()), acknowledged) << "what was decided is taken back";
@@ -255,8 +255,8 @@ TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
 }
 
 TEST_F(CoordinatorServiceTest, BytesThatMakeNoSenseAreDropped) {
-  coordinator_->Take("stranger", "\x00\xff garbage");
-  coordinator_->Take("stranger", "");
+  coordinator_->OnMessage("stranger", "\x00\xff garbage");
+  coordinator_->OnMessage("stranger", "");
   EXPECT_TRUE(coordinator_->Tick().empty());
 }
 

@@ -110,7 +110,7 @@ class ServiceFixture : public ::testing::Test {
   std::optional<stillhouse::v1::ClientReply> Send(const stillhouse::v1::ClientRequest& request) {
     stillhouse::v1::CoordinatorMessage message;
     *message.mutable_client() = request;
-    coordinator_->Take("client", message.SerializeAsString());
+    coordinator_->OnMessage("client", message.SerializeAsString());
     std::optional<stillhouse::v1::ClientReply> reply;
     for (const OutgoingMessage& answer : coordinator_->Tick()) {
       EXPECT_EQ(answer.peer, "client");
