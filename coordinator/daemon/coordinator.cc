@@ -118,10 +118,10 @@ void Coordinator::OnClientRequest(const std::string& peer, const ClientRequest& 
 }
 
 void Coordinator::OnAgentReport(const std::string& peer, const AgentReport& report) {
-  answers_.push_back({peer, Hear(report).SerializeAsString()});
+  answers_.push_back({peer, OnReport(report).SerializeAsString()});
 }
 
-AgentOrders Coordinator::Hear(const AgentReport& report) {
+AgentOrders Coordinator::OnReport(const AgentReport& report) {
   AgentOrders nothing;
   nothing.set_sequence(report.sequence());
   nothing.set_not_recorded(true);

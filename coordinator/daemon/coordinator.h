@@ -66,7 +66,7 @@ class Coordinator {
   // A client's request from within this process. What it changed is on disk when this returns.
   stillhouse::v1::ClientReply Ask(const stillhouse::v1::ClientRequest& request);
   // An agent's report from within this process.
-  stillhouse::v1::AgentOrders Hear(const stillhouse::v1::AgentReport& report);
+  stillhouse::v1::AgentOrders OnReport(const stillhouse::v1::AgentReport& report);
   // Writes what was decided so far and returns the answers that are true then: before the queue is looked at, so that
   // nobody waits for that.
   std::vector<OutgoingMessage> Answers();
