@@ -78,7 +78,7 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
   STILL_RETURN_IF_ERROR(recorded_.Load());
   inventory_ = hosts;
-  TakeUp();
+  Adopt();
   std::vector<std::uint64_t> running;
   for (const std::uint64_t id : state_.live())
     if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
@@ -88,7 +88,7 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   return Ok();
 }
 
-void Coordinator::TakeUp() {
+void Coordinator::Adopt() {
   Apply(core_.SetHosts(state_, inventory_, Now()));
   if (!state_.live().empty()) Apply(core_.Started(state_, Now()));
 }
@@ -283,7 +283,7 @@ void Coordinator::Advance() {
 Status Coordinator::Write() {
   const Status written = recorded_.Write();
   if (written.ok()) {
-    taken_up_ |= recorded_.trouble().ok();
+    adopted_ |= recorded_.trouble().ok();
     return written;
   }
   live_.SetStorageTrouble(written.message());
@@ -303,7 +303,7 @@ bool Coordinator::Degraded() {
   if (!healed) return true;
   changed_ = true;
   waits_.reset();
-  if (!taken_up_) TakeUp();
+  if (!adopted_) Adopt();
   return false;
 }
 

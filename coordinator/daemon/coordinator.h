@@ -89,7 +89,7 @@ class Coordinator {
   Result<stillhouse::v1::ClientReply> Attach(const stillhouse::v1::Attach& attach);
   Result<stillhouse::v1::ClientReply> View(const stillhouse::v1::Query& query);
   void Apply(Changes changes);
-  void TakeUp();
+  void Adopt();
   void Advance();
   // Not Ok: what was decided in this round never happened, and nobody is told of it.
   Status Write();
@@ -113,7 +113,7 @@ class Coordinator {
 
   std::string identity_;  // of the journal
   std::vector<stillhouse::v1::Host> inventory_;
-  bool taken_up_ = false;  // the inventory, and a line that says that this process started, are in the journal
+  bool adopted_ = false;  // the inventory, and a line that says that this process started, are in the journal
   RecordedState recorded_;
   const State& state_;  // recorded_'s
   LiveJobs live_;
