@@ -49,7 +49,7 @@ class PaperAgents : public Agents {
     started.push_back({task.job(), task.attempt()});
     return Ok();
   }
-  AgentTrace Look(std::uint64_t, std::uint64_t) override { return AgentTrace::kNeverStarted; }
+  AgentTrace Probe(std::uint64_t, std::uint64_t) override { return AgentTrace::kNeverStarted; }
   Result<AgentReport> Outcome(std::uint64_t, std::uint64_t) override { return Error(Code::kNotFound, "none"); }
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override {
     return fmt::format("/var/lib/stillhouse/jobs/{}/{}/ranks.log", job, attempt);

@@ -87,7 +87,7 @@ ArtifactLookups::~ArtifactLookups() {
   for (auto& [name, root] : desk_->roots) root.questions.clear();
 }
 
-ArtifactSight ArtifactLookups::Look(const JobSpec& spec) {
+ArtifactSight ArtifactLookups::Probe(const JobSpec& spec) {
   const std::string path = ArtifactPath(spec);
   Known& known = known_[path];
   const Clock::TimePoint now = clock_.Now();

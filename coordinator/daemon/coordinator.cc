@@ -62,9 +62,9 @@ Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& a
       clock_(clock),
       started_ms_(clock.WallMs()),
       started_(clock.Now()),
-      recorded_(journal, clock, std::chrono::milliseconds(options_.probe_interval_ms)),
+      recorded_(journal, clock, std::chrono::milliseconds(options_.disk_probe_interval_ms)),
       state_(recorded_.state()) {
-  if (options_.look_in_threads) {
+  if (options_.probe_in_threads) {
     lookups_.emplace([is_made = options_.is_made](const auto& spec) { return is_made(spec).made(); }, clock_);
   }
 }
@@ -252,7 +252,7 @@ std::vector<OutgoingMessage> Coordinator::Answers() {
 std::vector<OutgoingMessage> Coordinator::Tick() {
   waits_.reset();  // they depend on the time as well
   if (!Degraded()) {
-    LookForSilentAgents();
+    ProbeSilentAgents();
     Advance();
     std::vector<OutgoingMessage> answers = Answers();
     if (recorded_.trouble().ok()) StartAgents();
@@ -261,8 +261,8 @@ std::vector<OutgoingMessage> Coordinator::Tick() {
   return Answers();
 }
 
-ArtifactSight Coordinator::Sight(const stillhouse::v1::JobSpec& spec) {
-  return lookups_ ? lookups_->Look(spec) : options_.is_made(spec);
+ArtifactSight Coordinator::ProbeArtifact(const stillhouse::v1::JobSpec& spec) {
+  return lookups_ ? lookups_->Probe(spec) : options_.is_made(spec);
 }
 
 void Coordinator::Advance() {
@@ -273,7 +273,7 @@ void Coordinator::Advance() {
   advanced_ = now;
   for (int i = 0; i < kMostAdvances; ++i) {
     Changes changes = core_.Advance(
-        state_, [this](const auto& spec) { return Sight(spec); }, Now());
+        state_, [this](const auto& spec) { return ProbeArtifact(spec); }, Now());
     if (changes.empty()) break;
     Apply(std::move(changes));
   }
@@ -307,10 +307,10 @@ bool Coordinator::Degraded() {
   return false;
 }
 
-void Coordinator::LookForSilentAgents() {
+void Coordinator::ProbeSilentAgents() {
   const Clock::TimePoint now = clock_.Now();
-  if (looked_ && now - *looked_ < std::chrono::milliseconds(options_.look_interval_ms)) return;
-  looked_ = now;
+  if (agents_probed_ && now - *agents_probed_ < std::chrono::milliseconds(options_.agent_probe_interval_ms)) return;
+  agents_probed_ = now;
   std::vector<std::uint64_t> silent;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
@@ -321,7 +321,7 @@ void Coordinator::LookForSilentAgents() {
 
 // Silence alone proves nothing: an attempt is over when its agent is known to be gone.
 void Coordinator::Recover(const Job& job) {
-  switch (agents_.Look(job.id(), job.attempt())) {
+  switch (agents_.Probe(job.id(), job.attempt())) {
     case AgentTrace::kAlive: return;
     case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
       if (job.state() == stillhouse::v1::JOB_STARTING) return;
@@ -349,7 +349,7 @@ void Coordinator::StartAgents() {
     const Job& job = *state_.FindJob(id);
     if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_[id] == job.attempt()) continue;
     started_agents_[id] = job.attempt();
-    if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
+    if (agents_.Probe(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }
   for (const Job& job : starting) {
     Result<stillhouse::v1::AgentTask> task = TaskOf(job);
@@ -381,7 +381,7 @@ const std::map<std::uint64_t, Wait>& Coordinator::Waits() {
   std::map<std::uint64_t, std::int64_t> left_ms;
   for (const std::uint64_t id : state_.live())
     if (const std::optional<std::int64_t> left = live_.LeftMs(id)) left_ms[id] = *left;
-  waits_ = core_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return Sight(spec); });
+  waits_ = core_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return ProbeArtifact(spec); });
   return *waits_;
 }
 

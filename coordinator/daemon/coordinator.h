@@ -37,13 +37,13 @@ struct CoordinatorOptions {
   std::string mpirun;
   std::string keys;                       // directory, absolute: what clients need to be let in; empty: nothing
   stillhouse::v1::HostAccess access;      // to hosts other than this machine
-  std::int64_t look_interval_ms = 1000;   // how often an agent that is not heard is looked for
+  std::int64_t agent_probe_interval_ms = 1000;   // how often an agent that is not heard is looked for
   std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for
-  std::int64_t probe_interval_ms = 1000;  // of a disk that was full
+  std::int64_t disk_probe_interval_ms = 1000;  // of a disk that was full
   std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
   // Whether an artifact exists. Where that is unknown it is asked for again.
   ArtifactSights is_made;
-  bool look_in_threads =
+  bool probe_in_threads =
       false;  // is_made, which always knows then, may take long or hang, and nobody is to wait for it
 };
 
@@ -94,14 +94,14 @@ class Coordinator {
   // Not Ok: what was decided in this round never happened, and nobody is told of it.
   Status Write();
   bool Degraded();
-  void LookForSilentAgents();
+  void ProbeSilentAgents();
   void Recover(const stillhouse::v1::Job& job);
   // That the job's attempt reported.
   std::uint64_t LastStep(const stillhouse::v1::Job& job) const;
   void StartAgents();
   Result<stillhouse::v1::AgentTask> TaskOf(const stillhouse::v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
-  ArtifactSight Sight(const stillhouse::v1::JobSpec& spec);
+  ArtifactSight ProbeArtifact(const stillhouse::v1::JobSpec& spec);
 
   const CoordinatorOptions options_;
   const Core core_;
@@ -125,7 +125,7 @@ class Coordinator {
   std::optional<std::map<std::uint64_t, Wait>> waits_;  // of this round
   bool changed_ = true;                                 // since the last look at the queue
   std::optional<Clock::TimePoint> advanced_;            // that look
-  std::optional<Clock::TimePoint> looked_;
+  std::optional<Clock::TimePoint> agents_probed_;
   std::uint64_t dropped_ = 0;
 };
 

@@ -229,7 +229,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .keys = keys.rpc ? std::filesystem::absolute(directory.Keys()).string() : "",
                            .access = AccessOf(options),
                            .is_made = IsMadeToReuse,
-                           .look_in_threads = true},
+                           .probe_in_threads = true},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
   STILL_RETURN_IF_ERROR(CheckAttempts(directory, coordinator.state()));

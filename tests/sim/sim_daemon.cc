@@ -47,7 +47,7 @@ class SimAgents : public coordinator::Agents {
     around_->start_agent(task);
     return Ok();
   }
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override {
+  AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override {
     const auto directory = around_->look({job, attempt});
     if (!directory.has_value()) return AgentTrace::kNeverStarted;
     if (directory->locked) return AgentTrace::kAlive;

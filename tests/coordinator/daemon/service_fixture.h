@@ -37,7 +37,7 @@ class ScriptedAgents : public Agents {
     started.push_back(fmt::format("{}.{}", task.job(), task.attempt()));
     return Ok();
   }
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override {
+  AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override {
     const auto trace = traces.find({job, attempt});
     return trace == traces.end() ? AgentTrace::kNeverStarted : trace->second;
   }
@@ -73,7 +73,7 @@ class ServiceFixture : public ::testing::Test {
                                                                     .mpirun = "/bin/mpirun",
                                                                     .keys = "/state/keys",
                                                                     .is_made = is_made_,
-                                                                    .look_in_threads = look_in_threads_},
+                                                                    .probe_in_threads = probe_in_threads_},
                                                  *journal_, agents_, clock_);
     stillhouse::v1::Host host;
     host.set_name("localhost");
@@ -143,7 +143,7 @@ class ServiceFixture : public ::testing::Test {
 
   std::uint32_t slots_ = 4;  // of this machine, from the next start on
   std::function<bool(const stillhouse::v1::JobSpec&)> is_made_ = [](const auto&) { return false; };
-  bool look_in_threads_ = false;
+  bool probe_in_threads_ = false;
   std::uint64_t last_request_ = 0;
   std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
   ScriptedAgents agents_;
