@@ -41,9 +41,11 @@ T Must(Result<T> result) {
 
 class NoAgents : public Agents {
  public:
-  Status Start(v1::AgentTask) override { return Ok(); }
-  AgentTrace Look(std::uint64_t, std::uint64_t) override { return AgentTrace::kAlive; }
-  Result<v1::AgentReport> Outcome(std::uint64_t, std::uint64_t) override { return Error(Code::kNotFound, "none"); }
+  Status Start(stillhouse::v1::AgentTask) override { return Ok(); }
+  AgentTrace Probe(std::uint64_t, std::uint64_t) override { return AgentTrace::kAlive; }
+  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t, std::uint64_t) override {
+    return Error(Code::kNotFound, "none");
+  }
   std::string LogPath(std::uint64_t, std::uint64_t) const override { return ""; }
 };
 

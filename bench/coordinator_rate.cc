@@ -49,7 +49,7 @@ class PaperAgents : public Agents {
     started.push_back({task.job(), task.attempt()});
     return Ok();
   }
-  AgentTrace Look(std::uint64_t, std::uint64_t) override { return AgentTrace::kNeverStarted; }
+  AgentTrace Probe(std::uint64_t, std::uint64_t) override { return AgentTrace::kNeverStarted; }
   Result<AgentReport> Outcome(std::uint64_t, std::uint64_t) override { return Error(Code::kNotFound, "none"); }
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override {
     return fmt::format("/var/lib/stillhouse/jobs/{}/{}/ranks.log", job, attempt);
@@ -152,13 +152,13 @@ std::size_t MemoryMb() {
 // Jobs until so many are live; the coordinator starts those that fit.
 void Fill(World* world, std::size_t* next) {
   while (world->coordinator->state().live().size() < kLive)
-    world->coordinator->Take("client", SubmitOf((*next)++, 10).SerializeAsString());
-  world->coordinator->Settle();
+    world->coordinator->OnMessage("client", SubmitOf((*next)++, 10).SerializeAsString());
+  world->coordinator->Tick();
 }
 
 void HearAll(World* world, std::deque<std::pair<std::uint64_t, std::uint64_t>>* running) {
   for (const auto& [job, attempt] : std::exchange(world->agents.started, {})) {
-    world->coordinator->Take("agent", ReportOf(job, attempt, 1, kRanks).SerializeAsString());
+    world->coordinator->OnMessage("agent", ReportOf(job, attempt, 1, kRanks).SerializeAsString());
     running->push_back({job, attempt});
   }
 }
@@ -177,10 +177,10 @@ double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::u
         reports.push_back(ReportOf(running[job].first, running[job].second, *sequence, ranks).SerializeAsString());
     const auto start = Clock::System().Now();
     for (std::size_t i = 0; i < reports.size(); ++i) {
-      world->coordinator->Take("agent", reports[i]);
+      world->coordinator->OnMessage("agent", reports[i]);
       if (i % kMessagesARound == kMessagesARound - 1 || i + 1 == reports.size()) {
         answered += world->coordinator->Answers().size();
-        world->coordinator->Settle();
+        world->coordinator->Tick();
       }
     }
     seconds += Since(start);
@@ -196,13 +196,13 @@ double Transitions(World* world, std::deque<std::pair<std::uint64_t, std::uint64
   const auto start = Clock::System().Now();
   while (Since(start) < kSecondsEach) {
     for (std::size_t i = 0; i < kMessagesARound && running->size() > kRunning / 2; ++i) {
-      world->coordinator->Take("agent", SuccessOf(running->front().first, running->front().second).SerializeAsString());
+      world->coordinator->OnMessage("agent", SuccessOf(running->front().first, running->front().second).SerializeAsString());
       running->pop_front();
     }
     Fill(world, next);
     HearAll(world, running);
   }
-  world->coordinator->Settle();
+  world->coordinator->Tick();
   return static_cast<double>(world->coordinator->state().next_sequence() - before) / Since(start);
 }
 
@@ -213,10 +213,10 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
   for (int i = 0; i < 200; ++i) {
     const std::string submit = SubmitOf((*next)++, 6).SerializeAsString();
     const auto start = Clock::System().Now();
-    world->coordinator->Take("client", submit);
+    world->coordinator->OnMessage("client", submit);
     const std::vector<OutgoingMessage> answers = world->coordinator->Answers();
     latencies.push_back(Since(start) * 1000);
-    world->coordinator->Settle();  // as the daemon does next
+    world->coordinator->Tick();  // as the daemon does next
     ClientReply reply;
     STILL_CHECK(!answers.empty() && reply.ParseFromString(answers.front().payload) && reply.pipeline() > 0,
                 "a submission is answered with its pipeline");
@@ -235,7 +235,7 @@ double WaitingRanks(World* world, std::size_t* next) {
   CoordinatorMessage submit = SubmitOf((*next)++, 2);
   submit.mutable_client()->mutable_submit()->mutable_jobs(1)->add_depends_on(1);
   submit.mutable_client()->mutable_submit()->mutable_jobs(1)->set_attach(true);
-  world->coordinator->Take("client", submit.SerializeAsString());
+  world->coordinator->OnMessage("client", submit.SerializeAsString());
   ClientReply reply;
   STILL_CHECK(reply.ParseFromString(world->coordinator->Answers().at(0).payload) && reply.jobs_size() == 2, "two jobs");
   CoordinatorMessage attach;
@@ -247,7 +247,7 @@ double WaitingRanks(World* world, std::size_t* next) {
   const auto start = Clock::System().Now();
   std::size_t answered = 0;
   while (Since(start) < kSecondsEach) {
-    for (std::size_t i = 0; i < kMessagesARound; ++i) world->coordinator->Take("rank", bytes);
+    for (std::size_t i = 0; i < kMessagesARound; ++i) world->coordinator->OnMessage("rank", bytes);
     for (const OutgoingMessage& answer : world->coordinator->Answers()) {
       STILL_CHECK(reply.ParseFromString(answer.payload) && reply.code() == static_cast<int>(Code::kUnavailable),
                   "a rank is told why it waits");
@@ -266,10 +266,10 @@ void FinishJobs(const std::string& directory) {
   while (finished < kFinished) {
     Fill(&world, &next);
     HearAll(&world, &running);
-    world.coordinator->Settle();
+    world.coordinator->Tick();
     for (; !running.empty() && finished < kFinished; running.pop_front(), ++finished)
-      world.coordinator->Take("agent", SuccessOf(running.front().first, running.front().second).SerializeAsString());
-    world.coordinator->Settle();
+      world.coordinator->OnMessage("agent", SuccessOf(running.front().first, running.front().second).SerializeAsString());
+    world.coordinator->Tick();
   }
   v1::ClientRequest cancel;
   cancel.set_protocol(kProtocol);
@@ -291,7 +291,7 @@ void Run(const std::string& directory) {
     std::deque<std::pair<std::uint64_t, std::uint64_t>> running;
     Fill(&world, &next);
     HearAll(&world, &running);
-    world.coordinator->Settle();
+    world.coordinator->Tick();
     STILL_CHECK(running.size() >= kRunning, "as many jobs run as there are slots for");
     std::uint64_t sequence = 2;
     const double reports = Heartbeats(&world, running, kRanks, &sequence);

@@ -21,10 +21,10 @@ enum class AgentTrace {
 class Agents {
  public:
   virtual ~Agents() = default;
-  // Fills in the paths of the task, which belong to the attempt, and starts its agent. Once Ok, Look never says
+  // Fills in the paths of the task, which belong to the attempt, and starts its agent. Once Ok, Probe never says
   // kNeverStarted again, whoever dies.
   virtual Status Start(stillhouse::v1::AgentTask task) = 0;
-  virtual AgentTrace Look(std::uint64_t job, std::uint64_t attempt) = 0;
+  virtual AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) = 0;
   // The outcome that an agent left behind, as its last report.
   virtual Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) = 0;
   // Where the ranks of this attempt write.

@@ -87,7 +87,7 @@ ArtifactLookups::~ArtifactLookups() {
   for (auto& [name, root] : desk_->roots) root.questions.clear();
 }
 
-ArtifactProbe ArtifactLookups::Look(const JobSpec& spec) {
+ArtifactProbe ArtifactLookups::Probe(const JobSpec& spec) {
   const std::string path = ArtifactPath(spec);
   Known& known = known_[path];
   const Clock::TimePoint now = clock_.Now();

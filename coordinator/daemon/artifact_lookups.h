@@ -34,7 +34,7 @@ class ArtifactLookups {
   ~ArtifactLookups();
 
   // What is known now. What is not is asked for.
-  ArtifactProbe Look(const stillhouse::v1::JobSpec& spec);
+  ArtifactProbe Probe(const stillhouse::v1::JobSpec& spec);
   // Something happened to it: answers to questions asked before say nothing any more.
   void Forget(const stillhouse::v1::JobSpec& spec);
   // Takes in what was answered since. Whether any of it is news.

@@ -62,9 +62,9 @@ Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& a
       clock_(clock),
       started_ms_(clock.WallMs()),
       started_(clock.Now()),
-      recorded_(journal, clock, std::chrono::milliseconds(options_.probe_interval_ms)),
+      recorded_(journal, clock, std::chrono::milliseconds(options_.disk_probe_interval_ms)),
       state_(recorded_.state()) {
-  if (options_.look_in_threads) {
+  if (options_.probe_in_threads) {
     lookups_.emplace([is_made = options_.is_made](const auto& spec) { return is_made(spec).made(); }, clock_);
   }
 }
@@ -78,7 +78,7 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
   STILL_RETURN_IF_ERROR(recorded_.Load());
   inventory_ = hosts;
-  TakeUp();
+  Adopt();
   std::vector<std::uint64_t> running;
   for (const std::uint64_t id : state_.live())
     if (HoldsSlots(state_.FindJob(id)->state())) running.push_back(id);
@@ -88,24 +88,24 @@ Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
   return Ok();
 }
 
-void Coordinator::TakeUp() {
+void Coordinator::Adopt() {
   Apply(decisions_.SetHosts(state_, inventory_, Now()));
   if (!state_.live().empty()) Apply(decisions_.OnCoordinatorStart(state_, Now()));
 }
 
-void Coordinator::Take(const std::string& peer, std::string_view payload) {
+void Coordinator::OnMessage(const std::string& peer, std::string_view payload) {
   CoordinatorMessage message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size())) ||
       message.body_case() == CoordinatorMessage::BODY_NOT_SET) {
     if (++dropped_ == 1) LogWarn("dropped a message of {} bytes that no client or agent of ours sends", payload.size());
     return;
   }
-  if (message.has_agent()) return TakeAgent(peer, message.agent());
-  TakeClient(peer, message.client());
+  if (message.has_agent()) return OnAgentReport(peer, message.agent());
+  OnClientRequest(peer, message.client());
 }
 
 // A client that was not answered in time asks again: a change is made once, however often it arrives.
-void Coordinator::TakeClient(const std::string& peer, const ClientRequest& request) {
+void Coordinator::OnClientRequest(const std::string& peer, const ClientRequest& request) {
   if (const std::string* const before = repeats_.Find(peer, request.request())) {
     answers_.push_back({peer, *before});
     return;
@@ -117,11 +117,11 @@ void Coordinator::TakeClient(const std::string& peer, const ClientRequest& reque
   answers_.push_back({peer, std::move(answer)});
 }
 
-void Coordinator::TakeAgent(const std::string& peer, const AgentReport& report) {
-  answers_.push_back({peer, Hear(report).SerializeAsString()});
+void Coordinator::OnAgentReport(const std::string& peer, const AgentReport& report) {
+  answers_.push_back({peer, OnReport(report).SerializeAsString()});
 }
 
-AgentOrders Coordinator::Hear(const AgentReport& report) {
+AgentOrders Coordinator::OnReport(const AgentReport& report) {
   AgentOrders nothing;
   nothing.set_sequence(report.sequence());
   nothing.set_not_recorded(true);
@@ -248,10 +248,10 @@ std::vector<OutgoingMessage> Coordinator::Answers() {
   return std::exchange(answers_, {});
 }
 
-std::vector<OutgoingMessage> Coordinator::Settle() {
+std::vector<OutgoingMessage> Coordinator::Tick() {
   waits_.reset();  // they depend on the time as well
   if (!Degraded()) {
-    LookForSilentAgents();
+    ProbeSilentAgents();
     Advance();
     std::vector<OutgoingMessage> answers = Answers();
     if (recorded_.trouble().ok()) StartAgents();
@@ -260,8 +260,8 @@ std::vector<OutgoingMessage> Coordinator::Settle() {
   return Answers();
 }
 
-ArtifactProbe Coordinator::Sight(const stillhouse::v1::JobSpec& spec) {
-  return lookups_ ? lookups_->Look(spec) : options_.is_made(spec);
+ArtifactProbe Coordinator::ProbeArtifact(const stillhouse::v1::JobSpec& spec) {
+  return lookups_ ? lookups_->Probe(spec) : options_.is_made(spec);
 }
 
 void Coordinator::Advance() {
@@ -272,7 +272,7 @@ void Coordinator::Advance() {
   advanced_ = now;
   for (int i = 0; i < kMostAdvances; ++i) {
     Changes changes = decisions_.Advance(
-        state_, [this](const auto& spec) { return Sight(spec); }, Now());
+        state_, [this](const auto& spec) { return ProbeArtifact(spec); }, Now());
     if (changes.empty()) break;
     Apply(std::move(changes));
   }
@@ -282,7 +282,7 @@ void Coordinator::Advance() {
 Status Coordinator::Write() {
   const Status written = recorded_.Write();
   if (written.ok()) {
-    taken_up_ |= recorded_.trouble().ok();
+    adopted_ |= recorded_.trouble().ok();
     return written;
   }
   live_.SetStorageTrouble(written.message());
@@ -302,14 +302,14 @@ bool Coordinator::Degraded() {
   if (!healed) return true;
   changed_ = true;
   waits_.reset();
-  if (!taken_up_) TakeUp();
+  if (!adopted_) Adopt();
   return false;
 }
 
-void Coordinator::LookForSilentAgents() {
+void Coordinator::ProbeSilentAgents() {
   const Clock::TimePoint now = clock_.Now();
-  if (looked_ && now - *looked_ < std::chrono::milliseconds(options_.look_interval_ms)) return;
-  looked_ = now;
+  if (agents_probed_ && now - *agents_probed_ < std::chrono::milliseconds(options_.agent_probe_interval_ms)) return;
+  agents_probed_ = now;
   std::vector<std::uint64_t> silent;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
@@ -320,7 +320,7 @@ void Coordinator::LookForSilentAgents() {
 
 // Silence alone proves nothing: an attempt is over when its agent is known to be gone.
 void Coordinator::Recover(const Job& job) {
-  switch (agents_.Look(job.id(), job.attempt())) {
+  switch (agents_.Probe(job.id(), job.attempt())) {
     case AgentTrace::kAlive: return;
     case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
       if (job.state() == stillhouse::v1::JOB_STARTING) return;
@@ -348,7 +348,7 @@ void Coordinator::StartAgents() {
     const Job& job = *state_.FindJob(id);
     if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_[id] == job.attempt()) continue;
     started_agents_[id] = job.attempt();
-    if (agents_.Look(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
+    if (agents_.Probe(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }
   for (const Job& job : starting) {
     Result<stillhouse::v1::AgentTask> task = TaskOf(job);
@@ -380,7 +380,7 @@ const std::map<std::uint64_t, Wait>& Coordinator::Waits() {
   std::map<std::uint64_t, std::int64_t> left_ms;
   for (const std::uint64_t id : state_.live())
     if (const std::optional<std::int64_t> left = live_.LeftMs(id)) left_ms[id] = *left;
-  waits_ = decisions_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return Sight(spec); });
+  waits_ = decisions_.Waits(state_, Now(), left_ms, [this](const auto& spec) { return ProbeArtifact(spec); });
   return *waits_;
 }
 

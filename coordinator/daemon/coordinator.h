@@ -37,13 +37,13 @@ struct CoordinatorOptions {
   std::string mpirun;
   std::string keys;                       // directory, absolute: what clients need to be let in; empty: nothing
   stillhouse::v1::HostAccess access;      // to hosts other than this machine
-  std::int64_t look_interval_ms = 1000;   // how often an agent that is not heard is looked for
+  std::int64_t agent_probe_interval_ms = 1000;   // how often an agent that is not heard is looked for
   std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for
-  std::int64_t probe_interval_ms = 1000;  // of a disk that was full
+  std::int64_t disk_probe_interval_ms = 1000;  // of a disk that was full
   std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
   // Whether an artifact exists. Where that is unknown it is asked for again.
   ArtifactProber is_made;
-  bool look_in_threads =
+  bool probe_in_threads =
       false;  // is_made, which always knows then, may take long or hang, and nobody is to wait for it
 };
 
@@ -62,17 +62,17 @@ class Coordinator {
   Status Open(const std::vector<stillhouse::v1::Host>& hosts);
 
   // A message of a client or an agent. Bytes that make no sense are dropped and counted.
-  void Take(const std::string& peer, std::string_view payload);
+  void OnMessage(const std::string& peer, std::string_view payload);
   // A client's request from within this process. What it changed is on disk when this returns.
   stillhouse::v1::ClientReply Ask(const stillhouse::v1::ClientRequest& request);
   // An agent's report from within this process.
-  stillhouse::v1::AgentOrders Hear(const stillhouse::v1::AgentReport& report);
+  stillhouse::v1::AgentOrders OnReport(const stillhouse::v1::AgentReport& report);
   // Writes what was decided so far and returns the answers that are true then: before the queue is looked at, so that
   // nobody waits for that.
   std::vector<OutgoingMessage> Answers();
   // Lets time pass, writes what was decided, starts agents, and returns the answers that are true now. Call several
   // times a second.
-  std::vector<OutgoingMessage> Settle();
+  std::vector<OutgoingMessage> Tick();
 
   const State& state() const { return state_; }
   const LiveJobs& live() const { return live_; }
@@ -80,8 +80,8 @@ class Coordinator {
   std::string Metrics();
 
  private:
-  void TakeClient(const std::string& peer, const stillhouse::v1::ClientRequest& request);
-  void TakeAgent(const std::string& peer, const stillhouse::v1::AgentReport& report);
+  void OnClientRequest(const std::string& peer, const stillhouse::v1::ClientRequest& request);
+  void OnAgentReport(const std::string& peer, const stillhouse::v1::AgentReport& report);
   stillhouse::v1::ClientReply Answer(const stillhouse::v1::ClientRequest& request);
   Result<stillhouse::v1::ClientReply> Submit(const stillhouse::v1::Submit& submit, const std::string& user);
   Result<stillhouse::v1::ClientReply> ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user);
@@ -89,19 +89,19 @@ class Coordinator {
   Result<stillhouse::v1::ClientReply> Attach(const stillhouse::v1::Attach& attach);
   Result<stillhouse::v1::ClientReply> View(const stillhouse::v1::Query& query);
   void Apply(Changes changes);
-  void TakeUp();
+  void Adopt();
   void Advance();
   // Not Ok: what was decided in this round never happened, and nobody is told of it.
   Status Write();
   bool Degraded();
-  void LookForSilentAgents();
+  void ProbeSilentAgents();
   void Recover(const stillhouse::v1::Job& job);
   // That the job's attempt reported.
   std::uint64_t LastStep(const stillhouse::v1::Job& job) const;
   void StartAgents();
   Result<stillhouse::v1::AgentTask> TaskOf(const stillhouse::v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
-  ArtifactProbe Sight(const stillhouse::v1::JobSpec& spec);
+  ArtifactProbe ProbeArtifact(const stillhouse::v1::JobSpec& spec);
 
   const CoordinatorOptions options_;
   const JobDecisions decisions_;
@@ -113,7 +113,7 @@ class Coordinator {
 
   std::string identity_;  // of the journal
   std::vector<stillhouse::v1::Host> inventory_;
-  bool taken_up_ = false;  // the inventory, and a line that says that this process started, are in the journal
+  bool adopted_ = false;  // the inventory, and a line that says that this process started, are in the journal
   RecordedState recorded_;
   const State& state_;  // recorded_'s
   LiveJobs live_;
@@ -125,7 +125,7 @@ class Coordinator {
   std::optional<std::map<std::uint64_t, Wait>> waits_;  // of this round
   bool changed_ = true;                                 // since the last look at the queue
   std::optional<Clock::TimePoint> advanced_;            // that look
-  std::optional<Clock::TimePoint> looked_;
+  std::optional<Clock::TimePoint> agents_probed_;
   std::uint64_t dropped_ = 0;
 };
 

@@ -192,12 +192,12 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
     for (int i = 0; i < kMostMessagesARound; ++i) {
       STILL_ASSIGN_OR_RETURN(const std::optional<RpcMessage> message, rpc.Receive(wait));
       if (!message) break;
-      coordinator.Take(message->peer, message->payload);
+      coordinator.OnMessage(message->peer, message->payload);
       wait = milliseconds(0);
     }
     if (page != nullptr) page->Answer(coordinator);
     Send(rpc, coordinator.Answers());
-    Send(rpc, coordinator.Settle());
+    Send(rpc, coordinator.Tick());
     if (Clock::System().Now() - removed < kBetweenRemovals) continue;
     removed = Clock::System().Now();
     if (const Status tidied = RemoveOldAttempts(directory, coordinator.state(), {}); !tidied.ok())
@@ -229,7 +229,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .keys = keys.rpc ? std::filesystem::absolute(directory.Keys()).string() : "",
                            .access = AccessOf(options),
                            .is_made = IsMadeToReuse,
-                           .look_in_threads = true},
+                           .probe_in_threads = true},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));
   STILL_RETURN_IF_ERROR(CheckAttempts(directory, coordinator.state()));

@@ -33,7 +33,7 @@ Status DetachedAgents::Start(AgentTask task) {
   return Ok();
 }
 
-AgentTrace DetachedAgents::Look(std::uint64_t job, std::uint64_t attempt) {
+AgentTrace DetachedAgents::Probe(std::uint64_t job, std::uint64_t attempt) {
   Reap();
   const std::string path = directory_.Attempt(job, attempt);
   if (!Exists(AttemptTaskPath(path))) return AgentTrace::kNeverStarted;

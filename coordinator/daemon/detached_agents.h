@@ -19,7 +19,7 @@ class DetachedAgents : public Agents {
       : directory_(std::move(directory)), program_(std::move(program)) {}
 
   Status Start(stillhouse::v1::AgentTask task) override;
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override;
+  AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override;
   Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override;
 

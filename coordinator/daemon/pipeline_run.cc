@@ -56,8 +56,8 @@ class Session {
   Result<std::vector<StageOutcome>> UntilDone(const std::atomic<int>& stops) {
     while (true) {
       STILL_RETURN_IF_ERROR(PassOnStops(stops));
-      for (const auto& report : agents_.Drain()) agents_.Follow(report.job(), coordinator_.Hear(report));
-      coordinator_.Settle();
+      for (const auto& report : agents_.Drain()) agents_.Follow(report.job(), coordinator_.OnReport(report));
+      coordinator_.Tick();
       STILL_RETURN_IF_ERROR(ShowChanges());
       if (std::ranges::all_of(stages_, [](const StageView& stage) { return stage.ended; })) break;
       STILL_RETURN_IF_ERROR(CheckStorage());

@@ -32,7 +32,7 @@ Status ThreadAgents::Start(AgentTask task) {
   return Ok();
 }
 
-AgentTrace ThreadAgents::Look(std::uint64_t job, std::uint64_t attempt) {
+AgentTrace ThreadAgents::Probe(std::uint64_t job, std::uint64_t attempt) {
   const auto agent = agents_.find(job);
   if (agent == agents_.end() || agent->second->task.attempt() != attempt)
     return job < options_.first_job ? AgentTrace::kGone : AgentTrace::kNeverStarted;

@@ -35,7 +35,7 @@ class ThreadAgents : public Agents {
   ~ThreadAgents() override;
 
   Status Start(stillhouse::v1::AgentTask task) override;
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override;
+  AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override;
   Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override;
 

@@ -47,7 +47,7 @@ class SimAgents : public coordinator::Agents {
     around_->start_agent(task);
     return Ok();
   }
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override {
+  AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override {
     const auto directory = around_->look({job, attempt});
     if (!directory.has_value()) return AgentTrace::kNeverStarted;
     if (directory->locked) return AgentTrace::kAlive;
@@ -153,7 +153,7 @@ void SimDaemon::Ask(const v1::ClientRequest& request) {
 
 void SimDaemon::Take(const std::string& peer, const CoordinatorMessage& message) {
   if (!up()) return;
-  process_->coordinator.Take(peer, message.SerializeAsString());
+  process_->coordinator.OnMessage(peer, message.SerializeAsString());
   if (!std::exchange(round_soon_, true))
     around_.queue->After(dice_.Between(0, around_.scenario->decide_ms), [this, crashes = crashes_] {
       if (!up() || crashes != crashes_) return;
@@ -171,7 +171,7 @@ void SimDaemon::Round() {
 void SimDaemon::RoundSoon() {
   const std::uint64_t before = commits_;
   process_->agents.refused = false;
-  const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Settle();
+  const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Tick();
   if (dead_) return Crash();
   // On a full disk it is taken once there is space; until then nothing is known but what is on record.
   if (process_->coordinator.live().storage_trouble().empty()) {

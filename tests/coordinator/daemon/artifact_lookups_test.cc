@@ -71,11 +71,11 @@ class ArtifactLookupsTest : public ::testing::Test {
   ~ArtifactLookupsTest() override { storage_->Heal(); }
 
   ArtifactProbe Known(const JobSpec& spec) {
-    while (!lookups_->Look(spec).known()) {
+    while (!lookups_->Probe(spec).known()) {
       std::this_thread::yield();
       lookups_->TakeAnswers();
     }
-    return lookups_->Look(spec);
+    return lookups_->Probe(spec);
   }
 
   ManualClock clock_;
@@ -87,12 +87,12 @@ class ArtifactLookupsTest : public ::testing::Test {
 TEST_F(ArtifactLookupsTest, ARootThatHangsDelaysNoOther) {
   storage_->Hang("/dead");
   storage_->Make("made");
-  EXPECT_FALSE(lookups_->Look(Spec("/dead", "a")).known());
-  EXPECT_FALSE(lookups_->Look(Spec("/dead", "b")).known());
+  EXPECT_FALSE(lookups_->Probe(Spec("/dead", "a")).known());
+  EXPECT_FALSE(lookups_->Probe(Spec("/dead", "b")).known());
   EXPECT_TRUE(Known(Spec("/alive", "made")).made());
   EXPECT_FALSE(Known(Spec("/alive", "other")).made());
   clock_.now += std::chrono::seconds(7);
-  EXPECT_EQ(lookups_->Look(Spec("/dead", "a")).unanswered_ms(), 7000);
+  EXPECT_EQ(lookups_->Probe(Spec("/dead", "a")).unanswered_ms(), 7000);
   storage_->Heal();
   EXPECT_FALSE(Known(Spec("/dead", "b")).made());
 }
@@ -103,9 +103,9 @@ TEST_F(ArtifactLookupsTest, AnAnswerIsAskedForAgainAndOneThatGetsTooOldIsNone) {
   storage_->Make("a");
   storage_->Hang("/root");
   clock_.now += ArtifactLookups::kFresh;
-  EXPECT_TRUE(lookups_->Look(spec).known()) << "the old answer, while the new one is not there";
+  EXPECT_TRUE(lookups_->Probe(spec).known()) << "the old answer, while the new one is not there";
   clock_.now += ArtifactLookups::kStale;
-  EXPECT_FALSE(lookups_->Look(spec).known());
+  EXPECT_FALSE(lookups_->Probe(spec).known());
   storage_->Heal();
   EXPECT_TRUE(Known(spec).made());
 }
@@ -115,17 +115,17 @@ TEST_F(ArtifactLookupsTest, WhatWasAskedBeforeSomethingHappenedToItSaysNothing) 
   EXPECT_FALSE(Known(spec).made());
   storage_->Make("a");
   lookups_->Forget(spec);
-  EXPECT_FALSE(lookups_->Look(spec).known());
+  EXPECT_FALSE(lookups_->Probe(spec).known());
   EXPECT_TRUE(Known(spec).made());
 }
 
 TEST_F(ArtifactLookupsTest, RootsThatHangTakeUpSoManyThreadsAndNoMore) {
   for (int i = 0; i < 2 * ArtifactLookups::kMostThreads; ++i) {
     storage_->Hang(fmt::format("/dead{}", i));
-    lookups_->Look(Spec(fmt::format("/dead{}", i), "a"));
+    lookups_->Probe(Spec(fmt::format("/dead{}", i), "a"));
   }
   storage_->AwaitQuestions(ArtifactLookups::kMostThreads);
-  EXPECT_FALSE(lookups_->Look(Spec("/alive", "a")).known());
+  EXPECT_FALSE(lookups_->Probe(Spec("/alive", "a")).known());
   storage_->Heal();
   EXPECT_FALSE(Known(Spec("/alive", "a")).made());
 }
@@ -150,7 +150,7 @@ TEST_F(ArtifactLookupsTest, ThatThereAreNoThreadsIsSaidOnceEachTime) {
                    });
   const auto look_again_and_again = [&](const JobSpec& spec) {
     for (int round = 0; round < 5; ++round) {
-      EXPECT_FALSE(lookups_->Look(spec).known());
+      EXPECT_FALSE(lookups_->Probe(spec).known());
       lookups_->TakeAnswers();
     }
   };
@@ -168,7 +168,7 @@ TEST_F(ArtifactLookupsTest, ThatThereAreNoThreadsIsSaidOnceEachTime) {
 
 TEST_F(ArtifactLookupsTest, TheyEndWhileAQuestionHangs) {
   storage_->Hang("/dead");
-  lookups_->Look(Spec("/dead", "a"));
+  lookups_->Probe(Spec("/dead", "a"));
   storage_->AwaitQuestions(1);
   lookups_.reset();
 }
@@ -179,7 +179,7 @@ TEST(ArtifactLookupsDeathTest, AProcessEndsWhileAQuestionHangs) {
     const auto storage = std::make_shared<Storage>();
     storage->Hang("/dead");
     ArtifactLookups lookups([storage](const JobSpec& spec) { return storage->IsMade(spec); }, Clock::System());
-    lookups.Look(Spec("/dead", "a"));
+    lookups.Probe(Spec("/dead", "a"));
     storage->AwaitQuestions(1);
     std::exit(0);
   };
@@ -189,7 +189,7 @@ TEST(ArtifactLookupsDeathTest, AProcessEndsWhileAQuestionHangs) {
 class HungStorageTest : public ServiceFixture {
  protected:
   void SetUp() override {
-    look_in_threads_ = true;
+    probe_in_threads_ = true;
     is_made_ = [storage = storage_](const JobSpec& spec) { return storage->IsMade(spec); };
     ServiceFixture::SetUp();
   }
@@ -203,7 +203,7 @@ class HungStorageTest : public ServiceFixture {
   void AwaitState(std::uint64_t job, const std::string& state) {
     while (StateOf(job) != state) {
       std::this_thread::yield();
-      coordinator_->Settle();
+      coordinator_->Tick();
     }
   }
 

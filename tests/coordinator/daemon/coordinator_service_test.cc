@@ -29,14 +29,14 @@ TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
 
 TEST_F(CoordinatorServiceTest, AJobThatRanIsAdoptedNotStartedAgain) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   Restart();
   Later(10'000);
   EXPECT_EQ(StateOf(1), "RUNNING") << "silence is no death";
   EXPECT_THAT(View("queue"), HasSubstr("RECONCILING"));
   EXPECT_EQ(agents_.started.size(), 1U);
-  coordinator_->Hear(Report(1));
+  coordinator_->OnReport(Report(1));
   EXPECT_EQ(View("queue").find("RECONCILING"), std::string::npos);
 }
 
@@ -45,23 +45,23 @@ TEST_F(CoordinatorServiceTest, AStartThatWasJournaledButNotMadeIsMadeByTheNextCo
   agents_.traces.clear();  // it was killed between the two
   agents_.started.clear();
   Restart();
-  coordinator_->Settle();
+  coordinator_->Tick();
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
 }
 
 TEST_F(CoordinatorServiceTest, AnOutcomeThatNobodyHeardIsFoundAfterARestart) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   agents_.traces[{1, 1}] = AgentTrace::kEnded;
   Restart();
-  coordinator_->Settle();
+  coordinator_->Tick();
   EXPECT_EQ(StateOf(1), "SUCCEEDED");
 }
 
 TEST_F(CoordinatorServiceTest, ASilentAgentIsUnreachableUntilItIsKnownToBeGone) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
+  coordinator_->OnReport(Report(1));
   Later(60'000);
   EXPECT_EQ(StateOf(1), "RUNNING");
   EXPECT_THAT(View("queue"), HasSubstr("UNREACHABLE"));
@@ -73,8 +73,8 @@ TEST_F(CoordinatorServiceTest, ASilentAgentIsUnreachableUntilItIsKnownToBeGone) 
 
 TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   disk_->full = true;
   EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
   const auto refused = Send(SubmitRequest("b"));
@@ -83,13 +83,13 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
   AgentReport ended = Report(1);
   ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
-  EXPECT_FALSE(coordinator_->Hear(ended).acknowledged()) << "an outcome that is not kept";
+  EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged()) << "an outcome that is not kept";
   EXPECT_EQ(StateOf(1), "RUNNING");
 
   disk_->full = false;
   Later(2000);
-  EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
-  coordinator_->Settle();
+  EXPECT_TRUE(coordinator_->OnReport(ended).acknowledged());
+  coordinator_->Tick();
   EXPECT_EQ(StateOf(1), "SUCCEEDED");
   const auto accepted = Send(SubmitRequest("b"));
   ASSERT_TRUE(accepted);
@@ -99,8 +99,8 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
 
 TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecorded) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   stillhouse::v1::AgentTask task;
   task.set_job(1);
   task.set_attempt(1);
@@ -109,8 +109,8 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   callbacks.on_generation({.generation = 1});
   const auto say = [&] {
     const AgentReport report = agent.Report();
-    agent.Answered(coordinator_->Hear(report));
-    coordinator_->Settle();
+    agent.Answered(coordinator_->OnReport(report));
+    coordinator_->Tick();
     return report.recoveries_size();
   };
   say();
@@ -139,8 +139,8 @@ std::string Records(const State& state) {
 
 TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedForAsAFullDiskIs) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   const std::string acknowledged = Records(coordinator_->state());
   disk_->full = true;
   disk_->unreadable = true;
@@ -151,18 +151,18 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   drain.set_protocol(kProtocol);
   drain.mutable_change_host()->set_host("localhost");
   drain.mutable_change_host()->set_drain(true);
-  coordinator_->Take("client", message.SerializeAsString());
+  coordinator_->OnMessage("client", message.SerializeAsString());
   *message.mutable_client() = drain;
-  coordinator_->Take("client", message.SerializeAsString());
+  coordinator_->OnMessage("client", message.SerializeAsString());
   EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
 
   EXPECT_EQ(Records(coordinator_->state()), acknowledged) << "what was decided is taken back";
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
   EXPECT_THAT(View("why", 1), HasSubstr("no space left on device"));
   AgentReport ended = Report(1);
-  EXPECT_FALSE(coordinator_->Hear(ended).drain()) << "its cancellation did not happen";
+  EXPECT_FALSE(coordinator_->OnReport(ended).drain()) << "its cancellation did not happen";
   ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
-  EXPECT_FALSE(coordinator_->Hear(ended).acknowledged());
+  EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged());
   EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
 
   disk_->full = false;
@@ -174,7 +174,7 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   disk_->unreadable = false;
   Later(2000);
   EXPECT_THAT(View("queue"), ::testing::Not(HasSubstr("DEGRADED_STORAGE")));
-  EXPECT_TRUE(coordinator_->Hear(ended).acknowledged());
+  EXPECT_TRUE(coordinator_->OnReport(ended).acknowledged());
   EXPECT_EQ(Send(SubmitRequest("b"))->jobs(0), 2U) << "no number was used up";
   EXPECT_EQ(agents_.started, (std::vector<std::string>{"1.1", "2.1"}));
 }
@@ -220,7 +220,7 @@ TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalIsLeftAlone) {
   AgentReport stranger = Report(1);
   stranger.set_journal("another");
   stranger.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
-  EXPECT_FALSE(coordinator_->Hear(stranger).kill());
+  EXPECT_FALSE(coordinator_->OnReport(stranger).kill());
   EXPECT_EQ(StateOf(1), "STARTING");
 }
 
@@ -233,16 +233,16 @@ TEST_F(CoordinatorServiceTest, AnAgentThatCannotBeStartedFailsItsJob) {
 
 TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   ClientRequest cancel = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
   cancel.set_request(++last_request_);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";
-  EXPECT_FALSE(coordinator_->Hear(Report(1)).kill()) << "as a second wish to cancel would";
+  EXPECT_FALSE(coordinator_->OnReport(Report(1)).kill()) << "as a second wish to cancel would";
   cancel.set_request(++last_request_);
   Send(cancel);
-  EXPECT_TRUE(coordinator_->Hear(Report(1)).kill());
+  EXPECT_TRUE(coordinator_->OnReport(Report(1)).kill());
 }
 
 TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
@@ -255,9 +255,9 @@ TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
 }
 
 TEST_F(CoordinatorServiceTest, BytesThatMakeNoSenseAreDropped) {
-  coordinator_->Take("stranger", "\x00\xff garbage");
-  coordinator_->Take("stranger", "");
-  EXPECT_TRUE(coordinator_->Settle().empty());
+  coordinator_->OnMessage("stranger", "\x00\xff garbage");
+  coordinator_->OnMessage("stranger", "");
+  EXPECT_TRUE(coordinator_->Tick().empty());
 }
 
 TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceItIsThere) {
@@ -279,7 +279,7 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   AgentReport report = Report(1);
   report.set_running(false);
   report.mutable_task()->set_generation(3);
-  coordinator_->Hear(report);
+  coordinator_->OnReport(report);
   EXPECT_EQ(Send(attach)->task().generation(), 3U);
   attach.mutable_attach()->set_job("train");
   EXPECT_EQ(Send(attach)->task().generation(), 3U) << "the end of its name will do";
@@ -291,8 +291,8 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
 
 TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   disk_->full = true;
   slots_ = 6;
   Restart();
@@ -311,8 +311,8 @@ TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInv
 
 TEST_F(CoordinatorServiceTest, ADamagedLineOfTheHistoryHidesNoOther) {
   Send(SubmitRequest("a"));
-  coordinator_->Hear(Report(1));
-  coordinator_->Settle();
+  coordinator_->OnReport(Report(1));
+  coordinator_->Tick();
   {
     const std::scoped_lock lock(disk_->mutex);
     disk_->records[fmt::format("history/{:020}", coordinator_->state().FindJob(1)->last_event() - 1)] = "garbage";

@@ -38,7 +38,7 @@ class ScriptedAgents : public Agents {
     started.push_back(fmt::format("{}.{}", task.job(), task.attempt()));
     return Ok();
   }
-  AgentTrace Look(std::uint64_t job, std::uint64_t attempt) override {
+  AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override {
     const auto trace = traces.find({job, attempt});
     return trace == traces.end() ? AgentTrace::kNeverStarted : trace->second;
   }
@@ -74,7 +74,7 @@ class ServiceFixture : public ::testing::Test {
                                                                     .mpirun = "/bin/mpirun",
                                                                     .keys = "/state/keys",
                                                                     .is_made = is_made_,
-                                                                    .look_in_threads = look_in_threads_},
+                                                                    .probe_in_threads = probe_in_threads_},
                                                  *journal_, agents_, clock_);
     stillhouse::v1::Host host;
     host.set_name("localhost");
@@ -111,9 +111,9 @@ class ServiceFixture : public ::testing::Test {
   std::optional<stillhouse::v1::ClientReply> Send(const stillhouse::v1::ClientRequest& request) {
     stillhouse::v1::CoordinatorMessage message;
     *message.mutable_client() = request;
-    coordinator_->Take("client", message.SerializeAsString());
+    coordinator_->OnMessage("client", message.SerializeAsString());
     std::optional<stillhouse::v1::ClientReply> reply;
-    for (const OutgoingMessage& answer : coordinator_->Settle()) {
+    for (const OutgoingMessage& answer : coordinator_->Tick()) {
       EXPECT_EQ(answer.peer, "client");
       EXPECT_TRUE(reply.emplace().ParseFromString(answer.payload));
     }
@@ -140,12 +140,12 @@ class ServiceFixture : public ::testing::Test {
   }
   void Later(std::int64_t ms) {
     clock_.now += std::chrono::milliseconds(ms);
-    coordinator_->Settle();
+    coordinator_->Tick();
   }
 
   std::uint32_t slots_ = 4;  // of this machine, from the next start on
   std::function<bool(const stillhouse::v1::JobSpec&)> is_made_ = [](const auto&) { return false; };
-  bool look_in_threads_ = false;
+  bool probe_in_threads_ = false;
   std::uint64_t last_request_ = 0;
   std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
   ScriptedAgents agents_;
