@@ -49,7 +49,7 @@ class NoAgents : public Agents {
   std::string LogPath(std::uint64_t, std::uint64_t) const override { return ""; }
 };
 
-// A job as `still submit` makes it: its configuration, an identity text, digests.
+// Returns a job as `still submit` makes it, with its configuration, an identity text and digests.
 v1::Submit SubmitOf(std::uint64_t number) {
   v1::Submit submit;
   submit.set_key(fmt::format("key-{}", number));
@@ -79,7 +79,7 @@ std::vector<v1::Host> Hosts() {
   return hosts;
 }
 
-// The jobs of each commit end before the next ones come; their events are mixed with each other's.
+// Makes the journal. The jobs of each commit end before the next ones come, and their events are interleaved.
 void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events_of_each) {
   const auto journal = Must(Journal::Open(directory));
   const JobDecisions decisions{DecisionOptions()};

@@ -1,6 +1,7 @@
-// How fast one core of a coordinator is, and how large: the class that `still serve` runs, its real journal (RocksDB,
-// synced), agents that are only bytes. State: 10,000 workers of 500 running jobs, 500 jobs that wait, 320 hosts.
-//   coordinator_rate_bench [DIRECTORY]     on the disk to be measured; default out/coordinator_rate, removed after
+// How fast one core of a coordinator is, and how much memory it takes. It is the class that `still serve` runs, with
+// its real journal (RocksDB, synced) and simulated agents. State: 10,000 workers of 500 running jobs, 500 waiting jobs,
+// 320 hosts.
+//   coordinator_rate_bench [DIRECTORY]     on the disk to measure; default: out/coordinator_rate, removed afterwards
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,11 +28,11 @@ using v1::JobSpec;
 
 constexpr std::uint32_t kHosts = 320;
 constexpr std::uint32_t kSlotsPerHost = 32;
-constexpr std::uint32_t kRanks = 20;  // of a job: 500 jobs are 10,000 workers
+constexpr std::uint32_t kRanks = 20;  // per job: 500 jobs are 10,000 workers
 constexpr std::size_t kRunning = 500;
 constexpr std::size_t kLive = 1000;
 constexpr std::size_t kFinished = 10'000;
-constexpr std::size_t kMessagesARound = 64;  // that share one write
+constexpr std::size_t kMessagesPerRound = 64;  // they share one write
 constexpr double kSecondsEach = 5;
 
 double Since(Clock::TimePoint start) { return SecondsSince(Clock::System(), start); }
@@ -42,7 +43,7 @@ T Must(Result<T> result) {
   return std::move(result).value();
 }
 
-// Agents that start at once and say what the benchmark has them say.
+// Agents that start at once. The benchmark makes their reports.
 class PaperAgents : public Agents {
  public:
   Status Start(AgentTask task) override {
@@ -77,7 +78,7 @@ struct World {
   std::unique_ptr<Coordinator> coordinator;
 };
 
-// As large as a real one: an identity text, a configuration, absolute paths.
+// Returns a submission as large as a real one, with identity texts, configurations and absolute paths.
 CoordinatorMessage SubmitOf(std::size_t number, std::size_t jobs) {
   CoordinatorMessage message;
   message.mutable_client()->set_protocol(kProtocol);
@@ -149,7 +150,7 @@ std::size_t MemoryMb() {
   return 0;
 }
 
-// Jobs until so many are live; the coordinator starts those that fit.
+// Submits jobs until so many are live. The coordinator starts those that fit.
 void Fill(World* world, std::size_t* next) {
   while (world->coordinator->state().live().size() < kLive)
     world->coordinator->OnMessage("client", SubmitOf((*next)++, 10).SerializeAsString());
@@ -163,14 +164,14 @@ void HearAll(World* world, std::deque<std::pair<std::uint64_t, std::uint64_t>>* 
   }
 }
 
-// Reports a second of jobs that run, parsed, taken in and answered.
+// Returns how many reports of running jobs per second are parsed, handled and answered.
 double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::uint64_t>>& running, std::uint32_t ranks,
                   std::uint64_t* sequence) {
   double seconds = 0;
   std::size_t taken = 0;
   std::size_t answered = 0;
   while (seconds < kSecondsEach) {
-    // News each of them: a report that comes twice costs less.
+    // Each report is new, since a repeated one costs less.
     std::vector<std::string> reports;
     for (std::uint64_t i = 0; i < 8; ++i, ++*sequence)
       for (std::size_t job = 0; job < kRunning; ++job)
@@ -178,7 +179,7 @@ double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::u
     const auto start = Clock::System().Now();
     for (std::size_t i = 0; i < reports.size(); ++i) {
       world->coordinator->OnMessage("agent", reports[i]);
-      if (i % kMessagesARound == kMessagesARound - 1 || i + 1 == reports.size()) {
+      if (i % kMessagesPerRound == kMessagesPerRound - 1 || i + 1 == reports.size()) {
         answered += world->coordinator->Answers().size();
         world->coordinator->Tick();
       }
@@ -190,12 +191,13 @@ double Heartbeats(World* world, const std::deque<std::pair<std::uint64_t, std::u
   return static_cast<double>(taken) / seconds;
 }
 
-// Transitions a second (lines of the history): jobs end, those that wait start, new ones come; all of it synced.
+// Returns the transitions (lines of the history) per second while jobs end, waiting ones start and new ones come. All
+// are synced.
 double Transitions(World* world, std::deque<std::pair<std::uint64_t, std::uint64_t>>* running, std::size_t* next) {
   const std::uint64_t before = world->coordinator->state().next_sequence();
   const auto start = Clock::System().Now();
   while (Since(start) < kSecondsEach) {
-    for (std::size_t i = 0; i < kMessagesARound && running->size() > kRunning / 2; ++i) {
+    for (std::size_t i = 0; i < kMessagesPerRound && running->size() > kRunning / 2; ++i) {
       world->coordinator->OnMessage("agent", SuccessOf(running->front().first, running->front().second).SerializeAsString());
       running->pop_front();
     }
@@ -206,8 +208,8 @@ double Transitions(World* world, std::deque<std::pair<std::uint64_t, std::uint64
   return static_cast<double>(world->coordinator->state().next_sequence() - before) / Since(start);
 }
 
-// Milliseconds from a submission's bytes to its durable answer's, sorted. A look at the queue that is under way when it
-// arrives comes on top.
+// Returns the milliseconds from the bytes of a submission to its durable answer, sorted. A decision that is under way
+// when it arrives comes on top.
 std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
   std::vector<double> latencies;
   for (int i = 0; i < 200; ++i) {
@@ -220,7 +222,7 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
     ClientReply reply;
     STILL_CHECK(!answers.empty() && reply.ParseFromString(answers.front().payload) && reply.pipeline() > 0,
                 "a submission is answered with its pipeline");
-    v1::ClientRequest cancel;  // so that as many jobs wait as before
+    v1::ClientRequest cancel;  // keeps the number of waiting jobs
     cancel.set_protocol(kProtocol);
     cancel.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
     cancel.mutable_change()->set_pipeline(reply.pipeline());
@@ -230,7 +232,7 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
   return latencies;
 }
 
-// Ranks of an mpirun typed by hand that ask for a job which waits for another: answers a second.
+// Returns the answers per second to ranks of an mpirun typed by hand, whose job waits for another one.
 double WaitingRanks(World* world, std::size_t* next) {
   CoordinatorMessage submit = SubmitOf((*next)++, 2);
   submit.mutable_client()->mutable_submit()->mutable_jobs(1)->add_depends_on(1);
@@ -247,7 +249,7 @@ double WaitingRanks(World* world, std::size_t* next) {
   const auto start = Clock::System().Now();
   std::size_t answered = 0;
   while (Since(start) < kSecondsEach) {
-    for (std::size_t i = 0; i < kMessagesARound; ++i) world->coordinator->OnMessage("rank", bytes);
+    for (std::size_t i = 0; i < kMessagesPerRound; ++i) world->coordinator->OnMessage("rank", bytes);
     for (const OutgoingMessage& answer : world->coordinator->Answers()) {
       STILL_CHECK(reply.ParseFromString(answer.payload) && reply.code() == static_cast<int>(Code::kUnavailable),
                   "a rank is told why it waits");
@@ -257,7 +259,7 @@ double WaitingRanks(World* world, std::size_t* next) {
   return static_cast<double>(answered) / Since(start);
 }
 
-// Makes the journal of a coordinator that has finished so many jobs.
+// Makes the journal of a coordinator whose `jobs` jobs have ended.
 void FinishJobs(const std::string& directory) {
   World world(directory);
   std::size_t next = 1'000'000;

@@ -1,5 +1,5 @@
-// What exactness costs a step: one microbatch of 4,096 tokens a rank through the demo's student, then the sums, exact
-// and fast, reduced over the ranks, both ways in the same run.
+// What exactness costs per step: one microbatch of 4,096 tokens per rank through the demo's student, then the reduction
+// of the gradients over the ranks, exact and fast in the same run.
 //
 //   mpirun -n 2 build/dev/bin/exact_step_bench [repetitions]
 #include <ATen/ATen.h>
@@ -30,7 +30,7 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// The slowest rank's: what a step waits for.
+// Returns the time of the slowest rank, which a step waits for.
 double Slowest(Communicator& world, double seconds) {
   std::vector<float> all(static_cast<std::size_t>(world.size()));
   all[static_cast<std::size_t>(world.rank())] = static_cast<float>(seconds);
@@ -63,14 +63,14 @@ class Bench {
     return SecondsSince(clock_, started);
   }
 
-  // Add, all-reduce, read back.
+  // Adds, reduces over all ranks, and reads back.
   double Sum(bool fast, bool keep_own) {
     const std::span<float> gradients(student_.gradients().mutable_data_ptr<float>(),
                                      static_cast<std::size_t>(student_.gradients().numel()));
     StepSums sums({.gradients = gradients.size(), .terms = kTerms, .fast = fast, .keep_own = keep_own});
     std::vector<float> out(gradients.size());
     double seconds = 0;
-    for (int warm = 0; warm < 2; ++warm) {  // the first touches the memory
+    for (int warm = 0; warm < 2; ++warm) {  // the first pass touches the memory
       STILL_CHECK(world_.Barrier().ok(), "barrier");
       sums.Clear();
       const Clock::TimePoint started = clock_.Now();

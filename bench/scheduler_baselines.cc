@@ -36,7 +36,7 @@ class FreeSlots {
     for (const auto& share : placement) slots_[index_.at(share.host)] += SlotsOn(share, gang);
   }
   std::optional<Placement> Place(const GangShape& gang) const { return cluster::Place(hosts_, slots_, gang); }
-  // With no more than both have.
+  // Places the gang on slots that are free in both.
   std::optional<Placement> PlaceInBoth(const GangShape& gang, const FreeSlots& other) const {
     std::vector<std::uint32_t> least = slots_;
     for (std::size_t i = 0; i < least.size(); ++i) least[i] = std::min(least[i], other.slots_[i]);

@@ -1,5 +1,5 @@
-// A synthetic trace of jobs replayed event by event under plain FIFO, under Slurm's EASY backfill rule and under our
-// scheduler without and with preemption; then what one decision costs on a large cluster. Prints Markdown.
+// Replays a synthetic trace of jobs, event by event, under plain FIFO, Slurm's EASY backfill rule, and our scheduler
+// without and with preemption. Then it measures one decision on a large cluster. Prints Markdown.
 //
 //   build/light/bin/scheduler_trace_bench [jobs] [seed]
 #include <fmt/format.h>
@@ -35,9 +35,9 @@ constexpr UnixMs kBegin = 1'800'000'000'000;
 constexpr std::uint32_t kHosts = 64;
 constexpr std::uint32_t kSlotsOfHost = 8;
 constexpr double kLoad = 0.9;
-constexpr std::int64_t kLeaving = 20 * kSecond;   // from being asked to make way to free slots
-constexpr std::int64_t kResuming = 30 * kSecond;  // work that a preempted job has to do again
-constexpr std::int64_t kShortest = 10 * kSecond;  // what bounded slowdown takes very short jobs for
+constexpr std::int64_t kLeaving = 20 * kSecond;   // from the preemption to free slots
+constexpr std::int64_t kResuming = 30 * kSecond;  // work that a preempted job repeats
+constexpr std::int64_t kShortest = 10 * kSecond;  // bounded slowdown counts shorter jobs as this long
 
 struct TraceJob {
   QueuedJob job;  // its duration is the user's limit
@@ -51,7 +51,7 @@ double Normal(KeyedRandom& random) {
   return radius * std::cos(2 * std::numbers::pi * random.NextUnit());
 }
 
-// Log-normal runtimes around a quarter of an hour, from half a minute to a day.
+// Returns a log-normal runtime around a quarter of an hour, from half a minute to a day.
 std::int64_t DrawRuntime(KeyedRandom& random) {
   const double seconds = 900 * std::exp(1.6 * Normal(random));
   return std::llround(std::clamp(seconds, 30.0, 86'400.0)) * kSecond;
@@ -64,8 +64,8 @@ GangShape DrawGang(KeyedRandom& random) {
   return {.ranks = 1U << doublings, .slots_per_rank = kWidths[random.NextBelow(4)]};
 }
 
-// Users come at random; one in ten submits a sweep of 5 to 40 jobs of one shape. Limits are 1 to 5 times too long, in
-// units of five minutes.
+// Makes the trace. Users come at random, and one in ten submits a sweep of 5 to 40 jobs of one shape. Limits are 1 to 5
+// times too long, in units of five minutes.
 std::vector<TraceJob> MakeTrace(std::size_t count, std::uint64_t seed) {
   KeyedRandom random(MixKey({seed, 1}));
   std::vector<TraceJob> trace;
@@ -92,7 +92,7 @@ std::vector<TraceJob> MakeTrace(std::size_t count, std::uint64_t seed) {
       trace.push_back(made);
     }
   }
-  // Arrivals are stretched so that the work submitted is that share of what the slots could do meanwhile.
+  // Stretches the arrivals until the submitted work is this share of what the slots could do in the meantime.
   const double scale = work / (kLoad * kHosts * kSlotsOfHost) / (at * 1000);
   for (TraceJob& made : trace)
     made.job.submitted_ms = kBegin + std::llround(static_cast<double>(made.job.submitted_ms) * scale);
@@ -106,13 +106,13 @@ using Policy = std::function<SchedulerOutput(const SchedulerInput&)>;
 struct Outcome {
   UnixMs first_start_ms = 0;
   UnixMs end_ms = 0;
-  UnixMs predicted_ms = 0;  // when it was submitted; 0: it started at once, or nothing was predicted
+  UnixMs predicted_ms = 0;  // at its submission; 0: it started at once, or had no prediction
 };
 
 struct Replay {
   std::vector<Outcome> outcomes;  // of the trace
   std::size_t calls = 0;
-  double seconds = 0;  // in the policy
+  double seconds = 0;  // spent in the policy
   std::size_t longest_queue = 0;
   std::size_t preemptions = 0;
 };
@@ -178,7 +178,7 @@ class Simulation {
     ++replay_.preemptions;
     std::ranges::find(input_.running, id, &RunningJob::id)->leaving = true;
     const auto end = std::ranges::find(ends_, id, &std::pair<const UnixMs, std::uint64_t>::second);
-    if (end->first <= input_.now_ms + kLeaving) return;  // done before
+    if (end->first <= input_.now_ms + kLeaving) return;  // it ends before that
     ends_.erase(end);
     ends_.emplace(input_.now_ms + kLeaving, id);
   }
@@ -186,7 +186,7 @@ class Simulation {
     const auto running = std::ranges::find(input_.running, id, &RunningJob::id);
     std::int64_t& left = left_ms_[id - 1];
     left -= input_.now_ms - running->started_ms;
-    if (left > 0) {  // made way
+    if (left > 0) {  // it was preempted
       left += kResuming;
       input_.queued.push_back(trace_[id - 1].job);
     } else {
@@ -215,7 +215,7 @@ double Quantile(std::vector<double> values, double at) {
   return values[static_cast<std::size_t>(at * static_cast<double>(values.size() - 1))];
 }
 
-// Of one policy, in the order of kRows.
+// The rows of the table: one number per policy.
 constexpr const char* kRows[] = {"makespan, h",
                                  "mean wait, min",
                                  "median wait, min",
@@ -306,12 +306,12 @@ void PrintTable(std::size_t jobs, std::uint64_t seed) {
   }
 }
 
-// One decision with 300 full hosts, 1,000 jobs that run and 1,000 that wait.
+// Measures one decision with 300 full hosts, 1,000 running jobs and 1,000 waiting ones.
 void PrintLargeDecision(const char* what, const SchedulerOptions& options) {
   const std::vector<HostSlots> hosts = MakeHosts(300, 32);
   KeyedRandom random(MixKey({3}));
   SchedulerInput input{.now_ms = kBegin, .hosts = &hosts, .options = options};
-  for (std::uint64_t id = 1; id <= 1'000; ++id) {  // a third of a host each, the last of it free
+  for (std::uint64_t id = 1; id <= 1'000; ++id) {  // each has a third of a host
     input.running.push_back({.id = id,
                              .submitted_ms = kBegin - 24 * kHour,
                              .started_ms = kBegin - random.NextBelow(3'600) * kSecond,

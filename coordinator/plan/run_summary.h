@@ -11,7 +11,7 @@
 namespace still::coordinator {
 
 struct RunSummary {
-  std::map<Stage, Summary> numbers;  // a stage whose artifact carries none is absent
+  std::map<v1::Stage, Summary> numbers;  // a stage whose artifact carries none is absent
   std::string weights_sha256;        // of the student; empty when it has none on record
   std::string student_directory;     // empty, as the others, when it was not made
   std::string report_directory;

@@ -1,4 +1,4 @@
-// The simulator's luck: every draw comes from one seed, so that a run can be had again.
+// The random numbers of the simulator. All of them come from one seed, so that a run can be repeated.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ class Dice {
   explicit Dice(std::uint64_t key) : random_(key) {}
 
   bool Chance(double probability) { return random_.NextUnit() < probability; }
-  // Uniform, both ends included; less than 2^32 apart.
+  // Returns a uniform number, both ends included. The ends are less than 2^32 apart.
   std::int64_t Between(std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(random_.NextBelow(static_cast<std::uint32_t>(high - low + 1)));
   }

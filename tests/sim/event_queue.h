@@ -1,4 +1,5 @@
-// Simulated time: what happens next, and when. Events of the same instant happen in the order they were asked for.
+// Simulated time: which event happens next, and when. Events of the same instant happen in the order in which they were
+// scheduled.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +24,7 @@ class EventQueue {
     std::push_heap(events_.begin(), events_.end(), Later);
   }
 
-  // False: nothing left to happen.
+  // Returns false when no event is left.
   bool RunNext() {
     if (events_.empty()) return false;
     std::pop_heap(events_.begin(), events_.end(), Later);

@@ -24,7 +24,7 @@ void Machines::Occupy(AttemptId attempt, const v1::AgentTask& task) {
     verdict_->Broken(fmt::format("job {} attempt {} makes {} while job {} attempt {} does", attempt.first,
                                  attempt.second, occupation.digest, maker->second.first, maker->second.second));
   }
-  if (task.attached_ranks() > 0) return;  // on slots that are none of ours
+  if (task.attached_ranks() > 0) return;  // their slots are not in the inventory
   std::uint32_t ranks = 0;
   for (const auto& share : task.placement()) {
     const std::uint32_t slots = share.ranks() * task.spec().slots_per_rank();

@@ -1,5 +1,5 @@
-// The truth about the cluster, which the coordinator only hears of: which processes run where, what is on the shared
-// file system. Checks that what the coordinator's decisions lead to is safe in fact, not only in its records.
+// The truth about the cluster, which the coordinator knows from reports only: which processes run where, and what is on
+// the shared file system. It checks that the coordinator's decisions are safe in fact, not only in its records.
 #pragma once
 
 #include <cstdint>
@@ -16,19 +16,19 @@ namespace still::sim {
 
 using AttemptId = std::pair<std::uint64_t, std::uint64_t>;  // job, attempt
 
-// A directory of an artifact in the making: outlives every agent and coordinator.
+// The directory of an artifact that is being made. It outlives every agent and coordinator.
 struct Artifact {
   Work work;
-  std::uint64_t generation = 0;  // of its own journal
-  std::uint64_t step = 0;        // newest checkpoint
+  std::uint64_t generation = 0;  // in its own journal
+  std::uint64_t step = 0;        // of the newest checkpoint
   bool made = false;
 };
 
 struct SimHost {
   std::uint32_t slots = 0;
-  std::uint32_t busy = 0;  // by processes that are not lost
+  std::uint32_t busy = 0;  // slots of processes that can be reached
   bool up = true;
-  bool cut = false;  // its processes go on, and nobody reaches them
+  bool cut = false;  // its processes continue, and nobody reaches them
 
   bool reachable() const { return up && !cut; }
 };
@@ -41,16 +41,16 @@ class Machines {
   Artifact& artifact(const v1::JobSpec& spec) { return artifacts_.at(spec.digest()); }
   bool IsMade(const v1::JobSpec& spec) const;
 
-  // The ranks of an attempt start. Broken when a slot has a process already, or the artifact a maker.
+  // The ranks of an attempt start. The promise is broken when a slot has a process already, or the artifact a maker.
   void Occupy(AttemptId attempt, const v1::AgentTask& task);
-  // They are gone, or lost with a host that nobody reaches.
+  // The ranks are gone, or lost with a host that nobody reaches.
   void Vacate(AttemptId attempt);
   void VacateHost(AttemptId attempt, const std::string& host);
   bool HasProcesses(AttemptId attempt) const { return occupied_.contains(attempt); }
-  // The most slots that had a process at one time.
+  // Returns the most slots that had a process at one time.
   std::uint64_t most_busy() const { return most_busy_; }
   std::size_t attempts_with_processes() const { return occupied_.size(); }
-  // A maker is done. Broken when somebody was before.
+  // A maker has made the artifact. The promise is broken when it was made before.
   void Publish(AttemptId attempt, Artifact* artifact);
 
  private:

@@ -1,4 +1,5 @@
-// The checks are checked: cores that break their promises in one small way each, and are found out.
+// Tests of the checks: each mutant of the decisions breaks one promise in a small way, and the simulator must detect
+// it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,10 +18,10 @@ using v1::Job;
 
 constexpr std::uint64_t kSeeds = 60;
 
-// What the first of the seeds that notices says.
-std::string FoundOut(const Mutation& mutation) {
+// Returns what the first seed that detects the mutant reports, or an empty text.
+std::string Detected(const Mutation& mutation) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    if (seed % 21 == 0 || seed % 101 == 0) continue;  // large
+    if (seed % 21 == 0 || seed % 101 == 0) continue;  // a large cluster
     const RunResult result = RunScenario(ScenarioOf(seed), mutation);
     if (!result.broken.empty()) return result.broken;
   }
@@ -39,30 +40,30 @@ Mutation OfStarts(std::function<void(const State&, Job*)> change) {
           .decisions = {}};
 }
 
-TEST(MutantTest, OneThatDoubleBooksIsFoundOut) {
+TEST(MutantTest, AMutantThatDoubleBooksSlotsIsDetected) {
   const Mutation mutant = OfStarts([](const State&, Job* job) {
     auto* const only = job->mutable_placement(0);
     only->set_ranks(job->spec().ranks());
     while (job->placement_size() > 1) job->mutable_placement()->RemoveLast();
   });
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("double-book"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("double-book"));
 }
 
-TEST(MutantTest, OneThatPlacesPartOfAGangIsFoundOut) {
+TEST(MutantTest, AMutantThatPlacesPartOfAGangIsDetected) {
   const Mutation mutant = OfStarts([](const State&, Job* job) {
     if (job->placement_size() > 1) job->mutable_placement()->RemoveLast();
   });
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("ranks of its gang"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("ranks of its gang"));
 }
 
-TEST(MutantTest, OneThatUsesAnAttemptAgainIsFoundOut) {
+TEST(MutantTest, AMutantThatReusesAnAttemptNumberIsDetected) {
   const Mutation mutant = OfStarts([](const State&, Job* job) {
     if (job->attempt() > 1) job->set_attempt(job->attempt() - 1);
   });
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("starts as attempt"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("starts as attempt"));
 }
 
-TEST(MutantTest, OneThatForgetsAJobItAcknowledgedIsFoundOut) {
+TEST(MutantTest, AMutantThatForgetsAnAcknowledgedJobIsDetected) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  if (changes->pipelines.empty() || changes->jobs.size() < 2) return;
@@ -71,19 +72,19 @@ TEST(MutantTest, OneThatForgetsAJobItAcknowledgedIsFoundOut) {
                                },
                            .replay = nullptr,
                            .decisions = {}};
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("was acknowledged and is lost"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("was acknowledged and is lost"));
 }
 
-TEST(MutantTest, OneThatLosesASubmissionInACrashIsFoundOut) {
+TEST(MutantTest, AMutantThatLosesASubmissionInACrashIsDetected) {
   const Mutation mutant = {.decide = nullptr, .replay = [](std::vector<Changes>* batches) {
                              std::erase_if(*batches, [](const Changes& batch) {
                                return !batch.pipelines.empty() && batch.pipelines.front().id() == 2;
                              });
                            }};
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("was acknowledged and is lost"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("was acknowledged and is lost"));
 }
 
-TEST(MutantTest, OneThatGivesSlotsAwayTooSoonIsFoundOut) {
+TEST(MutantTest, AMutantThatFreesSlotsTooSoonIsDetected) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  for (Job& job : changes->jobs) {
@@ -96,23 +97,23 @@ TEST(MutantTest, OneThatGivesSlotsAwayTooSoonIsFoundOut) {
                                },
                            .replay = nullptr,
                            .decisions = {}};
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("whose processes still run"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("whose processes still run"));
 }
 
-// Without reservations whatever fits starts, and a wide gang never does.
-TEST(MutantTest, OneWhoseBackfillDelaysIsFoundOut) {
+// Without reservations every job that fits starts, and a wide gang never does.
+TEST(MutantTest, AMutantWhoseBackfillDelaysOthersIsDetected) {
   coordinator::DecisionOptions greedy;
   greedy.scheduler.reservations = 0;
-  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .decisions = greedy}),
+  EXPECT_THAT(Detected({.decide = nullptr, .replay = nullptr, .decisions = greedy}),
               ::testing::HasSubstr("delays job"));
 }
 
-TEST(MutantTest, OneThatGuessesWhetherAnArtifactExistsIsFoundOut) {
-  EXPECT_THAT(FoundOut({.decide = nullptr, .replay = nullptr, .decisions = {}, .guesses = true}),
+TEST(MutantTest, AMutantThatGuessesWhetherAnArtifactExistsIsDetected) {
+  EXPECT_THAT(Detected({.decide = nullptr, .replay = nullptr, .decisions = {}, .guesses = true}),
               ::testing::HasSubstr("nobody can say"));
 }
 
-TEST(MutantTest, OneThatNeverSeesAnAgentDieIsFoundOut) {
+TEST(MutantTest, AMutantThatNeverSeesAnAgentDieIsDetected) {
   const Mutation mutant = {.decide =
                                [](const State&, Changes* changes) {
                                  for (const Job& job : changes->jobs)
@@ -120,7 +121,7 @@ TEST(MutantTest, OneThatNeverSeesAnAgentDieIsFoundOut) {
                                },
                            .replay = nullptr,
                            .decisions = {}};
-  EXPECT_THAT(FoundOut(mutant), ::testing::HasSubstr("have not ended"));
+  EXPECT_THAT(Detected(mutant), ::testing::HasSubstr("have not ended"));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ using v1::Job;
 
 void RecordChecker::Committed(const Changes& changes, UnixMs now) {
   for (const HistoryEvent& event : changes.events) CheckEvent(event);
-  // Slots are given back before they are given away.
+  // Books the freed slots before the taken ones.
   for (const Job& job : changes.jobs) {
     const Job* const before = state_.FindJob(job.id());
     if (before == nullptr) {
@@ -76,7 +76,7 @@ void RecordChecker::CheckStart(const Job& before, const Job& after, UnixMs now) 
       Broken(after, fmt::format("starts before job {} has made what it needs", id));
   }
   if (after.attached()) return;
-  if (!sights_(after.spec()).known()) Broken(after, "starts although nobody can say whether its artifact exists");
+  if (!probe_(after.spec()).known()) Broken(after, "starts although nobody can say whether its artifact exists");
   std::uint64_t ranks = 0;
   for (const auto& share : after.placement()) {
     ranks += share.ranks();
@@ -85,7 +85,7 @@ void RecordChecker::CheckStart(const Job& before, const Job& after, UnixMs now) 
     if (host->second.drained() || host->second.blacklisted_until_ms() > now)
       Broken(after, fmt::format("starts on {}, which takes nothing new", share.host()));
   }
-  // After the loss of a host a gang may go on smaller, but whole: what is placed is what its agent is told to run.
+  // After the loss of a host a gang may continue with fewer ranks. All of those that are placed are run.
   const bool smaller = before.cause() == v1::CAUSE_HOST_LOST && ranks > 0 && ranks < after.spec().ranks();
   if (ranks != after.spec().ranks() && !smaller)
     Broken(after, fmt::format("has {} of the {} ranks of its gang", ranks, after.spec().ranks()));
@@ -122,7 +122,7 @@ void RecordChecker::Book(const Job& job, bool add) {
   }
 }
 
-// Slots may be taken out of the inventory under a job that runs; none are given out that are in use.
+// The inventory may take slots away from under a running job. The scheduler never gives out slots that are in use.
 void RecordChecker::CheckBooks(const Job& job) {
   if (!HoldsSlots(job.state())) return;
   for (const auto& share : job.placement()) {
@@ -181,7 +181,7 @@ void RecordChecker::HasInventory(const std::vector<Host>& hosts) {
 }
 
 void RecordChecker::Settled(UnixMs now) {
-  const auto waits = decisions_->Waits(state_, now, {}, sights_);
+  const auto waits = decisions_->Waits(state_, now, {}, probe_);
   std::set<std::uint32_t> positions;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
@@ -204,7 +204,8 @@ void RecordChecker::Settled(UnixMs now) {
 
 void RecordChecker::CheckWait(const Job& job, const coordinator::Wait& wait, UnixMs now) {
   for (const auto& reason : wait.reasons)
-    if (reason.code == v1::WAIT_REASON_UNSPECIFIED || reason.text.empty()) Broken(job, "waits for a reason without words");
+    if (reason.code == v1::WAIT_REASON_UNSPECIFIED || reason.text.empty())
+      Broken(job, "waits for a reason without words");
   if (wait.predicted_start_ms != 0 && wait.predicted_start_ms < now) Broken(job, "is predicted to start in the past");
   if (wait.position == 1 && HasRoom(job, now)) Broken(job, "is the first in the queue, has room, and does not start");
   if (job.state() == v1::JOB_HELD) return;
@@ -215,7 +216,7 @@ void RecordChecker::CheckWait(const Job& job, const coordinator::Wait& wait, Uni
   }
 }
 
-// By arithmetic of its own.
+// Does not use the scheduler's arithmetic.
 bool RecordChecker::HasRoom(const Job& job, UnixMs now) const {
   std::uint64_t ranks = 0;
   for (const auto& [name, host] : state_.hosts()) {
@@ -248,10 +249,10 @@ double RecordChecker::RankOf(const Job& job, UnixMs now) const {
 
 void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   std::vector<std::size_t> starts;
-  for (std::size_t i = 0; i < changes.jobs.size(); ++i)  // an mpirun typed by hand asks nobody, and takes no slots
+  for (std::size_t i = 0; i < changes.jobs.size(); ++i)  // an mpirun typed by hand takes no slots
     if (changes.jobs[i].state() == v1::JOB_STARTING && !changes.jobs[i].attached()) starts.push_back(i);
   if (starts.empty()) return;
-  // The last one in queue order has the most above it to delay.
+  // The last start in queue order has the most jobs above it that it could delay.
   const std::size_t last =
       *std::ranges::min_element(starts, {}, [&](std::size_t i) { return RankOf(changes.jobs[i], now); });
   const Job& started = changes.jobs[last];
@@ -261,8 +262,8 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
   with.Apply(changes);
   State without = state_;
   without.Apply(others);
-  const auto waits_with = decisions_->Waits(with, now, {}, sights_);
-  const auto waits_without = decisions_->Waits(without, now, {}, sights_);
+  const auto waits_with = decisions_->Waits(with, now, {}, probe_);
+  const auto waits_without = decisions_->Waits(without, now, {}, probe_);
   for (const auto& [id, then] : waits_with) {
     const Job& above = *with.FindJob(id);
     if (RankOf(above, now) <= RankOf(started, now) + 1) continue;
@@ -277,7 +278,7 @@ void RecordChecker::Backfills(const Changes& changes, UnixMs now) {
 }
 
 void RecordChecker::Whole() {
-  if (!inventory_changes_) {  // it does not know of slots that went under a running job
+  if (!inventory_changes_) {  // the invariant does not know of slots that left the inventory under a running job
     if (const std::string broken = coordinator::BrokenInvariant(state_); !broken.empty()) verdict_->Broken(broken);
   }
   CheckAcknowledged(state_);

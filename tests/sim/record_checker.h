@@ -1,5 +1,4 @@
-// What must hold of the coordinator's records after every event. Keeps a state of its own, made of what was committed,
-// so that a check costs as much as the change, and a coordinator that comes back can be compared with what it knew.
+// What must hold of the coordinator's records after every event.
 #pragma once
 
 #include <cstdint>
@@ -14,36 +13,38 @@
 
 namespace still::sim {
 
+// Checks the records after every commit. It keeps a state of its own, made of what was committed: so a check costs as
+// much as the change, and a restarted coordinator can be compared with what it knew before.
 class RecordChecker {
  public:
   RecordChecker(const coordinator::JobDecisions* decisions, const Scenario& scenario, const Machines* machines,
-                coordinator::ArtifactProber sights, Verdict* verdict)
+                coordinator::ArtifactProber probe, Verdict* verdict)
       : decisions_(decisions),
         options_(scenario.decisions.scheduler),
         inventory_changes_(scenario.weather.inventory_change > 0),
         machines_(machines),
-        sights_(std::move(sights)),
+        probe_(std::move(probe)),
         verdict_(verdict) {}
 
-  // These are durable now, acted on or not.
+  // These changes are durable now, whether or not they were acted on.
   void Committed(const coordinator::Changes& changes, UnixMs now);
   void Acknowledged(const std::string& key, std::uint64_t pipeline, const std::vector<std::uint64_t>& jobs);
-  // A coordinator came back with this.
+  // A restarted coordinator has this state.
   void Recovered(const coordinator::State& state);
-  // The hosts are these; one that went and came back is as good as any.
+  // The inventory has these hosts. A host that left and came back counts like any other.
   void HasInventory(const std::vector<v1::Host>& hosts);
-  // Decisions have come to rest: everybody who waits has a reason and, in the queue, a place of its own; the first in
-  // the queue has no room; nobody runs beyond its limit, or waits for what never comes.
+  // Decisions have come to rest. Every waiting job has a reason and, in the queue, a place of its own. The first in the
+  // queue has no room. No job runs beyond its limit, or waits for something that never comes.
   void Settled(UnixMs now);
-  // What a person was told had been done, is.
+  // A person was told that the change was made. It must be.
   void Obeyed(const v1::ChangeJobs& change, const std::vector<std::uint64_t>& jobs);
-  // Before these starts are committed: none of them delays a job that waits above it. Costs two schedules.
+  // To be called before these starts are committed: none of them delays a job that waits above it. Costs two schedules.
   void Backfills(const coordinator::Changes& changes, UnixMs now);
-  // All of it, as the core itself says it.
+  // Checks all records by the invariants of the product.
   void Whole();
 
   const coordinator::State& state() const { return state_; }
-  // Lines of the history by cause.
+  // Returns the number of lines of the history by cause.
   const std::map<v1::Cause, std::uint64_t>& causes() const { return causes_; }
 
  private:
@@ -63,14 +64,14 @@ class RecordChecker {
   const coordinator::SchedulerOptions options_;
   const bool inventory_changes_;
   const Machines* machines_;
-  const coordinator::ArtifactProber sights_;
+  const coordinator::ArtifactProber probe_;
   Verdict* verdict_;
   coordinator::State state_;
   std::uint64_t next_sequence_ = 1;
   std::map<v1::Cause, std::uint64_t> causes_;
   std::map<std::string, std::uint64_t> used_;                       // slots by host
   std::map<std::string, std::uint64_t> makers_;                     // jobs that hold slots, by digest
-  std::map<std::uint64_t, v1::JobState> told_;                      // by the history, of each job
+  std::map<std::uint64_t, v1::JobState> told_;                      // the state of each job by the history
   std::map<std::string, std::vector<std::uint64_t>> acknowledged_;  // jobs by key
   std::map<std::string, std::uint64_t> acknowledged_pipelines_;     // by key
 };

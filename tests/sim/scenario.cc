@@ -19,7 +19,7 @@ struct Size {
   std::int64_t most_slots = 0;
 };
 
-// Now and then a mean is left out, so that faults are also seen alone.
+// Leaves a mean out from time to time, so that each kind of fault also happens alone.
 std::int64_t Mean(Dice& dice, std::int64_t low, std::int64_t high) {
   return dice.Chance(0.3) ? 0 : dice.Between(low, high);
 }
@@ -47,7 +47,7 @@ Weather WeatherOf(Dice& dice) {
   return weather;
 }
 
-// The work of one pipeline's job; a sweep's pipelines share what `digest` names.
+// Returns the work of one job. The pipelines of a sweep share the artifact that `digest` names.
 JobSpec SpecOf(Dice& dice, const std::string& name, const std::string& digest, const Size& size) {
   JobSpec spec;
   spec.set_name(name);
@@ -139,7 +139,7 @@ class Writer {
     scenario_.submits.push_back(std::move(planned));
   }
 
-  // What must be refused, every time.
+  // A submission that must be refused every time.
   void BadSubmit() {
     PlannedSubmit planned;
     planned.at_ms = dice_.Between(0, scenario_.safety_ms);
@@ -183,10 +183,10 @@ std::string Scenario::Text() const {
   return fmt::format(
       "{}: {} jobs in {} submissions, {} slots on {} hosts, {} acts of people; loss {:.2f}, duplicates "
       "{:.2f}, late {:.2f}, rank deaths {:.2f}, launch failures {:.2f}, torn commits {:.3f}, "
-      "unanswered look-ups {:.2f}; mean s between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents "
+      "unanswered probes {:.2f}; mean s between crashes of the coordinator {}, agents {}, hosts {}, cuts of agents "
       "{}, hosts {}, full disks {}",
-      daemon ? "the daemon" : "the core", jobs, submits.size(), slots, hosts.size(), acts.size(), weather.loss,
-      weather.duplicate, weather.late, weather.rank_death, weather.launch_failure, weather.torn_commit,
+      daemon ? "the daemon" : "the simulator's coordinator", jobs, submits.size(), slots, hosts.size(), acts.size(),
+      weather.loss, weather.duplicate, weather.late, weather.rank_death, weather.launch_failure, weather.torn_commit,
       weather.unanswered, weather.coordinator_crash_ms / 1000, weather.agent_crash_ms / 1000,
       weather.host_crash_ms / 1000, weather.agent_cut_ms / 1000, weather.host_cut_ms / 1000,
       weather.disk_full_ms / 1000);

@@ -1,5 +1,5 @@
-// What a seed means: the machines, the work, what people do and when, and how bad the weather is. A function of the
-// seed alone.
+// What a seed stands for: the machines, the work, what people do and when, and how bad the weather is. A function of
+// the seed alone.
 #pragma once
 
 #include <cstdint>
@@ -11,36 +11,36 @@
 
 namespace still::sim {
 
-// Probabilities and rates of what goes wrong. All zero: the liveness phase.
+// Probabilities and rates of faults. All are zero in the liveness phase.
 struct Weather {
-  double loss = 0;  // of a message
+  double loss = 0;  // a message is lost
   double duplicate = 0;
-  double late = 0;                 // comes up to half a minute late, so behind those sent after it
+  double late = 0;                 // a message comes up to half a minute late, behind later ones
   double rank_death = 0;           // a launch loses a rank before it is done
   double launch_failure = 0;       // an agent cannot be started
   double torn_commit = 0;          // the coordinator dies in a commit
-  double inventory_change = 0;     // at a restart: hosts are not there, or have other slots
-  std::int64_t clock_step_ms = 0;  // at a restart: the coordinator's clock is off by at most that
+  double inventory_change = 0;     // at a restart: hosts are missing, or have other slots
+  std::int64_t clock_step_ms = 0;  // at a restart: the coordinator's clock is off by at most this
   double full_disk = 0;            // after a commit or a failed start the disk is full, for a while
-  double unanswered = 0;           // of the artifacts, for some seconds: nobody can say whether they exist
-  // Means between two, in simulated ms; 0: never.
+  double unanswered = 0;           // for some seconds it is unknown whether an artifact exists
+  // Mean times between two faults, in simulated ms; 0: never.
   std::int64_t coordinator_crash_ms = 0;
   std::int64_t agent_crash_ms = 0;
   std::int64_t agent_cut_ms = 0;  // an agent and the coordinator do not reach each other
   std::int64_t host_crash_ms = 0;
-  std::int64_t host_cut_ms = 0;  // a host is not reached by the agents; its processes go on
+  std::int64_t host_cut_ms = 0;  // the agents do not reach a host; its processes continue
   std::int64_t disk_full_ms = 0;
 };
 
-// The making of one artifact, as it would be without failures.
+// What it takes to make one artifact when nothing fails.
 struct Work {
   std::uint64_t steps = 1;
   std::int64_t step_ms = 1000;
   std::uint64_t checkpoint_every = 1;
-  bool hopeless = false;  // ends in an error that another attempt would end in, too
+  bool hopeless = false;  // ends in an error, in every attempt
 };
 
-// Of submissions that must be refused.
+// Why a submission must be refused.
 inline constexpr char kBadName[] = "bad";
 
 struct PlannedSubmit {
@@ -49,18 +49,18 @@ struct PlannedSubmit {
   v1::Submit submit;
 };
 
-// What a person does to a job or pipeline that is chosen by `dice` among those that are there then.
+// What a person does to a job or pipeline. `dice` chooses it among those that exist at that time.
 struct PlannedAct {
   std::int64_t at_ms = 0;
   v1::ChangeJobs::Verb verb = v1::ChangeJobs::CANCEL;
-  bool drain = false;   // a host for a while, instead
-  bool attach = false;  // types mpirun for it, instead
+  bool drain = false;   // instead: drains a host for a while
+  bool attach = false;  // instead: types mpirun for the job
   std::uint64_t dice = 0;
 };
 
 struct Scenario {
   std::uint64_t seed = 0;
-  bool daemon = false;  // the coordinator that `still serve` runs, else the simulator's own around the same core
+  bool daemon = false;  // runs the coordinator of `still serve`, else the simulator's own with the same decisions
   std::vector<v1::Host> hosts;
   std::vector<PlannedSubmit> submits;
   std::vector<PlannedAct> acts;
@@ -68,15 +68,15 @@ struct Scenario {
   Weather weather;
   coordinator::DecisionOptions decisions;
   std::int64_t safety_ms = 0;  // how long the bad weather lasts
-  std::int64_t report_ms = 0;  // between reports of an agent
-  std::int64_t decide_ms = 0;  // how long the coordinator collects events before it decides who starts
+  std::int64_t report_ms = 0;  // time between two reports of an agent
+  std::int64_t decide_ms = 0;  // how long the coordinator collects events before it decides which jobs start
   std::size_t jobs = 0;
 
   std::string Text() const;
 };
 
 Scenario ScenarioOf(std::uint64_t seed);
-// The full size: 10,240 slots on 320 hosts, 1,000 jobs.
+// Returns the scenario of full size: 10,240 slots on 320 hosts, 1,000 jobs.
 Scenario FullScenarioOf(std::uint64_t seed);
 
 }  // namespace still::sim

@@ -17,10 +17,10 @@ SimAgent::SimAgent(v1::AgentTask task, std::uint64_t key, Around around)
   ReportAgain();
 }
 
-void SimAgent::Hear(const v1::AgentOrders& orders) {
+void SimAgent::OnOrders(const v1::AgentOrders& orders) {
   if (!alive()) return;
   if (orders.acknowledged() && (phase_ == Phase::kEnded || orders.kill())) {
-    // Also an attempt that is over for the coordinator alone takes its ranks along.
+    // An attempt that is over only for the coordinator ends its ranks, too.
     Enter(Phase::kDying);
     Later(dice_.Between(0, 500), &SimAgent::Release);
     return;
@@ -74,13 +74,14 @@ void SimAgent::Enter(Phase phase) {
 }
 
 void SimAgent::Launch() {
-  // Whoever types mpirun does not wait until it is known whether that is needed. Any other start was to be needed.
+  // A person who types mpirun does not wait until it is known whether the artifact exists. Every other start must have
+  // been needed.
   if (task_.attached_ranks() > 0 && artifact_->made) return End(Code::kOk, "its artifact exists");
   for (const auto& share : task_.placement()) {
     if (around_.machines->hosts().at(share.host()).reachable()) continue;
     return End(Code::kUnavailable, "host " + share.host() + " cannot be reached", share.host());
   }
-  // On disk before it is said, as all generations are.
+  // A generation is on disk before it is reported.
   generation_ = ++artifact_->generation;
   dead_host_.clear();
   Enter(Phase::kLaunching);
@@ -105,15 +106,15 @@ void SimAgent::Step() {
 
 void SimAgent::Finish() {
   if (artifact_->work.hopeless) return End(Code::kDataLoss, "the input is damaged");
-  if (!dead_host_.empty()) return;  // its last step never ends
+  if (!dead_host_.empty()) return;  // the step never ends
   artifact_->step = artifact_->work.steps;
   around_.machines->Publish(id(), artifact_);
   End(Code::kOk, "");
 }
 
-// The agent launches again by itself, as often as that helps.
+// Launches the ranks again, as often as that helps.
 void SimAgent::LoseRank() {
-  if (!dead_host_.empty()) return;  // what hangs on the dead host is not heard
+  if (!dead_host_.empty()) return;  // ranks that hang on the dead host do not answer
   const std::uint64_t every = artifact_->work.checkpoint_every;
   const std::uint64_t kept = std::max(start_step_, StepNow() / every * every);
   deaths_ = kept > start_step_ ? 0 : deaths_ + 1;
@@ -168,7 +169,7 @@ void SimAgent::Report() {
     *report.add_recoveries() = testing::RecoveryOf({.generation = generation_, .rank = 0, .survivors = 0});
   if (phase_ == Phase::kEnded) {
     *report.mutable_outcome() = outcome_;
-    last_words_ = report;
+    outcome_file_ = report;
   }
   around_.send(report);
 }

@@ -1,6 +1,6 @@
-// A scripted agent: the detached process that makes one attempt of a job, with its mpirun and ranks. Launches them,
-// loses some and launches again, drains, ends, leaves its outcome in a file, reports until it is acknowledged. Its lock
-// is free only when its ranks are gone: they hold it with it.
+// A scripted agent: the detached process that runs one attempt of a job, with its mpirun and ranks. It launches them,
+// loses some and launches again, drains, and ends. It leaves its outcome in a file and reports until it is
+// acknowledged. Its lock is free only when its ranks are gone, since they hold it too.
 #pragma once
 
 #include <cstdint>
@@ -30,33 +30,33 @@ class SimAgent {
   SimAgent(const SimAgent&) = delete;
   SimAgent& operator=(const SimAgent&) = delete;
 
-  void Hear(const v1::AgentOrders& orders);
-  // It is killed; its ranks die a little later.
+  void OnOrders(const v1::AgentOrders& orders);
+  // The agent is killed. Its ranks die a little later.
   void Crash();
-  // A host of its ranks crashed (`dead`) or is cut off: it finds out after a while, when that still holds.
+  // A host of its ranks crashed (`dead`) or is cut off. The agent finds out after a while, if that still holds then.
   void LoseHost(const std::string& host, bool dead);
 
   AttemptId id() const { return {task_.job(), task_.attempt()}; }
   bool alive() const { return phase_ != Phase::kDying && phase_ != Phase::kGone; }
   bool locked() const { return phase_ != Phase::kGone; }
-  // What its file says: outlives it.
-  const std::optional<v1::AgentReport>& last_words() const { return last_words_; }
+  // Returns the content of its outcome file, which outlives it.
+  const std::optional<v1::AgentReport>& outcome_file() const { return outcome_file_; }
   bool UsesHost(const std::string& host) const;
 
  private:
   enum class Phase { kStarting, kLaunching, kRunning, kPausing, kEnding, kEnded, kDying, kGone };
 
-  // Runs `what` unless the phase was left meanwhile.
+  // Runs `what` later, unless the agent has left its phase by then.
   void Later(std::int64_t delay_ms, void (SimAgent::*what)());
   void Enter(Phase phase);
   bool launched() const { return phase_ == Phase::kLaunching || phase_ == Phase::kRunning; }
   void Launch();
-  void Step();  // its ranks have been heard
+  void Step();  // its ranks have reported
   void Finish();
   void LoseRank();
   void FinishDrain();
-  void Release();  // its ranks are gone, and it with them
-  // Its ranks are killed; then that is its outcome.
+  void Release();  // its ranks and the agent itself are gone
+  // Kills its ranks and ends with this outcome.
   void End(Code code, const std::string& message, const std::string& lost_host = "");
   void WriteOutcome();
   void Report();
@@ -72,14 +72,14 @@ class SimAgent {
   bool drain_ = false;
   bool kill_ = false;
   std::uint64_t sequence_ = 0;
-  std::uint64_t deaths_ = 0;  // in a row without a checkpoint gained
+  std::uint64_t deaths_ = 0;  // in a row, without a new checkpoint
   std::uint64_t start_step_ = 0;
   UnixMs started_ms_ = 0;
   std::uint64_t generation_ = 0;
   std::string dead_host_;
   bool recovering_ = false;  // reported with the next generation
   v1::AgentOutcome outcome_;
-  std::optional<v1::AgentReport> last_words_;
+  std::optional<v1::AgentReport> outcome_file_;
 };
 
 }  // namespace still::sim

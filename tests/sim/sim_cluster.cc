@@ -21,11 +21,11 @@ using v1::ClientRequest;
 constexpr UnixMs kStart = 1'700'000'000'000;
 constexpr std::int64_t kAskAgainMs = 3'000;
 constexpr std::int64_t kLookAtRestMs = 10'000;
-constexpr UnixMs kSightMs = 7'000;  // how long an artifact is seen, or not seen
+constexpr UnixMs kProbeMs = 7'000;  // how long an answer about an artifact stays the same
 
 Code CodeOf(const ClientReply& reply) { return CodeFromWire(reply.code()); }
 
-// Long enough for everything one after the other, with what pauses and timeouts add.
+// Returns a time in which all work could be done one after the other, with all pauses and timeouts.
 std::int64_t LongestRest(const Scenario& scenario) {
   std::int64_t work = 0;
   for (const auto& [digest, job] : scenario.work) work += static_cast<std::int64_t>(job.steps) * job.step_ms;
@@ -44,7 +44,7 @@ SimCluster::SimCluster(const Scenario& scenario, Mutation mutation, bool traced)
       judge_(scenario.decisions),
       machines_(scenario, &verdict_),
       checker_(
-          &judge_, scenario, &machines_, [this](const auto& spec) { return Sight(spec); }, &verdict_) {
+          &judge_, scenario, &machines_, [this](const auto& spec) { return Probe(spec); }, &verdict_) {
   if (scenario.daemon && !mutation.decide && !mutation.replay && !mutation.decisions && !mutation.guesses) {
     coordinator_ = std::make_unique<SimDaemon>(MixKey({scenario.seed, 3}), Surroundings());
   } else {
@@ -61,11 +61,11 @@ ShellSurroundings SimCluster::Surroundings() {
           .weather = &weather_,
           .disk_full = &disk_full_,
           .fill_disk = [this] { FillDisk(); },
-          .sights = [this](const auto& spec) { return Sight(spec); },
-          .look = [this](AttemptId id) -> std::optional<AttemptDirectory> {
+          .probe = [this](const auto& spec) { return Probe(spec); },
+          .directory_of = [this](AttemptId id) -> std::optional<AttemptDirectory> {
             const auto agent = agents_.find(id);
             if (agent == agents_.end()) return std::nullopt;
-            return AttemptDirectory{agent->second->locked(), agent->second->last_words()};
+            return AttemptDirectory{agent->second->locked(), agent->second->outcome_file()};
           },
           .inventory = [this] { return Inventory(); },
           .start_agent = [this](const auto& task) { StartAgent(task); },
@@ -73,11 +73,11 @@ ShellSurroundings SimCluster::Surroundings() {
           .answer_client = [this](const ClientReply& reply) { Send([this, reply] { Answered(reply); }); }};
 }
 
-// By the clock alone: whoever asks at one instant is told the same.
-coordinator::ArtifactProbe SimCluster::Sight(const v1::JobSpec& spec) const {
+// Depends on the clock alone: all who ask at one instant get the same answer.
+coordinator::ArtifactProbe SimCluster::Probe(const v1::JobSpec& spec) const {
   if (weather_.unanswered > 0) {
     const std::uint64_t asked_for = Crc32c(AsBytes(coordinator::ArtifactPath(spec)));
-    const UnixMs since = queue_.now() / kSightMs * kSightMs;
+    const UnixMs since = queue_.now() / kProbeMs * kProbeMs;
     Dice dice(MixKey({scenario_.seed, 4, asked_for, static_cast<std::uint64_t>(since)}));
     if (dice.Chance(weather_.unanswered)) return coordinator::ArtifactProbe::Unknown(queue_.now() - since);
   }
@@ -90,10 +90,10 @@ RunResult SimCluster::Run() {
   PlanFaults();
   queue_.After(scenario_.safety_ms, [this] { Heal(); });
   const UnixMs end = kStart + scenario_.safety_ms + LongestRest(scenario_);
-  UnixMs look = kStart + scenario_.safety_ms + kLookAtRestMs;
+  UnixMs next_check = kStart + scenario_.safety_ms + kLookAtRestMs;
   while (verdict_.ok() && queue_.RunNext()) {
-    if (queue_.now() < look) continue;
-    look += kLookAtRestMs;
+    if (queue_.now() < next_check) continue;
+    next_check += kLookAtRestMs;
     if (AtRest()) break;
     Tidy();
     if (queue_.now() < end) continue;
@@ -129,7 +129,7 @@ void SimCluster::PlanFaults() {
   Often(weather_.agent_cut_ms, [this] { CutAgent(); });
   Often(weather_.coordinator_crash_ms, [this] { CrashCoordinator(); });
   Often(weather_.disk_full_ms, [this] { FillDisk(); });
-  // A death in a commit is nobody's plan; somebody looks after it.
+  // Nobody planned a crash in a commit. The coordinator is started again all the same.
   Often(20'000, [this] { ReturnCoordinator(); });
 }
 
@@ -197,7 +197,7 @@ void SimCluster::ReturnCoordinator() {
   if (!coordinator_->up()) coordinator_->Start();
 }
 
-// Mostly all hosts; else some are left out or have half of their slots.
+// Returns all hosts most of the time. Otherwise some are left out or have half of their slots.
 std::vector<v1::Host> SimCluster::Inventory() {
   std::vector<v1::Host> hosts = scenario_.hosts;
   if (!dice_.Chance(weather_.inventory_change)) return hosts;
@@ -219,14 +219,14 @@ void SimCluster::Heal() {
     host.up = true;
     host.cut = false;
   }
-  // One that has another inventory needs to be started again to see the whole one; the others must go on as they are.
+  // A coordinator with another inventory must be started again to see the whole one. Others continue as they are.
   if (scenario_.weather.inventory_change > 0) coordinator_->Crash();
   ReturnCoordinator();
   for (const auto& [name, host] : machines_.hosts()) Drain(name, false);
 }
 
 void SimCluster::Tidy() {
-  // Also after the bad weather a message of its time may come late: a drain, a hold.
+  // A message from the time of bad weather, such as a drain or a hold, may still come late.
   for (const auto& [name, host] : checker_.state().hosts())
     if (host.drained()) Drain(name, false);
   for (const std::uint64_t id : checker_.state().live()) {
@@ -256,7 +256,7 @@ void SimCluster::SendReport(const v1::AgentReport& report) {
   const AttemptId id(report.job(), report.attempt());
   if (mute_.contains(id)) return;
   Send([this, id, report] {
-    if (!mute_.contains(id)) coordinator_->Hear(report);
+    if (!mute_.contains(id)) coordinator_->OnReport(report);
   });
 }
 
@@ -264,7 +264,7 @@ void SimCluster::SendOrders(AttemptId attempt, const v1::AgentOrders& orders) {
   if (deaf_.contains(attempt)) return;
   Send([this, attempt, orders] {
     const auto agent = living_.find(attempt);
-    if (agent != living_.end() && !deaf_.contains(attempt)) agent->second->Hear(orders);
+    if (agent != living_.end() && !deaf_.contains(attempt)) agent->second->OnOrders(orders);
   });
 }
 
@@ -280,14 +280,14 @@ void SimCluster::Ask(ClientRequest request, Reply reply) {
 void SimCluster::AskAgain(std::uint64_t number) {
   const auto asked = asked_.find(number);
   if (asked == asked_.end()) return;
-  Send([this, request = asked->second.first] { coordinator_->Ask(request); });
+  Send([this, request = asked->second.first] { coordinator_->OnRequest(request); });
   queue_.After(kAskAgainMs, [this, number] { AskAgain(number); });
 }
 
 void SimCluster::Answered(const ClientReply& reply) {
   const auto waiting = asked_.find(reply.request());
   if (waiting == asked_.end() || CodeOf(reply) == Code::kResourceExhausted) return;
-  // Hosts that are missing come back: what is too large for the others is asked for again.
+  // Missing hosts come back, so submissions that are too large for the others are sent again.
   const ClientRequest& request = waiting->second.first;
   if (scenario_.weather.inventory_change > 0 && CodeOf(reply) == Code::kInvalidArgument && request.has_submit() &&
       request.submit().name() != kBadName)

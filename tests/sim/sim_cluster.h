@@ -1,6 +1,6 @@
-// A cluster in one thread: the real core behind a simulated daemon, journal, network, agents, hosts and people. First
-// the weather is as bad as the scenario has it, and nothing unsafe may happen (safety); then it is fine, and
-// everything must come to an end (liveness).
+// A cluster in one thread: the real decisions behind a simulated daemon, journal, network, agents, hosts and people.
+// First the weather is as bad as the scenario says, and nothing unsafe may happen (safety). Then it is fine, and every
+// job must end (liveness).
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,12 @@
 namespace still::sim {
 
 struct RunResult {
-  std::string broken;             // the first broken promise; empty: none
-  std::vector<std::string> last;  // events before it, when traced
+  std::string broken;             // the first broken promise, or empty
+  std::vector<std::string> last;  // the events before it, if they were traced
   std::uint64_t events = 0;
   std::uint64_t crashes = 0;  // of the coordinator
   std::uint64_t attempts = 0;
-  std::uint64_t most_busy = 0;                // slots with a process at one time
+  std::uint64_t most_busy = 0;                // most slots with a process at one time
   std::map<v1::Cause, std::uint64_t> causes;  // lines of the history
   std::uint32_t checksum = 0;                 // of the journal
 };
@@ -41,10 +41,10 @@ class SimCluster {
   using Reply = std::function<void(const v1::ClientReply&)>;
 
   ShellSurroundings Surroundings();
-  coordinator::ArtifactProbe Sight(const v1::JobSpec& spec) const;
+  coordinator::ArtifactProbe Probe(const v1::JobSpec& spec) const;
   void PlanPeople();
   void PlanFaults();
-  // Lets `strike` happen again and again while the weather is bad.
+  // Calls `strike` again and again while the weather is bad.
   void Often(std::int64_t mean_ms, std::function<void()> strike);
   void CrashHost();
   void CutHost();
@@ -55,15 +55,15 @@ class SimCluster {
   void ReturnCoordinator();
   std::vector<v1::Host> Inventory();
   void Heal();
-  // Holds and drains that people leave behind are lifted.
+  // Lifts the holds and drains that people left behind.
   void Tidy();
   bool AtRest() const;
 
-  // The network: what is sent may come late, twice, or not at all.
+  // The network: a message may come late, twice, or not at all.
   void Send(std::function<void()> deliver);
   void SendReport(const v1::AgentReport& report);
   void SendOrders(AttemptId attempt, const v1::AgentOrders& orders);
-  // Asks until there is an answer that is worth one.
+  // Asks again until there is an answer.
   void Ask(v1::ClientRequest request, Reply reply);
   void AskAgain(std::uint64_t request);
   void Answered(const v1::ClientReply& reply);
@@ -83,7 +83,7 @@ class SimCluster {
   RecordChecker checker_;
   bool disk_full_ = false;
   std::unique_ptr<CoordinatorShell> coordinator_;
-  std::map<AttemptId, std::unique_ptr<SimAgent>> agents_;  // all there ever were: a directory each
+  std::map<AttemptId, std::unique_ptr<SimAgent>> agents_;  // all that ever were, each with its directory
   std::map<AttemptId, SimAgent*> living_;
   std::set<AttemptId> mute_;                                            // agents that the coordinator does not hear
   std::set<AttemptId> deaf_;                                            // agents that do not hear the coordinator
@@ -92,7 +92,7 @@ class SimCluster {
   bool healed_ = false;
 };
 
-// One whole run of a scenario.
+// Runs a scenario to its end.
 RunResult RunScenario(const Scenario& scenario, const Mutation& mutation = {}, bool traced = false);
 
 }  // namespace still::sim

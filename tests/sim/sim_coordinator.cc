@@ -16,7 +16,7 @@ using v1::ClientRequest;
 using v1::Job;
 
 constexpr std::int64_t kTickMs = 1'000;
-// What costs more than the decision is checked at every so many of them; the more jobs, the rarer.
+// Checks that cost more than a decision run after every so many decisions, and less often with more jobs.
 constexpr std::uint64_t kBackfillsEvery = 3;
 constexpr std::uint64_t kSettledEvery = 2;
 constexpr std::uint64_t kWholeEvery = 8;
@@ -50,7 +50,7 @@ void SimCoordinator::Start() {
   if (around_.weather->clock_step_ms > 0)
     skew_ms_ = dice_.Between(-around_.weather->clock_step_ms, around_.weather->clock_step_ms);
   const std::vector<v1::Host> hosts = around_.inventory();
-  const Written written = Take(decisions_->SetHosts(state_, hosts, now()));
+  const Written written = CommitAndAct(decisions_->SetHosts(state_, hosts, now()));
   if (written == Written::kDied) return;
   if (written == Written::kDone) around_.checker->HasInventory(hosts);
   Tick();
@@ -69,20 +69,20 @@ void SimCoordinator::Crash() {
   ++crashes_;
 }
 
-void SimCoordinator::Hear(const AgentReport& report) {
+void SimCoordinator::OnReport(const AgentReport& report) {
   if (!up_) return;
   Changes changes = decisions_->OnReport(state_, report, now());
   const Job* const job = state_.FindJob(report.job());
   if (!changes.empty() && !report.has_outcome() && report.generation() < job->generation())
     around_.verdict->Broken(fmt::format("a report of generation {} changes job {}, which is in generation {}",
                                         report.generation(), job->id(), job->generation()));
-  const Written written = Take(std::move(changes));
+  const Written written = CommitAndAct(std::move(changes));
   if (written == Written::kDied) return;
   around_.answer_agent({report.job(), report.attempt()},
                        coordinator::JobDecisions::OrdersFor(state_.FindJob(report.job()), report));
 }
 
-void SimCoordinator::Ask(const ClientRequest& request) {
+void SimCoordinator::OnRequest(const ClientRequest& request) {
   if (!up_) return;
   if (const auto reply = Decide(request)) around_.answer_client(*reply);
 }
@@ -111,7 +111,7 @@ std::optional<ClientReply> SimCoordinator::Decide(const ClientRequest& request) 
     if (outcome.ok()) changes = std::move(outcome).value();
   }
   if (!status.ok()) return ReplyOf(request, status);
-  switch (Take(std::move(changes))) {
+  switch (CommitAndAct(std::move(changes))) {
     case Written::kDone:
       if (request.has_change()) around_.checker->Obeyed(request.change(), {reply.jobs().begin(), reply.jobs().end()});
       return reply;
@@ -148,7 +148,7 @@ SimCoordinator::Written SimCoordinator::Commit(Changes changes) {
   return Written::kDone;
 }
 
-SimCoordinator::Written SimCoordinator::Take(Changes changes) {
+SimCoordinator::Written SimCoordinator::CommitAndAct(Changes changes) {
   if (changes.empty()) return Written::kDone;
   const std::vector<Job> jobs = changes.jobs;
   const Written written = Commit(std::move(changes));
@@ -156,23 +156,24 @@ SimCoordinator::Written SimCoordinator::Take(Changes changes) {
   for (const Job& job : jobs) {
     if (!up_) break;
     const Job* const now = state_.FindJob(job.id());
-    if (now != nullptr && now->state() == v1::JOB_STARTING && !around_.look({now->id(), now->attempt()}).has_value())
+    if (now != nullptr && now->state() == v1::JOB_STARTING &&
+        !around_.directory_of({now->id(), now->attempt()}).has_value())
       StartAgent(Job(*now));
   }
   if (up_) WakeSoon();
   return up_ ? Written::kDone : Written::kDied;
 }
 
-// An attempt has a directory from the moment its agent was started: none means that nobody did it yet.
+// An attempt has a directory from the moment its agent was started. Without one, its agent was not started yet.
 void SimCoordinator::LookAfter(const Job& job) {
-  const std::optional<AttemptDirectory> directory = around_.look({job.id(), job.attempt()});
+  const std::optional<AttemptDirectory> directory = around_.directory_of({job.id(), job.attempt()});
   if (!directory.has_value() && job.state() == v1::JOB_STARTING) return StartAgent(job);
   if (directory.has_value() && directory->locked) return;
   const UnixMs now = this->now();
-  if (directory.has_value() && directory->last_words.has_value()) {
-    Take(decisions_->OnReport(state_, *directory->last_words, now));
+  if (directory.has_value() && directory->outcome.has_value()) {
+    CommitAndAct(decisions_->OnReport(state_, *directory->outcome, now));
   } else {
-    Take(decisions_->OnAgentGone(state_, job.id(), job.attempt(), now));
+    CommitAndAct(decisions_->OnAgentGone(state_, job.id(), job.attempt(), now));
   }
 }
 
@@ -180,7 +181,7 @@ void SimCoordinator::StartAgent(const Job& job) {
   if (dice_.Chance(around_.weather->launch_failure)) {
     const Code code = dice_.Chance(0.95) ? Code::kUnavailable : Code::kInvalidArgument;
     around_.verdict->Trace("agent {}.{} cannot be started", job.id(), job.attempt());
-    Take(decisions_->OnLaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), now()));
+    CommitAndAct(decisions_->OnLaunchFailed(state_, job.id(), job.attempt(), Error(code, "no more processes"), now()));
     return;
   }
   v1::AgentTask task;
@@ -204,8 +205,8 @@ void SimCoordinator::Wake() {
   last_wake_ms_ = now;
   if (wakes_at_once_ > kMostWakesAtOnce) around_.verdict->Broken("decisions do not come to rest");
   ++wakes_;
-  const coordinator::ArtifactProber guess = [this](const auto& spec) { return around_.sights(spec).made(); };
-  Changes changes = decisions_->Advance(state_, mutation_.guesses ? guess : around_.sights, now);
+  const coordinator::ArtifactProber guess = [this](const auto& spec) { return around_.probe(spec).made(); };
+  Changes changes = decisions_->Advance(state_, mutation_.guesses ? guess : around_.probe, now);
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (changes.empty()) {
     if (wakes_ % (kSettledEvery * rarer) == 0) around_.checker->Settled(now);
@@ -213,7 +214,7 @@ void SimCoordinator::Wake() {
   }
   if (wakes_ % (kBackfillsEvery * rarer) == 0) around_.checker->Backfills(changes, now);
   if (wakes_ % (kWholeEvery * rarer) == 0) around_.checker->Whole();
-  Take(std::move(changes));
+  CommitAndAct(std::move(changes));
 }
 
 void SimCoordinator::Tick() {
@@ -228,7 +229,7 @@ void SimCoordinator::Tick() {
   Whenever(std::max(kTickMs, around_.scenario->report_ms / 5), &SimCoordinator::Tick);
 }
 
-// Unless it has died by then.
+// Does nothing if the coordinator has died by then.
 void SimCoordinator::Whenever(std::int64_t delay_ms, void (SimCoordinator::*what)()) {
   around_.queue->After(delay_ms, [this, what, crashes = crashes_] {
     if (up_ && crashes == crashes_) (this->*what)();

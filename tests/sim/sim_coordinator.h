@@ -1,5 +1,5 @@
-// The daemon around the core as the simulator has it: journal, then state, then deeds. It dies at any commit and comes
-// back from the journal.
+// The simulator's own coordinator around the decisions: it writes the journal, then changes the state, then acts. It
+// dies at any commit and comes back from the journal.
 #pragma once
 
 #include <functional>
@@ -14,12 +14,12 @@
 
 namespace still::sim {
 
-// What is done to the core's decisions before they count: how the checks are checked.
+// What a mutant does to decisions before they count. It tests the checks.
 struct Mutation {
   std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
   std::function<void(std::vector<coordinator::Changes>*)> replay;
-  std::optional<coordinator::DecisionOptions> decisions;  // decides by other rules than it is judged by
-  bool guesses = false;  // takes an artifact of which nothing is known for one that is not there
+  std::optional<coordinator::DecisionOptions> decisions;  // replace the options that the checks judge by
+  bool guesses = false;                                   // treats an artifact of which nothing is known as missing
 };
 
 class SimCoordinator : public CoordinatorShell {
@@ -36,21 +36,21 @@ class SimCoordinator : public CoordinatorShell {
   std::uint32_t JournalChecksum() const override { return journal_.Checksum(); }
   coordinator::State OnDisk() override;
 
-  void Hear(const v1::AgentReport& report) override;
-  void Ask(const v1::ClientRequest& request) override;
+  void OnReport(const v1::AgentReport& report) override;
+  void OnRequest(const v1::ClientRequest& request) override;
 
  private:
   enum class Written { kDone, kRefused, kDied };
 
   Written Commit(coordinator::Changes changes);
-  // Commits and acts.
-  Written Take(coordinator::Changes changes);
+  // Commits the changes, and acts on them when they are durable.
+  Written CommitAndAct(coordinator::Changes changes);
   void Act(const coordinator::Changes& changes);
   void StartAgent(const v1::Job& job);
-  // Nothing: it died of the question.
+  // Returns nothing when the coordinator died while it answered.
   std::optional<v1::ClientReply> Decide(const v1::ClientRequest& request);
   Result<coordinator::Changes> Attach(const v1::Attach& attach);
-  // By the clock of its host, which somebody may set.
+  // Returns the time of its host's clock, which somebody may set.
   UnixMs now() const { return around_.queue->now() + skew_ms_; }
   void WakeSoon();
   void Wake();

@@ -14,8 +14,8 @@ using v1::AgentReport;
 using v1::AgentTask;
 using v1::CoordinatorMessage;
 
-constexpr std::int64_t kRoundMs = 250;  // without a message
-// What costs more than a round is checked at every so many commits; the more jobs, the rarer.
+constexpr std::int64_t kRoundMs = 250;  // length of a round without a message
+// Checks that cost more than a round run after every so many commits, and less often with more jobs.
 constexpr std::uint64_t kSettledEvery = 2;
 constexpr std::uint64_t kBackfillsEvery = 3;
 constexpr std::uint64_t kWholeEvery = 8;
@@ -48,19 +48,19 @@ class SimAgents : public coordinator::Agents {
     return Ok();
   }
   AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override {
-    const auto directory = around_->look({job, attempt});
+    const auto directory = around_->directory_of({job, attempt});
     if (!directory.has_value()) return AgentTrace::kNeverStarted;
     if (directory->locked) return AgentTrace::kAlive;
-    return directory->last_words.has_value() ? AgentTrace::kEnded : AgentTrace::kGone;
+    return directory->outcome.has_value() ? AgentTrace::kEnded : AgentTrace::kGone;
   }
   Result<AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override {
-    const auto directory = around_->look({job, attempt});
-    if (!directory.has_value() || !directory->last_words.has_value()) return Error(Code::kNotFound, "no outcome");
-    return *directory->last_words;
+    const auto directory = around_->directory_of({job, attempt});
+    if (!directory.has_value() || !directory->outcome.has_value()) return Error(Code::kNotFound, "no outcome");
+    return *directory->outcome;
   }
   std::string LogPath(std::uint64_t, std::uint64_t) const override { return "/dev/null"; }
 
-  bool refused = false;  // a start, in this round
+  bool refused = false;  // a start was refused in this round
 
  private:
   const ShellSurroundings* around_;
@@ -75,7 +75,7 @@ coordinator::CoordinatorOptions OptionsOf(const ShellSurroundings& around) {
           .mpirun = "",
           .silence_ms = 2 * scenario.report_ms,
           .pass_interval_ms = std::max<std::int64_t>(500, scenario.decide_ms * 2),
-          .is_made = around.sights};
+          .is_made = around.probe};
 }
 
 }  // namespace
@@ -91,7 +91,7 @@ struct SimDaemon::Process {
   SimAgents agents;
   coordinator::Journal journal;
   coordinator::Coordinator coordinator;
-  std::vector<v1::Host> not_on_record;  // of the inventory it was started with
+  std::vector<v1::Host> not_on_record;  // hosts of the inventory that it was started with
 };
 
 SimDaemon::SimDaemon(std::uint64_t key, ShellSurroundings around) : dice_(key), around_(std::move(around)) {}
@@ -139,19 +139,19 @@ coordinator::State SimDaemon::OnDisk() {
   return *journal.Load();
 }
 
-void SimDaemon::Hear(const AgentReport& report) {
+void SimDaemon::OnReport(const AgentReport& report) {
   CoordinatorMessage message;
   *message.mutable_agent() = report;
-  Take(fmt::format("a{}.{}", report.job(), report.attempt()), message);
+  Deliver(fmt::format("a{}.{}", report.job(), report.attempt()), message);
 }
 
-void SimDaemon::Ask(const v1::ClientRequest& request) {
+void SimDaemon::OnRequest(const v1::ClientRequest& request) {
   CoordinatorMessage message;
   *message.mutable_client() = request;
-  Take("c", message);
+  Deliver("c", message);
 }
 
-void SimDaemon::Take(const std::string& peer, const CoordinatorMessage& message) {
+void SimDaemon::Deliver(const std::string& peer, const CoordinatorMessage& message) {
   if (!up()) return;
   process_->coordinator.OnMessage(peer, message.SerializeAsString());
   if (!std::exchange(round_soon_, true))
@@ -167,13 +167,13 @@ void SimDaemon::Round() {
   Whenever(kRoundMs + around_.scenario->decide_ms, &SimDaemon::Round);
 }
 
-// One round of the daemon's loop.
+// Runs one round of the daemon's loop.
 void SimDaemon::RoundSoon() {
   const std::uint64_t before = commits_;
   process_->agents.refused = false;
   const std::vector<coordinator::OutgoingMessage> answers = process_->coordinator.Tick();
   if (dead_) return Crash();
-  // On a full disk it is taken once there is space; until then nothing is known but what is on record.
+  // On a full disk the inventory is recorded once there is space. Until then only the records are known.
   if (process_->coordinator.live().storage_trouble().empty()) {
     around_.checker->HasInventory(std::exchange(process_->not_on_record, {}));
   } else {
@@ -181,7 +181,7 @@ void SimDaemon::RoundSoon() {
   }
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   if (commits_ != before && !process_->agents.refused) {
-    // All that was decided is written, and nothing is left to decide.
+    // All decisions are written, and nothing is left to decide.
     if (commits_ % (kSettledEvery * rarer) == 0) around_.checker->Settled(process_->coordinator.Now());
     if (commits_ % (kWholeEvery * rarer) == 0) around_.checker->Recovered(process_->coordinator.state());
   }
@@ -202,7 +202,7 @@ void SimDaemon::Deliver(const coordinator::OutgoingMessage& answer) {
 }
 
 void SimDaemon::Committed(const std::vector<Changes>& batch) {
-  if (batch.size() == 1 && batch.front().empty()) return;  // a probe of the disk
+  if (batch.size() == 1 && batch.front().empty()) return;  // it only probes the disk
   const UnixMs now = process_ != nullptr ? process_->coordinator.Now() : around_.queue->now();
   const std::uint64_t rarer = 1 + around_.scenario->jobs / kRarerWithEvery;
   ++commits_;

@@ -1,5 +1,5 @@
-// The coordinator of `still serve` (service/coordinator.h) with its own journal, on a simulated disk, clock, network
-// and agents, driven as the daemon's loop drives it.
+// The coordinator of `still serve` (daemon/coordinator.h) with its own journal, on a simulated disk, clock, network
+// and agents. It is driven as the daemon's loop drives it.
 #pragma once
 
 #include <memory>
@@ -24,13 +24,13 @@ class SimDaemon : public CoordinatorShell {
   std::uint32_t JournalChecksum() const override { return disk_.checksum; }
   coordinator::State OnDisk() override;
 
-  void Hear(const v1::AgentReport& report) override;
-  void Ask(const v1::ClientRequest& request) override;
+  void OnReport(const v1::AgentReport& report) override;
+  void OnRequest(const v1::ClientRequest& request) override;
 
  private:
   struct Process;
 
-  void Take(const std::string& peer, const v1::CoordinatorMessage& message);
+  void Deliver(const std::string& peer, const v1::CoordinatorMessage& message);
   void RoundSoon();
   void Round();
   void Deliver(const coordinator::OutgoingMessage& answer);
@@ -45,7 +45,7 @@ class SimDaemon : public CoordinatorShell {
   std::uint64_t crashes_ = 0;
   std::uint64_t commits_ = 0;
   bool round_soon_ = false;
-  bool dead_ = false;  // died in a commit, not buried yet
+  bool dead_ = false;  // died in a commit, and was not removed yet
 };
 
 }  // namespace still::sim

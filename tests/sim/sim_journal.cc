@@ -21,7 +21,7 @@ void AppendRecord(std::string& out, Kind kind, std::string_view bytes) {
   out.append(bytes);
 }
 
-// Length, checksum, records.
+// A batch begins with its length and checksum. Its records follow.
 std::string BatchOf(const Changes& changes) {
   std::string records;
   for (const auto& job : changes.jobs) AppendRecord(records, Kind::kJob, job.SerializeAsString());
@@ -42,7 +42,7 @@ void Parse(std::string_view bytes, std::vector<Record>* records) {
 }
 
 template <typename T>
-T Take(std::string_view* bytes) {
+T ReadNumber(std::string_view* bytes) {
   const T value = LoadLittleEndian<T>(AsBytes(*bytes).data());
   bytes->remove_prefix(sizeof value);
   return value;
@@ -51,8 +51,8 @@ T Take(std::string_view* bytes) {
 Changes ParseBatch(std::string_view records) {
   Changes changes;
   while (!records.empty()) {
-    const Kind kind = Take<Kind>(&records);
-    const auto size = Take<std::uint32_t>(&records);
+    const Kind kind = ReadNumber<Kind>(&records);
+    const auto size = ReadNumber<std::uint32_t>(&records);
     const std::string_view bytes = records.substr(0, size);
     records.remove_prefix(size);
     switch (kind) {
@@ -87,8 +87,8 @@ std::vector<Changes> SimJournal::Replay() {
   constexpr std::size_t kHeader = 2 * sizeof(std::uint32_t);
   while (rest.size() >= kHeader) {
     std::string_view at = rest;
-    const auto size = Take<std::uint32_t>(&at);
-    const auto checksum = Take<std::uint32_t>(&at);
+    const auto size = ReadNumber<std::uint32_t>(&at);
+    const auto checksum = ReadNumber<std::uint32_t>(&at);
     if (at.size() < size || Crc32c(AsBytes(at.substr(0, size))) != checksum) break;
     batches.push_back(ParseBatch(at.substr(0, size)));
     rest.remove_prefix(kHeader + size);

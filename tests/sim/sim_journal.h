@@ -1,5 +1,5 @@
-// The coordinator's journal on a simulated disk: a log of batches in bytes. A batch that was synced is never lost; one
-// that a crash interrupts is found whole or torn, and a torn one has not happened.
+// The coordinator's journal on a simulated disk: a log of batches in bytes. A batch that was synced is never lost. A
+// batch that a crash interrupts is found whole or torn, and a torn one counts as never written.
 #pragma once
 
 #include <cstddef>
@@ -13,17 +13,17 @@ namespace still::sim {
 
 class SimJournal {
  public:
-  // Durable when it returns. RESOURCE_EXHAUSTED on a full disk: nothing of it happened.
+  // Writes a batch, which is durable when it returns. RESOURCE_EXHAUSTED: the disk is full, and nothing was written.
   Status Commit(const coordinator::Changes& changes);
-  // The writer dies while it syncs: the first `written` bytes of the batch (all of them at most) reached the disk.
-  // True: it is whole.
+  // The writer dies while it syncs: at most the first `written` bytes of the batch reach the disk. Returns whether the
+  // batch is whole.
   bool DieInCommit(const coordinator::Changes& changes, std::size_t written);
-  // What a restart finds, in order. Cuts off a torn tail.
+  // Returns what a restart finds, in order, and cuts off a torn tail.
   std::vector<coordinator::Changes> Replay();
 
   void set_full(bool full) { full_ = full; }
   bool full() const { return full_; }
-  // Over all bytes so far: equal for equal runs.
+  // Returns a checksum of all bytes so far. Equal runs have equal checksums.
   std::uint32_t Checksum() const;
 
  private:

@@ -1,5 +1,5 @@
-// What a simulated cluster needs of a coordinator, whichever it is: one that the simulator made around the core, to be
-// broken on purpose (sim_coordinator.h), or the one that `still serve` runs (sim_daemon.h).
+// What a simulated cluster needs from a coordinator. It is either the simulator's own, which can be broken on purpose
+// (sim_coordinator.h), or the one that `still serve` runs (sim_daemon.h).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace still::sim {
 // What a coordinator sees of an attempt's directory.
 struct AttemptDirectory {
   bool locked = false;
-  std::optional<v1::AgentReport> last_words;
+  std::optional<v1::AgentReport> outcome;
 };
 
 // The world around a coordinator.
@@ -29,9 +29,9 @@ struct ShellSurroundings {
   const Weather* weather = nullptr;
   const bool* disk_full = nullptr;
   std::function<void()> fill_disk;
-  coordinator::ArtifactProber sights;
-  // Nothing: no agent was ever started for it.
-  std::function<std::optional<AttemptDirectory>(AttemptId)> look;
+  coordinator::ArtifactProber probe;
+  // Returns nothing when no agent was ever started for the attempt.
+  std::function<std::optional<AttemptDirectory>(AttemptId)> directory_of;
   std::function<std::vector<v1::Host>()> inventory;
   std::function<void(const v1::AgentTask&)> start_agent;
   std::function<void(AttemptId, const v1::AgentOrders&)> answer_agent;
@@ -46,12 +46,12 @@ class CoordinatorShell {
   virtual bool up() const = 0;
   virtual std::uint64_t crashes() const = 0;
   virtual std::uint32_t JournalChecksum() const = 0;
-  // What the disk holds, as a restart would find it.
+  // Returns the state that a restart would find on disk.
   virtual coordinator::State OnDisk() = 0;
 
-  // Lost when it is down.
-  virtual void Hear(const v1::AgentReport& report) = 0;
-  virtual void Ask(const v1::ClientRequest& request) = 0;
+  // Messages to the coordinator. They are lost while it is down.
+  virtual void OnReport(const v1::AgentReport& report) = 0;
+  virtual void OnRequest(const v1::ClientRequest& request) = 0;
 };
 
 }  // namespace still::sim

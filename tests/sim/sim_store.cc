@@ -19,7 +19,7 @@ void Parse(std::string_view bytes, std::vector<Record>* records) {
   STILL_CHECK(readable, "what is committed must be readable");
 }
 
-// In the order in which the journal writes the records of one change.
+// The order in which the journal writes the records of one change.
 int KindOf(std::string_view key) {
   if (key.starts_with("job/")) return 0;
   if (key.starts_with("pipeline/")) return 1;
@@ -28,7 +28,7 @@ int KindOf(std::string_view key) {
 
 }  // namespace
 
-// Each change has its records sorted, so one that comes before its predecessor begins the next change.
+// The records of each change are sorted. So a record that sorts before its predecessor begins the next change.
 std::vector<Changes> ChangesOf(const KvBatch& batch) {
   std::vector<Changes> all(1);
   std::pair<int, std::string_view> last(-1, "");

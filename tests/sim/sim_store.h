@@ -1,5 +1,5 @@
-// The disk under the real journal: batches that are whole or have not happened, a disk that fills up and perhaps cannot
-// be read then, a writer that dies while it writes. Tells the checker what was committed.
+// The disk under the real journal. A batch is written whole or not at all. The disk may fill up, and perhaps cannot be
+// read then. The writer may die while it writes. The checker is told what was committed.
 #pragma once
 
 #include <cstdint>
@@ -24,17 +24,17 @@ class SimStore : public KvStore {
   struct Around {
     SimDisk* disk = nullptr;
     const bool* full = nullptr;
-    // Asked at every commit that finds it full, and at every one after that: whether it cannot be read from here on, as
-    // a database that does not open again.
+    // Returns whether the disk cannot be read from now on, like a database that does not open again. It is asked at the
+    // first commit that finds the disk full, and at each one after that.
     std::function<bool()> closes;
-    // Asked at every commit: whether the writer dies in it, and then whether the batch is whole.
+    // Returns whether the writer dies in this commit, and whether the batch is whole then. It is asked at every commit.
     std::function<bool()> dies;
     std::function<bool()> whole;
     std::function<void(const std::vector<coordinator::Changes>&)> committed;
   };
   explicit SimStore(Around around) : around_(std::move(around)) {}
 
-  // UNAVAILABLE: the writer is dead from here on; whoever drives it buries it.
+  // UNAVAILABLE: the writer is dead from now on, and its owner removes it.
   Status Commit(const KvBatch& batch) override;
   Result<std::string> Get(std::string_view key) const override;
   Status ForEach(std::string_view prefix,
@@ -47,7 +47,7 @@ class SimStore : public KvStore {
   bool closed_ = false;
 };
 
-// The changes that a batch of the journal was made of, as far as their order tells.
+// Returns the changes that a batch of the journal was made of, as far as the order of its records shows them.
 std::vector<coordinator::Changes> ChangesOf(const KvBatch& batch);
 
 }  // namespace still::sim

@@ -1,6 +1,6 @@
-// The control plane under everything that goes wrong, from seeds. A seed that fails is replayed by
+// The control plane under all simulated faults, from seeds. To replay a seed that failed:
 //   STILL_SIM_SEED=<seed> build/light/bin/sim_test
-// STILL_SIM_SEEDS is how many are tried, in tenths that run side by side under ctest.
+// STILL_SIM_SEEDS is the number of seeds, run in tenths that are parallel under ctest.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -26,7 +26,7 @@ std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
   return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
-// For a check that fails in the code under test: it aborts, and the seed must be known all the same.
+// Prints the seed when a check fails in the code under test and aborts the process.
 std::atomic<std::uint64_t> seed_in_work = 0;
 void NameSeed(int) {
   char line[96];
@@ -58,7 +58,7 @@ class SimTest : public ::testing::TestWithParam<std::uint64_t> {
   SimTest() { std::signal(SIGABRT, NameSeed); }
 };
 
-TEST_P(SimTest, NothingUnsafeHappensAndEverythingEnds) {
+TEST_P(SimTest, NothingUnsafeHappensAndEveryJobEnds) {
   if (const std::uint64_t only = FromEnvironment("STILL_SIM_SEED", 0); only != 0) {
     if (GetParam() > 0) GTEST_SKIP() << "one seed was asked for";
     const RunResult result = RunSeed(only);
@@ -74,7 +74,7 @@ TEST_P(SimTest, NothingUnsafeHappensAndEverythingEnds) {
 
 INSTANTIATE_TEST_SUITE_P(Tenths, SimTest, ::testing::Range<std::uint64_t>(0, kParts));
 
-TEST(SimDeterminismTest, OneSeedIsOneHistory) {
+TEST(SimDeterminismTest, ASeedAlwaysGivesTheSameHistory) {
   const Scenario scenario = ScenarioOf(7);
   EXPECT_EQ(RunScenario(scenario).checksum, RunScenario(scenario, {}, true).checksum);
   EXPECT_NE(RunScenario(scenario).checksum, RunScenario(ScenarioOf(8)).checksum);
@@ -87,7 +87,7 @@ TEST(SimSizeTest, AThousandJobsKeepTenThousandSlotsBusy) {
   EXPECT_GE(result.causes.at(v1::CAUSE_SUBMITTED), 1'000);
 }
 
-// What never happens in a simulation is not tested by it.
+// A simulation only tests the transitions that happen in it.
 TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
   std::map<v1::Cause, std::uint64_t> causes;
   std::uint64_t crashes = 0;
@@ -98,13 +98,13 @@ TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
   }
   EXPECT_GT(crashes, 20);
   for (int cause = v1::CAUSE_SUBMITTED; cause < v1::Cause_ARRAYSIZE; ++cause) {
-    if (cause == v1::CAUSE_COORDINATOR_RESTART) continue;  // nothing happens to a job by that alone
+    if (cause == v1::CAUSE_COORDINATOR_RESTART) continue;  // it moves no job
     const auto name = coordinator::CauseName(static_cast<v1::Cause>(cause));
     EXPECT_GT(causes[static_cast<v1::Cause>(cause)], 0) << name;
   }
 }
 
-// The daemon has much to say about what goes wrong.
+// The daemon logs a lot about faults.
 class QuietLog : public ::testing::Environment {
   void SetUp() override { InitLog("sim", "/dev/null", /*to_stderr=*/false); }
 };

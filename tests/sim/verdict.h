@@ -1,5 +1,5 @@
-// What a run found: the first broken promise ends it. Keeps the last events, when asked to: naming each costs more
-// than simulating it.
+// The result of a run. The first broken promise ends the run. The last events are kept only on request: to describe an
+// event costs more than to simulate it.
 #pragma once
 
 #include <fmt/format.h>

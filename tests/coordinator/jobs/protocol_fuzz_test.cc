@@ -1,5 +1,5 @@
-// Hostile bytes: whatever arrives on the coordinator's socket, it answers or refuses, never dies, and its records stay
-// whole. Mutations of valid messages, in bytes and in fields, from seeds.
+// Hostile bytes on the coordinator's socket. The coordinator answers or refuses them, never dies, and its records stay
+// valid. The messages are mutations of valid ones, in bytes and in fields, from seeds.
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
@@ -61,7 +61,7 @@ Submit ValidSubmit(const std::string& key) {
   return submit;
 }
 
-// The daemon's way with a message, without its sockets and disk.
+// Handles a message as the daemon does, without sockets and a disk.
 class Victim {
  public:
   Victim() : decisions_({}) {
@@ -121,7 +121,7 @@ class Victim {
   std::string broken_;
 };
 
-// Messages that mean something to a victim as it is now.
+// Returns messages that mean something to a victim with this state.
 std::vector<CoordinatorMessage> ValidMessages(const State& state, KeyedRandom& random) {
   std::vector<CoordinatorMessage> messages(6);
   *messages[0].mutable_client()->mutable_submit() = ValidSubmit("key" + std::to_string(random.NextU32()));
@@ -186,7 +186,7 @@ std::string HostileText(KeyedRandom& random) {
   return texts[random.NextBelow(std::size(texts))];
 }
 
-// Sets one field, somewhere in the message, to what nobody would.
+// Sets one field, somewhere in the message, to an extreme value.
 void SetExtreme(Message* message, KeyedRandom& random) {
   const Reflection& reflection = *message->GetReflection();
   const auto& descriptor = *message->GetDescriptor();
@@ -228,8 +228,8 @@ void SetExtreme(Message* message, KeyedRandom& random) {
   }
 }
 
-TEST(ProtocolFuzzTest, NoBytesBreakTheRecords) {
-  google::protobuf::SetLogHandler(nullptr);  // it has something to say about every string that is not UTF-8
+TEST(ProtocolFuzzTest, NoMessageBreaksTheRecords) {
+  google::protobuf::SetLogHandler(nullptr);  // it logs every string that is not UTF-8
   int parsed = 0;
   int refused = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
@@ -262,7 +262,7 @@ struct BadSpec {
   void (*make)(JobSpec*);
 };
 
-TEST(ProtocolFuzzTest, WhatASubmissionIsRefusedFor) {
+TEST(ProtocolFuzzTest, ASubmissionWithABadJobIsRefused) {
   const std::vector<BadSpec> cases = {
       {"no name", [](JobSpec* spec) { spec->clear_name(); }},
       {"an endless name", [](JobSpec* spec) { spec->set_name(std::string(1'000'000, 'x')); }},
@@ -311,7 +311,7 @@ TEST(ProtocolFuzzTest, ASubmissionOfAMillionJobsIsRefused) {
               StatusIs(Code::kInvalidArgument));
 }
 
-TEST(ProtocolFuzzTest, ASubmissionIsRefusedForItsKeyAndName) {
+TEST(ProtocolFuzzTest, ASubmissionWithABadKeyOrNameIsRefused) {
   const Victim victim;
   for (auto make : std::vector<void (*)(Submit*)>{[](Submit* submit) { submit->clear_key(); },
                                                   [](Submit* submit) { submit->set_key(std::string(100'000, 'k')); },
@@ -324,7 +324,7 @@ TEST(ProtocolFuzzTest, ASubmissionIsRefusedForItsKeyAndName) {
   }
 }
 
-// A number near the end of all numbers is no earlier than any other.
+// A number near the end of its range must not wrap to an early time.
 TEST(ProtocolFuzzTest, TheLongestTimesAndHighestPrioritiesDoNotWrap) {
   Victim victim;
   for (const std::int32_t priority :

@@ -10,14 +10,14 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Two hosts of four slots, and what runs on them for an hour.
+// Two hosts of four slots, with jobs that run for an hour.
 class PreemptionTest : public ::testing::Test {
  protected:
   void Run(std::uint64_t id, std::vector<SlotsOnHost> slots, std::int32_t priority = 0, UnixMs started_ms = kNow) {
     slots_.push_back(std::move(slots));
     runs_.push_back({.id = id, .priority = priority, .started_ms = started_ms, .end_ms = kNow + kHour, .slots = {}});
   }
-  // Ids of those that make way for a gang of so many ranks of one slot.
+  // Returns the ids of the jobs that make way for a gang of `ranks` ranks of one slot.
   std::vector<std::uint64_t> VictimsOf(std::uint32_t ranks) {
     SlotProfile profile(hosts_, kNow);
     for (std::size_t i = 0; i < runs_.size(); ++i) {
@@ -36,14 +36,14 @@ class PreemptionTest : public ::testing::Test {
   std::vector<Candidate> runs_;
 };
 
-TEST_F(PreemptionTest, OneAloneWhereOneSuffices) {
+TEST_F(PreemptionTest, OneVictimIsChosenWhereOneSuffices) {
   Run(1, {{0, 2}});
   Run(2, {{0, 2}});
   Run(3, {{1, 4}});
   EXPECT_THAT(VictimsOf(4), ElementsAre(3));
 }
 
-TEST_F(PreemptionTest, OfEqualsTheLowestThenTheYoungest) {
+TEST_F(PreemptionTest, AmongEqualsTheLowestThenTheYoungestIsChosen) {
   Run(1, {{0, 4}}, /*priority=*/5);
   Run(2, {{1, 4}}, /*priority=*/1);
   EXPECT_THAT(VictimsOf(2), ElementsAre(2));
@@ -52,7 +52,7 @@ TEST_F(PreemptionTest, OfEqualsTheLowestThenTheYoungest) {
   EXPECT_THAT(VictimsOf(2), ElementsAre(1));
 }
 
-TEST_F(PreemptionTest, NobodyWhoWouldNotBeMissed) {
+TEST_F(PreemptionTest, AJobWhoseSlotsAreNotNeededIsNotChosen) {
   Run(1, {{0, 3}});
   Run(2, {{1, 3}});
   Run(3, {{0, 1}, {1, 1}});
@@ -60,12 +60,12 @@ TEST_F(PreemptionTest, NobodyWhoWouldNotBeMissed) {
   EXPECT_THAT(VictimsOf(3).size(), 1U);
 }
 
-TEST_F(PreemptionTest, NobodyWhereAllOfThemWouldNotDo) {
+TEST_F(PreemptionTest, NobodyIsChosenWhenAllTogetherDoNotSuffice) {
   Run(1, {{0, 4}});
   EXPECT_THAT(VictimsOf(9), IsEmpty());
 }
 
-TEST_F(PreemptionTest, NobodyWhereThereIsRoomAlready) {
+TEST_F(PreemptionTest, NobodyIsChosenWhenThereIsRoomAlready) {
   Run(1, {{0, 4}});
   EXPECT_THAT(VictimsOf(4), IsEmpty());
 }

@@ -1,4 +1,4 @@
-// Short ways to write down a cluster, a queue and what is decided about them.
+// Short ways to write down a cluster, a queue and the scheduler's decisions about them.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ struct Cluster {
     hosts.push_back({.name = name, .slots = slots, .open = false, .closed_because = because});
     return *this;
   }
-  // Submitted `id` ms after the first: ids in order of submission.
+  // Adds a waiting job. Jobs with lower ids were submitted earlier.
   QueuedJob& Queue(std::uint64_t id, std::uint32_t ranks, std::int64_t duration_ms, std::int32_t priority = 0) {
     queued.push_back({.id = id,
                       .priority = priority,
@@ -37,7 +37,7 @@ struct Cluster {
                       .duration_ms = duration_ms});
     return queued.back();
   }
-  // Ends in `left_ms`; submitted and started as long before.
+  // Adds a running job that was submitted and started a minute ago, and ends in `left_ms`.
   RunningJob& Run(std::uint64_t id, cluster::Placement placement, std::int64_t left_ms, std::int32_t priority = 0) {
     RunningJob job{.id = id,
                    .priority = priority,
@@ -54,7 +54,7 @@ struct Cluster {
   SchedulerOutput Decide(UnixMs now = kNow) const {
     return Schedule({.now_ms = now, .hosts = &hosts, .queued = queued, .running = running, .options = options});
   }
-  // What is decided, done: starts run, victims leave.
+  // Returns the cluster after the decisions were carried out: starts run, and victims leave.
   Cluster After(const SchedulerOutput& output) const {
     Cluster after = *this;
     for (const Start& start : output.starts) {
@@ -80,7 +80,7 @@ inline std::vector<std::uint64_t> Started(const SchedulerOutput& output) {
   return ids;
 }
 
-// "7 for 12"
+// Returns "7 for 12": victim and beneficiary.
 inline std::vector<std::string> Preempted(const SchedulerOutput& output) {
   std::vector<std::string> shown;
   for (const Preemption& preemption : output.preemptions)
@@ -88,7 +88,7 @@ inline std::vector<std::string> Preempted(const SchedulerOutput& output) {
   return shown;
 }
 
-// "CODE: text" of each reason.
+// Returns "CODE: text" for each reason.
 inline std::vector<std::string> Reasons(const SchedulerOutput& output, std::uint64_t id) {
   std::vector<std::string> shown;
   const auto wait = output.waits.find(id);
@@ -97,7 +97,7 @@ inline std::vector<std::string> Reasons(const SchedulerOutput& output, std::uint
   return shown;
 }
 
-// From now; -1 without a prediction.
+// Returns the time until the predicted start, or -1 without a prediction.
 inline std::int64_t PredictedIn(const SchedulerOutput& output, std::uint64_t id) {
   const auto wait = output.waits.find(id);
   return wait == output.waits.end() || wait->second.predicted_start_ms == 0 ? -1

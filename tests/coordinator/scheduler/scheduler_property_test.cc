@@ -1,4 +1,4 @@
-// The scheduler against a slow and simple one, over thousands of random clusters.
+// Compares the scheduler with a slow and simple one, over thousands of random clusters.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,9 +19,9 @@ using cluster::GangShape;
 using cluster::HostShare;
 using cluster::Placement;
 
-constexpr std::int64_t kSoon = kMinute / 2;  // what the scheduler allows those who leave
+constexpr std::int64_t kSoon = kMinute / 2;  // how long the scheduler expects leaving jobs to stay
 
-// Slots that somebody has on a host for a while.
+// Slots that a job has on a host for a while.
 struct Taken {
   std::string host;
   std::uint32_t slots = 0;
@@ -29,7 +29,7 @@ struct Taken {
   UnixMs to = 0;
 };
 
-// Everything by its definition, over all instants at which anything changes.
+// Decides by the definitions alone, over all instants at which anything changes.
 class Oracle {
  public:
   explicit Oracle(const Cluster& cluster) : cluster_(cluster) {
@@ -40,7 +40,7 @@ class Oracle {
     }
   }
 
-  // Ids that start now, and the predicted starts of those that get one; without preemption.
+  // Returns the ids that start now, and the predicted starts, without preemption.
   std::pair<std::set<std::uint64_t>, std::map<std::uint64_t, UnixMs>> Decide() {
     std::vector<QueuedJob> order = cluster_.queued;
     std::ranges::sort(order, {}, [&](const QueuedJob& job) {
@@ -51,7 +51,8 @@ class Oracle {
     std::map<std::uint64_t, UnixMs> predicted;
     std::vector<QueuedJob> behind;
     for (const QueuedJob& job : order) {
-      if (FirstFit(job.gang, kNow + 1'000'000 * kHour, 1).empty()) continue;  // not even when all have ended
+      if (FirstFit(job.gang, kNow + 1'000'000 * kHour, 1).empty())
+        continue;  // it does not fit even when all have ended
       const bool may_reserve = predicted.size() < cluster_.options.reservations;
       for (const UnixMs at : Instants()) {
         if (!may_reserve && at > kNow) {
@@ -67,7 +68,7 @@ class Oracle {
         break;
       }
     }
-    // Foretold: as if no more came, and nobody behind them went first.
+    // Predictions assume that no more jobs come, and that no job behind these goes first.
     behind.resize(std::min<std::size_t>(behind.size(), cluster_.options.predictions));
     for (const QueuedJob& job : behind) {
       for (const UnixMs at : Instants()) {
@@ -142,7 +143,7 @@ Cluster RandomCluster(std::uint64_t seed) {
       cluster.Host(name, free.back());
     }
   }
-  // A few durations that meet again and again, so that ends coincide.
+  // A few durations only, so that ends coincide.
   const auto duration = [&] { return (1 + random.NextBelow(6)) * kHour / 2; };
   const auto gang = [&] {
     return GangShape{.ranks = 1 + random.NextBelow(8), .slots_per_rank = 1 + random.NextBelow(3)};
@@ -151,7 +152,8 @@ Cluster RandomCluster(std::uint64_t seed) {
   for (std::uint64_t id = 1; id <= running; ++id) {
     RunningJob job{.id = id, .gang = gang()};
     std::uint32_t left = job.gang.ranks;
-    for (std::uint32_t i = random.NextBelow(hosts); i < hosts; ++i) {  // on closed ones, too: drained after the start
+    for (std::uint32_t i = random.NextBelow(hosts); i < hosts;
+         ++i) {  // closed hosts too: they were drained after the start
       const std::uint32_t ranks = std::min(left, free[i] / job.gang.slots_per_rank);
       if (ranks > 0) job.placement.push_back({cluster.hosts[i].name, ranks});
       free[i] -= ranks * job.gang.slots_per_rank;
@@ -185,7 +187,7 @@ std::map<std::uint64_t, UnixMs> Predictions(const SchedulerOutput& output) {
   return predicted;
 }
 
-// Now, or as predicted.
+// Returns when the job starts, now or as predicted.
 UnixMs StartOf(const SchedulerOutput& output, std::uint64_t id) {
   const auto wait = output.waits.find(id);
   return wait == output.waits.end() ? kNow : wait->second.predicted_start_ms;
@@ -197,7 +199,7 @@ void Shuffle(std::vector<T>& values, KeyedRandom& random) {
     std::swap(values[i - 1], values[random.NextBelow(static_cast<std::uint32_t>(i))]);
 }
 
-// All of it, as text.
+// Returns the whole output as text.
 std::string Shown(const SchedulerOutput& output) {
   std::string shown;
   for (const Start& start : output.starts) {
@@ -257,7 +259,7 @@ TEST(SchedulerPropertyTest, StartsAndPredictionsAreThoseOfTheOracle) {
   EXPECT_GT(predictions_seen, kSeeds);
 }
 
-TEST(SchedulerPropertyTest, WhatIsForetoldDecidesNothing) {
+TEST(SchedulerPropertyTest, PredictionsDecideNothing) {
   std::size_t predicted_further = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Cluster cluster = RandomCluster(seed);
@@ -283,17 +285,17 @@ TEST(SchedulerPropertyTest, WhatIsForetoldDecidesNothing) {
   EXPECT_GT(predicted_further, kSeeds);
 }
 
-TEST(SchedulerPropertyTest, WhoStartsMovesNoPredictionOfThoseAhead) {
+TEST(SchedulerPropertyTest, AStartMovesNoPredictionOfJobsAhead) {
   std::size_t backfills = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     const Cluster cluster = RandomCluster(seed);
     const SchedulerOutput output = cluster.Decide();
     const std::map<std::uint64_t, UnixMs> predicted = Predictions(output);
-    // With all the starts running, nobody's start has moved, and nobody else starts.
+    // With all starts running, no predicted start has moved, and no other job starts.
     const SchedulerOutput again = cluster.After(output).Decide();
     ASSERT_TRUE(again.starts.empty()) << "seed " << seed;
     ASSERT_EQ(Predictions(again), predicted) << "seed " << seed;
-    // Without one of them, those ahead of it would not start earlier.
+    // Without one of the starts, the jobs ahead of it would not start earlier.
     for (const std::uint64_t id : Started(output)) {
       Cluster without = cluster;
       std::erase_if(without.queued, [&](const QueuedJob& job) { return job.id == id; });
@@ -311,7 +313,7 @@ TEST(SchedulerPropertyTest, WhoStartsMovesNoPredictionOfThoseAhead) {
   EXPECT_GT(backfills, kSeeds / 10);
 }
 
-TEST(SchedulerPropertyTest, TheOrderInWhichJobsAreGivenMeansNothing) {
+TEST(SchedulerPropertyTest, TheOrderOfTheInputDoesNotMatter) {
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Cluster cluster = RandomCluster(seed);
     cluster.options.preemption_gap = 100;
@@ -324,7 +326,7 @@ TEST(SchedulerPropertyTest, TheOrderInWhichJobsAreGivenMeansNothing) {
   }
 }
 
-TEST(SchedulerPropertyTest, VictimsMayBeAskedAreAllNeededAndSuffice) {
+TEST(SchedulerPropertyTest, VictimsArePreemptibleAllNeededAndSufficient) {
   std::size_t preemptions = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Cluster cluster = RandomCluster(seed);
@@ -343,7 +345,7 @@ TEST(SchedulerPropertyTest, VictimsMayBeAskedAreAllNeededAndSuffice) {
       ++preemptions;
     }
     if (victims.empty()) continue;
-    // Once they leave, the plan is what it was said to be, unless that lets somebody else ask others in turn.
+    // Once the victims leave, the plan is as predicted, unless that lets another job preempt others in turn.
     const SchedulerOutput again = cluster.After(output).Decide();
     const bool only_the_same = std::ranges::all_of(
         again.preemptions, [&](const Preemption& more) { return victims.contains(more.beneficiary); });
@@ -351,7 +353,7 @@ TEST(SchedulerPropertyTest, VictimsMayBeAskedAreAllNeededAndSuffice) {
       ASSERT_THAT(Preempted(again), ::testing::IsEmpty()) << "seed " << seed;
       ASSERT_EQ(Predictions(again), predicted) << "seed " << seed;
     }
-    // Without any one of them the (only) beneficiary would not start soon.
+    // Without any one of the victims, the only beneficiary would not start soon.
     if (victims.size() > 1) continue;
     const auto& [beneficiary, needed] = *victims.begin();
     ASSERT_GT(StartOf(undisturbed, beneficiary), kNow + kSoon) << "seed " << seed;

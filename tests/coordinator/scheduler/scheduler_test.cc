@@ -29,7 +29,7 @@ TEST(SchedulerOrderTest, HigherPriorityGoesFirstThenTheOlder) {
   EXPECT_EQ(output.waits.at(2).position, 1U);
 }
 
-TEST(SchedulerOrderTest, WaitingIsWorthAPointAnHour) {
+TEST(SchedulerOrderTest, WaitingIsWorthOnePointPerHour) {
   Cluster cluster;
   cluster.Host("a", 1);
   cluster.Queue(1, 1, kHour, 3).submitted_ms = kNow;
@@ -101,7 +101,7 @@ TEST(SchedulerBackfillTest, TheSecondReservationIsRespectedToo) {
   EXPECT_THAT(Started(cluster.Decide()), ElementsAre(3));
 }
 
-TEST(SchedulerBackfillTest, JobsBeyondTheReservationsStartIfTheyFitAndAreToldAStartThatMaySlip) {
+TEST(SchedulerBackfillTest, JobsBeyondTheReservationsStartIfTheyFitAndTheirPredictedStartsMaySlip) {
   Cluster cluster;
   cluster.Host("a", 4);
   cluster.Run(9, {{"a", 2}}, kHour);
@@ -149,7 +149,7 @@ TEST(SchedulerBackfillTest, AJobOverItsLimitOrLeavingIsExpectedToBeGoneSoon) {
   EXPECT_EQ(PredictedIn(cluster.Decide(), 1), kMinute / 2);
 }
 
-TEST(SchedulerHostsTest, ClosedHostsGetNothingAndWhatRunsThereIsNotMissedElsewhere) {
+TEST(SchedulerHostsTest, ClosedHostsGetNoJobsAndTheirRunningJobsTakeNoSlotsElsewhere) {
   Cluster cluster;
   cluster.Closed("a", 4, "disk swap").Host("b", 2);
   cluster.Run(9, {{"a", 1}}, kHour);
@@ -159,18 +159,18 @@ TEST(SchedulerHostsTest, ClosedHostsGetNothingAndWhatRunsThereIsNotMissedElsewhe
   EXPECT_THAT(output.starts[0].placement, ElementsAre(cluster::HostShare{"b", 2}));
 }
 
-TEST(SchedulerHostsTest, HostsThatWentOrLostSlotsAreSurvived) {
+TEST(SchedulerHostsTest, AHostMayLeaveOrLoseSlots) {
   Cluster cluster;
   cluster.Host("a", 2);
   cluster.Run(8, {{"gone", 2}}, kHour);
-  cluster.Run(9, {{"a", 3}}, kHour);  // had more slots when it started
+  cluster.Run(9, {{"a", 3}}, kHour);  // the host had more slots when the job started
   cluster.Queue(1, 1, kHour);
   const SchedulerOutput output = cluster.Decide();
   EXPECT_THAT(output.starts, IsEmpty());
   EXPECT_EQ(PredictedIn(output, 1), kHour);
 }
 
-TEST(SchedulerReasonsTest, NoSlotsNamesWhatIsNeededWhatIsFreeAndWhoMakesRoom) {
+TEST(SchedulerReasonsTest, TheReasonSlotsNamesTheNeedTheFreeSlotsAndTheJobThatMakesRoom) {
   Cluster cluster;
   cluster.Host("a", 4).Host("b", 4);
   cluster.Run(7, {{"a", 3}, {"b", 2}}, kHour + 5 * kMinute);
@@ -184,7 +184,7 @@ TEST(SchedulerReasonsTest, NoSlotsNamesWhatIsNeededWhatIsFreeAndWhoMakesRoom) {
   EXPECT_THAT(Reasons(cluster.Decide(), 1), ElementsAre(HasSubstr("(4 ranks x 2), none is free;")));
 }
 
-TEST(SchedulerReasonsTest, BehindAJobWithoutATimeLimitNoStartIsPromised) {
+TEST(SchedulerReasonsTest, NoStartIsPromisedBehindAJobWithoutATimeLimit) {
   Cluster cluster;
   cluster.Host("a", 4);
   cluster.Run(7, {{"a", 4}}, kHour).duration_ms = 0;
@@ -195,7 +195,7 @@ TEST(SchedulerReasonsTest, BehindAJobWithoutATimeLimitNoStartIsPromised) {
   EXPECT_THAT(Reasons(behind, 1), ElementsAre("SLOTS: needs 4 slots (4 ranks x 1), none is free; " + unknown));
   EXPECT_THAT(Reasons(behind, 2), ElementsAre(HasSubstr(unknown), "AHEAD: job 1 is ahead of it"));
   EXPECT_EQ(behind.waits.at(2).unlimited, 7u);
-  cluster.running[0].duration_ms = kHour;  // as it is expected by its rate
+  cluster.running[0].duration_ms = kHour;  // as expected by its rate of progress
   cluster.queued[0].duration_ms = 0;
   const SchedulerOutput first = cluster.Decide();
   EXPECT_THAT(Reasons(first, 1), ElementsAre(HasSubstr("expected to start in 59 min 0 s, when job 7 ends")));
@@ -203,7 +203,7 @@ TEST(SchedulerReasonsTest, BehindAJobWithoutATimeLimitNoStartIsPromised) {
                                              HasSubstr("AHEAD: job 1 is ahead of it, expected")));
 }
 
-TEST(SchedulerReasonsTest, ScatteredSlotsAreSaidToBeScattered) {
+TEST(SchedulerReasonsTest, TheReasonSaysThatFreeSlotsAreScattered) {
   Cluster cluster;
   cluster.Host("a", 4).Host("b", 4).Host("c", 4);
   cluster.Run(7, {{"a", 1}, {"b", 1}, {"c", 3}}, kHour);
@@ -213,7 +213,7 @@ TEST(SchedulerReasonsTest, ScatteredSlotsAreSaidToBeScattered) {
                                      "them together: room for 2 ranks;")));
 }
 
-TEST(SchedulerReasonsTest, OnesOwnSlotsKeptForOthersAreSaidToBe) {
+TEST(SchedulerReasonsTest, TheReasonSaysThatFreeSlotsAreKeptForOthers) {
   Cluster cluster;
   cluster.Host("a", 4);
   cluster.Run(9, {{"a", 2}}, kHour);
@@ -238,7 +238,7 @@ TEST(SchedulerReasonsTest, AllReasonsAreGivenTheWeightiestFirst) {
                           StartsWith("DEPTH: ")));
 }
 
-TEST(SchedulerReasonsTest, AGangThatNoHostsHoldNeverFitsAndHoldsNobodyUp) {
+TEST(SchedulerReasonsTest, AGangThatNoHostsHoldNeverFitsAndDelaysNobody) {
   Cluster cluster;
   cluster.Host("a", 4).Closed("b", 4, "x");
   cluster.Queue(1, 9, kHour, 50);
@@ -290,7 +290,7 @@ TEST(SchedulerPreemptionTest, TheLowestThenTheYoungestMakesWay) {
                           "made way"));
 }
 
-TEST(SchedulerPreemptionTest, FewMakeWayRatherThanMany) {
+TEST(SchedulerPreemptionTest, AsFewJobsAsPossibleMakeWay) {
   Cluster cluster;
   cluster.Host("a", 8);
   cluster.Run(1, {{"a", 2}}, kHour);
@@ -300,7 +300,7 @@ TEST(SchedulerPreemptionTest, FewMakeWayRatherThanMany) {
   EXPECT_THAT(Preempted(cluster.Decide()), ElementsAre("3 for 20"));
 }
 
-TEST(SchedulerPreemptionTest, WhoWouldNotBeMissedStays) {
+TEST(SchedulerPreemptionTest, AJobWhoseSlotsAreNotNeededStays) {
   Cluster cluster;
   cluster.Host("a", 2).Host("b", 3);
   cluster.Run(1, {{"a", 2}}, kHour);
@@ -317,7 +317,7 @@ TEST(SchedulerPreemptionTest, WideRanksTakeTheirVictimsFromOneHost) {
   EXPECT_THAT(Preempted(cluster.Decide()), ElementsAre("2 for 20", "4 for 20"));
 }
 
-TEST(SchedulerPreemptionTest, NobodyMakesWayForAGangThatWouldNotFitAllTheSame) {
+TEST(SchedulerPreemptionTest, NobodyMakesWayForAGangThatWouldNotFitEvenThen) {
   Cluster cluster;
   cluster.Host("a", 4);
   cluster.Run(1, {{"a", 2}}, kHour);
@@ -326,7 +326,7 @@ TEST(SchedulerPreemptionTest, NobodyMakesWayForAGangThatWouldNotFitAllTheSame) {
   EXPECT_THAT(Preempted(cluster.Decide()), IsEmpty());
 }
 
-TEST(SchedulerPreemptionTest, NobodyMakesWayWhenThoseWhoLeaveMakeRoomEnough) {
+TEST(SchedulerPreemptionTest, NobodyMakesWayWhenLeavingJobsMakeEnoughRoom) {
   Cluster cluster;
   cluster.Host("a", 4);
   cluster.Run(1, {{"a", 2}}, kHour).leaving = true;
@@ -337,7 +337,7 @@ TEST(SchedulerPreemptionTest, NobodyMakesWayWhenThoseWhoLeaveMakeRoomEnough) {
   EXPECT_THAT(Preempted(cluster.Decide()), ElementsAre("2 for 21"));
 }
 
-TEST(SchedulerPreemptionTest, TheGapIsOfOwnPriorities) {
+TEST(SchedulerPreemptionTest, TheGapComparesPrioritiesWithoutAgeing) {
   Cluster cluster;
   cluster.Host("a", 1);
   cluster.Run(1, {{"a", 1}}, kHour, 1);
@@ -349,7 +349,7 @@ TEST(SchedulerPreemptionTest, TheGapIsOfOwnPriorities) {
   EXPECT_THAT(Preempted(cluster.Decide()), IsEmpty());
 }
 
-TEST(SchedulerPreemptionTest, WhoWouldBeBackFirstDoesNotMakeWay) {
+TEST(SchedulerPreemptionTest, AJobThatWouldBeBackFirstDoesNotMakeWay) {
   Cluster cluster;
   cluster.Host("a", 1);
   cluster.Run(1, {{"a", 1}}, kHour).submitted_ms = kNow - 300 * kHour;
@@ -357,7 +357,7 @@ TEST(SchedulerPreemptionTest, WhoWouldBeBackFirstDoesNotMakeWay) {
   EXPECT_THAT(Preempted(cluster.Decide()), IsEmpty());
 }
 
-TEST(SchedulerPreemptionTest, SlotsThatOneAheadWouldTakeAreNotFreedForAnother) {
+TEST(SchedulerPreemptionTest, SlotsThatAJobAheadWouldTakeAreNotFreedForAnother) {
   Cluster cluster;
   cluster.Host("a", 2);
   cluster.Run(1, {{"a", 1}}, kHour);
@@ -369,7 +369,7 @@ TEST(SchedulerPreemptionTest, SlotsThatOneAheadWouldTakeAreNotFreedForAnother) {
   EXPECT_THAT(Started(output), IsEmpty());
 }
 
-TEST(SchedulerPreemptionTest, OnesVictimsAreNotAskedAgain) {
+TEST(SchedulerPreemptionTest, VictimsAreNotPreemptedTwice) {
   Cluster cluster;
   cluster.Host("a", 4);
   for (std::uint64_t id = 1; id <= 4; ++id) cluster.Run(id, {{"a", 1}}, kHour);

@@ -16,14 +16,14 @@ class SlotProfileTest : public ::testing::Test {
   SlotProfile profile_{hosts_, kNow};
 };
 
-TEST_F(SlotProfileTest, AnEmptyClusterHoldsWhatItsOpenHostsHold) {
+TEST_F(SlotProfileTest, AnEmptyClusterHasTheSlotsOfItsOpenHosts) {
   EXPECT_EQ(profile_.RanksNow(1), 6);
   EXPECT_EQ(profile_.RanksNow(4), 1) << "a rank is on one host";
   EXPECT_EQ(profile_.EarliestStart({.ranks = 6, .slots_per_rank = 1}, kHour, kNow), kNow);
   EXPECT_EQ(profile_.EarliestStart({.ranks = 7, .slots_per_rank = 1}, kHour, kNow), std::nullopt);
 }
 
-TEST_F(SlotProfileTest, AGangStartsWhenWhatItNeedsIsFreeForAsLongAsItNeedsIt) {
+TEST_F(SlotProfileTest, AGangStartsWhenItsSlotsAreFreeForItsWholeDuration) {
   const std::vector<SlotsOnHost> most = {{.host = 0, .slots = 3}};
   profile_.Take(most, kNow + kHour, kNow + 2 * kHour);
   const cluster::GangShape gang{.ranks = 4, .slots_per_rank = 1};
@@ -35,7 +35,7 @@ TEST_F(SlotProfileTest, AGangStartsWhenWhatItNeedsIsFreeForAsLongAsItNeedsIt) {
   EXPECT_THAT(profile_.LeastFree(kNow, kNow + kHour + 1), ElementsAre(1, 2, 0));
 }
 
-TEST_F(SlotProfileTest, WhatIsGivenBackLeavesItAsItWas) {
+TEST_F(SlotProfileTest, TakingSlotsAndGivingThemBackChangesNothing) {
   const std::vector<SlotsOnHost> all = {{.host = 0, .slots = 4}, {.host = 1, .slots = 2}};
   profile_.Take(all, kNow, kNow + kHour);
   EXPECT_EQ(profile_.RanksNow(1), 0);
@@ -45,7 +45,7 @@ TEST_F(SlotProfileTest, WhatIsGivenBackLeavesItAsItWas) {
   EXPECT_EQ(profile_.EarliestStart({.ranks = 6, .slots_per_rank = 1}, kMinute, kNow), kNow);
 }
 
-TEST_F(SlotProfileTest, AHostThatLostSlotsUnderWhatRunsHasLessThanNone) {
+TEST_F(SlotProfileTest, AHostThatLostSlotsUnderRunningJobsHasANegativeNumber) {
   const std::vector<SlotsOnHost> more = {{.host = 1, .slots = 3}};
   profile_.Take(more, kNow, kNow + kHour);
   EXPECT_EQ(profile_.FreeNow(1), -1);
@@ -53,7 +53,7 @@ TEST_F(SlotProfileTest, AHostThatLostSlotsUnderWhatRunsHasLessThanNone) {
   EXPECT_EQ(profile_.EarliestStart({.ranks = 5, .slots_per_rank = 1}, kMinute, kNow), kNow + kHour);
 }
 
-TEST_F(SlotProfileTest, TheFirstHostsThatHoldAGangAreChosen) {
+TEST_F(SlotProfileTest, FirstFitChoosesTheFirstHosts) {
   const auto slots_of = [&](std::uint32_t ranks) {
     std::vector<std::pair<std::uint32_t, std::uint32_t>> chosen;
     for (const SlotsOnHost& share : profile_.FirstFit({.ranks = ranks, .slots_per_rank = 2}, kNow, kNow + kHour))
