@@ -35,7 +35,7 @@ AgentCallbacks AttachedLauncher::Listening(AgentCallbacks callbacks) {
     hearing->last = clock.Now();
     hearing->any = true;
   };
-  callbacks.on_progress = [heard, next = std::move(callbacks.on_progress)](const v1::Progress& progress) {
+  callbacks.on_progress = [heard, next = std::move(callbacks.on_progress)](const StageProgress& progress) {
     heard();
     next(progress);
   };

@@ -109,18 +109,16 @@ class Run {
   Status BuildCorpusHere(const std::atomic<int>& stops) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
     STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
-    return shards::BuildCorpus(options, inputs, artifacts_,
-                               [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
-                                 v1::Progress shown;
-                                 shown.set_done(progress.input_bytes);
-                                 shown.set_total(input_bytes);
-                                 shown.set_unit("bytes");
-                                 shown.set_tokens(progress.tokens);
-                                 (*shown.mutable_values())["documents"] = static_cast<double>(progress.documents);
-                                 callbacks_.on_progress(shown);
-                                 if (stops == 0) return Ok();
-                                 return Error(Code::kCancelled, "corpus: interrupted");
-                               });
+    return shards::BuildCorpus(
+        options, inputs, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+          callbacks_.on_progress({.done = progress.input_bytes,
+                                  .total = input_bytes,
+                                  .unit = "bytes",
+                                  .tokens = progress.tokens,
+                                  .values = {{"documents", static_cast<double>(progress.documents)}}});
+          if (stops == 0) return Ok();
+          return Error(Code::kCancelled, "corpus: interrupted");
+        });
   }
 
   Status Launch(const std::atomic<int>& stops, JobOutcome* outcome) {

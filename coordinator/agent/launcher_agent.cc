@@ -46,9 +46,9 @@ Status LauncherAgent::Run(const std::atomic<int>& stops) {
       case NextAction::kFail: return decision.failure;
       case NextAction::kRelaunch: break;
     }
-    LogWarn("{}: {}; launching again in {} ms", job_.stage, ends_.back().Summary(), decision.backoff.count());
+    LogWarn("{}: {}; launching again in {} ms", job_.stage, ends_.back().what, decision.backoff.count());
     if (!Wait(decision.backoff, stops))
-      return Error(Code::kCancelled, "{}: interrupted after {}", job_.stage, ends_.back().Summary());
+      return Error(Code::kCancelled, "{}: interrupted after {}", job_.stage, ends_.back().what);
   }
 }
 
@@ -67,25 +67,25 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   const Result<std::uint64_t> next = journal_->NextGeneration();
   if (!next.ok()) return next.status().WithContext(fmt::format("{}: no generation can be started", job_.stage));
   const std::uint64_t generation = *next;
-  LaunchOptions options{.stage = job_.stage,
-                        .generation = generation,
-                        .ranks = job_.launch.ranks,
-                        .rounds = job_.rounds,
-                        .log_path = job_.launch.log_path,
-                        .survivors_go_on = job_.in_place,
-                        .network = job_.network,
-                        .placement = job_.launch.hosts,
-                        .host_silence = job_.host_silence,
-                        .publisher = publisher_.get(),
-                        .on_progress = callbacks_.on_progress,
-                        .on_ranks = callbacks_.on_ranks,
-                        .quarantine = job_.quarantine,
-                        .on_storage_trouble = callbacks_.on_storage_trouble};
+  StageServerOptions options{.stage = job_.stage,
+                             .generation = generation,
+                             .ranks = job_.launch.ranks,
+                             .rounds = job_.rounds,
+                             .log_path = job_.launch.log_path,
+                             .survivors_go_on = job_.in_place,
+                             .network = job_.network,
+                             .placement = job_.launch.hosts,
+                             .host_silence = job_.host_silence,
+                             .publisher = publisher_.get(),
+                             .on_progress = callbacks_.on_progress,
+                             .on_ranks = callbacks_.on_ranks,
+                             .quarantine = job_.quarantine,
+                             .on_storage_trouble = callbacks_.on_storage_trouble};
   if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
   if (job_.in_place) {
     options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) { return Shrink(end, survivors); };
   }
-  STILL_ASSIGN_OR_RETURN(const auto server, LaunchServer::Bind(std::move(options), clock_));
+  STILL_ASSIGN_OR_RETURN(const auto server, StageServer::Bind(std::move(options), clock_));
   STILL_ASSIGN_OR_RETURN(const std::string task, WriteTask(generation, server->endpoint(), checkpoints));
   cluster::LaunchSpec spec = job_.launch;
   spec.arguments = {"--task", task};
@@ -110,7 +110,7 @@ Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std
   task.set_endpoint(endpoint);
   task.set_recovery(job_.in_place ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
   for (const CheckpointManifest& checkpoint : checkpoints) task.add_checkpoints(ManifestJson(checkpoint));
-  const LaunchNetwork& network = job_.network;
+  const StageNetwork& network = job_.network;
   if (network.keys) {
     task.mutable_keys()->set_server_public(network.keys->own.public_key);
     task.mutable_keys()->set_client_public(network.client.public_key);

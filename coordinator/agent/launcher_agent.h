@@ -19,9 +19,9 @@
 #include "common/status.h"
 #include "coordinator/launch/checkpoint_publisher.h"
 #include "coordinator/launch/job_journal.h"
-#include "coordinator/launch/launch_server.h"
 #include "coordinator/launch/phase_times.h"
 #include "coordinator/launch/recovery_policy.h"
+#include "coordinator/launch/stage_server.h"
 
 namespace stillhouse::v1 {
 class WorkerTask;
@@ -37,7 +37,7 @@ struct GenerationStart {
 
 // Called from the thread that runs the agent.
 struct AgentCallbacks {
-  std::function<void(const v1::Progress&)> on_progress = [](const v1::Progress&) {};
+  std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
   // It is journaled.
   std::function<void(const GenerationStart&)> on_generation = [](const GenerationStart&) {};
   // Where the ranks are and where their time went, a few times a second.
@@ -55,7 +55,7 @@ struct AgentJob {
   std::vector<WorkRound> rounds;  // of shards to lease
   // Sets aside what stands of a shard that was computed twice with different results.
   std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
-  LaunchNetwork network;  // on several hosts: an address they reach, with keys
+  StageNetwork network;  // on several hosts: an address they reach, with keys
   HostSilenceLimits host_silence;
   cluster::LaunchSpec launch;                            // without the arguments that name the task
   std::string task_path;                                 // where the task of each launch is written
@@ -69,7 +69,7 @@ class LauncherAgent {
                 AgentCallbacks callbacks);
   ~LauncherAgent();
 
-  // Ok when the stage is done. CANCELLED after `stops` became positive: see LaunchServer::Run. UNAVAILABLE when a host
+  // Ok when the stage is done. CANCELLED after `stops` became positive: see StageServer::Run. UNAVAILABLE when a host
   // of several was lost: the job goes on from its journal wherever it is placed next. Call once.
   Status Run(const std::atomic<int>& stops);
   // How the generations of this run ended, oldest first.

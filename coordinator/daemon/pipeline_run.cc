@@ -197,7 +197,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
            [&](std::uint64_t job) {
              const StagePlan& stage = stage_of(job);
              return AgentCallbacks{
-                 .on_progress = [&](const v1::Progress& progress) { observer_.OnProgress(stage, progress); },
+                 .on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); },
                  .on_generation =
                      [&](const GenerationStart& start) {
                        if (start.recovery) observer_.OnRecovery(stage, RecoveryText(*start.recovery));

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-
-#include "common/proto/coordinator.pb.h"
-#include "common/vocabulary.h"
+#include <nlohmann/json.hpp>
 
 namespace still::coordinator {
 namespace {
+
+using nlohmann::json;
 
 constexpr char kGenerationKey[] = "generation";
 constexpr char kManifestPrefix[] = "manifest/";
@@ -17,31 +17,39 @@ constexpr char kEndPrefix[] = "end/";
 std::string ManifestKey(std::uint64_t step) { return fmt::format("{}{:020}", kManifestPrefix, step); }
 std::string EndKey(std::uint64_t generation) { return fmt::format("{}{:020}", kEndPrefix, generation); }
 
-std::string Serialized(const GenerationEnd& end) {
-  v1::GenerationEnd record;
-  record.set_generation(end.generation);
-  record.set_code(CodeOnWire(end.code));
-  *record.mutable_death() = end.death;
-  record.set_why(end.why);
-  record.set_step(end.step);
-  record.set_seconds(end.seconds);
-  record.set_in_place(end.in_place);
-  record.set_lost_host(end.lost_host);
-  return record.SerializeAsString();
+std::string EndJson(const GenerationEnd& end) {
+  nlohmann::ordered_json object = {{"generation", end.generation},
+                                   {"code", static_cast<int>(end.code)},
+                                   {"what", end.what},
+                                   {"why", end.why},
+                                   {"step", end.step},
+                                   {"phase", end.phase},
+                                   {"seconds", end.seconds},
+                                   {"in_place", end.in_place}};
+  if (end.rank) object["rank"] = *end.rank;
+  if (!end.lost_host.empty()) object["lost_host"] = end.lost_host;
+  // Logs and messages may hold bytes that are no UTF-8.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-Result<GenerationEnd> ParseEnd(std::string_view bytes) {
-  v1::GenerationEnd record;
-  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || record.generation() == 0)
-    return Error(Code::kDataLoss, "it is not a GenerationEnd");
-  return GenerationEnd{.generation = record.generation(),
-                       .code = CodeFromWire(record.code()),
-                       .death = record.death(),
-                       .why = record.why(),
-                       .step = record.step(),
-                       .seconds = record.seconds(),
-                       .in_place = record.in_place(),
-                       .lost_host = record.lost_host()};
+Result<GenerationEnd> ParseEnd(std::string_view text) {
+  try {
+    const json object = json::parse(text);
+    GenerationEnd end{.generation = object.at("generation").get<std::uint64_t>(),
+                      .code = static_cast<Code>(std::clamp(object.at("code").get<int>(), static_cast<int>(Code::kOk),
+                                                           static_cast<int>(Code::kInternal))),
+                      .what = object.at("what").get<std::string>(),
+                      .why = object.at("why").get<std::string>(),
+                      .step = object.at("step").get<std::uint64_t>(),
+                      .phase = object.at("phase").get<std::string>(),
+                      .seconds = object.at("seconds").get<double>(),
+                      .in_place = object.at("in_place").get<bool>()};
+    if (object.contains("rank")) end.rank = object.at("rank").get<std::uint32_t>();
+    if (object.contains("lost_host")) end.lost_host = object.at("lost_host").get<std::string>();
+    return end;
+  } catch (const json::exception& error) {
+    return Error(Code::kDataLoss, "{}", error.what());
+  }
 }
 
 }  // namespace
@@ -71,7 +79,7 @@ Result<std::uint64_t> JobJournal::NextGeneration(const std::optional<GenerationE
   STILL_ASSIGN_OR_RETURN(const std::uint64_t last, Generation());
   KvBatch batch;
   batch.Put(kGenerationKey, fmt::format("{}", last + 1));
-  if (end) batch.Put(EndKey(end->generation), Serialized(*end));
+  if (end) batch.Put(EndKey(end->generation), EndJson(*end));
   STILL_RETURN_IF_ERROR(store_->Commit(batch));
   return last + 1;
 }
@@ -125,7 +133,7 @@ Result<std::vector<CheckpointManifest>> JobJournal::Manifests() const {
 Status JobJournal::RecordEnd(const GenerationEnd& end) {
   if (store_->Get(EndKey(end.generation)).ok()) return Ok();
   KvBatch batch;
-  batch.Put(EndKey(end.generation), Serialized(end));
+  batch.Put(EndKey(end.generation), EndJson(end));
   return store_->Commit(batch);
 }
 

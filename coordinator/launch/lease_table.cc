@@ -101,7 +101,7 @@ Result<bool> LeaseTable::Complete(std::uint32_t rank, std::uint64_t lease, const
   return first;
 }
 
-void LeaseTable::OnDeath(std::uint32_t rank) {
+void LeaseTable::NoteDeath(std::uint32_t rank) {
   Release(rank);
   dead_.insert(rank);
 }

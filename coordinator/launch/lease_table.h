@@ -65,7 +65,7 @@ class LeaseTable {
   // execution ended in others; INVALID_ARGUMENT for a lease that this rank was never given for this shard.
   Result<bool> Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result, Clock::TimePoint now);
   // What it held is free, and it is given nothing any more.
-  void OnDeath(std::uint32_t rank);
+  void NoteDeath(std::uint32_t rank);
 
   std::uint32_t shards() const { return static_cast<std::uint32_t>(shards_.size()); }
   std::uint64_t granted() const { return issued_.size(); }  // leases

@@ -1,9 +1,9 @@
-// Work that ranks lease shard by shard, as the messages of one launch see it: which rank computes which shard, how far
-// all of them are, and which rank puts the artifact together when every shard is done. Ranks do not need each other for
-// any of it, so the ranks that are left can finish.
+// Work that ranks do shard by shard, as the messages of one launch see it: who computes what, how far all are, and,
+// when every shard is done, who puts the artifact together. Ranks need each other for none of it, so that whoever is
+// left finishes.
 //
-// The work is done in rounds, one after the other. The shards of a round are computed from what the rounds before it
-// made. Each round has a lease table, and the last one is for putting the artifact together. Pure: `now` is passed in.
+// It is done in rounds, one after the other: the shards of a round are computed from what those before it made. Each
+// round is a lease table; the last one is the putting together. Pure: `now` is passed in.
 #pragma once
 
 #include <cstdint>
@@ -14,37 +14,42 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/proto/control.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 #include "coordinator/launch/lease_table.h"
+
+namespace stillhouse::v1 {
+class LeaseGrant;
+class Progress;
+class ShardDone;
+}  // namespace stillhouse::v1
 
 namespace still::coordinator {
 
 struct WorkRound {
-  std::string shard = "shard";  // the word for one of them, in messages
-  std::uint32_t shards = 0;     // 0: a result of the round before says how many (ShardDone.next_shards)
+  std::string shard = "shard";  // what one is called, in messages
+  std::uint32_t shards = 0;     // 0: as many as a result of the round before says (ShardDone.next_shards)
 };
 
-class LeasedWork {
+class DivisibleWork {
  public:
-  // `rounds` is not empty, and its first round says how many shards it has.
-  LeasedWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy);
+  // Of a stage that has none, `rounds` is empty; else the first one says how many shards it has.
+  DivisibleWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy);
 
-  // Answers the request of a rank for a shard. `committed` says that some rank has reported the artifact as complete.
-  v1::LeaseGrant Answer(std::uint32_t rank, std::uint64_t request, bool committed, Clock::TimePoint now);
-  void OnProgress(std::uint32_t rank, const v1::Progress& progress, Clock::TimePoint now);
-  // Records a finished shard. An error makes the work worthless; see LeaseTable::Complete. INVALID_ARGUMENT: the round
-  // has not begun, or it ends and no result said how many shards the next round has.
-  Status OnDone(std::uint32_t rank, const v1::ShardDone& done, Clock::TimePoint now);
-  void OnDeath(std::uint32_t rank);
+  bool Any() const { return !rounds_.empty(); }
+  // `committed`: some rank has said that the artifact stands.
+  stillhouse::v1::LeaseGrant Answer(std::uint32_t rank, std::uint64_t request, bool committed, Clock::TimePoint now);
+  void NoteProgress(std::uint32_t rank, const stillhouse::v1::Progress& progress, Clock::TimePoint now);
+  // Not Ok: the work is worth nothing; see LeaseTable::Complete. INVALID_ARGUMENT also for a round that has not begun,
+  // and when one ends of which nobody said how many shards follow.
+  Status NoteDone(std::uint32_t rank, const stillhouse::v1::ShardDone& done, Clock::TimePoint now);
+  void NoteDeath(std::uint32_t rank);
 
-  // Return sums over the rounds of what LeaseTable counts.
+  // Sums over the rounds, as LeaseTable has them.
   std::uint64_t units() const;
   std::uint64_t tokens() const;
   std::uint64_t shards_done() const;
   std::uint64_t granted() const;  // leases
-  // Returns a number that rises with every gain: units, and the shards of later rounds, which may count no units.
+  // Rises with whatever is gained: units, and the shards of later rounds, which may count none.
   std::uint64_t reached() const;
 
  private:
@@ -60,9 +65,9 @@ class LeasedWork {
   const std::string stage_;  // name, in messages
   const std::vector<WorkRound> rounds_;
   const LeasePolicy policy_;
-  std::deque<LeaseTable> tables_;      // one per round that has begun; the last one is in progress
-  std::uint32_t next_shards_ = 0;      // number of shards of the next round, once a result said so
-  std::map<std::uint32_t, Ask> asks_;  // newest request of each rank, and the round it came in
+  std::deque<LeaseTable> tables_;      // of the rounds that have begun; the last one is in progress
+  std::uint32_t next_shards_ = 0;      // of the round after it, as far as anybody said
+  std::map<std::uint32_t, Ask> asks_;  // newest of each rank, and the round that it came in
   std::set<std::uint32_t> dead_;       // ranks
 };
 

@@ -35,7 +35,7 @@ std::optional<std::uint64_t> Membership::Answered(std::uint32_t sender, std::uin
   return found == answers_.end() ? std::nullopt : std::optional<std::uint64_t>(found->second);
 }
 
-void Membership::RecordAnswer(std::uint32_t sender, std::uint64_t request, std::uint64_t generation) {
+void Membership::NoteAnswer(std::uint32_t sender, std::uint64_t request, std::uint64_t generation) {
   answers_[{sender, request}] = generation;
 }
 

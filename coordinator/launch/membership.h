@@ -1,5 +1,5 @@
-// Knows which ranks belong to a launch, and as which generation. A launch starts as one generation with all of its
-// ranks. The generation rises each time that survivors continue without the dead. Pure; one thread.
+// Who belongs to a launch, and as which generation: a launch starts as one generation with all of its ranks, and rises
+// by one each time that survivors go on without the dead. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class Membership {
   // Ranks 0 to `ranks` - 1 are launched as `generation`.
   Membership(std::uint64_t generation, std::uint32_t ranks);
 
-  // Returns whether a message counts. A rank names the generation that it was launched in as long as it lives.
+  // Whether a message counts: ranks name the generation they were launched in for all their lives.
   bool Accepts(std::uint64_t launched_in, std::uint32_t rank) const {
     return launched_in == launched_ && members_.contains(rank);
   }
@@ -26,17 +26,17 @@ class Membership {
   const std::set<std::uint32_t>& members() const { return members_; }
   bool shrunk() const { return generation_ != launched_; }
 
-  // Returns whether `sender` may continue with `survivors` alone. INVALID_ARGUMENT: it is not one of them, or one of
-  // them is no member.
+  // Whether `sender` may go on with `survivors` alone; INVALID_ARGUMENT when it is none of them or one of them is no
+  // member.
   Status Check(std::uint32_t sender, const std::set<std::uint32_t>& survivors) const;
-  // Returns the members that are not among `survivors`.
+  // Members that `survivors` leaves behind.
   std::vector<std::uint32_t> LeftBehind(const std::set<std::uint32_t>& survivors) const;
-  // Makes `survivors` the members, as `generation`, which is journaled. Call after Check.
+  // After Check; `generation` is journaled.
   void Shrink(const std::set<std::uint32_t>& survivors, std::uint64_t generation);
 
-  // Returns the answer to a request that arrived before. A request may arrive twice.
+  // A request may arrive twice: what it was answered, if it was.
   std::optional<std::uint64_t> Answered(std::uint32_t sender, std::uint64_t request) const;
-  void RecordAnswer(std::uint32_t sender, std::uint64_t request, std::uint64_t generation);
+  void NoteAnswer(std::uint32_t sender, std::uint64_t request, std::uint64_t generation);
 
  private:
   const std::uint64_t launched_;

@@ -1,28 +1,21 @@
 #include "coordinator/launch/phase_times.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace still::coordinator {
 
-void PhaseTimes::OnHeartbeat(std::uint32_t rank, const v1::Heartbeat& heartbeat, Clock::TimePoint now) {
-  if (const auto before = ranks_.find(rank); before != ranks_.end()) {
+void PhaseTimes::Heard(RankNow rank, Clock::TimePoint now) {
+  const std::uint32_t number = rank.rank;
+  if (const auto before = ranks_.find(number); before != ranks_.end()) {
     const double gap = std::chrono::duration<double>(now - before->second.at).count();
-    seconds_[heartbeat.phase()] += std::clamp(gap, 0.0, kLongestGapSeconds);
+    seconds_[rank.phase] += std::clamp(gap, 0.0, kLongestGapSeconds);
   }
-  v1::RankPhase place;
-  place.set_rank(rank);
-  place.set_host(heartbeat.host());
-  place.set_phase(heartbeat.phase());
-  place.set_step(heartbeat.step());
-  place.set_phase_seconds(heartbeat.phase_seconds());
-  place.set_pid(heartbeat.pid());
-  ranks_[rank] = {std::move(place), now};
+  ranks_[number] = {std::move(rank), now};
 }
 
-std::vector<v1::RankPhase> PhaseTimes::ranks() const {
-  std::vector<v1::RankPhase> ranks;
-  for (const auto& [number, sighting] : ranks_) ranks.push_back(sighting.rank);
+std::vector<RankNow> PhaseTimes::ranks() const {
+  std::vector<RankNow> ranks;
+  for (const auto& [number, heartbeat] : ranks_) ranks.push_back(heartbeat.rank);
   return ranks;
 }
 

@@ -1,39 +1,46 @@
-// Where the time of a launch's ranks goes: seconds by phase, from heartbeats, and what each rank does now. Pure; one
+// Where the time of a launch's ranks goes: seconds by phase, from heartbeats, and where each rank is now. Pure; one
 // thread.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "common/clock.h"
-#include "common/proto/coordinator.pb.h"
 #include "common/vocabulary.h"
 
 namespace still::coordinator {
 
+struct RankNow {
+  std::uint32_t rank = 0;
+  std::string host;
+  v1::Phase phase = v1::PHASE_UNSPECIFIED;
+  std::uint64_t step = 0;
+  double phase_seconds = 0;  // since its last sign of progress
+  std::uint32_t pid = 0;     // on its host
+};
+
 class PhaseTimes {
  public:
-  // Adds the time since the rank's last heartbeat to the phase that this one names. Heartbeats come five times a
-  // second.
-  void OnHeartbeat(std::uint32_t rank, const v1::Heartbeat& heartbeat, Clock::TimePoint now);
-  // Drops a rank that the others continue without. Its seconds stay.
+  // The time since the rank's heartbeat before goes to the phase that this one names: they come five times a second.
+  void Heard(RankNow rank, Clock::TimePoint now);
+  // The others went on without it.
   void Forget(std::uint32_t rank) { ranks_.erase(rank); }
 
-  // Returns what each rank does now, in the order of ranks.
-  std::vector<v1::RankPhase> ranks() const;
-  // Returns sums over all ranks, dropped ones included.
+  std::vector<RankNow> ranks() const;
+  // Sums over ranks, those forgotten included.
   const std::map<v1::Phase, double>& seconds() const { return seconds_; }
 
  private:
-  // A longer gap between two heartbeats was not measured.
+  // A rank that was not heard for longer than this was not measured.
   static constexpr double kLongestGapSeconds = 5;
 
-  struct Sighting {
-    v1::RankPhase rank;
+  struct Heartbeat {
+    RankNow rank;
     Clock::TimePoint at;
   };
-  std::map<std::uint32_t, Sighting> ranks_;
+  std::map<std::uint32_t, Heartbeat> ranks_;
   std::map<v1::Phase, double> seconds_;
 };
 

@@ -1,5 +1,4 @@
-// Remembers where the ranks of a launch were last seen: the evidence when one or all of them have died. Pure; one
-// thread.
+// Where the ranks of a launch were last seen: the evidence when one of them, or all, have died. Pure; one thread.
 #pragma once
 
 #include <algorithm>
@@ -22,18 +21,18 @@ struct RankPlace {
 
 class RankSightings {
  public:
-  // Records a heartbeat.
+  // From heartbeats.
   void Seen(std::uint32_t rank, RankPlace place);
   // Records the last words of the rank's guardian.
   void Killed(std::uint32_t rank, v1::DeathCause cause, RankPlace place);
-  // Drops a rank that the others continue without.
+  // The others went on without it.
   void Forget(std::uint32_t rank);
-  // Records a step that the progress of the launch names.
+  // What the launch's progress counts.
   void Reached(std::uint64_t step) { step_ = std::max(step_, step); }
 
-  // Returns the highest step seen.
+  // The highest that anybody was seen at.
   std::uint64_t step() const { return step_; }
-  // Returns the first rank that a guardian killed and that was not dropped.
+  // The first rank that a guardian killed, of those not forgotten.
   std::optional<std::uint32_t> first_killed() const { return first_killed_; }
   // Returns PHASE_UNSPECIFIED for a rank that was never seen.
   v1::Phase PhaseOf(std::uint32_t rank) const;
@@ -41,7 +40,7 @@ class RankSightings {
   // Returns what is known of the death of these ranks. A place seen in another step than `step`, when that is known, is
   // left out.
   v1::Death DeathOf(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const;
-  // Returns "rank 0 in vote of step 17, rank 1 in compute of step 17". Empty when no rank was seen.
+  // "rank 0 in vote of step 17, rank 1 in compute of step 17"; empty when nobody was seen.
   std::string PlacesText() const;
 
  private:

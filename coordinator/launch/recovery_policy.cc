@@ -3,25 +3,24 @@
 #include <algorithm>
 #include <optional>
 
-#include "common/backoff.h"
-
 namespace still::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds kFirstBackoff{1000};
 constexpr std::chrono::milliseconds kLongestBackoff{30'000};
 
-// Returns 0, 1 s, 2 s, 4 s, ...
-std::chrono::milliseconds PauseAfter(std::uint32_t deaths) {
-  return deaths <= 1 ? std::chrono::milliseconds(0) : Backoff(kFirstBackoff, kLongestBackoff, deaths - 2);
+// 0, 1 s, 2 s, 4 s, ...
+std::chrono::milliseconds Backoff(std::uint32_t deaths) {
+  if (deaths <= 1) return std::chrono::milliseconds(0);
+  return std::min(kLongestBackoff, kFirstBackoff * (1 << std::min(deaths - 2, 10U)));
 }
 
-// Returns one line per end, oldest first.
+// One line each, oldest first.
 std::string Evidence(std::span<const GenerationEnd> ends) {
   std::string lines;
   for (const GenerationEnd& end : ends)
-    lines += fmt::format("\n  generation {}, {:.1f} s, reached {}: {}", end.generation, end.seconds, end.step,
-                         end.Summary());
+    lines +=
+        fmt::format("\n  generation {}, {:.1f} s, reached {}: {}", end.generation, end.seconds, end.step, end.what);
   return lines;
 }
 
@@ -60,7 +59,7 @@ Decision Decide(std::span<const GenerationEnd> ends, const RecoveryPolicy& polic
   if (policy.several_hosts && !last.lost_host.empty() && !last.in_place)
     return Fail(Status(Code::kUnavailable, last.why));
   const std::uint32_t deaths = DeathsInARow(ends);
-  if (deaths < policy.same_step_failures) return {.action = NextAction::kRelaunch, .backoff = PauseAfter(deaths)};
+  if (deaths < policy.same_step_failures) return {.action = NextAction::kRelaunch, .backoff = Backoff(deaths)};
   return Fail(Error(Code::kUnavailable,
                     "{}: {} deaths in a row got no further than {}, the evidence is below{}\n  the last one: {}",
                     policy.stage, deaths, last.step, Evidence(Newest(ends, deaths)), last.why));

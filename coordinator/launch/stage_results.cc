@@ -6,21 +6,23 @@
 
 namespace still::coordinator {
 
-void StageResults::OnResult(std::uint32_t rank, Status result) {
+void StageResults::Said(std::uint32_t rank, Status result) {
   if (result.ok()) {
     succeeded_ = true;
     return;
   }
-  if (result.code() == Code::kCancelled) return OnFailure(result.WithContext(stage_));
+  if (result.code() == Code::kCancelled) return Failed(result.WithContext(stage_));
+  // A code this binary does not know comes from another version.
+  if (result.code() > Code::kInternal) result = Status(Code::kInternal, result.message());
   result = result.WithContext(fmt::format("{}, rank {}", stage_, rank));
   if (IsDeath(result.code())) {
     gave_up_.emplace(rank, result);
     if (survivors_go_on_) return;
   }
-  OnFailure(std::move(result));
+  Failed(std::move(result));
 }
 
-void StageResults::OnFailure(Status failure) {
+void StageResults::Failed(Status failure) {
   const auto weight = [](Code code) { return code == Code::kDataLoss ? 2 : IsDeath(code) ? 0 : 1; };
   if (!failure_ || weight(failure.code()) > weight(failure_->code())) failure_ = std::move(failure);
 }

@@ -1,4 +1,4 @@
-// Collects what the ranks of a launch said about its end, and concludes how it ended. Pure; one thread.
+// What the ranks of a launch said of its end, and what that amounts to. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,21 @@ namespace still::coordinator {
 
 class StageResults {
  public:
-  // With `survivors_go_on` the launch ends only when every rank, and not just one, has lost a peer.
+  // `survivors_go_on`: that one rank misses a peer does not end the launch, but that all do.
   StageResults(std::string stage, bool survivors_go_on) : stage_(std::move(stage)), survivors_go_on_(survivors_go_on) {}
 
-  // Records the result of a rank. The success of any member is the success of the stage.
-  void OnResult(std::uint32_t rank, Status result);
-  // Records a failure of the launch. The first one counts. But a failure that would happen again counts more than one
-  // that another try may cure, and DATA_LOSS counts most, because what is set aside for it may make other ranks fail.
-  void OnFailure(Status failure);
+  // A rank's own result. A success of any member is the stage's: it is said when the work is done.
+  void Said(std::uint32_t rank, Status result);
+  // A failure of the launch, whoever found it. The first one counts, but one that would happen again counts more than
+  // one that another try may cure, and DATA_LOSS most: what was set aside for it may fail others in many ways.
+  void Failed(Status failure);
 
-  // Returns whether nothing more is worth waiting for.
+  // Nothing more is worth waiting for.
   bool Settled(const std::set<std::uint32_t>& members) const;
   bool succeeded() const { return succeeded_; }
-  // Returns Ok, a failure that would happen again, or CANCELLED. Returns nothing when the ranks died without a result.
+  // How it went: Ok, a failure that would happen again, or CANCELLED; nothing when the ranks died without a word on it.
   std::optional<Status> Verdict() const;
-  // Returns the ranks that could not continue without another rank, and what they said.
+  // Ranks that could not go on without another one, and what they said.
   const std::map<std::uint32_t, Status>& gave_up() const { return gave_up_; }
 
  private:

@@ -86,8 +86,8 @@ class MultihostTest : public ::testing::Test {
     LauncherAgent agent(JobOn(placement, disturb ? "*:*:compute:delay200" : ""), task_, launcher,
                         still::Clock::System(),
                         {.on_progress =
-                             [&](const still::v1::Progress& progress) {
-                               if (disturbed || progress.done() < 2) return;
+                             [&](const still::StageProgress& progress) {
+                               if (disturbed || progress.done < 2) return;
                                disturbed = true;
                                disturb();
                                disturbed_at_ = still::Clock::System().Now();
@@ -112,7 +112,7 @@ class MultihostTest : public ::testing::Test {
   const std::string log_ = directory_ / "train.log";
   std::optional<NamespaceHosts> hosts_;
   std::optional<TinyPipeline> pipeline_;
-  still::coordinator::LaunchNetwork network_;
+  still::coordinator::StageNetwork network_;
   stillhouse::v1::WorkerTask task_;
   std::atomic<int> stops_{0};
   std::string recoveries_, lost_host_;

@@ -17,23 +17,17 @@ using ::testing::IsEmpty;
 
 constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};
 
-// Returns the times of a rank that spent `time` in compute.
+// Of a rank that spent so long in compute.
 PhaseTimes Computed(std::chrono::milliseconds time) {
   PhaseTimes times;
-  v1::Heartbeat heartbeat;
-  heartbeat.set_phase(v1::PHASE_COMPUTE);
-  times.OnHeartbeat(0, heartbeat, kStart);
-  times.OnHeartbeat(0, heartbeat, kStart + time);
+  times.Heard({.rank = 0, .phase = "compute"}, kStart);
+  times.Heard({.rank = 0, .phase = "compute"}, kStart + time);
   return times;
 }
 
 class AgentStatusTest : public ::testing::Test {
  protected:
-  double ComputeSeconds() {
-    const v1::AgentReport report = status_.Report();
-    EXPECT_EQ(report.phase_seconds_size(), 1);
-    return report.phase_seconds(0).seconds();
-  }
+  double ComputeSeconds() { return status_.Report().phase_seconds().at("compute"); }
 
   AgentStatus status_{{}, Clock::System()};
   AgentCallbacks callbacks_ = status_.Callbacks();

@@ -50,55 +50,61 @@ TEST(MembershipTest, SurvivorsAreMembersAndOneOfThemAsks) {
 
 TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
   StageResults results("train", false);
-  results.OnResult(0, Error(Code::kUnavailable, "a peer is gone"));
+  results.Said(0, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_TRUE(results.Settled({0, 1}));
   EXPECT_FALSE(results.Verdict().has_value());
-  results.OnResult(1, Error(Code::kDataLoss, "flipped"));
+  results.Said(1, Error(Code::kDataLoss, "flipped"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "train, rank 1: flipped"));
 }
 
 TEST(StageResultsTest, DataLossIsNotHiddenByWhatItBroughtToOthers) {
   StageResults results("corpus", true);
-  results.OnResult(2, Error(Code::kNotFound, "cannot open deal"));
-  results.OnFailure(Error(Code::kDataLoss, "by rank 0, by rank 1"));
-  results.OnResult(1, Error(Code::kNotFound, "cannot open deal"));
-  results.OnFailure(Error(Code::kDataLoss, "a later one"));
+  results.Said(2, Error(Code::kNotFound, "cannot open deal"));
+  results.Failed(Error(Code::kDataLoss, "by rank 0, by rank 1"));
+  results.Said(1, Error(Code::kNotFound, "cannot open deal"));
+  results.Failed(Error(Code::kDataLoss, "a later one"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "by rank 0, by rank 1"));
 }
 
 TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
   StageResults results("train", true);
-  results.OnResult(2, Ok());
-  results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
-  results.OnFailure(Error(Code::kCancelled, "interrupted"));
+  results.Said(2, Ok());
+  results.Said(1, Error(Code::kUnavailable, "a peer is gone"));
+  results.Failed(Error(Code::kCancelled, "interrupted"));
   EXPECT_OK(*results.Verdict());
 }
 
 TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
   StageResults results("train", true);
-  results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
+  results.Said(1, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_FALSE(results.Settled({0, 1, 2}));
   EXPECT_TRUE(results.Settled({1})) << "the others were left behind";
-  results.OnResult(0, Error(Code::kAborted, "refused"));
-  results.OnResult(2, Error(Code::kUnavailable, "a peer is gone"));
+  results.Said(0, Error(Code::kAborted, "refused"));
+  results.Said(2, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_TRUE(results.Settled({0, 1, 2}));
   EXPECT_FALSE(results.Verdict().has_value());
 }
 
+TEST(StageResultsTest, UnknownCodeIsAnInternalOne) {
+  StageResults results("train", false);
+  results.Said(0, Status(static_cast<Code>(99), "from the future"));
+  EXPECT_THAT(*results.Verdict(), StatusIs(Code::kInternal));
+}
+
 TEST(RankSightingsTest, DeathsAreToldAsTheyWereSeen) {
   RankSightings seen;
-  const auto text = [&](Ranks dead, std::optional<std::uint64_t> step) { return DeathText(seen.DeathOf(dead, step)); };
+  const auto text = [&](Ranks dead, std::optional<std::uint64_t> step) { return seen.DeathText(dead, step); };
   EXPECT_EQ(text({}, std::nullopt), "the workers died");
   EXPECT_EQ(text({1}, 17), "rank 1 died in step 17") << "never seen";
-  seen.Seen(1, {v1::PHASE_COMPUTE, 17});
-  seen.Seen(2, {v1::PHASE_RESTORE, 0});
+  seen.Seen(1, {"compute", 17});
+  seen.Seen(2, {"restore", 0});
   EXPECT_EQ(text({1}, 17), "rank 1 died in compute of step 17");
   EXPECT_EQ(text({1}, 18), "rank 1 died in step 18") << "what was seen is older";
   EXPECT_EQ(text({2}, std::nullopt), "rank 2 died in restore");
   EXPECT_EQ(text({0, 1, 2}, 17), "ranks 0, 1 and 2 died in step 17");
-  seen.Killed(3, v1::DEATH_CAUSE_HUNG, {v1::PHASE_REDUCE, 5});
+  seen.Killed(3, "hang", {"reduce", 5});
   EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5");
-  seen.Seen(3, {v1::PHASE_VOTE, 6});
+  seen.Seen(3, {"vote", 6});
   EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5") << "a guardian's last words are the last";
   EXPECT_EQ(seen.first_killed(), 3u);
   EXPECT_EQ(seen.step(), 17u);
@@ -176,10 +182,10 @@ class LaunchDeathTest : public ::testing::Test {
 const char kNoticed[] = "mpirun noticed that process rank 1 with PID 7 on node a exited on\nsignal 9 (Killed).\n";
 
 TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
-  sightings_.Seen(0, {v1::PHASE_VOTE, 4});
-  sightings_.Seen(1, {v1::PHASE_COMPUTE, 4});
+  sightings_.Seen(0, {"vote", 4});
+  sightings_.Seen(1, {"compute", 4});
   const LaunchDeath death = Explain(kNoticed);
-  EXPECT_EQ(DeathText(death.death), "rank 1 died in compute of step 4");
+  EXPECT_EQ(death.what, "rank 1 died in compute of step 4");
   EXPECT_EQ(death.rank, 1u);
   EXPECT_THAT(death.why,
               AllOf(HasSubstr("train: the workers died before the stage was done: rank 1 died in compute of step 4"),
@@ -189,25 +195,25 @@ TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
 }
 
 TEST_F(LaunchDeathTest, OneKilledByItsGuardianIsTheCulprit) {
-  sightings_.Killed(0, v1::DEATH_CAUSE_HUNG, {v1::PHASE_COMPUTE, 4});
-  EXPECT_EQ(DeathText(Explain(kNoticed).death), "rank 0 hung in compute of step 4");
+  sightings_.Killed(0, "hang", {"compute", 4});
+  EXPECT_EQ(Explain(kNoticed).what, "rank 0 hung in compute of step 4");
 }
 
 TEST_F(LaunchDeathTest, AnMpirunThatEndedAtItsStartIsNotCalledADeathOfRanks) {
-  EXPECT_EQ(DeathText(Explain("The listener thread failed to start.\n").death),
+  EXPECT_EQ(Explain("The listener thread failed to start.\n").what,
             "mpirun ended with exit code 137 before any rank was heard");
 }
 
 TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
-  sightings_.Seen(0, {v1::PHASE_VOTE, 4});
+  sightings_.Seen(0, {"vote", 4});
   const LaunchDeath death = Explain(kNoticed, {0});
   EXPECT_EQ(death.rank, std::nullopt);
-  EXPECT_EQ(DeathText(death.death), "the workers died");
+  EXPECT_EQ(death.what, "the workers died");
 }
 
 TEST_F(LaunchDeathTest, HostThatMpirunLostIsAtFaultUnlessItsGuardiansLived) {
   const LaunchDeath death = Explain(kLostDaemon);
-  EXPECT_EQ(DeathText(death.death), "host b was lost: mpirun lost contact with rank 1");
+  EXPECT_EQ(death.what, "host b was lost: mpirun lost contact with rank 1");
   EXPECT_EQ(death.lost_host, "b");
   EXPECT_EQ(death.rank, std::nullopt);
   EXPECT_EQ(Explain(kLostDaemon, {0}).lost_host, "b") << "the others went on without, a moment before";
@@ -218,14 +224,14 @@ TEST_F(LaunchDeathTest, HostThatMpirunLostIsAtFaultUnlessItsGuardiansLived) {
 TEST_F(LaunchDeathTest, HostWhoseSilenceEndedTheLaunchIsAtFault) {
   lost_host_ = LostHost{.host = "b", .ranks = {1}, .silent_seconds = 15};
   const LaunchDeath death = Explain(kNoticed);
-  EXPECT_EQ(DeathText(death.death), "host b was lost: its rank 1 has been silent for 15.0 s");
+  EXPECT_EQ(death.what, "host b was lost: its rank 1 has been silent for 15.0 s");
   EXPECT_EQ(death.lost_host, "b");
 }
 
 TEST_F(LaunchDeathTest, WithoutACulpritTheRanksThatMissedOneSpeak) {
   gave_up_.emplace(1, Error(Code::kUnavailable, "train, rank 1: all-reduce failed\nin detail"));
   const LaunchDeath death = Explain("");
-  EXPECT_EQ(DeathText(death.death), "train, rank 1: all-reduce failed");
+  EXPECT_EQ(death.what, "train, rank 1: all-reduce failed");
   EXPECT_THAT(death.why, HasSubstr("\n  train, rank 1: all-reduce failed\nin detail"));
 }
 

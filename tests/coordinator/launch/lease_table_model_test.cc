@@ -145,7 +145,7 @@ class Model {
         if (first.ok() && *first) ++completions_[message.lease->shard];
         break;
       }
-      case Message::Kind::kDeath: table_.OnDeath(message.rank); break;
+      case Message::Kind::kDeath: table_.NoteDeath(message.rank); break;
       case Message::Kind::kAnswer: TakeAnswer(message, faults); break;
     }
   }

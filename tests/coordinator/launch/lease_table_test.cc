@@ -127,7 +127,7 @@ TEST_F(LeaseTableTest, AResultWithoutItsLeaseIsRefused) {
 
 TEST_F(LeaseTableTest, WhatADeadRankHeldIsFreeAtOnceAndItGetsNothingMore) {
   EXPECT_EQ(Ask(0)->shard, 0u);
-  table_.OnDeath(0);
+  table_.NoteDeath(0);
   EXPECT_EQ(Ask(0), std::nullopt) << "said before it died, heard later";
   EXPECT_EQ(Ask(1)->shard, 0u);
 }
@@ -183,10 +183,10 @@ TEST_F(LeaseTableTest, ACopyMayDieAndTheOriginalIsDoubledAgain) {
   DoThree();
   Ask(2);  // the last free one
   EXPECT_EQ(Ask(3)->shard, slow.shard);
-  table_.OnDeath(3);
+  table_.NoteDeath(3);
   EXPECT_EQ(Ask(4)->shard, slow.shard);
-  table_.OnDeath(1);
-  table_.OnDeath(4);
+  table_.NoteDeath(1);
+  table_.NoteDeath(4);
   EXPECT_EQ(Ask(5)->shard, slow.shard) << "with both dead it is free";
 }
 
@@ -198,7 +198,7 @@ TEST_F(LeaseTableTest, UnitsAreWhatIsDoneAndTheFurthestOfTheRest) {
   EXPECT_EQ(table_.units(), 7u);
   ASSERT_OK(Done(0, first));
   EXPECT_EQ(table_.units(), 13u);
-  table_.OnDeath(1);
+  table_.NoteDeath(1);
   EXPECT_EQ(table_.units(), 10u);
 }
 

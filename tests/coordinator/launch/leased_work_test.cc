@@ -20,21 +20,21 @@ namespace still::coordinator {
 namespace {
 
 using std::chrono::seconds;
+using stillhouse::v1::LeaseGrant;
+using stillhouse::v1::ShardDone;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::StatusIs;
-using v1::LeaseGrant;
-using v1::ShardDone;
 
-constexpr auto kShard = v1::LEASE_ANSWER_SHARD;
-constexpr auto kWait = v1::LEASE_ANSWER_WAIT;
-constexpr auto kCommit = v1::LEASE_ANSWER_COMMIT;
+constexpr auto kShard = stillhouse::v1::LEASE_ANSWER_SHARD;
+constexpr auto kWait = stillhouse::v1::LEASE_ANSWER_WAIT;
+constexpr auto kCommit = stillhouse::v1::LEASE_ANSWER_COMMIT;
 
 const std::vector<WorkRound> kCorpus = {
     {.shard = "piece", .shards = 3}, {.shard = "deal", .shards = 1}, {.shard = "shard"}};
 
-class LeasedWorkTest : public ::testing::Test {
+class DivisibleWorkTest : public ::testing::Test {
  protected:
   LeaseGrant Ask(std::uint32_t rank) { return work_.Answer(rank, ++requests_[rank], false, now_); }
   // What a rank says of what it was granted.
@@ -50,7 +50,7 @@ class LeasedWorkTest : public ::testing::Test {
     return done;
   }
   Status Done(std::uint32_t rank, const LeaseGrant& grant, const std::string& digest = "same") {
-    return work_.OnDone(rank, Of(grant, digest), now_);
+    return work_.NoteDone(rank, Of(grant, digest), now_);
   }
   // Rank 0 does what there is of a round.
   void DoRound(std::uint32_t round) {
@@ -62,12 +62,12 @@ class LeasedWorkTest : public ::testing::Test {
   }
   void Pass(Clock::TimePoint::duration time) { now_ += time; }
 
-  LeasedWork work_{"corpus", kCorpus, {.patience = seconds(60)}};
+  DivisibleWork work_{"corpus", kCorpus, {.patience = seconds(60)}};
   Clock::TimePoint now_{seconds(1000)};
   std::map<std::uint32_t, std::uint64_t> requests_;  // by rank
 };
 
-TEST_F(LeasedWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThroughAll) {
+TEST_F(DivisibleWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThroughAll) {
   std::vector<std::string> given;
   LeaseGrant grant = Ask(0);
   for (; grant.answer() == kShard; grant = Ask(0)) {
@@ -83,11 +83,11 @@ TEST_F(LeasedWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThroughAll
   EXPECT_EQ(work_.reached(), 33u) << "but are something gained";
 }
 
-TEST_F(LeasedWorkTest, OneRankDealsAndTheOthersWait) {
+TEST_F(DivisibleWorkTest, OneRankDealsAndTheOthersWait) {
   DoRound(0);
   EXPECT_EQ(work_.shards_done(), 3u);
   EXPECT_EQ(Ask(1).answer(), kWait) << "rank 0 holds the deal";
-  work_.OnDeath(0);
+  work_.NoteDeath(0);
   const LeaseGrant deal = Ask(1);
   EXPECT_EQ(deal.round(), 1u);
   ASSERT_OK(Done(1, deal));
@@ -96,25 +96,26 @@ TEST_F(LeasedWorkTest, OneRankDealsAndTheOthersWait) {
   EXPECT_EQ(Ask(3).answer(), kWait);
 }
 
-TEST_F(LeasedWorkTest, WhatIsFoundMadeSaysHowManyFollowAsWell) {
+TEST_F(DivisibleWorkTest, WhatIsFoundMadeSaysHowManyFollowAsWell) {
   for (int shard = 0; shard < 4; ++shard) {
     ShardDone found = Of(Ask(0));
     found.set_found(true);
-    ASSERT_OK(work_.OnDone(0, found, now_));
+    ASSERT_OK(work_.NoteDone(0, found, now_));
   }
   EXPECT_EQ(Ask(0).round(), 2u);
   EXPECT_EQ(work_.tokens(), 0u) << "nothing was computed";
   EXPECT_EQ(work_.units(), 30u);
 }
 
-TEST_F(LeasedWorkTest, ARoundOfWhichNobodySaidHowLargeItIsEndsTheWork) {
+TEST_F(DivisibleWorkTest, ARoundOfWhichNobodySaidHowLargeItIsEndsTheWork) {
   DoRound(0);
   ShardDone silent = Of(Ask(0));
   silent.clear_next_shards();
-  EXPECT_THAT(work_.OnDone(0, silent, now_), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(work_.NoteDone(0, silent, now_),
+              StatusIs(Code::kInvalidArgument, HasSubstr("round 1 is done, and nobody said")));
 }
 
-TEST_F(LeasedWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
+TEST_F(DivisibleWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
   const LeaseGrant slow = Ask(1);
   Pass(seconds(61));
   DoRound(0);
@@ -126,7 +127,7 @@ TEST_F(LeasedWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
                                               HasSubstr("same by rank 0"), HasSubstr("other by rank 1"))));
 }
 
-TEST_F(LeasedWorkTest, ALateResultNamesItsOwnRoundsLease) {
+TEST_F(DivisibleWorkTest, ALateResultNamesItsOwnRoundsLease) {
   const LeaseGrant slow = Ask(1);
   Pass(seconds(61));
   DoRound(0);
@@ -134,23 +135,23 @@ TEST_F(LeasedWorkTest, ALateResultNamesItsOwnRoundsLease) {
   EXPECT_EQ(deal.answer(), kWait);
   ShardDone other = Of(slow);
   other.set_round(1);  // a lease of round 0
-  EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("deal 0 is reported done")));
+  EXPECT_THAT(work_.NoteDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("deal 0 is reported done")));
   other.set_round(2);
-  EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
+  EXPECT_THAT(work_.NoteDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
 }
 
-TEST_F(LeasedWorkTest, TheCommitIsNoShardThatSomebodyMayReportDone) {
-  LeasedWork targets("targets", {{.shards = 1}}, {});
-  ASSERT_OK(targets.OnDone(0, Of(targets.Answer(0, 1, false, now_)), now_));
+TEST_F(DivisibleWorkTest, TheCommitIsNoShardThatSomebodyMayReportDone) {
+  DivisibleWork targets("targets", {{.shards = 1}}, {});
+  ASSERT_OK(targets.NoteDone(0, Of(targets.Answer(0, 1, false, now_)), now_));
   EXPECT_EQ(targets.Answer(0, 2, false, now_).answer(), kCommit);
   ShardDone commit;
   commit.set_round(1);
   commit.set_lease(2);
   commit.set_digest("d");
-  EXPECT_THAT(targets.OnDone(0, commit, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
+  EXPECT_THAT(targets.NoteDone(0, commit, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
 }
 
-TEST_F(LeasedWorkTest, ARepeatOfARequestThatAnEarlierRoundAnsweredGetsNothing) {
+TEST_F(DivisibleWorkTest, ARepeatOfARequestThatAnEarlierRoundAnsweredGetsNothing) {
   const LeaseGrant piece = Ask(0);
   EXPECT_EQ(work_.Answer(0, 1, false, now_).lease(), piece.lease()) << "within the round, the same";
   ASSERT_OK(Done(0, piece));
@@ -160,60 +161,60 @@ TEST_F(LeasedWorkTest, ARepeatOfARequestThatAnEarlierRoundAnsweredGetsNothing) {
   EXPECT_EQ(work_.Answer(0, 2, false, now_).round(), 1u);
 }
 
-TEST_F(LeasedWorkTest, WhoDiedInARoundIsDeadInTheNextOne) {
-  work_.OnDeath(1);
+TEST_F(DivisibleWorkTest, WhoDiedInARoundIsDeadInTheNextOne) {
+  work_.NoteDeath(1);
   DoRound(0);
   EXPECT_EQ(Ask(1).answer(), kWait);
-  work_.OnDeath(0);
+  work_.NoteDeath(0);
   EXPECT_EQ(Ask(1).answer(), kWait) << "though the deal is free";
   EXPECT_EQ(Ask(2).round(), 1u);
 }
 
-TEST_F(LeasedWorkTest, ADeathInTheCommitLeavesItToAnother) {
+TEST_F(DivisibleWorkTest, ADeathInTheCommitLeavesItToAnother) {
   for (std::uint32_t round = 0; round < 3; ++round) DoRound(round);  // ends by asking for the commit
   EXPECT_EQ(Ask(1).answer(), kWait);
-  work_.OnDeath(0);
+  work_.NoteDeath(0);
   EXPECT_EQ(Ask(1).answer(), kCommit);
 }
 
-TEST_F(LeasedWorkTest, ASlowCommitIsItsRanksAsLongAsThatGoesOn) {
+TEST_F(DivisibleWorkTest, ASlowCommitIsItsRanksAsLongAsThatGoesOn) {
   for (std::uint32_t round = 0; round < 2; ++round) DoRound(round);
   ASSERT_OK(Done(0, Ask(0)));
   ASSERT_OK(Done(0, Ask(0)));
   const LeaseGrant commit = Ask(0);
   ASSERT_EQ(commit.answer(), kCommit);
-  v1::Progress progress;
+  stillhouse::v1::Progress progress;
   progress.set_lease(commit.lease());
   for (std::uint64_t minute = 1; minute < 4; ++minute) {
     Pass(seconds(50));
     progress.set_signs(minute);
-    work_.OnProgress(0, progress, now_);
+    work_.NoteProgress(0, progress, now_);
     EXPECT_EQ(Ask(1).answer(), kWait);
   }
   Pass(seconds(61));
   EXPECT_EQ(Ask(1).answer(), kCommit);
 }
 
-TEST_F(LeasedWorkTest, SignsOfProgressRenewWhereNothingIsCounted) {
+TEST_F(DivisibleWorkTest, SignsOfProgressRenewWhereNothingIsCounted) {
   DoRound(0);
-  work_.OnDeath(0);
+  work_.NoteDeath(0);
   const LeaseGrant deal = Ask(1);
-  v1::Progress progress;
+  stillhouse::v1::Progress progress;
   progress.set_lease(deal.lease());
   for (int minute = 1; minute < 4; ++minute) {
     Pass(seconds(50));
     progress.set_signs(static_cast<std::uint64_t>(minute));
-    work_.OnProgress(1, progress, now_);
+    work_.NoteProgress(1, progress, now_);
   }
   EXPECT_EQ(Ask(2).answer(), kWait) << "it goes on";
   EXPECT_EQ(work_.units(), 30u);
   Pass(seconds(61));
-  work_.OnProgress(1, progress, now_);  // no more than before
+  work_.NoteProgress(1, progress, now_);  // no more than before
   EXPECT_EQ(Ask(2).round(), 1u);
 }
 
 // Of which each mebibyte takes 50 s.
-TEST_F(LeasedWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoesOn) {
+TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoesOn) {
   const testing::TempDirectory directory;
   std::string text;
   while (text.size() < std::size_t{4} << 20) text += "one two ";
@@ -223,15 +224,15 @@ TEST_F(LeasedWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoesOn)
   ASSERT_OK_AND_ASSIGN(const auto inputs, shards::ReadCorpusInputs(options));
   ASSERT_OK_AND_ASSIGN(auto build, shards::CorpusBuild::Open(options, inputs, ArtifactStore(directory / "artifacts")));
 
-  LeasedWork work("corpus", {{.shard = "piece", .shards = 1}}, {.patience = seconds(60)});
+  DivisibleWork work("corpus", {{.shard = "piece", .shards = 1}}, {.patience = seconds(60)});
   const LeaseGrant piece = work.Answer(0, 1, false, now_);
-  v1::Progress said;
+  stillhouse::v1::Progress said;
   said.set_lease(piece.lease());
   std::vector<std::uint64_t> done;
   const ProgressListener renewal([&] {  // as a rank's
     Pass(seconds(50));
     said.set_signs(said.signs() + 1);
-    work.OnProgress(0, said, now_);
+    work.NoteProgress(0, said, now_);
     EXPECT_EQ(work.Answer(1, said.signs(), false, now_).answer(), kWait) << "at beat " << said.signs();
   });
   std::string computed;
@@ -249,6 +250,15 @@ TEST_F(LeasedWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoesOn)
   EXPECT_EQ(done.back(), text.size());
   Pass(seconds(60));
   EXPECT_EQ(work.Answer(1, said.signs() + 1, false, now_).answer(), kShard) << "no sign of life";
+}
+
+TEST_F(DivisibleWorkTest, AStageWithoutShardsHasNothingToDo) {
+  DivisibleWork none("train", {}, {});
+  EXPECT_FALSE(none.Any());
+  EXPECT_EQ(none.Answer(0, 1, false, now_).answer(), kWait);
+  EXPECT_EQ(none.NoteDone(0, ShardDone(), now_).code(), Code::kInvalidArgument);
+  none.NoteDeath(0);
+  EXPECT_EQ(none.reached(), 0u);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ std::vector<GenerationEnd> History(const std::vector<End>& ends) {
     const std::uint64_t generation = history.size() + 4;
     history.push_back({.generation = generation,
                        .code = end.code,
+                       .what = fmt::format("what {}", generation),
                        .why = fmt::format("why {}", generation),
                        .step = end.step,
                        .in_place = end.in_place});
@@ -86,8 +87,8 @@ TEST(RecoveryPolicyTest, WhatWouldHappenAgainFailsAtOnceWithItsCodeAndMessage) {
 
 TEST(RecoveryPolicyTest, FailureAfterDeathsTellsOfThem) {
   EXPECT_THAT(DecisionAfter({{kDied, 2}, {kDied, 7}, {Code::kDataLoss, 8}}).failure,
-              StatusIs(Code::kDataLoss, AllOf(HasSubstr("why 6"), HasSubstr("generation 4, 0.0 s, reached 2: why 4"),
-                                              HasSubstr("generation 5, 0.0 s, reached 7: why 5"))));
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr("why 6"), HasSubstr("generation 4, 0.0 s, reached 2: what 4"),
+                                              HasSubstr("generation 5, 0.0 s, reached 7: what 5"))));
 }
 
 TEST(RecoveryPolicyTest, CancelledSaysOnlyThat) {
@@ -97,9 +98,9 @@ TEST(RecoveryPolicyTest, CancelledSaysOnlyThat) {
 TEST(RecoveryPolicyTest, FailureOfAStepHoldsItsDeaths) {
   const Status failure = DecisionAfter({{kDied, 3}, {kDied, 17}, {kDied, 17}, {kDied, 17}}).failure;
   EXPECT_THAT(failure,
-              StatusIs(kDied, AllOf(HasSubstr("train: 3 deaths in a row got no further than 17"), HasSubstr("why 5"),
-                                    HasSubstr("why 6"), HasSubstr("why 7"), HasSubstr("the last one: why 7"))));
-  EXPECT_THAT(failure.message(), Not(HasSubstr("why 4"))) << "it was followed by progress";
+              StatusIs(kDied, AllOf(HasSubstr("train: 3 deaths in a row got no further than 17"), HasSubstr("what 5"),
+                                    HasSubstr("what 6"), HasSubstr("what 7"), HasSubstr("the last one: why 7"))));
+  EXPECT_THAT(failure.message(), Not(HasSubstr("what 4"))) << "it was followed by progress";
 }
 
 TEST(RecoveryPolicyTest, LimitIsTheConfigurations) {

@@ -1,6 +1,6 @@
-// One launch and how it ends: results, stops. Around deaths: launch_server_recovery_test.cc; shards:
-// launch_server_leases_test.cc.
-#include "coordinator/launch/launch_server.h"
+// One launch and how it ends: results, stops. Around deaths: stage_server_recovery_test.cc; shards:
+// stage_server_leases_test.cc.
+#include "coordinator/launch/stage_server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,19 +22,19 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::RacingClock;
 
-class LaunchServerTest : public ::testing::Test {
+class StageServerTest : public ::testing::Test {
  protected:
   void SetUp() override { Bind({}, Clock::System()); }
 
-  void Bind(LaunchOptions options, const Clock& clock) {
+  void Bind(StageServerOptions options, const Clock& clock) {
     options.stage = "train";
     options.generation = 5;
     options.ranks = 3;
     options.rounds = {{.shards = 3}};
     options.log_path = log_;
-    options.on_progress = [this](const v1::Progress& progress) { seen_.push_back(progress); };
+    options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
     options.tick = std::chrono::milliseconds(20);
-    server_ = LaunchServer::Bind(std::move(options), clock).value();
+    server_ = StageServer::Bind(std::move(options), clock).value();
   }
   std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
     return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
@@ -43,12 +43,12 @@ class LaunchServerTest : public ::testing::Test {
 
   testing::TempDirectory directory_;
   const std::string log_ = JoinPath(directory_.path(), "train.log");
-  std::vector<v1::Progress> seen_;
+  std::vector<StageProgress> seen_;
   std::atomic<int> stops_{0};
-  std::unique_ptr<LaunchServer> server_;
+  std::unique_ptr<StageServer> server_;
 };
 
-TEST_F(LaunchServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {
+TEST_F(StageServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {
   FakeJob job([&](auto) {
     Rank(0)->SayResult(Code::kOk);
     return ExitInfo{.code = 137};
@@ -58,7 +58,7 @@ TEST_F(LaunchServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {
   EXPECT_EQ(end.generation, 5u);
 }
 
-TEST_F(LaunchServerTest, SuccessOfAnyMemberCounts) {
+TEST_F(StageServerTest, SuccessOfAnyMemberCounts) {
   FakeJob job([&](auto) {
     Rank(2)->SayResult(Code::kOk);
     return ExitInfo{.signal = 9};
@@ -66,7 +66,7 @@ TEST_F(LaunchServerTest, SuccessOfAnyMemberCounts) {
   EXPECT_EQ(Run(job).code, Code::kOk);
 }
 
-TEST_F(LaunchServerTest, FailureKeepsItsCodeAndNamesStageAndRank) {
+TEST_F(StageServerTest, FailureKeepsItsCodeAndNamesStageAndRank) {
   FakeJob job([&](auto) {
     Rank(1)->SayResult(Code::kDataLoss, "shard 4 is damaged");
     return ExitInfo{};
@@ -76,7 +76,7 @@ TEST_F(LaunchServerTest, FailureKeepsItsCodeAndNamesStageAndRank) {
   EXPECT_EQ(end.why, "train, rank 1: shard 4 is damaged");
 }
 
-TEST_F(LaunchServerTest, FirstFailureIsTheOutcome) {
+TEST_F(StageServerTest, FirstFailureIsTheOutcome) {
   FakeJob job([&](auto) {
     const auto rank = Rank(1);  // one connection keeps order
     rank->SayResult(Code::kResourceExhausted, "disk full");
@@ -87,7 +87,7 @@ TEST_F(LaunchServerTest, FirstFailureIsTheOutcome) {
   EXPECT_EQ(Run(job).why, "train, rank 1: disk full");
 }
 
-TEST_F(LaunchServerTest, FailureThatWouldHappenAgainBeatsAMissedPeer) {
+TEST_F(StageServerTest, FailureThatWouldHappenAgainBeatsAMissedPeer) {
   FakeJob job([&](auto) {
     const auto rank = Rank(1);
     rank->SayResult(Code::kUnavailable, "a peer is gone");
@@ -97,7 +97,7 @@ TEST_F(LaunchServerTest, FailureThatWouldHappenAgainBeatsAMissedPeer) {
   EXPECT_EQ(Run(job).code, Code::kDataLoss);
 }
 
-TEST_F(LaunchServerTest, DeathWithoutAResultIsUnavailableAndShowsTheEndOfThisLaunchsLog) {
+TEST_F(StageServerTest, DeathWithoutAResultIsUnavailableAndShowsTheEndOfThisLaunchsLog) {
   ASSERT_TRUE(WriteFileAtomically(log_, "an earlier launch\n").ok());
   Bind({}, Clock::System());
   ASSERT_TRUE(WriteFileAtomically(log_, "an earlier launch\nstarting\nrank 1 was killed\n").ok());
@@ -110,7 +110,7 @@ TEST_F(LaunchServerTest, DeathWithoutAResultIsUnavailableAndShowsTheEndOfThisLau
   EXPECT_THAT(end.why, Not(HasSubstr("earlier")));
 }
 
-TEST_F(LaunchServerTest, MpirunThatHangsAfterTheResultIsKilled) {
+TEST_F(StageServerTest, MpirunThatHangsAfterTheResultIsKilled) {
   const RacingClock clock;
   Bind({}, clock);
   FakeJob job([&](std::stop_token killed) {
@@ -122,7 +122,7 @@ TEST_F(LaunchServerTest, MpirunThatHangsAfterTheResultIsKilled) {
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(LaunchServerTest, StopTerminatesAJobThatNeedNotDrain) {
+TEST_F(StageServerTest, StopTerminatesAJobThatNeedNotDrain) {
   stops_ = 1;
   FakeJob job([](std::stop_token killed) {
     testing::WaitUntilKilled(killed);
@@ -133,7 +133,7 @@ TEST_F(LaunchServerTest, StopTerminatesAJobThatNeedNotDrain) {
   EXPECT_EQ(job.kills, 0);
 }
 
-TEST_F(LaunchServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
+TEST_F(StageServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
   Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
   FakeJob job([&](auto) {
     const auto guardian = Rank(0);
@@ -149,7 +149,7 @@ TEST_F(LaunchServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
   EXPECT_EQ(job.terminations, 0);
 }
 
-TEST_F(LaunchServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
+TEST_F(StageServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
   const RacingClock clock;
   Bind({.drain_patience = std::chrono::seconds(5)}, clock);
   stops_ = 1;
@@ -163,7 +163,7 @@ TEST_F(LaunchServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
   EXPECT_EQ(job.terminations, 1);
 }
 
-TEST_F(LaunchServerTest, SecondStopDoesNotWaitForTheStep) {
+TEST_F(StageServerTest, SecondStopDoesNotWaitForTheStep) {
   Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
   stops_ = 2;
   FakeJob job([](std::stop_token killed) {
@@ -174,7 +174,7 @@ TEST_F(LaunchServerTest, SecondStopDoesNotWaitForTheStep) {
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(LaunchServerTest, DeathWhileStoppingIsAStop) {
+TEST_F(StageServerTest, DeathWhileStoppingIsAStop) {
   Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
   FakeJob job([&](auto) {
     const auto guardian = Rank(0);
@@ -187,7 +187,7 @@ TEST_F(LaunchServerTest, DeathWhileStoppingIsAStop) {
   EXPECT_THAT(end.why, HasSubstr("interrupted, and the workers died"));
 }
 
-TEST_F(LaunchServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
+TEST_F(StageServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
   FakeJob job([&](auto) {
     FakeRank old(server_->endpoint(), 4, 0);
     old.SayResult(Code::kOk);
@@ -198,9 +198,10 @@ TEST_F(LaunchServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
     return ExitInfo{};
   });
   EXPECT_EQ(Run(job).code, Code::kUnavailable);
+  EXPECT_EQ(server_->work().granted(), 0u);
 }
 
-TEST_F(LaunchServerTest, GarbageIsDroppedAndTheStageGoesOn) {
+TEST_F(StageServerTest, GarbageIsDroppedAndTheStageGoesOn) {
   FakeJob job([&](auto) {
     const auto stranger = RpcClient::Connect(server_->endpoint(), "stranger").value();
     EXPECT_TRUE(stranger->Send("\xff\xff not a message").ok());

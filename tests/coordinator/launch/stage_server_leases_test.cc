@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/launch/launch_server.h"
+#include "coordinator/launch/stage_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/racing_clock.h"
@@ -25,11 +25,11 @@ constexpr auto kWait = stillhouse::v1::LEASE_ANSWER_WAIT;
 constexpr auto kCommit = stillhouse::v1::LEASE_ANSWER_COMMIT;
 constexpr auto kDone = stillhouse::v1::LEASE_ANSWER_DONE;
 
-class LaunchServerLeasesTest : public ::testing::Test {
+class StageServerLeasesTest : public ::testing::Test {
  protected:
   void SetUp() override { Bind({}); }
 
-  void Bind(LaunchOptions options, const Clock& clock = Clock::System(),
+  void Bind(StageServerOptions options, const Clock& clock = Clock::System(),
             std::vector<WorkRound> rounds = {{.shards = 3}}) {
     options.stage = "targets";
     options.generation = 5;
@@ -37,10 +37,10 @@ class LaunchServerLeasesTest : public ::testing::Test {
     options.rounds = std::move(rounds);
     options.log_path = directory_ / "targets.log";
     options.survivors_go_on = true;
-    options.on_progress = [this](const v1::Progress& progress) { seen_.push_back(progress); };
+    options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
     options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) -> Result<std::uint64_t> {
       ends_.push_back(end);
-      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.Summary(), survivors));
+      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.what, survivors));
       if (refuse_) return Error(Code::kUnavailable, "3 deaths in a row");
       return end.generation + 1;
     };
@@ -50,7 +50,7 @@ class LaunchServerLeasesTest : public ::testing::Test {
     };
     options.tick = std::chrono::milliseconds(5);
     options.last_words = std::chrono::milliseconds(50);
-    server_ = LaunchServer::Bind(std::move(options), clock).value();
+    server_ = StageServer::Bind(std::move(options), clock).value();
   }
   std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
     return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
@@ -72,16 +72,16 @@ class LaunchServerLeasesTest : public ::testing::Test {
   }
 
   testing::TempDirectory directory_;
-  std::vector<v1::Progress> seen_;
+  std::vector<StageProgress> seen_;
   std::vector<GenerationEnd> ends_;
   std::vector<std::string> shrinks_;
   std::vector<std::string> quarantined_;
   bool refuse_ = false;
   std::atomic<int> stops_{0};
-  std::unique_ptr<LaunchServer> server_;
+  std::unique_ptr<StageServer> server_;
 };
 
-TEST_F(LaunchServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {
+TEST_F(StageServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -105,9 +105,10 @@ TEST_F(LaunchServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {
     return ExitInfo{};
   });
   EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(server_->work().shards_done(), 3u);
 }
 
-TEST_F(LaunchServerLeasesTest, ADeadRanksShardGoesToWhoeverIsLeftAsANewGeneration) {
+TEST_F(StageServerLeasesTest, ADeadRanksShardGoesToWhoeverIsLeftAsANewGeneration) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     const auto two = Rank(2);
@@ -123,10 +124,10 @@ TEST_F(LaunchServerLeasesTest, ADeadRanksShardGoesToWhoeverIsLeftAsANewGeneratio
   const GenerationEnd end = Run(job);
   EXPECT_EQ(end.code, Code::kOk);
   EXPECT_EQ(end.generation, 6u);
-  EXPECT_THAT(shrinks_, ElementsAre("5: rank 1 died in wait, 2 left"));
+  EXPECT_THAT(shrinks_, ElementsAre("5: rank 1 died in stage, 2 left"));
 }
 
-TEST_F(LaunchServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
+TEST_F(StageServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     const auto two = Rank(2);
@@ -140,7 +141,7 @@ TEST_F(LaunchServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
   EXPECT_EQ(Run(job).code, Code::kOk);
 }
 
-TEST_F(LaunchServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
+TEST_F(StageServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
   FakeJob job([&](auto) {
     const auto guardians = {Rank(0), Rank(2)};
     for (const auto& guardian : guardians) guardian->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
@@ -154,7 +155,7 @@ TEST_F(LaunchServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
   EXPECT_THAT(shrinks_, ElementsAre("5: ranks 0 and 2 died, 1 left"));
 }
 
-TEST_F(LaunchServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLater) {
+TEST_F(StageServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLater) {
   Bind({.drain = std::chrono::milliseconds(50)});
   FakeJob job([&](std::stop_token killed) {
     Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
@@ -166,7 +167,7 @@ TEST_F(LaunchServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLat
   EXPECT_THAT(shrinks_, IsEmpty());
 }
 
-TEST_F(LaunchServerLeasesTest, DeathsWithoutEndEndTheLaunch) {
+TEST_F(StageServerLeasesTest, DeathsWithoutEndEndTheLaunch) {
   refuse_ = true;
   FakeJob job([&](std::stop_token killed) {
     Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
@@ -177,7 +178,7 @@ TEST_F(LaunchServerLeasesTest, DeathsWithoutEndEndTheLaunch) {
   EXPECT_EQ(job.terminations, 1);
 }
 
-TEST_F(LaunchServerLeasesTest, WithoutSurvivorsADeathEndsTheLaunchAsMpirunDoes) {
+TEST_F(StageServerLeasesTest, WithoutSurvivorsADeathEndsTheLaunchAsMpirunDoes) {
   FakeJob job([&](auto) {
     for (const std::uint32_t rank : {0, 1, 2}) Rank(rank)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     return ExitInfo{.code = 137};
@@ -186,7 +187,7 @@ TEST_F(LaunchServerLeasesTest, WithoutSurvivorsADeathEndsTheLaunchAsMpirunDoes) 
   EXPECT_THAT(shrinks_, IsEmpty());
 }
 
-TEST_F(LaunchServerLeasesTest, ASilentRanksLeaseExpires) {
+TEST_F(StageServerLeasesTest, ASilentRanksLeaseExpires) {
   const testing::RacingClock clock;  // patience passes without waiting
   Bind({.leases = {.patience = std::chrono::seconds(30)}}, clock);
   FakeJob job([&](auto) {
@@ -198,9 +199,10 @@ TEST_F(LaunchServerLeasesTest, ASilentRanksLeaseExpires) {
     return ExitInfo{};
   });
   EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(server_->work().shards_done(), 3u);
 }
 
-TEST_F(LaunchServerLeasesTest, TwoResultsOfAShardFailTheStageAtOnceAndTheShardIsSetAside) {
+TEST_F(StageServerLeasesTest, TwoResultsOfAShardFailTheStageAtOnceAndTheShardIsSetAside) {
   const testing::RacingClock clock;
   Bind({.leases = {.patience = std::chrono::seconds(30)}}, clock);
   FakeJob job([&](std::stop_token killed) {
@@ -219,7 +221,7 @@ TEST_F(LaunchServerLeasesTest, TwoResultsOfAShardFailTheStageAtOnceAndTheShardIs
   EXPECT_THAT(quarantined_, ElementsAre("0/0", "0/0")) << "again when no rank is left that may have gone on from it";
 }
 
-TEST_F(LaunchServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
+TEST_F(StageServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -242,12 +244,12 @@ TEST_F(LaunchServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) 
   });
   EXPECT_EQ(Run(job).step, 48u) << "what the stage counts is what it reached";
   std::vector<std::uint64_t> done;
-  for (const v1::Progress& seen : seen_) done.push_back(seen.done());
+  for (const StageProgress& seen : seen_) done.push_back(seen.done);
   EXPECT_THAT(done, ElementsAre(10, 17, 47, 48, 40)) << "a death takes back what was half done";
-  EXPECT_EQ(seen_[0].total(), 100u);
+  EXPECT_EQ(seen_[0].total, 100u);
 }
 
-TEST_F(LaunchServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
+TEST_F(StageServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -264,11 +266,11 @@ TEST_F(LaunchServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
   });
   EXPECT_EQ(Run(job).code, Code::kOk);
   ASSERT_EQ(seen_.size(), 2u);
-  EXPECT_EQ(seen_[1].tokens(), 200u);
-  EXPECT_EQ(seen_[1].values().at("documents"), 7);
+  EXPECT_EQ(seen_[1].tokens, 200u);
+  EXPECT_EQ(seen_[1].values.at("documents"), 7);
 }
 
-TEST_F(LaunchServerLeasesTest, ADeathInALaterRoundIsAStepGainedSinceTheRoundBefore) {
+TEST_F(StageServerLeasesTest, ADeathInALaterRoundIsAStepGainedSinceTheRoundBefore) {
   Bind({}, Clock::System(), {{.shards = 1}, {.shard = "part", .shards = 2}});
   FakeJob job([&](auto) {
     const auto two = Rank(2);

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "coordinator/launch/launch_server.h"
+#include "coordinator/launch/stage_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/memory_kv_store.h"
@@ -25,7 +25,7 @@ using testing::MemoryKvStore;
 
 constexpr std::uint64_t kLaunched = 5;
 
-class LaunchServerRecoveryTest : public ::testing::Test {
+class StageServerRecoveryTest : public ::testing::Test {
  protected:
   void SetUp() override {
     disk_->records["generation"] = "5";
@@ -33,22 +33,22 @@ class LaunchServerRecoveryTest : public ::testing::Test {
   }
 
   void Bind(const Clock& clock, bool survivors_go_on, std::chrono::milliseconds drain = std::chrono::seconds(10)) {
-    LaunchOptions options{.stage = "train",
-                          .generation = kLaunched,
-                          .ranks = 3,
-                          .log_path = log_,
-                          .survivors_go_on = survivors_go_on,
-                          .publisher = &publisher_,
-                          .tick = std::chrono::milliseconds(20),
-                          .drain_patience = std::chrono::hours(1),
-                          .drain = drain,
-                          .publish_retry = std::chrono::milliseconds(1)};
+    StageServerOptions options{.stage = "train",
+                               .generation = kLaunched,
+                               .ranks = 3,
+                               .log_path = log_,
+                               .survivors_go_on = survivors_go_on,
+                               .publisher = &publisher_,
+                               .tick = std::chrono::milliseconds(20),
+                               .drain_patience = std::chrono::hours(1),
+                               .drain = drain,
+                               .publish_retry = std::chrono::milliseconds(1)};
     options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) {
-      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.Summary(), survivors));
+      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.what, survivors));
       return journal_.NextGeneration(end);
     };
     options.on_storage_trouble = [this](const std::string& text) { troubles_.push_back(text); };
-    server_ = LaunchServer::Bind(std::move(options), clock).value();
+    server_ = StageServer::Bind(std::move(options), clock).value();
   }
   std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
     return std::make_unique<FakeRank>(server_->endpoint(), kLaunched, rank);
@@ -75,10 +75,10 @@ class LaunchServerRecoveryTest : public ::testing::Test {
   std::vector<std::string> shrinks_;
   std::vector<std::string> troubles_;
   std::atomic<int> stops_{0};
-  std::unique_ptr<LaunchServer> server_;
+  std::unique_ptr<StageServer> server_;
 };
 
-TEST_F(LaunchServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
+TEST_F(StageServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
   ASSERT_OK(WriteFileAtomically(log_, "mpirun noticed that process rank 1 with PID 7 on node a exited on signal 9\n"));
   Bind(Clock::System(), false);
   ASSERT_OK(WriteFileAtomically(
@@ -90,14 +90,14 @@ TEST_F(LaunchServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
   });
   const GenerationEnd end = Run(job);
   EXPECT_EQ(end.code, Code::kUnavailable);
-  EXPECT_EQ(end.Summary(), "rank 2 died in compute of step 17");
-  EXPECT_EQ(end.death.ranks(0), 2u);
-  EXPECT_EQ(end.death.phase(), v1::PHASE_COMPUTE);
+  EXPECT_EQ(end.what, "rank 2 died in compute of step 17");
+  EXPECT_EQ(end.rank, 2u);
+  EXPECT_EQ(end.phase, "compute");
   EXPECT_EQ(end.step, 17u);
   EXPECT_THAT(end.why, HasSubstr("last seen: rank 0 in vote of step 17, rank 2 in compute of step 17"));
 }
 
-TEST_F(LaunchServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
+TEST_F(StageServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
   FakeJob job([&](auto) {
     Rank(0)->Beat(v1::PHASE_REDUCE, 4);
     const auto guardian = Rank(1);
@@ -105,10 +105,10 @@ TEST_F(LaunchServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
     guardian->Beat(v1::PHASE_COMPUTE, 4);
     return ExitInfo{.code = 137};
   });
-  EXPECT_EQ(Run(job).Summary(), "rank 1 hung in compute of step 4");
+  EXPECT_EQ(Run(job).what, "rank 1 hung in compute of step 4");
 }
 
-TEST_F(LaunchServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced) {
+TEST_F(StageServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced) {
   FakeJob job([&](auto) {
     const auto zombie = Rank(0);
     zombie->Beat(v1::PHASE_COMPUTE, 9);
@@ -132,7 +132,7 @@ TEST_F(LaunchServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFence
   EXPECT_THAT(shrinks_, ElementsAre("5: rank 0 died in compute of step 9, 2 left"));
 }
 
-TEST_F(LaunchServerRecoveryTest, DeathAfterDeathIsSurvivedDownToOneRank) {
+TEST_F(StageServerRecoveryTest, DeathAfterDeathIsSurvivedDownToOneRank) {
   FakeJob job([&](auto) {
     EXPECT_EQ(Rank(0)->AskShrink(1, 3, {0, 2}).shrink_reply().generation(), 6u);
     const auto last = Rank(2);
@@ -144,7 +144,7 @@ TEST_F(LaunchServerRecoveryTest, DeathAfterDeathIsSurvivedDownToOneRank) {
   EXPECT_THAT(shrinks_, ElementsAre("5: rank 1 died in step 3, 2 left", "6: rank 0 died in step 3, 1 left"));
 }
 
-TEST_F(LaunchServerRecoveryTest, RequestThatCannotBeIsRefused) {
+TEST_F(StageServerRecoveryTest, RequestThatCannotBeIsRefused) {
   FakeJob job([&](auto) {
     EXPECT_EQ(Rank(1)->AskShrink(1, 9, {0, 2}).shrink_reply().generation(), 0u) << "the sender is not in it";
     EXPECT_EQ(Rank(0)->AskShrink(1, 9, {0, 7}).shrink_reply().generation(), 0u) << "nobody is rank 7";
@@ -155,7 +155,7 @@ TEST_F(LaunchServerRecoveryTest, RequestThatCannotBeIsRefused) {
   EXPECT_EQ(journal_.Generation().value(), kLaunched);
 }
 
-TEST_F(LaunchServerRecoveryTest, GenerationThatCannotBeJournaledIsNotGranted) {
+TEST_F(StageServerRecoveryTest, GenerationThatCannotBeJournaledIsNotGranted) {
   FakeJob job([&](auto) {
     disk_->full = true;
     const auto rank = Rank(0);
@@ -167,7 +167,7 @@ TEST_F(LaunchServerRecoveryTest, GenerationThatCannotBeJournaledIsNotGranted) {
   EXPECT_EQ(Run(job).code, Code::kUnavailable);
 }
 
-TEST_F(LaunchServerRecoveryTest, LaunchThatEndsIsNotGoneOnWith) {
+TEST_F(StageServerRecoveryTest, LaunchThatEndsIsNotGoneOnWith) {
   FakeJob job([&](auto) {
     const auto rank = Rank(0);
     rank->SayResult(Code::kDataLoss, "flipped");
@@ -177,7 +177,7 @@ TEST_F(LaunchServerRecoveryTest, LaunchThatEndsIsNotGoneOnWith) {
   EXPECT_EQ(Run(job).code, Code::kDataLoss);
 }
 
-TEST_F(LaunchServerRecoveryTest, OneRankThatMissesAPeerDoesNotEndALaunchThatCanShrink) {
+TEST_F(StageServerRecoveryTest, OneRankThatMissesAPeerDoesNotEndALaunchThatCanShrink) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     one->SayResult(Code::kUnavailable, "a peer is gone");
@@ -189,7 +189,7 @@ TEST_F(LaunchServerRecoveryTest, OneRankThatMissesAPeerDoesNotEndALaunchThatCanS
   EXPECT_EQ(Run(job).code, Code::kOk);
 }
 
-TEST_F(LaunchServerRecoveryTest, AllRanksThatMissAPeerDo) {
+TEST_F(StageServerRecoveryTest, AllRanksThatMissAPeerDo) {
   const testing::RacingClock clock;
   Bind(clock, true);
   FakeJob job([&](std::stop_token killed) {
@@ -203,7 +203,7 @@ TEST_F(LaunchServerRecoveryTest, AllRanksThatMissAPeerDo) {
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(LaunchServerRecoveryTest, MpirunThatHangsWithoutARankGetsOnlyAMoment) {
+TEST_F(StageServerRecoveryTest, MpirunThatHangsWithoutARankGetsOnlyAMoment) {
   const testing::RacingClock clock;
   Bind(clock, true, std::chrono::hours(1));  // the patience with others never passes here
   FakeJob job([&](std::stop_token killed) {
@@ -216,7 +216,7 @@ TEST_F(LaunchServerRecoveryTest, MpirunThatHangsWithoutARankGetsOnlyAMoment) {
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(LaunchServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersHearOfIt) {
+TEST_F(StageServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersHearOfIt) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -239,7 +239,7 @@ TEST_F(LaunchServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersHearO
   EXPECT_EQ(end.code, Code::kCancelled);
 }
 
-TEST_F(LaunchServerRecoveryTest, CheckpointOfThoseLeftIsCompleteWithoutTheDead) {
+TEST_F(StageServerRecoveryTest, CheckpointOfThoseLeftIsCompleteWithoutTheDead) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -258,7 +258,7 @@ TEST_F(LaunchServerRecoveryTest, CheckpointOfThoseLeftIsCompleteWithoutTheDead) 
   EXPECT_FALSE(Exists(Path(10))) << "nobody will complete it";
 }
 
-TEST_F(LaunchServerRecoveryTest, RanksInDifferentStatesEndTheLaunchWithTheirNames) {
+TEST_F(StageServerRecoveryTest, RanksInDifferentStatesEndTheLaunchWithTheirNames) {
   FakeJob job([&](std::stop_token killed) {
     Rank(0)->SayParts(InfoOf(10), {0}, 2, "one");
     Rank(1)->SayParts(InfoOf(10), {1}, 2, "other");
@@ -272,7 +272,7 @@ TEST_F(LaunchServerRecoveryTest, RanksInDifferentStatesEndTheLaunchWithTheirName
   EXPECT_TRUE(Published().empty());
 }
 
-TEST_F(LaunchServerRecoveryTest, FullDiskUnderTheJournalDelaysAPublishAndNothingElse) {
+TEST_F(StageServerRecoveryTest, FullDiskUnderTheJournalDelaysAPublishAndNothingElse) {
   FakeJob job([&](auto) {
     disk_->full = true;
     const auto rank = Rank(0);
@@ -288,7 +288,7 @@ TEST_F(LaunchServerRecoveryTest, FullDiskUnderTheJournalDelaysAPublishAndNothing
   EXPECT_THAT(troubles_, ElementsAre("journal: no space left on device", ""));
 }
 
-TEST_F(LaunchServerRecoveryTest, TroubleOfManyRanksIsShownOnce) {
+TEST_F(StageServerRecoveryTest, TroubleOfManyRanksIsShownOnce) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -306,7 +306,7 @@ TEST_F(LaunchServerRecoveryTest, TroubleOfManyRanksIsShownOnce) {
   EXPECT_THAT(troubles_, ElementsAre("rank 0: no space", ""));
 }
 
-TEST_F(LaunchServerRecoveryTest, DeadRanksTroubleIsOver) {
+TEST_F(StageServerRecoveryTest, DeadRanksTroubleIsOver) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     one->SayStorageTrouble("no space");

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "coordinator/launch/launch_server.h"
+#include "coordinator/launch/stage_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/status_matchers.h"
@@ -21,10 +21,10 @@ using testing::StatusIs;
 
 constexpr std::uint64_t kLaunched = 5;
 
-class LaunchServerHostsTest : public ::testing::Test {
+class StageServerHostsTest : public ::testing::Test {
  protected:
   // Hosts a (rank 0) and b (ranks 1 and 2).
-  LaunchOptions Options() const {
+  StageServerOptions Options() const {
     return {.stage = "train",
             .generation = kLaunched,
             .ranks = 3,
@@ -49,8 +49,8 @@ class LaunchServerHostsTest : public ::testing::Test {
   const std::atomic<int> stops_{0};
 };
 
-TEST_F(LaunchServerHostsTest, AHostThatFallsSilentEndsTheLaunchAndTheOthersAreFenced) {
-  const auto server = LaunchServer::Bind(Options(), Clock::System()).value();
+TEST_F(StageServerHostsTest, AHostThatFallsSilentEndsTheLaunchAndTheOthersAreFenced) {
+  const auto server = StageServer::Bind(Options(), Clock::System()).value();
   std::string last_answer;
   FakeJob job([&](std::stop_token killed) {
     FakeRank zero(server->endpoint(), kLaunched, 0);
@@ -67,16 +67,16 @@ TEST_F(LaunchServerHostsTest, AHostThatFallsSilentEndsTheLaunchAndTheOthersAreFe
   const GenerationEnd end = server->Run(job, stops_);
   EXPECT_EQ(end.code, Code::kUnavailable);
   EXPECT_EQ(end.lost_host, "b");
-  EXPECT_THAT(end.Summary(), HasSubstr("host b was lost: its ranks 1 and 2 have been silent for"));
+  EXPECT_THAT(end.what, HasSubstr("host b was lost: its ranks 1 and 2 have been silent for"));
   EXPECT_THAT(end.why, HasSubstr("last seen: rank 0 in compute of step 7"));
   EXPECT_GE(job.kills, 1);
   EXPECT_THAT(last_answer, HasSubstr("fenced"));
 }
 
-TEST_F(LaunchServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) {
-  LaunchOptions options = Options();
+TEST_F(StageServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) {
+  StageServerOptions options = Options();
   options.on_shrink = [](const GenerationEnd&, std::size_t) { return Result<std::uint64_t>(kLaunched + 1); };
-  const auto server = LaunchServer::Bind(std::move(options), Clock::System()).value();
+  const auto server = StageServer::Bind(std::move(options), Clock::System()).value();
   FakeJob job([&](auto) {
     FakeRank zero(server->endpoint(), kLaunched, 0);
     Beat(zero, "a");
@@ -90,8 +90,8 @@ TEST_F(LaunchServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) 
 }
 
 // Ranks of divisible work need each other for nothing: those of a lost host are dead like any others.
-TEST_F(LaunchServerHostsTest, InDivisibleWorkTheOthersGoOnWithoutTheHostThatFallsSilent) {
-  LaunchOptions options = Options();
+TEST_F(StageServerHostsTest, InDivisibleWorkTheOthersGoOnWithoutTheHostThatFallsSilent) {
+  StageServerOptions options = Options();
   options.stage = "targets";
   options.rounds = {{.shards = 3}};
   options.last_words = milliseconds(20);
@@ -101,7 +101,7 @@ TEST_F(LaunchServerHostsTest, InDivisibleWorkTheOthersGoOnWithoutTheHostThatFall
     ends.push_back(end);
     return Result<std::uint64_t>(kLaunched + 1);
   };
-  const auto server = LaunchServer::Bind(std::move(options), Clock::System()).value();
+  const auto server = StageServer::Bind(std::move(options), Clock::System()).value();
   FakeJob job([&](auto) {
     FakeRank zero(server->endpoint(), kLaunched, 0), one(server->endpoint(), kLaunched, 1);
     FakeRank two(server->endpoint(), kLaunched, 2);
@@ -130,12 +130,12 @@ TEST_F(LaunchServerHostsTest, InDivisibleWorkTheOthersGoOnWithoutTheHostThatFall
   ASSERT_EQ(ends.size(), 1u);
   EXPECT_EQ(ends[0].lost_host, "b");
   EXPECT_TRUE(ends[0].in_place);
-  EXPECT_THAT(ends[0].Summary(), HasSubstr("host b was lost: its ranks 1 and 2 have been silent for"));
+  EXPECT_THAT(ends[0].what, HasSubstr("host b was lost: its ranks 1 and 2 have been silent for"));
   EXPECT_EQ(job.terminations, 0);
 }
 
-TEST_F(LaunchServerHostsTest, OneRankOfAHostThatIsHeardIsEnough) {
-  const auto server = LaunchServer::Bind(Options(), Clock::System()).value();
+TEST_F(StageServerHostsTest, OneRankOfAHostThatIsHeardIsEnough) {
+  const auto server = StageServer::Bind(Options(), Clock::System()).value();
   FakeJob job([&](auto) {
     FakeRank zero(server->endpoint(), kLaunched, 0), two(server->endpoint(), kLaunched, 2);
     const auto until = Clock::System().Now() + milliseconds(500);
@@ -149,12 +149,12 @@ TEST_F(LaunchServerHostsTest, OneRankOfAHostThatIsHeardIsEnough) {
   EXPECT_EQ(server->Run(job, stops_).lost_host, "");
 }
 
-TEST_F(LaunchServerHostsTest, WithKeysOnlyRanksThatHaveThemAreHeard) {
-  LaunchOptions options = Options();
+TEST_F(StageServerHostsTest, WithKeysOnlyRanksThatHaveThemAreHeard) {
+  StageServerOptions options = Options();
   options.network.client = NewRpcKeyPair().value();
   options.network.keys = RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {options.network.client.public_key}};
   const RpcClientKeys keys{.server = options.network.keys->own.public_key, .own = options.network.client};
-  const auto server = LaunchServer::Bind(std::move(options), Clock::System()).value();
+  const auto server = StageServer::Bind(std::move(options), Clock::System()).value();
   FakeJob job([&](auto) {
     FakeRank stranger(server->endpoint(), kLaunched, 1);
     stranger.SayResult(Code::kDataLoss, "believe me");
@@ -166,13 +166,13 @@ TEST_F(LaunchServerHostsTest, WithKeysOnlyRanksThatHaveThemAreHeard) {
   EXPECT_EQ(server->Run(job, stops_).code, Code::kOk);
 }
 
-TEST_F(LaunchServerHostsTest, ItIsFoundUnderTheNameThatOthersReachItBy) {
-  LaunchOptions options = Options();
+TEST_F(StageServerHostsTest, ItIsFoundUnderTheNameThatOthersReachItBy) {
+  StageServerOptions options = Options();
   options.network.advertised_host = "node1";
-  const auto server = LaunchServer::Bind(options, Clock::System()).value();
+  const auto server = StageServer::Bind(options, Clock::System()).value();
   EXPECT_THAT(server->endpoint(), ::testing::MatchesRegex("tcp://node1:[0-9]+"));
   options.network.bind = "tcp://*:*";
-  EXPECT_THAT(LaunchServer::Bind(options, Clock::System()), StatusIs(Code::kInvalidArgument, HasSubstr("keys")));
+  EXPECT_THAT(StageServer::Bind(options, Clock::System()), StatusIs(Code::kInvalidArgument, HasSubstr("keys")));
 }
 
 }  // namespace
