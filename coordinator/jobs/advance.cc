@@ -21,11 +21,8 @@ constexpr std::uint32_t kPredicted = 64;
 // Makes the moves that need no slots. Ids rise along dependencies, so one pass ends whole chains of jobs.
 void MoveWithoutSlots(Transaction& transaction, const State& state, const ArtifactProber& probe) {
   for (const std::uint64_t id : state.live()) {
-    if (IsOverTimeLimit(transaction.job(id), transaction.now())) {
-      EndForTimeLimit(transaction, id);
-    } else if (IsWaiting(transaction.job(id).state())) {
-      EndWithoutAttempt(transaction, state, id, probe);
-    }
+    if (EnforceTimeLimit(transaction, id)) continue;
+    if (IsWaiting(transaction.job(id).state())) EndWithoutAttempt(transaction, state, id, probe);
   }
 }
 

@@ -7,10 +7,8 @@
 
 namespace still::coordinator {
 
-// Returns whether the attempt of a STARTING or RUNNING job has lasted for as long as the job's limit allows.
-bool IsOverTimeLimit(const v1::Job& job, UnixMs now);
-
-// Asks for the end of the job's attempt, after which the job is TIMEOUT. The agent lets the ranks finish their step.
-void EndForTimeLimit(Transaction& transaction, std::uint64_t id);
+// Ends the attempt of a STARTING or RUNNING job that has lasted for as long as the job's limit allows. The agent lets
+// the ranks finish their step, and then the job is TIMEOUT. Returns false when there was nothing to end.
+bool EnforceTimeLimit(Transaction& transaction, std::uint64_t id);
 
 }  // namespace still::coordinator

@@ -101,6 +101,19 @@ class RoomWithout {
   std::int64_t ranks_ = 0;
 };
 
+// Returns the chosen candidates without which there would not be enough room, the one to spare first first. `chosen` is
+// in the order in which candidates are spared. All of them have given their slots.
+std::vector<std::size_t> DropNeedless(RoomWithout& room, const std::vector<std::size_t>& chosen) {
+  std::vector<std::size_t> victims;
+  for (const std::size_t i : chosen) {
+    room.TakeBack(i);
+    if (room.Holds()) continue;
+    room.Give(i);
+    victims.push_back(i);
+  }
+  return victims;
+}
+
 }  // namespace
 
 std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<const Candidate> candidates,
@@ -139,14 +152,7 @@ std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<con
   }
 
   std::ranges::sort(chosen, std::greater(), worth);  // the ones worth most are spared first
-  std::vector<std::size_t> victims;
-  for (const std::size_t i : chosen) {
-    room.TakeBack(i);
-    if (room.Holds()) continue;
-    room.Give(i);
-    victims.push_back(i);
-  }
-  return victims;
+  return DropNeedless(room, chosen);
 }
 
 }  // namespace still::coordinator
