@@ -18,9 +18,9 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::JobSpec;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using v1::JobSpec;
 
 // File systems: of some no question returns until they heal. Outlives the threads that ask.
 class Storage {
@@ -73,7 +73,7 @@ class ArtifactLookupsTest : public ::testing::Test {
   ArtifactSight Known(const JobSpec& spec) {
     while (!lookups_->Probe(spec).known()) {
       std::this_thread::yield();
-      lookups_->TakeAnswers();
+      lookups_->CollectAnswers();
     }
     return lookups_->Probe(spec);
   }
@@ -134,7 +134,9 @@ TEST_F(ArtifactLookupsTest, RootsThatHangTakeUpSoManyThreadsAndNoMore) {
 int Warnings(const std::string& log) {
   const std::string text = ReadFile(log).value();
   int lines = 0;
-  for (std::size_t at = 0; (at = text.find("no thread to look for artifacts", at)) != std::string::npos; ++at) ++lines;
+  for (std::size_t at = 0; (at = text.find("cannot start a thread that looks for artifacts", at)) != std::string::npos;
+       ++at)
+    ++lines;
   return lines;
 }
 
@@ -151,7 +153,7 @@ TEST_F(ArtifactLookupsTest, ThatThereAreNoThreadsIsSaidOnceEachTime) {
   const auto look_again_and_again = [&](const JobSpec& spec) {
     for (int round = 0; round < 5; ++round) {
       EXPECT_FALSE(lookups_->Probe(spec).known());
-      lookups_->TakeAnswers();
+      lookups_->CollectAnswers();
     }
   };
   look_again_and_again(Spec("/root", "a"));
@@ -196,7 +198,7 @@ class HungStorageTest : public ServiceFixture {
   ~HungStorageTest() override { storage_->Heal(); }
 
   void Submit(const std::string& key, const std::string& root) {
-    stillhouse::v1::ClientRequest request = SubmitRequest(key);
+    v1::ClientRequest request = SubmitRequest(key);
     request.mutable_submit()->mutable_jobs(0)->set_artifacts_root(root);
     ASSERT_EQ(Send(request)->code(), 0U);
   }

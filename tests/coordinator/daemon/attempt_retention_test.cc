@@ -19,9 +19,9 @@ TEST(AttemptRetentionTest, TheJobsThatEndedLastKeepWhatTheirAttemptsLeft) {
   const StateDirectory directory(path.path());
   Changes changes;
   for (std::uint64_t id = 1; id <= 8; ++id) {
-    stillhouse::v1::Job& job = changes.jobs.emplace_back();
+    v1::Job& job = changes.jobs.emplace_back();
     job.set_id(id);
-    job.set_state(id == 1 ? stillhouse::v1::JOB_RUNNING : stillhouse::v1::JOB_SUCCEEDED);
+    job.set_state(id == 1 ? v1::JOB_RUNNING : v1::JOB_SUCCEEDED);
     if (id != 1) job.set_ended_ms(1000 - static_cast<UnixMs>(id));  // the highest numbers ended first
     ASSERT_OK(MakeDirectories(directory.Attempt(id, 1)));
     ASSERT_OK(WriteFileAtomically(AttemptLogPath(directory.Attempt(id, 1)), "said\n"));
@@ -43,9 +43,9 @@ TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
   const StateDirectory directory(path.path());
   Changes changes;
   for (std::uint64_t id = 1; id <= 2; ++id) {
-    stillhouse::v1::Job& job = changes.jobs.emplace_back();
+    v1::Job& job = changes.jobs.emplace_back();
     job.set_id(id);
-    job.set_state(stillhouse::v1::JOB_SUCCEEDED);
+    job.set_state(v1::JOB_SUCCEEDED);
     job.set_ended_ms(static_cast<UnixMs>(id));
   }
   ASSERT_OK(MakeDirectories(directory.Attempt(2, 1)));

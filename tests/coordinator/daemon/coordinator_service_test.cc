@@ -9,12 +9,12 @@ namespace still::coordinator {
 namespace {
 
 using CoordinatorServiceTest = ServiceFixture;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using v1::AgentReport;
+using v1::ClientReply;
+using v1::ClientRequest;
 
 TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
   const auto reply = Send(SubmitRequest("a"));
@@ -82,7 +82,7 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   EXPECT_EQ(refused->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
   AgentReport ended = Report(1);
-  ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
+  ended.mutable_outcome()->set_code(v1::CODE_OK);
   EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged()) << "an outcome that is not kept";
   EXPECT_EQ(StateOf(1), "RUNNING");
 
@@ -101,7 +101,7 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
-  stillhouse::v1::AgentTask task;
+  v1::AgentTask task;
   task.set_job(1);
   task.set_attempt(1);
   AgentStatus agent(task, clock_);
@@ -145,8 +145,8 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   disk_->full = true;
   disk_->unreadable = true;
 
-  stillhouse::v1::CoordinatorMessage message;
-  *message.mutable_client() = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
+  v1::CoordinatorMessage message;
+  *message.mutable_client() = ChangeRequest(v1::ChangeJobs::CANCEL, 1);
   ClientRequest drain;
   drain.set_protocol(kProtocol);
   drain.mutable_change_host()->set_host("localhost");
@@ -161,7 +161,7 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   EXPECT_THAT(View("why", 1), HasSubstr("no space left on device"));
   AgentReport ended = Report(1);
   EXPECT_FALSE(coordinator_->OnReport(ended).drain()) << "its cancellation did not happen";
-  ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
+  ended.mutable_outcome()->set_code(v1::CODE_OK);
   EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged());
   EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
 
@@ -185,7 +185,7 @@ TEST_F(CoordinatorServiceTest, AStartThatIsTakenBackIsMadeOnceThereIsSpace) {
   Send(held);
   disk_->full = true;
   disk_->unreadable = true;
-  const ClientRequest release = ChangeRequest(stillhouse::v1::ChangeJobs::RELEASE, 1);
+  const ClientRequest release = ChangeRequest(v1::ChangeJobs::RELEASE, 1);
   EXPECT_FALSE(Send(release));
   EXPECT_EQ(StateOf(1), "HELD");
   EXPECT_TRUE(agents_.started.empty());
@@ -204,7 +204,7 @@ TEST_F(CoordinatorServiceTest, AWriteThatFailedAndIsFoundDoneAfterAllCounts) {
   {  // as a database does that finds the batch whole in its log
     testing::MemoryKvStore late(disk_);
     KvBatch batch;
-    stillhouse::v1::Job job = *coordinator_->state().FindJob(1);
+    v1::Job job = *coordinator_->state().FindJob(1);
     job.set_id(2);
     job.mutable_spec()->set_digest("db");
     batch.Put(fmt::format("job/{:020}", 2), job.SerializeAsString());
@@ -219,7 +219,7 @@ TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalIsLeftAlone) {
   Send(SubmitRequest("a"));
   AgentReport stranger = Report(1);
   stranger.set_journal("another");
-  stranger.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
+  stranger.mutable_outcome()->set_code(v1::CODE_OK);
   EXPECT_FALSE(coordinator_->OnReport(stranger).kill());
   EXPECT_EQ(StateOf(1), "STARTING");
 }
@@ -235,7 +235,7 @@ TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
-  ClientRequest cancel = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
+  ClientRequest cancel = ChangeRequest(v1::ChangeJobs::CANCEL, 1);
   cancel.set_request(++last_request_);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";
@@ -284,9 +284,9 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   attach.mutable_attach()->set_job("train");
   EXPECT_EQ(Send(attach)->task().generation(), 3U) << "the end of its name will do";
   attach.mutable_attach()->set_job("rain");
-  EXPECT_EQ(Send(attach)->code(), stillhouse::v1::CODE_NOT_FOUND);
+  EXPECT_EQ(Send(attach)->code(), v1::CODE_NOT_FOUND);
   attach.mutable_attach()->set_job("nobody");
-  EXPECT_EQ(Send(attach)->code(), stillhouse::v1::CODE_NOT_FOUND);
+  EXPECT_EQ(Send(attach)->code(), v1::CODE_NOT_FOUND);
 }
 
 TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {

@@ -59,7 +59,7 @@ class DaemonKeysTest : public ::testing::Test {
         const auto client,
         CoordinatorClient::Connect({.endpoint = at_.endpoint, .user = "a", .keys = keys, .deadline = deadline},
                                    Clock::System()));
-    stillhouse::v1::Query query;
+    v1::Query query;
     query.set_view("queue");
     return client->View(query).status();
   }

@@ -12,16 +12,16 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::HistoryEvent;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::StatusIs;
 using testing::TempDirectory;
+using v1::HistoryEvent;
 
-stillhouse::v1::Job JobOf(std::uint64_t id) {
-  stillhouse::v1::Job job;
+v1::Job JobOf(std::uint64_t id) {
+  v1::Job job;
   job.set_id(id);
-  job.set_state(stillhouse::v1::JOB_PENDING);
+  job.set_state(v1::JOB_PENDING);
   job.mutable_spec()->set_name(fmt::format("job-{}", id));
   job.mutable_spec()->set_identity("lines");
   job.mutable_spec()->mutable_config()->set_name("demo");
@@ -47,7 +47,7 @@ class JournalTest : public ::testing::Test {
       if (i % 3 == 2) {
         draft.NoteHost("a", "alice", "drained");
       } else {
-        draft.Note(static_cast<std::uint64_t>(i % 3 + 1), stillhouse::v1::CAUSE_USER, "alice", "noted");
+        draft.Note(static_cast<std::uint64_t>(i % 3 + 1), v1::CAUSE_USER, "alice", "noted");
       }
     }
     Commit(std::move(draft).Take());

@@ -23,13 +23,13 @@ namespace {
 
 using cluster::ExitInfo;
 using cluster::LaunchSpec;
-using stillhouse::v1::Envelope;
-using stillhouse::v1::WorkerTask;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::FakeLauncher;
 using ::testing::HasSubstr;
 using testing::StatusIs;
+using v1::Envelope;
+using v1::WorkerTask;
 
 class RecordingObserver : public RunObserver {
  public:
@@ -119,7 +119,7 @@ class PipelineRunTest : public ::testing::Test {
   std::string RunFile(const std::string& name) const { return directory_ / ("artifacts/runs/tiny/" + name); }
 
   testing::TempDirectory directory_;
-  stillhouse::v1::PipelineConfig config_;
+  v1::PipelineConfig config_;
   Plan plan_;
   RecordingObserver observer_;
   std::atomic<int> stops_{0};
@@ -174,7 +174,7 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
   std::vector<std::string> seen;
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
     const WorkerTask task = TaskOf(spec);
-    const bool in_place = task.recovery() == stillhouse::v1::RECOVERY_MODE_INPLACE;
+    const bool in_place = task.recovery() == v1::RECOVERY_MODE_INPLACE;
     EXPECT_EQ(in_place, spec.survive_deaths);
     seen.push_back(fmt::format("{} on {} ranks{}", spec.log_path.substr(spec.log_path.rfind('/') + 1), spec.ranks,
                                in_place ? ", in place" : ""));
@@ -182,7 +182,7 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
     EXPECT_EQ(task.config().threads_per_rank(), spec.threads_per_rank);
     return MakeArtifact(spec, std::move(killed));
   });
-  config_.mutable_recovery()->set_mode(stillhouse::v1::RECOVERY_MODE_INPLACE);
+  config_.mutable_recovery()->set_mode(v1::RECOVERY_MODE_INPLACE);
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(seen, ElementsAre("corpus.log on 3 ranks, in place", "teacher.log on 3 ranks, in place",
                                 "targets.log on 3 ranks, in place", "train.log on 3 ranks, in place",
@@ -192,7 +192,7 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
 
 TEST_F(PipelineRunTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher failing([&](const LaunchSpec& spec, std::stop_token killed) {
-    if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
+    if (TaskOf(spec).stage() != v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
     SayResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
     return ExitInfo{.code = 3};
   });
@@ -232,8 +232,7 @@ TEST_F(PipelineRunTest, StopEndsTheRunBeforeTheNextStage) {
 
 TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
-    const bool dies =
-        TaskOf(spec).stage() == stillhouse::v1::STAGE_TARGETS && spec.environment.at("STILL_LAUNCH") == "1";
+    const bool dies = TaskOf(spec).stage() == v1::STAGE_TARGETS && spec.environment.at("STILL_LAUNCH") == "1";
     return dies ? ExitInfo{.signal = 9} : MakeArtifact(spec, std::move(killed));
   });
   ASSERT_OK(Run(launcher));
@@ -254,7 +253,7 @@ TEST_F(PipelineRunTest, HowToGoOnIsSaidOnTheFirstLineAfterWhatHappened) {
 TEST_F(PipelineRunTest, ATimeLimitThatIsOverIsSaidAndTheSameCommandGoesOn) {
   config_.mutable_time_limit_minutes()->set_targets(0.005);
   FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token killed) {
-    if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TARGETS) return MakeArtifact(spec, std::move(killed));
+    if (TaskOf(spec).stage() != v1::STAGE_TARGETS) return MakeArtifact(spec, std::move(killed));
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
