@@ -14,7 +14,7 @@ namespace {
 using testing::TempDirectory;
 using ::testing::UnorderedElementsAre;
 
-TEST(AttemptRetentionTest, TheJobsThatEndedLastKeepWhatTheirAttemptsLeft) {
+TEST(AttemptRetentionTest, DirectoriesOfTheNewestEndedJobsStay) {
   const TempDirectory path;
   const StateDirectory directory(path.path());
   Changes changes;
@@ -35,10 +35,10 @@ TEST(AttemptRetentionTest, TheJobsThatEndedLastKeepWhatTheirAttemptsLeft) {
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("old", "1", "2", "3", "4", "5", "6", "8"));
   ASSERT_OK(RemoveOldAttempts(directory, state, {.ended_jobs_kept = 3}));
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("old", "1", "2", "3", "4", "8"))
-      << "a process of 8 is still there";
+      << "a process of job 8 lives";
 }
 
-TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
+TEST(AttemptRetentionTest, ADirectoryThatCannotBeRemovedDoesNotStopTheOthers) {
   const TempDirectory path;
   const StateDirectory directory(path.path());
   Changes changes;
@@ -49,7 +49,7 @@ TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
     job.set_ended_ms(static_cast<UnixMs>(id));
   }
   ASSERT_OK(MakeDirectories(directory.Attempt(2, 1)));
-  ASSERT_OK(WriteFileAtomically(JoinPath(directory.Jobs(), "1"), "no directory, put there by somebody"));
+  ASSERT_OK(WriteFileAtomically(JoinPath(directory.Jobs(), "1"), "a file, not a directory"));
   State state;
   state.Apply(changes);
 
@@ -57,7 +57,7 @@ TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("1"));
 }
 
-TEST(AttemptRetentionTest, WhereNothingRanYetThereIsNothingToRemove) {
+TEST(AttemptRetentionTest, AStateDirectoryWithoutJobsIsFine) {
   const TempDirectory path;
   EXPECT_OK(RemoveOldAttempts(StateDirectory(path.path()), State(), {}));
 }

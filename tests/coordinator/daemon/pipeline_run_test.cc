@@ -1,6 +1,5 @@
-// The driver over scripted workers: real corpus, real files, no mpirun.
+// PipelineRun with scripted workers: a real corpus and real files, but no mpirun.
 #include "coordinator/daemon/pipeline_run.h"
-#include "common/vocabulary.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -54,7 +53,7 @@ WorkerTask TaskOf(const LaunchSpec& spec) {
   return task;
 }
 
-void SayResult(const WorkerTask& task, const Status& status) {
+void SendResult(const WorkerTask& task, const Status& status) {
   const RpcClientKeys keys{.server = task.keys().server_public(),
                            .own = {task.keys().client_public(), task.keys().client_secret()}};
   const auto client = RpcClient::Connect(task.endpoint(), "rank-0", keys).value();
@@ -65,8 +64,8 @@ void SayResult(const WorkerTask& task, const Status& status) {
   EXPECT_OK(client->Send(envelope.SerializeAsString()));
 }
 
-// What a worker's stage does as far as the driver can tell: an artifact under its final name, then success. The corpus
-// is a real one, for the driver counts its shards.
+// Does what the driver sees of a worker's stage: it makes an artifact under its final name and reports success. The
+// corpus is a real one, because the driver counts its shards.
 ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   const WorkerTask task = TaskOf(spec);
   const v1::Stage stage = task.stage();
@@ -74,7 +73,7 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(task.config().corpus());
     EXPECT_OK(shards::BuildCorpus(options, shards::ReadCorpusInputs(options).value(),
                                   ArtifactStore(task.config().artifacts()), [](const auto&, auto) { return Ok(); }));
-    SayResult(task, Ok());
+    SendResult(task, Ok());
     return {};
   }
   auto staged = ArtifactStore(task.config().artifacts())
@@ -83,7 +82,7 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   EXPECT_OK(WriteSummary(staged->path(), {{"positions", 4}}));
   EXPECT_OK(WriteFileAtomically(staged->path() + "/weights.sha256", "abc\n"));
   EXPECT_OK(CommitArtifact(*staged));
-  SayResult(task, Ok());
+  SendResult(task, Ok());
   return {};
 }
 
@@ -137,15 +136,15 @@ TEST_F(PipelineRunTest, RunsEveryStageOnceAndThenReusesAll) {
   EXPECT_EQ(launcher.launches.size(), 6u);
 }
 
-TEST_F(PipelineRunTest, TheCorpusOfOneRankIsMadeWithoutAnMpirun) {
+TEST_F(PipelineRunTest, ACorpusOnOneRankIsBuiltWithoutAnMpirun) {
   config_.set_ranks(1);
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
   EXPECT_EQ(launcher.launches.size(), 5u);
-  EXPECT_GT(observer_.progress, 0) << "of the corpus";
+  EXPECT_GT(observer_.progress, 0) << "only the corpus counts";
 }
 
-TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
+TEST_F(PipelineRunTest, ReusingACorpusDeletesLeftoversOfItsBuilders) {
   config_.set_ranks(1);
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
@@ -163,7 +162,7 @@ TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
     const auto lock = FileLock::TryAcquire(directory_ / ("artifacts/jobs/corpus-" + digest + "/lock"));
     ASSERT_OK(lock);
     ASSERT_OK(Run(launcher));
-    EXPECT_EQ(ListDirectory(corpora)->size(), 4u) << "somebody is at it";
+    EXPECT_EQ(ListDirectory(corpora)->size(), 4u) << "a live builder holds the lock";
   }
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(*ListDirectory(corpora), ::testing::UnorderedElementsAre(digest, "another.splits"));
@@ -178,7 +177,7 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
     EXPECT_EQ(in_place, spec.survive_deaths);
     seen.push_back(fmt::format("{} on {} ranks{}", spec.log_path.substr(spec.log_path.rfind('/') + 1), spec.ranks,
                                in_place ? ", in place" : ""));
-    EXPECT_EQ(task.generation(), 1u) << "each artifact's own";
+    EXPECT_EQ(task.generation(), 1u) << "generations count per artifact";
     EXPECT_EQ(task.config().threads_per_rank(), spec.threads_per_rank);
     return MakeArtifact(spec, std::move(killed));
   });
@@ -193,7 +192,7 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
 TEST_F(PipelineRunTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher failing([&](const LaunchSpec& spec, std::stop_token killed) {
     if (TaskOf(spec).stage() != v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
-    SayResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
+    SendResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
     return ExitInfo{.code = 3};
   });
   EXPECT_THAT(Run(failing), StatusIs(Code::kResourceExhausted, "train, rank 0: disk full"));
@@ -203,12 +202,12 @@ TEST_F(PipelineRunTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(observer_.started, ElementsAre("train", "evaluate", "export"));
-  EXPECT_EQ(TaskOf(launcher.launches[0]).generation(), 2u) << "above that of the run before";
+  EXPECT_EQ(TaskOf(launcher.launches[0]).generation(), 2u) << "one above the run before";
 }
 
 TEST_F(PipelineRunTest, SuccessWithoutAnArtifactIsABug) {
   FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token) {
-    SayResult(TaskOf(spec), Ok());
+    SendResult(TaskOf(spec), Ok());
     return ExitInfo{};
   });
   EXPECT_THAT(Run(launcher), StatusIs(Code::kInternal, HasSubstr("corpus")));
@@ -219,7 +218,7 @@ TEST_F(PipelineRunTest, SecondRunOfTheSameNameIsRefused) {
   const auto lock = FileLock::TryAcquire(RunFile("lock"));
   ASSERT_OK(lock);
   FakeLauncher launcher(MakeArtifact);
-  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable, HasSubstr("another run of tiny is active")));
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable));
   EXPECT_TRUE(observer_.started.empty());
 }
 
@@ -243,14 +242,13 @@ TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   EXPECT_EQ(observer_.finished, 6);
 }
 
-// What agents say is the same under a coordinator, where nobody typed a command.
-TEST_F(PipelineRunTest, HowToGoOnIsSaidOnTheFirstLineAfterWhatHappened) {
+TEST_F(PipelineRunTest, TheFirstLineOfAFailureSaysHowToContinue) {
   FakeLauncher dying([](const LaunchSpec&, std::stop_token) { return ExitInfo{.signal = 9}; });
   EXPECT_THAT(Run(dying), StatusIs(Code::kUnavailable, AllOf(HasSubstr("; run the same command again to continue\n"),
                                                              HasSubstr("\n  generation 1"))));
 }
 
-TEST_F(PipelineRunTest, ATimeLimitThatIsOverIsSaidAndTheSameCommandGoesOn) {
+TEST_F(PipelineRunTest, AReachedTimeLimitIsCancelledAndCanBeContinued) {
   config_.mutable_time_limit_minutes()->set_targets(0.005);
   FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token killed) {
     if (TaskOf(spec).stage() != v1::STAGE_TARGETS) return MakeArtifact(spec, std::move(killed));
@@ -262,7 +260,7 @@ TEST_F(PipelineRunTest, ATimeLimitThatIsOverIsSaidAndTheSameCommandGoesOn) {
                                                HasSubstr("; run the same command again to continue"))));
 }
 
-TEST_F(PipelineRunTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
+TEST_F(PipelineRunTest, AnArtifactThatAnotherRunMakesIsNotMadeTwice) {
   const std::string job = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest);
   ASSERT_OK(MakeDirectories(job));
   const auto lock = FileLock::TryAcquire(JoinPath(job, "lock"));
@@ -278,7 +276,7 @@ TEST_F(PipelineRunTest, DamagedJournalIsNamedAndNothingIsLaunched) {
   ASSERT_OK(MakeDirectories(journal));
   FakeLauncher launcher(MakeArtifact);
   EXPECT_THAT(Run(launcher), StatusIs(Code::kDataLoss, HasSubstr(journal)));
-  EXPECT_EQ(launcher.launches.size(), 1u) << "of the corpus";
+  EXPECT_EQ(launcher.launches.size(), 1u) << "only the corpus counts";
 }
 
 TEST_F(PipelineRunTest, SummaryComesFromTheArtifacts) {

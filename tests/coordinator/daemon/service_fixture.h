@@ -1,4 +1,4 @@
-// A coordinator with its journal on a disk in memory, agents that do what a test says, and a clock set by hand.
+// A fixture around a coordinator, with a journal on a disk in memory, scripted agents and a manual clock.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ class ManualClock : public Clock {
   TimePoint now;
 };
 
-// Agents that do what a test says.
+// ScriptedAgents does what a test says and records what was started.
 class ScriptedAgents : public Agents {
  public:
   Status Start(v1::AgentTask task) override {
@@ -63,7 +63,7 @@ class ServiceFixture : public ::testing::Test {
  protected:
   void SetUp() override { Restart(); }
 
-  // As after a kill: everything but disk and agents is new.
+  // Replaces the coordinator as after a kill. Disk and agents stay.
   void Restart() {
     coordinator_.reset();
     journal_ = std::make_unique<Journal>("journal", std::make_unique<testing::MemoryKvStore>(disk_));
@@ -106,7 +106,7 @@ class ServiceFixture : public ::testing::Test {
     job.set_retries(3);
     return request;
   }
-  // Over the wire: the reply that was allowed out.
+  // Sends a request as a message and returns the reply, or nothing when none was sent.
   std::optional<v1::ClientReply> Send(const v1::ClientRequest& request) {
     v1::CoordinatorMessage message;
     *message.mutable_client() = request;
@@ -141,7 +141,7 @@ class ServiceFixture : public ::testing::Test {
     coordinator_->Tick();
   }
 
-  std::uint32_t slots_ = 4;  // of this machine, from the next start on
+  std::uint32_t slots_ = 4;  // of this machine, from the next restart on
   std::function<bool(const v1::JobSpec&)> is_made_ = [](const auto&) { return false; };
   bool probe_in_threads_ = false;
   std::uint64_t last_request_ = 0;
