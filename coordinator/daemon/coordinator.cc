@@ -170,7 +170,7 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   if (decided.ok()) {
     reply = std::move(decided).value();
   } else {
-    reply.set_code(static_cast<std::uint32_t>(decided.status().code()));
+    reply.set_code(CodeOnWire(decided.status().code()));
     reply.set_message(decided.status().message());
   }
   reply.set_request(request.request());
