@@ -198,7 +198,8 @@ double Transitions(World* world, std::deque<std::pair<std::uint64_t, std::uint64
   const auto start = Clock::System().Now();
   while (Since(start) < kSecondsEach) {
     for (std::size_t i = 0; i < kMessagesPerRound && running->size() > kRunning / 2; ++i) {
-      world->coordinator->OnMessage("agent", SuccessOf(running->front().first, running->front().second).SerializeAsString());
+      world->coordinator->OnMessage("agent",
+                                    SuccessOf(running->front().first, running->front().second).SerializeAsString());
       running->pop_front();
     }
     Fill(world, next);
@@ -270,7 +271,8 @@ void FinishJobs(const std::string& directory) {
     HearAll(&world, &running);
     world.coordinator->Tick();
     for (; !running.empty() && finished < kFinished; running.pop_front(), ++finished)
-      world.coordinator->OnMessage("agent", SuccessOf(running.front().first, running.front().second).SerializeAsString());
+      world.coordinator->OnMessage("agent",
+                                   SuccessOf(running.front().first, running.front().second).SerializeAsString());
     world.coordinator->Tick();
   }
   v1::ClientRequest cancel;

@@ -12,7 +12,6 @@
 #include "common/vocabulary.h"
 
 namespace still::coordinator {
-namespace v1 = stillhouse::v1;
 
 using std::chrono::milliseconds;
 
@@ -45,7 +44,7 @@ Result<v1::ClientReply> CoordinatorClient::Call(v1::ClientRequest request) {
     STILL_RETURN_IF_ERROR(sent);
     STILL_ASSIGN_OR_RETURN(auto reply, Await(last_request_, std::min(deadline, clock_.Now() + options_.resend)));
     if (!reply) continue;
-    if (reply->code() == stillhouse::v1::CODE_OK) return std::move(*reply);
+    if (reply->code() == v1::CODE_OK) return std::move(*reply);
     return Status(CodeFromWire(reply->code()), reply->message());
   }
   return Error(Code::kUnavailable,
@@ -63,7 +62,8 @@ Result<std::optional<v1::ClientReply>> CoordinatorClient::Await(std::uint64_t nu
     if (!payload) continue;
     v1::ClientReply reply;
     if (!reply.ParseFromString(*payload))
-      return Error(Code::kUnavailable, "{} answers, but not like a coordinator: is it another program's port?",
+      return Error(Code::kUnavailable,
+                   "{} does not answer like a coordinator: name the endpoint of a coordinator with --coordinator",
                    options_.endpoint);
     if (reply.request() == number) return std::optional<v1::ClientReply>(std::move(reply));  // else a late repeat
   }

@@ -1,6 +1,4 @@
-// A client's conversation with the coordinator: one request, one reply. Requests are sent again until they are answered
-// or the deadline passes, so a lost message or a coordinator that is just being restarted costs time only; the
-// coordinator recognises repeats. One thread (a ZeroMQ rule).
+// The client's side of the conversation with a coordinator.
 #pragma once
 
 #include <chrono>
@@ -12,34 +10,38 @@
 #include "common/proto/coordinator.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
 struct ClientOptions {
-  std::string endpoint;               // see FindCoordinator
-  std::string user;                   // on record as who asked; UserName()
-  std::optional<RpcClientKeys> keys;  // where the coordinator has some
+  std::string endpoint;               // see FindCoordinator()
+  std::string user;                   // recorded with each change; usually UserName()
+  std::optional<RpcClientKeys> keys;  // required when the coordinator has keys
   std::chrono::milliseconds deadline{5000};
-  std::chrono::milliseconds resend{1000};  // without an answer for this long, the request is sent again
+  std::chrono::milliseconds resend{1000};  // an unanswered request is sent again after this time
 };
 
+// CoordinatorClient sends one request at a time and waits for its reply. It sends a request again until the reply comes
+// or the deadline passes. A lost message or a restart of the coordinator therefore costs only time, and the coordinator
+// recognises repeats. One thread uses the object, as ZeroMQ requires.
 class CoordinatorClient {
  public:
-  // `clock` must outlive the client. Connecting is asynchronous: whether anybody is there shows in Call.
+  // Starts to connect. `clock` must outlive the client. Only Call() shows whether a coordinator answers.
   static Result<std::unique_ptr<CoordinatorClient>> Connect(ClientOptions options, const Clock& clock);
 
-  // The reply to `request`, whose protocol, number and user are filled in here. What the coordinator refuses is its
-  // error; no answer in time is UNAVAILABLE and says where it was looked for and what to do.
-  Result<stillhouse::v1::ClientReply> Call(stillhouse::v1::ClientRequest request);
-  // Asks for a view.
-  Result<stillhouse::v1::View> View(const stillhouse::v1::Query& query);
+  // Sends `request` with protocol, number and user filled in, and returns the reply. A refusal is the coordinator's own
+  // error. UNAVAILABLE: no coordinator answered in time, or it did not accept the keys.
+  Result<v1::ClientReply> Call(v1::ClientRequest request);
+  // Returns a view.
+  Result<v1::View> View(const v1::Query& query);
 
   const std::string& endpoint() const { return options_.endpoint; }
 
  private:
   CoordinatorClient(ClientOptions options, const Clock& clock, std::unique_ptr<RpcClient> rpc);
-  // The reply to the request of this number, or nothing once `until` has passed.
-  Result<std::optional<stillhouse::v1::ClientReply>> Await(std::uint64_t number, Clock::TimePoint until);
+  // Returns the reply to the request with this number, or nothing once `until` has passed.
+  Result<std::optional<v1::ClientReply>> Await(std::uint64_t number, Clock::TimePoint until);
 
   const ClientOptions options_;
   const Clock& clock_;
@@ -47,10 +49,10 @@ class CoordinatorClient {
   std::uint64_t last_request_ = 0;
 };
 
-// Who runs this process, by the password file; "uid-<n>" for one that is not in it.
+// Returns the name of this process's user, or "uid-<n>" for a user that the password file does not have.
 std::string UserName();
 
-// 32 hexadecimal digits from the kernel's randomness: what makes a submission's key its own.
+// Returns 32 hexadecimal digits from the kernel's random source. They make the key of a submission unique.
 std::string DrawKey();
 
 }  // namespace still::coordinator

@@ -1,7 +1,8 @@
-// Where a coordinator keeps what it knows, and how others on this machine find it. The directory is private (0700).
+// The layout of a coordinator's state directory, and how clients on this machine find it. The directory is private
+// (0700).
 //
 //   journal/             RocksDB: jobs, pipelines, hosts, history
-//   lock                 held by the coordinator that runs
+//   lock                 held by the running coordinator
 //   endpoint             its ZeroMQ endpoint, tcp://127.0.0.1:5600; written when it listens
 //   http                 URL of its status page, with the token
 //   keys/                CURVE keys and the token of the status page
@@ -15,6 +16,7 @@
 
 namespace still::coordinator {
 
+// StateDirectory names the paths of one state directory. It touches no file.
 class StateDirectory {
  public:
   explicit StateDirectory(std::string path) : path_(std::move(path)) {}
@@ -32,9 +34,9 @@ class StateDirectory {
   std::string path_;
 };
 
-// The endpoint of the coordinator to talk to, by options, or without them, where empty: `endpoint`, else what the file
-// in the directory `state` says; else by the environment, in the same order: $STILL_COORDINATOR, DefaultStateDirectory.
-// UNAVAILABLE, with what to do, when no coordinator has written that file.
+// Returns the endpoint of the coordinator to talk to. The first of these that is not empty decides: the option
+// `endpoint`, the endpoint file in the directory `state`, $STILL_COORDINATOR, the endpoint file in
+// DefaultStateDirectory(). UNAVAILABLE: no coordinator has written that file.
 Result<std::string> FindCoordinator(const std::string& endpoint, const std::string& state);
 
 }  // namespace still::coordinator

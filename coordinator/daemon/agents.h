@@ -1,5 +1,5 @@
-// The seam between the coordinator and the agents that make its jobs' artifacts: processes of their own for the daemon
-// (detached_agents.h), threads for `still run` (thread_agents.h), scripts in tests.
+// The seam between the coordinator and the agents that run the attempts of its jobs. Agents are processes for the
+// daemon (detached_agents.h), threads for `still run` (thread_agents.h) and scripts in tests.
 #pragma once
 
 #include <cstdint>
@@ -7,27 +7,31 @@
 
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-// What is known of an attempt's agent without asking it.
+// What can be found out about an attempt's agent without a message to it.
 enum class AgentTrace {
-  kNeverStarted,  // nothing is there of it
+  kNeverStarted,  // the agent left no trace
   kAlive,
-  kGone,  // it left no outcome
-  kEnded  // it left an outcome
+  kGone,  // the agent died and left no outcome
+  kEnded  // the agent left an outcome
 };
 
+// Agents starts the agents of attempts and finds out what became of them. The coordinator's thread makes every call,
+// and each call returns without waiting for an agent.
 class Agents {
  public:
   virtual ~Agents() = default;
-  // Fills in the paths of the task, which belong to the attempt, and starts its agent. Once Ok, Probe never says
-  // kNeverStarted again, whoever dies.
-  virtual Status Start(stillhouse::v1::AgentTask task) = 0;
+  // Fills in the paths of the attempt in `task` and starts the agent. After Ok, Probe() never returns kNeverStarted for
+  // this attempt, even if the agent or the coordinator dies.
+  virtual Status Start(v1::AgentTask task) = 0;
+  // Returns what became of the attempt's agent.
   virtual AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) = 0;
-  // The outcome that an agent left behind, as its last report.
-  virtual Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) = 0;
-  // Where the ranks of this attempt write.
+  // Returns the last report of an ended agent, which has its outcome. Call only after Probe() returned kEnded.
+  virtual Result<v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) = 0;
+  // Returns the path of the file that the ranks of this attempt log to.
   virtual std::string LogPath(std::uint64_t job, std::uint64_t attempt) const = 0;
 };
 

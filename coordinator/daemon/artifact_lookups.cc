@@ -11,9 +11,9 @@
 
 namespace still::coordinator {
 
-using stillhouse::v1::JobSpec;
+using v1::JobSpec;
 
-struct ArtifactLookups::Desk {
+struct ArtifactLookups::Exchange {
   struct Question {
     std::uint64_t number = 0;
     std::string path;
@@ -26,7 +26,7 @@ struct ArtifactLookups::Desk {
   };
   struct Root {
     std::deque<Question> questions;
-    bool served = false;  // by a thread
+    bool served = false;  // a thread answers them
   };
 
   std::function<bool(const JobSpec&)> is_made;
@@ -35,56 +35,59 @@ struct ArtifactLookups::Desk {
   std::vector<Answer> answers;
   int threads = 0;
   StartThread start_thread;
-  bool refused = false;  // the last thread that was to be started
+  bool refused = false;  // the last attempt to start a thread failed
 
-  static void Serve(const std::shared_ptr<Desk>& desk, const std::string& root);
-  static void StartThreads(const std::shared_ptr<Desk>& desk);
+  // Answers the questions of one root until none is left. Runs on a thread of its own.
+  static void Serve(const std::shared_ptr<Exchange>& exchange, const std::string& root);
+  // Starts a thread for each root that has questions and no thread.
+  static void StartThreads(const std::shared_ptr<Exchange>& exchange);
 };
 
-void ArtifactLookups::Desk::Serve(const std::shared_ptr<Desk>& desk, const std::string& root) {
-  std::unique_lock lock(desk->mutex);
+void ArtifactLookups::Exchange::Serve(const std::shared_ptr<Exchange>& exchange, const std::string& root) {
+  std::unique_lock lock(exchange->mutex);
   while (true) {
-    std::deque<Question>& questions = desk->roots[root].questions;
+    std::deque<Question>& questions = exchange->roots[root].questions;
     if (questions.empty()) break;
     const Question question = std::move(questions.front());
     questions.pop_front();
     lock.unlock();
-    const bool made = desk->is_made(question.artifact);
+    const bool made = exchange->is_made(question.artifact);
     lock.lock();
-    desk->answers.push_back({.question = question.number, .path = question.path, .made = made});
+    exchange->answers.push_back({.question = question.number, .path = question.path, .made = made});
   }
-  desk->roots.erase(root);
-  --desk->threads;
+  exchange->roots.erase(root);
+  --exchange->threads;
 }
 
-void ArtifactLookups::Desk::StartThreads(const std::shared_ptr<Desk>& desk) {
-  const std::scoped_lock lock(desk->mutex);
-  for (auto& [name, root] : desk->roots) {
-    if (root.served || desk->threads >= kMostThreads) continue;
+void ArtifactLookups::Exchange::StartThreads(const std::shared_ptr<Exchange>& exchange) {
+  const std::scoped_lock lock(exchange->mutex);
+  for (auto& [name, root] : exchange->roots) {
+    if (root.served || exchange->threads >= kMostThreads) continue;
     try {
-      desk->start_thread([desk, root_name = name] { Serve(desk, root_name); });
-    } catch (const std::system_error& error) {  // no more threads now: tried again in the next round
-      if (!std::exchange(desk->refused, true))
-        LogWarn("no thread to look for artifacts under {}, tried again until there is: {}", name, error.what());
+      exchange->start_thread([exchange, root_name = name] { Serve(exchange, root_name); });
+    } catch (const std::system_error& error) {  // the next round tries again
+      if (!std::exchange(exchange->refused, true))
+        LogWarn("cannot start a thread that looks for artifacts under {}: {}; trying again until it starts", name,
+                error.what());
       return;
     }
-    if (std::exchange(desk->refused, false)) LogInfo("there are threads to look for artifacts again");
+    if (std::exchange(exchange->refused, false)) LogInfo("threads that look for artifacts start again");
     root.served = true;
-    ++desk->threads;
+    ++exchange->threads;
   }
 }
 
 void ArtifactLookups::StartDetached(std::function<void()> body) { std::thread(std::move(body)).detach(); }
 
 ArtifactLookups::ArtifactLookups(std::function<bool(const JobSpec&)> is_made, Clock& clock, StartThread start_thread)
-    : clock_(clock), desk_(std::make_shared<Desk>()) {
-  desk_->is_made = std::move(is_made);
-  desk_->start_thread = std::move(start_thread);
+    : clock_(clock), exchange_(std::make_shared<Exchange>()) {
+  exchange_->is_made = std::move(is_made);
+  exchange_->start_thread = std::move(start_thread);
 }
 
 ArtifactLookups::~ArtifactLookups() {
-  const std::scoped_lock lock(desk_->mutex);
-  for (auto& [name, root] : desk_->roots) root.questions.clear();
+  const std::scoped_lock lock(exchange_->mutex);
+  for (auto& [name, root] : exchange_->roots) root.questions.clear();
 }
 
 ArtifactProbe ArtifactLookups::Probe(const JobSpec& spec) {
@@ -96,14 +99,14 @@ ArtifactProbe ArtifactLookups::Probe(const JobSpec& spec) {
     known.open = true;
     known.asked = now;
     {
-      Desk::Question question{.number = known.question, .path = path, .artifact = {}};
+      Exchange::Question question{.number = known.question, .path = path, .artifact = {}};
       question.artifact.set_artifacts_root(spec.artifacts_root());
       question.artifact.set_kind(spec.kind());
       question.artifact.set_digest(spec.digest());
-      const std::scoped_lock lock(desk_->mutex);
-      desk_->roots[spec.artifacts_root()].questions.push_back(std::move(question));
+      const std::scoped_lock lock(exchange_->mutex);
+      exchange_->roots[spec.artifacts_root()].questions.push_back(std::move(question));
     }
-    Desk::StartThreads(desk_);
+    Exchange::StartThreads(exchange_);
   }
   if (known.made && now - known.answered < kStale) return *known.made;
   return ArtifactProbe::Unknown(std::chrono::duration_cast<std::chrono::milliseconds>(now - known.asked).count());
@@ -112,20 +115,20 @@ ArtifactProbe ArtifactLookups::Probe(const JobSpec& spec) {
 void ArtifactLookups::Forget(const JobSpec& spec) {
   const auto known = known_.find(ArtifactPath(spec));
   if (known == known_.end()) return;
-  const std::scoped_lock lock(desk_->mutex);
-  if (const auto root = desk_->roots.find(spec.artifacts_root()); root != desk_->roots.end())
+  const std::scoped_lock lock(exchange_->mutex);
+  if (const auto root = exchange_->roots.find(spec.artifacts_root()); root != exchange_->roots.end())
     std::erase_if(root->second.questions, [&](const auto& question) { return question.path == known->first; });
   known_.erase(known);
 }
 
-bool ArtifactLookups::TakeAnswers() {
-  std::vector<Desk::Answer> answers;
+bool ArtifactLookups::CollectAnswers() {
+  std::vector<Exchange::Answer> answers;
   {
-    const std::scoped_lock lock(desk_->mutex);
-    answers.swap(desk_->answers);
+    const std::scoped_lock lock(exchange_->mutex);
+    answers.swap(exchange_->answers);
   }
   bool news = false;
-  for (const Desk::Answer& answer : answers) {
+  for (const Exchange::Answer& answer : answers) {
     const auto known = known_.find(answer.path);
     if (known == known_.end() || known->second.question != answer.question) continue;
     news |= known->second.made != answer.made || clock_.Now() - known->second.answered >= kStale;
@@ -133,7 +136,7 @@ bool ArtifactLookups::TakeAnswers() {
     known->second.answered = clock_.Now();
     known->second.open = false;
   }
-  Desk::StartThreads(desk_);
+  Exchange::StartThreads(exchange_);
   return news;
 }
 

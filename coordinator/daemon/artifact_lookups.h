@@ -1,9 +1,4 @@
-// Whether artifacts exist, asked on threads of their own: a file system that hangs (a server that is gone under a hard
-// mount) holds up the jobs whose artifacts are on it, and nobody else.
-//
-// One thread a root at a time, which ends when it has nothing left to ask; so many roots may hang that kMostThreads are
-// used up, then all others wait. Threads are detached and share what they touch: one that never returns neither keeps
-// this object nor the process from ending. Everything public is for one thread, the coordinator's.
+// Lookups of artifacts that never block the coordinator.
 #pragma once
 
 #include <chrono>
@@ -19,42 +14,50 @@
 
 namespace still::coordinator {
 
+// ArtifactLookups finds out on threads of its own whether artifacts exist. A file system that hangs (a lost server
+// under a hard mount) holds up only the jobs whose artifacts are on it.
+//
+// Each artifacts root has at most one thread at a time, which ends when its questions are answered. When kMostThreads
+// roots hang, all other roots wait. The threads are detached and share ownership of what they touch. A thread that
+// never returns keeps neither this object nor the process from ending. Only the coordinator's thread may call the
+// public functions.
 class ArtifactLookups {
  public:
-  static constexpr std::chrono::milliseconds kFresh{2000};    // then it is asked again
-  static constexpr std::chrono::milliseconds kStale{10'000};  // an answer so old says nothing any more
+  static constexpr std::chrono::milliseconds kFresh{2000};    // an older answer is asked for again
+  static constexpr std::chrono::milliseconds kStale{10'000};  // an older answer counts as unknown
   static constexpr int kMostThreads = 32;
 
-  // Starts a detached thread; std::system_error: not now.
+  // Starts a detached thread. Throws std::system_error when the system has none to give now.
   using StartThread = std::function<void(std::function<void()>)>;
 
-  // `is_made` may block, and is called by several threads.
-  ArtifactLookups(std::function<bool(const stillhouse::v1::JobSpec&)> is_made, Clock& clock,
+  // `is_made` may block. Several threads call it at once. `clock` must outlive this object.
+  ArtifactLookups(std::function<bool(const v1::JobSpec&)> is_made, Clock& clock,
                   StartThread start_thread = StartDetached);
+  // Drops the open questions. Does not wait for a thread.
   ~ArtifactLookups();
 
-  // What is known now. What is not is asked for.
-  ArtifactProbe Probe(const stillhouse::v1::JobSpec& spec);
-  // Something happened to it: answers to questions asked before say nothing any more.
-  void Forget(const stillhouse::v1::JobSpec& spec);
-  // Takes in what was answered since. Whether any of it is news.
-  bool TakeAnswers();
+  // Returns what is known now, without waiting. Asks for an answer that is missing or no longer fresh.
+  ArtifactProbe Probe(const v1::JobSpec& spec);
+  // Discards what is known of the artifact and the answers to earlier questions. Call when its job changes.
+  void Forget(const v1::JobSpec& spec);
+  // Collects the answers that came since the last call. Returns whether any of them changes what is known.
+  bool CollectAnswers();
 
  private:
   static void StartDetached(std::function<void()> body);
 
-  struct Desk;  // shared with the threads
+  struct Exchange;  // the questions and answers, shared with the threads
   struct Known {
-    std::uint64_t question = 0;  // the last one asked
-    bool open = false;           // and not answered yet
+    std::uint64_t question = 0;  // the number of the last question
+    bool open = false;           // the last question is not answered yet
     Clock::TimePoint asked;
     std::optional<bool> made;
     Clock::TimePoint answered;
   };
 
   Clock& clock_;
-  const std::shared_ptr<Desk> desk_;
-  std::map<std::string, Known> known_;  // by path
+  const std::shared_ptr<Exchange> exchange_;
+  std::map<std::string, Known> known_;  // by the artifact's path
   std::uint64_t questions_ = 0;
 };
 

@@ -1,18 +1,18 @@
 #include "coordinator/daemon/attempt_retention.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <vector>
 
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/attempt_directory.h"
+#include "coordinator/jobs/names.h"
 
 namespace still::coordinator {
 namespace {
 
-// Whether a process of any of its attempts is there.
+// Returns whether a process of any attempt of the job lives.
 Result<bool> InUse(const std::string& job) {
   STILL_ASSIGN_OR_RETURN(const std::vector<std::string> attempts, ListDirectory(job));
   for (const std::string& attempt : attempts) {
@@ -29,11 +29,9 @@ Status RemoveOldAttempts(const StateDirectory& directory, const State& state, co
   STILL_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory.Jobs()));
   std::vector<std::pair<UnixMs, std::uint64_t>> ended;
   for (const std::string& name : names) {
-    std::uint64_t id = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
-    if (error != std::errc() || end != name.data() + name.size()) continue;
-    const stillhouse::v1::Job* const job = state.FindJob(id);
-    if (job != nullptr && IsTerminal(job->state())) ended.emplace_back(job->ended_ms(), id);
+    const std::optional<std::uint64_t> id = JobIdIn(name);
+    const v1::Job* const job = id ? state.FindJob(*id) : nullptr;
+    if (job != nullptr && IsTerminal(job->state())) ended.emplace_back(job->ended_ms(), *id);
   }
   std::ranges::sort(ended);
   const std::size_t beyond = ended.size() - std::min(ended.size(), retention.ended_jobs_kept);

@@ -1,5 +1,5 @@
-// What ended attempts leave in the state directory goes in time: logs, tasks and outcomes are for looking at, and no
-// decision rests on them.
+// The removal of what old attempts left in the state directory. Logs, tasks and outcomes of ended jobs are for people
+// only: no decision reads them.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@ namespace still::coordinator {
 
 struct AttemptRetention {
   std::size_t ended_jobs_kept = 1000;
-  std::size_t most_removed = 50;  // jobs in one call: the caller has others to serve
+  std::size_t most_removed = 50;  // jobs per call, which bounds the time of one call
 };
 
-// Removes jobs/<id> of the jobs that ended first, so that those of `ended_jobs_kept` are left. One of which a process
-// is still there stays. One that cannot be removed keeps none of the others: its error is returned at the end. Safe to
-// be killed in the middle.
+// Removes the directories jobs/<id> of the jobs that ended first and keeps the newest `ended_jobs_kept`. The directory
+// of a job with a living process stays. After a directory that cannot be removed, the others are still removed, and its
+// error is returned at the end. A kill in the middle leaves a part that the next call removes.
 Status RemoveOldAttempts(const StateDirectory& directory, const State& state, const AttemptRetention& retention);
 
 }  // namespace still::coordinator

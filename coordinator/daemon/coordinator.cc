@@ -14,14 +14,14 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::AgentOrders;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
-using stillhouse::v1::CoordinatorMessage;
-using stillhouse::v1::Job;
+using v1::AgentOrders;
+using v1::AgentReport;
+using v1::ClientReply;
+using v1::ClientRequest;
+using v1::CoordinatorMessage;
+using v1::Job;
 
-// Chains of dependencies settle one after the other; a bound, should two decisions ever undo each other.
+// Each pass may make the next job of a chain ready. The bound ends passes that would undo each other for ever.
 constexpr int kMostAdvances = 64;
 
 Status CheckProtocol(std::uint32_t protocol) {
@@ -32,7 +32,7 @@ Status CheckProtocol(std::uint32_t protocol) {
                kProtocol, protocol);
 }
 
-// Of an attach: among what waits or runs.
+// Returns the number of the live job that `text` names, by number, name or end of its name.
 Result<std::uint64_t> JobNamed(const State& state, const std::string& text) {
   if (const auto id = JobIdIn(text)) return *id;
   std::vector<std::string> names;
@@ -46,9 +46,10 @@ Result<std::uint64_t> JobNamed(const State& state, const std::string& text) {
     found = id;
   }
   if (jobs.size() > 1)
-    return Error(Code::kInvalidArgument, "'{}' could be {}: name one by its number", text, fmt::join(jobs, ", "));
+    return Error(Code::kInvalidArgument, "'{}' names more than one job: {}; give the number of one", text,
+                 fmt::join(jobs, ", "));
   if (jobs.empty())
-    return Error(Code::kNotFound, "no job that waits or runs is called '{}'; still queue shows them", text);
+    return Error(Code::kNotFound, "No such job: '{}'. `still queue` shows the jobs that wait or run", text);
   return found;
 }
 
@@ -69,12 +70,11 @@ Coordinator::Coordinator(CoordinatorOptions options, Journal& journal, Agents& a
   }
 }
 
-// Steps of the wall clock while this runs are not seen: deadlines go on.
 UnixMs Coordinator::Now() const {
   return started_ms_ + std::chrono::duration_cast<std::chrono::milliseconds>(clock_.Now() - started_).count();
 }
 
-Status Coordinator::Open(const std::vector<stillhouse::v1::Host>& hosts) {
+Status Coordinator::Open(const std::vector<v1::Host>& hosts) {
   STILL_ASSIGN_OR_RETURN(identity_, journal_.Identity(options_.fresh_identity));
   STILL_RETURN_IF_ERROR(recorded_.Load());
   inventory_ = hosts;
@@ -97,14 +97,19 @@ void Coordinator::OnMessage(const std::string& peer, std::string_view payload) {
   CoordinatorMessage message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size())) ||
       message.body_case() == CoordinatorMessage::BODY_NOT_SET) {
-    if (++dropped_ == 1) LogWarn("dropped a message of {} bytes that no client or agent of ours sends", payload.size());
+    if (++dropped_ == 1)
+      LogWarn("dropped a message of {} bytes that is neither a request nor a report; further ones are dropped silently",
+              payload.size());
     return;
   }
-  if (message.has_agent()) return OnAgentReport(peer, message.agent());
-  OnClientRequest(peer, message.client());
+  if (message.has_agent()) {
+    answers_.push_back({peer, OnReport(message.agent()).SerializeAsString()});
+  } else {
+    OnClientRequest(peer, message.client());
+  }
 }
 
-// A client that was not answered in time asks again: a change is made once, however often it arrives.
+// A client that gets no answer in time sends its request again. A change is made once, however often it arrives.
 void Coordinator::OnClientRequest(const std::string& peer, const ClientRequest& request) {
   if (const std::string* const before = repeats_.Find(peer, request.request())) {
     answers_.push_back({peer, *before});
@@ -113,12 +118,8 @@ void Coordinator::OnClientRequest(const std::string& peer, const ClientRequest& 
   const ClientReply reply = Answer(request);
   std::string answer = reply.SerializeAsString();
   const bool changed = reply.code() == 0 && !request.has_query() && !request.has_attach();
-  if (changed) repeats_.Note(peer, request.request(), answer);
+  if (changed) repeats_.Record(peer, request.request(), answer);
   answers_.push_back({peer, std::move(answer)});
-}
-
-void Coordinator::OnAgentReport(const std::string& peer, const AgentReport& report) {
-  answers_.push_back({peer, OnReport(report).SerializeAsString()});
 }
 
 AgentOrders Coordinator::OnReport(const AgentReport& report) {
@@ -126,14 +127,14 @@ AgentOrders Coordinator::OnReport(const AgentReport& report) {
   nothing.set_sequence(report.sequence());
   nothing.set_not_recorded(true);
   if (!CheckProtocol(report.protocol()).ok()) return nothing;
-  // Its job is one of another journal, which is not here any more: it is left alone, and not mistaken for one of ours.
+  // The agent's job belongs to another journal, so its number means nothing here. The agent gets no orders.
   if (!report.journal().empty() && report.journal() != identity_) return nothing;
   const Job* const job = state_.FindJob(report.job());
   const bool current = job != nullptr && job->attempt() == report.attempt() && HoldsSlots(job->state());
   if (current) live_.OnReport(report, Now());
   if (current && report.has_task()) attach_tasks_[job->id()] = report.task();
   if (Degraded()) {
-    // What it says cannot be kept: it says it again.
+    // The report cannot be recorded now. Without an acknowledgement the agent sends it again.
     if (current) nothing = JobDecisions::OrdersFor(job, report);
     nothing.set_not_recorded(true);
     return nothing;
@@ -145,7 +146,7 @@ AgentOrders Coordinator::OnReport(const AgentReport& report) {
 ClientReply Coordinator::Ask(const ClientRequest& request) {
   ClientReply reply = Answer(request);
   if (Write().ok()) return reply;
-  return Answer(request);  // says why it cannot be done now
+  return Answer(request);  // now refused, with the reason
 }
 
 ClientReply Coordinator::Answer(const ClientRequest& request) {
@@ -159,7 +160,9 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
       case ClientRequest::kChange: return ChangeJobs(request.change(), request.user());
       case ClientRequest::kChangeHost: return ChangeHost(request.change_host(), request.user());
       case ClientRequest::kAttach: return Attach(request.attach());
-      default: return Error(Code::kInvalidArgument, "the request asks for nothing that this coordinator knows");
+      default:
+        return Error(Code::kInvalidArgument,
+                     "the request asks for nothing that this coordinator knows; use the `still` of its release");
     }
   };
   Result<ClientReply> decided = decide();
@@ -174,7 +177,7 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   return reply;
 }
 
-Result<ClientReply> Coordinator::Submit(const stillhouse::v1::Submit& submit, const std::string& user) {
+Result<ClientReply> Coordinator::Submit(const v1::Submit& submit, const std::string& user) {
   STILL_ASSIGN_OR_RETURN(SubmitOutcome outcome, decisions_.Submit(state_, submit, user, Now()));
   Apply(std::move(outcome.changes));
   ClientReply reply;
@@ -183,7 +186,7 @@ Result<ClientReply> Coordinator::Submit(const stillhouse::v1::Submit& submit, co
   return reply;
 }
 
-Result<ClientReply> Coordinator::ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user) {
+Result<ClientReply> Coordinator::ChangeJobs(const v1::ChangeJobs& change, const std::string& user) {
   STILL_ASSIGN_OR_RETURN(ChangeOutcome outcome, decisions_.ChangeJobs(state_, change, user, Now()));
   Apply(std::move(outcome.changes));
   ClientReply reply;
@@ -191,13 +194,13 @@ Result<ClientReply> Coordinator::ChangeJobs(const stillhouse::v1::ChangeJobs& ch
   return reply;
 }
 
-Result<ClientReply> Coordinator::ChangeHost(const stillhouse::v1::ChangeHost& change, const std::string& user) {
+Result<ClientReply> Coordinator::ChangeHost(const v1::ChangeHost& change, const std::string& user) {
   STILL_ASSIGN_OR_RETURN(Changes changes, decisions_.ChangeHost(state_, change, user, Now()));
   Apply(std::move(changes));
   return ClientReply();
 }
 
-Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
+Result<ClientReply> Coordinator::Attach(const v1::Attach& attach) {
   STILL_ASSIGN_OR_RETURN(const std::uint64_t id, JobNamed(state_, attach.job()));
   STILL_ASSIGN_OR_RETURN(Changes changes, decisions_.AttachLaunch(state_, id, attach.launch(), attach.ranks(), Now()));
   if (!changes.empty()) attach_tasks_.erase(id);
@@ -207,7 +210,7 @@ Result<ClientReply> Coordinator::Attach(const stillhouse::v1::Attach& attach) {
   return reply;
 }
 
-Result<ClientReply> Coordinator::View(const stillhouse::v1::Query& query) {
+Result<ClientReply> Coordinator::View(const v1::Query& query) {
   ClientReply reply;
   const ViewSources sources = {.read_history = [&](std::uint64_t after, std::uint64_t job,
                                                    std::uint32_t limit) { return journal_.Events(after, job, limit); },
@@ -230,7 +233,7 @@ std::string Coordinator::Metrics() {
 void Coordinator::Apply(Changes changes) {
   if (changes.empty()) return;
   for (Job& job : changes.jobs) {
-    if (job.state() == stillhouse::v1::JOB_STARTING) job.set_log_path(agents_.LogPath(job.id(), job.attempt()));
+    if (job.state() == v1::JOB_STARTING) job.set_log_path(agents_.LogPath(job.id(), job.attempt()));
     if (!HoldsSlots(job.state())) attach_tasks_.erase(job.id());
     if (lookups_) lookups_->Forget(job.spec());
     if (IsTerminal(job.state())) {
@@ -244,12 +247,12 @@ void Coordinator::Apply(Changes changes) {
 }
 
 std::vector<OutgoingMessage> Coordinator::Answers() {
-  if (!Write().ok()) return {};  // everybody asks again
+  if (!Write().ok()) return {};  // the clients and agents send their messages again
   return std::exchange(answers_, {});
 }
 
 std::vector<OutgoingMessage> Coordinator::Tick() {
-  waits_.reset();  // they depend on the time as well
+  waits_.reset();  // waits depend on the time as well
   if (!Degraded()) {
     ProbeSilentAgents();
     Advance();
@@ -260,12 +263,12 @@ std::vector<OutgoingMessage> Coordinator::Tick() {
   return Answers();
 }
 
-ArtifactProbe Coordinator::ProbeArtifact(const stillhouse::v1::JobSpec& spec) {
+ArtifactProbe Coordinator::ProbeArtifact(const v1::JobSpec& spec) {
   return lookups_ ? lookups_->Probe(spec) : options_.is_made(spec);
 }
 
 void Coordinator::Advance() {
-  changed_ |= lookups_ && lookups_->TakeAnswers();
+  changed_ |= lookups_ && lookups_->CollectAnswers();
   const Clock::TimePoint now = clock_.Now();
   const bool due = !advanced_ || now - *advanced_ >= std::chrono::milliseconds(options_.pass_interval_ms);
   if (!changed_ && !due) return;
@@ -289,7 +292,7 @@ Status Coordinator::Write() {
   answers_.clear();
   repeats_.Clear();
   attach_tasks_.clear();
-  // A start that failed may be among what did not happen: whoever has no agent gets one.
+  // The rolled-back decisions may include a failed start. Every job without an agent gets one again.
   started_agents_.clear();
   waits_.reset();
   return written;
@@ -318,12 +321,12 @@ void Coordinator::ProbeSilentAgents() {
   for (const std::uint64_t id : silent) Recover(*state_.FindJob(id));
 }
 
-// Silence alone proves nothing: an attempt is over when its agent is known to be gone.
+// Silence alone proves nothing. An attempt is over when its agent is known to be gone.
 void Coordinator::Recover(const Job& job) {
   switch (agents_.Probe(job.id(), job.attempt())) {
     case AgentTrace::kAlive: return;
-    case AgentTrace::kNeverStarted:  // the coordinator died between the journal and the start
-      if (job.state() == stillhouse::v1::JOB_STARTING) return;
+    case AgentTrace::kNeverStarted:  // the coordinator died after the write and before the start
+      if (job.state() == v1::JOB_STARTING) return;
       [[fallthrough]];
     case AgentTrace::kGone: return Apply(decisions_.OnAgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
     case AgentTrace::kEnded: break;
@@ -332,7 +335,7 @@ void Coordinator::Recover(const Job& job) {
   const bool ours = report.ok() && (report->journal().empty() || report->journal() == identity_);
   if (ours) return Apply(decisions_.OnReport(state_, *report, Now()));
   LogWarn("{}: the outcome of attempt {} cannot be used: {}", JobText(job), job.attempt(),
-          report.ok() ? "it is of another journal" : report.status().message());
+          report.ok() ? "it belongs to another journal" : report.status().message());
   Apply(decisions_.OnAgentGone(state_, job.id(), job.attempt(), Now(), LastStep(job)));
 }
 
@@ -341,26 +344,25 @@ std::uint64_t Coordinator::LastStep(const Job& job) const {
   return live != nullptr && live->attempt == job.attempt() && live->progress ? live->progress->done() : 0;
 }
 
-// Also of jobs whose start was journaled by a coordinator that died before it.
 void Coordinator::StartAgents() {
   std::vector<Job> starting;
   for (const std::uint64_t id : state_.live()) {
     const Job& job = *state_.FindJob(id);
-    if (job.state() != stillhouse::v1::JOB_STARTING || started_agents_[id] == job.attempt()) continue;
+    if (job.state() != v1::JOB_STARTING || started_agents_[id] == job.attempt()) continue;
     started_agents_[id] = job.attempt();
     if (agents_.Probe(id, job.attempt()) == AgentTrace::kNeverStarted) starting.push_back(job);
   }
   for (const Job& job : starting) {
-    Result<stillhouse::v1::AgentTask> task = TaskOf(job);
+    Result<v1::AgentTask> task = TaskOf(job);
     const Status started = task.ok() ? agents_.Start(std::move(task).value()) : task.status();
     if (started.ok()) continue;
-    LogError("{}: its agent could not be started: {}", JobText(job), started.message());
+    LogError("{}: cannot start its agent: {}", JobText(job), started.message());
     Apply(decisions_.OnLaunchFailed(state_, job.id(), job.attempt(), started, Now()));
   }
 }
 
-Result<stillhouse::v1::AgentTask> Coordinator::TaskOf(const Job& job) const {
-  stillhouse::v1::AgentTask task;
+Result<v1::AgentTask> Coordinator::TaskOf(const Job& job) const {
+  v1::AgentTask task;
   STILL_ASSIGN_OR_RETURN(*task.mutable_spec(), journal_.Spec(job.id()));
   task.mutable_spec()->set_priority(job.spec().priority());
   task.set_job(job.id());

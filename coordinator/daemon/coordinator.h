@@ -1,13 +1,4 @@
-// The core with everything it needs to act: journal, agents, clock, and what is known of running jobs. It takes
-// messages, decides by the core, and answers once what was decided is on disk: all messages of one round are one
-// synced write. Whoever drives it moves the bytes (daemon.h; pipeline_run.h).
-//
-// A full disk under the journal: nothing is granted or changed, what people ask is answered, agents are heard but their
-// outcomes not acknowledged, so nothing is lost; it goes on by itself once there is space (DEGRADED_STORAGE). So it is
-// when the journal can be neither written nor read.
-//
-// Safe to be killed at any instant: the next one continues from the journal, and adopts the agents that run. One
-// thread.
+// The coordinator without its sockets. daemon.h drives it for `still serve`, pipeline_run.h for `still run`.
 #pragma once
 
 #include <cstdint>
@@ -31,20 +22,20 @@ namespace still::coordinator {
 
 struct CoordinatorOptions {
   DecisionOptions decisions;
-  std::string endpoint;        // for the agents' tasks
-  std::string fresh_identity;  // of the journal, should it have none yet; drawn at random
-  std::string worker;          // path of still-worker
-  std::string mpirun;
-  std::string keys;                       // directory, absolute: what clients need to be let in; empty: nothing
-  stillhouse::v1::HostAccess access;      // to hosts other than this machine
-  std::int64_t agent_probe_interval_ms = 1000;   // how often an agent that is not heard is looked for
-  std::int64_t silence_ms = 3000;         // without a report for so long, an agent is looked for
-  std::int64_t disk_probe_interval_ms = 1000;  // of a disk that was full
-  std::int64_t pass_interval_ms = 500;    // between two looks at the queue while nothing changes
-  // Whether an artifact exists. Where that is unknown it is asked for again.
+  std::string endpoint;            // goes into the agents' tasks
+  std::string fresh_identity;      // drawn at random; becomes the identity of a journal that has none
+  std::string worker;              // path of still-worker
+  std::string mpirun;              // path of mpirun
+  std::string keys;                // absolute path of the keys that clients need; empty when they need none
+  v1::HostAccess access;           // how agents reach hosts other than this machine
+  std::int64_t silence_ms = 3000;  // an agent without a report for this long is probed
+  std::int64_t agent_probe_interval_ms = 1000;  // time between two probes of silent agents
+  std::int64_t disk_probe_interval_ms = 1000;   // time between two probes of a disk that took no writes
+  std::int64_t pass_interval_ms = 500;          // time between two scheduling passes while nothing changes
+  // Returns whether an artifact exists. An unknown answer is asked for again.
   ArtifactProber is_made;
-  bool probe_in_threads =
-      false;  // is_made, which always knows then, may take long or hang, and nobody is to wait for it
+  // Calls `is_made` on threads of its own, because it may hang. It must then always know the answer.
+  bool probe_in_threads = false;
 };
 
 struct OutgoingMessage {
@@ -52,56 +43,71 @@ struct OutgoingMessage {
   std::string payload;
 };
 
+// Coordinator handles messages, decides, and starts agents. It answers only once what it decided is on disk. All
+// messages of one round share one synced write.
+//
+// While the journal cannot be written, the coordinator grants and changes nothing (DEGRADED_STORAGE). It answers
+// queries and handles reports, but acknowledges no outcome, so nothing is lost. It recovers by itself once the disk
+// takes writes and the journal can be read.
+//
+// A kill at any instant is safe: the next coordinator continues from the journal and adopts the running agents. One
+// thread uses the object.
 class Coordinator {
  public:
-  // All references outlive it.
+  // `journal`, `agents` and `clock` must outlive this object.
   Coordinator(CoordinatorOptions options, Journal& journal, Agents& agents, Clock& clock);
 
-  // Reads the journal and takes the inventory. What ran is adopted. Call first. On a full disk it is Ok all the same:
-  // the inventory of before holds until there is space.
-  Status Open(const std::vector<stillhouse::v1::Host>& hosts);
+  // Reads the journal, records `hosts` as the inventory and adopts the running jobs. Call first. Returns Ok on a full
+  // disk as well: the recorded inventory then holds until there is space.
+  Status Open(const std::vector<v1::Host>& hosts);
 
-  // A message of a client or an agent. Bytes that make no sense are dropped and counted.
+  // Handles a message of a client or an agent. Drops bytes that are no such message.
   void OnMessage(const std::string& peer, std::string_view payload);
-  // A client's request from within this process. What it changed is on disk when this returns.
-  stillhouse::v1::ClientReply Ask(const stillhouse::v1::ClientRequest& request);
-  // An agent's report from within this process.
-  stillhouse::v1::AgentOrders OnReport(const stillhouse::v1::AgentReport& report);
-  // Writes what was decided so far and returns the answers that are true then: before the queue is looked at, so that
-  // nobody waits for that.
+  // Handles a client's request from within this process. Its changes are on disk when this returns.
+  v1::ClientReply Ask(const v1::ClientRequest& request);
+  // Handles an agent's report and returns the orders for the agent. The report is on disk after the next
+  // Answers() or Tick().
+  v1::AgentOrders OnReport(const v1::AgentReport& report);
+  // Writes what was decided so far and returns the answers. Runs no scheduling pass, so that no client waits for one.
   std::vector<OutgoingMessage> Answers();
-  // Lets time pass, writes what was decided, starts agents, and returns the answers that are true now. Call several
-  // times a second.
+  // Probes silent agents, runs a scheduling pass when one is due, writes what was decided, starts agents and returns
+  // the answers. Call several times per second.
   std::vector<OutgoingMessage> Tick();
 
   const State& state() const { return state_; }
   const LiveJobs& live() const { return live_; }
+  // Returns the wall clock's time at the start plus the time since. Later steps of the wall clock do not show.
   UnixMs Now() const;
+  // Returns the metrics in the Prometheus text format.
   std::string Metrics();
 
  private:
-  void OnClientRequest(const std::string& peer, const stillhouse::v1::ClientRequest& request);
-  void OnAgentReport(const std::string& peer, const stillhouse::v1::AgentReport& report);
-  stillhouse::v1::ClientReply Answer(const stillhouse::v1::ClientRequest& request);
-  Result<stillhouse::v1::ClientReply> Submit(const stillhouse::v1::Submit& submit, const std::string& user);
-  Result<stillhouse::v1::ClientReply> ChangeJobs(const stillhouse::v1::ChangeJobs& change, const std::string& user);
-  Result<stillhouse::v1::ClientReply> ChangeHost(const stillhouse::v1::ChangeHost& change, const std::string& user);
-  Result<stillhouse::v1::ClientReply> Attach(const stillhouse::v1::Attach& attach);
-  Result<stillhouse::v1::ClientReply> View(const stillhouse::v1::Query& query);
+  void OnClientRequest(const std::string& peer, const v1::ClientRequest& request);
+  v1::ClientReply Answer(const v1::ClientRequest& request);
+  Result<v1::ClientReply> Submit(const v1::Submit& submit, const std::string& user);
+  Result<v1::ClientReply> ChangeJobs(const v1::ChangeJobs& change, const std::string& user);
+  Result<v1::ClientReply> ChangeHost(const v1::ChangeHost& change, const std::string& user);
+  Result<v1::ClientReply> Attach(const v1::Attach& attach);
+  Result<v1::ClientReply> View(const v1::Query& query);
   void Apply(Changes changes);
+  // Records the inventory and the restart.
   void Adopt();
+  // Runs a scheduling pass when something changed or the last pass is too long ago.
   void Advance();
-  // Not Ok: what was decided in this round never happened, and nobody is told of it.
+  // Writes this round's decisions. After a failure they never happened, and their answers are dropped.
   Status Write();
+  // Returns whether the journal takes no writes, after a probe when one is due.
   bool Degraded();
   void ProbeSilentAgents();
-  void Recover(const stillhouse::v1::Job& job);
-  // That the job's attempt reported.
-  std::uint64_t LastStep(const stillhouse::v1::Job& job) const;
+  // Ends the job's attempt when its agent is known to be gone. Uses the outcome that the agent left.
+  void Recover(const v1::Job& job);
+  // Returns the last step that the job's attempt reported, or 0.
+  std::uint64_t LastStep(const v1::Job& job) const;
+  // Starts an agent for each STARTING job without one, also when an earlier coordinator recorded the start.
   void StartAgents();
-  Result<stillhouse::v1::AgentTask> TaskOf(const stillhouse::v1::Job& job) const;
+  Result<v1::AgentTask> TaskOf(const v1::Job& job) const;
   const std::map<std::uint64_t, Wait>& Waits();
-  ArtifactProbe ProbeArtifact(const stillhouse::v1::JobSpec& spec);
+  ArtifactProbe ProbeArtifact(const v1::JobSpec& spec);
 
   const CoordinatorOptions options_;
   const JobDecisions decisions_;
@@ -111,20 +117,20 @@ class Coordinator {
   const UnixMs started_ms_;
   const Clock::TimePoint started_;
 
-  std::string identity_;  // of the journal
-  std::vector<stillhouse::v1::Host> inventory_;
-  bool adopted_ = false;  // the inventory, and a line that says that this process started, are in the journal
+  std::string identity_;  // the journal's
+  std::vector<v1::Host> inventory_;
+  bool adopted_ = false;  // the inventory and the restart are in the journal
   RecordedState recorded_;
-  const State& state_;  // recorded_'s
+  const State& state_;  // the state in recorded_
   LiveJobs live_;
   std::optional<ArtifactLookups> lookups_;
-  std::map<std::uint64_t, stillhouse::v1::WorkerTask> attach_tasks_;  // of attached jobs, for the ranks that ask
-  std::vector<OutgoingMessage> answers_;                              // true once what was decided is written
-  std::map<std::uint64_t, std::uint64_t> started_agents_;             // attempt by job, by this process
+  std::map<std::uint64_t, v1::WorkerTask> attach_tasks_;   // by attached job, for its ranks
+  std::vector<OutgoingMessage> answers_;                   // sent once the decisions are on disk
+  std::map<std::uint64_t, std::uint64_t> started_agents_;  // by job: the attempt that this process started
   RepeatedRequests repeats_;
-  std::optional<std::map<std::uint64_t, Wait>> waits_;  // of this round
-  bool changed_ = true;                                 // since the last look at the queue
-  std::optional<Clock::TimePoint> advanced_;            // that look
+  std::optional<std::map<std::uint64_t, Wait>> waits_;  // computed at most once per round
+  bool changed_ = true;                                 // since the last scheduling pass
+  std::optional<Clock::TimePoint> advanced_;            // when that pass ran
   std::optional<Clock::TimePoint> agents_probed_;
   std::uint64_t dropped_ = 0;
 };

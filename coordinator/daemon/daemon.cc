@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <string_view>
@@ -22,15 +21,16 @@
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/daemon/detached_agents.h"
 #include "coordinator/http/http_server.h"
+#include "coordinator/jobs/names.h"
 
 namespace still::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRound{50};  // longest wait for a message
+constexpr milliseconds kRound{50};  // the longest wait for a message
 constexpr std::chrono::minutes kBetweenRemovals{1};
-constexpr int kMostMessagesARound = 4096;  // that share one write
+constexpr int kMostMessagesPerRound = 4096;  // these share one write
 
 Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
   const bool existed = Exists(directory.path());
@@ -53,12 +53,12 @@ Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
   return lock;
 }
 
-Result<std::vector<stillhouse::v1::Host>> ReadInventory(const DaemonOptions& options) {
+Result<std::vector<v1::Host>> ReadInventory(const DaemonOptions& options) {
   if (!options.hostfile.empty() && options.address.empty())
     return Error(Code::kInvalidArgument,
                  "with a hostfile, say at which address of this machine its hosts reach it (--address)");
   STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> slots, cluster::LoadInventory(options.hostfile));
-  std::vector<stillhouse::v1::Host> hosts;
+  std::vector<v1::Host> hosts;
   for (const cluster::HostSlots& host : slots) {
     hosts.emplace_back().set_name(host.name);
     hosts.back().set_slots(host.slots);
@@ -66,36 +66,32 @@ Result<std::vector<stillhouse::v1::Host>> ReadInventory(const DaemonOptions& opt
   return hosts;
 }
 
-// 0 for what is no number.
-std::uint64_t Number(const std::string& text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? number : 0;
-}
-
-// When a journal was removed or put back from a copy, numbers of jobs are given once more, and what attempts left
-// behind then would be taken for the outcome of others.
+// Refuses attempts that the journal does not know. A journal that was removed or replaced by an older copy gives job
+// numbers a second time. Outcomes of the old attempts would then pass for those of new ones.
 Status CheckAttempts(const StateDirectory& directory, const State& state) {
   if (!Exists(directory.Jobs())) return Ok();
   STILL_ASSIGN_OR_RETURN(const std::vector<std::string> jobs, ListDirectory(directory.Jobs()));
   for (const std::string& id : jobs) {
-    if (Number(id) == 0) continue;
+    const std::optional<std::uint64_t> number = JobIdIn(id);
+    if (!number) continue;
     const std::string path = JoinPath(directory.Jobs(), id);
     STILL_ASSIGN_OR_RETURN(const std::vector<std::string> attempts, ListDirectory(path));
-    const stillhouse::v1::Job* const job = state.FindJob(Number(id));
+    const v1::Job* const job = state.FindJob(*number);
     for (const std::string& attempt : attempts) {
-      if (Number(id) < state.next_job() && (job == nullptr || Number(attempt) <= job->attempt())) continue;
-      return Error(Code::kDataLoss,
-                   "{} is of an attempt that the journal does not know: the journal was removed or is an older copy; "
-                   "move {} away (its logs stay readable there) and start again",
-                   JoinPath(path, attempt), directory.Jobs());
+      const bool known = job == nullptr || JobIdIn(attempt).value_or(0) <= job->attempt();
+      if (*number < state.next_job() && known) continue;
+      return Error(
+          Code::kDataLoss,
+          "{} belongs to an attempt that the journal does not know: the journal was removed or is an older copy; "
+          "move {} away (its logs stay readable there) and start again",
+          JoinPath(path, attempt), directory.Jobs());
     }
   }
   return Ok();
 }
 
-stillhouse::v1::HostAccess AccessOf(const DaemonOptions& options) {
-  stillhouse::v1::HostAccess access;
+v1::HostAccess AccessOf(const DaemonOptions& options) {
+  v1::HostAccess access;
   if (options.hostfile.empty()) return access;
   access.set_address(options.address);
   access.set_network(options.ssh.network);
@@ -109,13 +105,14 @@ struct DaemonKeys {
   std::string http_token;
 };
 
-// Made at the first start. Clients that find keys use them, so who wants none must have none.
+// Returns the keys and makes them at the first start. Without `keys` the directory must have none, because clients use
+// the keys that they find.
 Result<DaemonKeys> KeysOf(const DaemonOptions& options, const StateDirectory& directory) {
   DaemonKeys keys;
   if (!options.keys) {
     if (!Exists(directory.Keys())) return keys;
     return Error(Code::kInvalidArgument,
-                 "{} is there, and --no-keys would let in everybody without them: remove it, or give another --state",
+                 "{} exists, but --no-keys would serve everybody without them: remove it, or give another --state",
                  directory.Keys());
   }
   if (!Exists(directory.Keys())) {
@@ -130,24 +127,24 @@ Result<DaemonKeys> KeysOf(const DaemonOptions& options, const StateDirectory& di
 Result<std::unique_ptr<RpcServer>> Listen(const std::string& endpoint, const std::optional<RpcServerKeys>& keys) {
   Result<std::unique_ptr<RpcServer>> rpc = RpcServer::Bind(endpoint, keys);
   if (rpc.status().code() != Code::kUnavailable) return rpc;
-  return Error(Code::kUnavailable, "{}; end what uses it, or choose another with --listen (port *: any free one)",
+  return Error(Code::kUnavailable, "{}; end what uses it, or choose another with --listen (port * takes a free one)",
                rpc.status().message());
 }
 
-// On a full disk what the last one wrote has to do, which on fixed ports is the same.
+// Writes `text` to `path`. On a full disk the text of the last start stays, which is the same on fixed ports.
 Status Announce(const std::string& path, const std::string& text, FileAccess access = FileAccess::kShared) {
   const Result<std::string> known = ReadFile(path);
   if (known.ok() && *known == text) return Ok();
   const Status written = WriteFileAtomically(path, text, access);
   if (written.code() != Code::kResourceExhausted) return written;
-  LogError("{}: whoever is not told where this coordinator listens does not find it", written.message());
+  LogError("{}: clients must name this coordinator with --coordinator", written.message());
   return Ok();
 }
 
-// The threads of the status page, whose questions the loop answers.
+// Page owns the threads of the status page. They queue their questions, and the daemon's loop answers them.
 class Page {
  public:
-  // With an empty token on loopback only.
+  // Starts the threads. An empty token is allowed on loopback only.
   static Result<std::unique_ptr<Page>> Start(const DaemonOptions& options, const std::string& token) {
     auto page = std::unique_ptr<Page>(new Page());
     STILL_ASSIGN_OR_RETURN(
@@ -179,7 +176,7 @@ class Page {
 
 void Send(RpcServer& rpc, const std::vector<OutgoingMessage>& answers) {
   for (const OutgoingMessage& answer : answers) {
-    // Who does not listen any more asks again, or has gone.
+    // A peer that misses its answer asks again or is gone.
     if (const Status sent = rpc.Send(answer.peer, answer.payload); !sent.ok()) LogDebug("{}", sent.message());
   }
 }
@@ -189,7 +186,7 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
   Clock::TimePoint removed = Clock::System().Now();
   while (stops == 0) {
     milliseconds wait = kRound;
-    for (int i = 0; i < kMostMessagesARound; ++i) {
+    for (int i = 0; i < kMostMessagesPerRound; ++i) {
       STILL_ASSIGN_OR_RETURN(const std::optional<RpcMessage> message, rpc.Receive(wait));
       if (!message) break;
       coordinator.OnMessage(message->peer, message->payload);
@@ -201,7 +198,7 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
     if (Clock::System().Now() - removed < kBetweenRemovals) continue;
     removed = Clock::System().Now();
     if (const Status tidied = RemoveOldAttempts(directory, coordinator.state(), {}); !tidied.ok())
-      LogWarn("what old attempts left stays: {}", tidied.message());
+      LogWarn("cannot remove what old attempts left: {}", tidied.message());
   }
   return Ok();
 }
@@ -209,10 +206,10 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
 }  // namespace
 
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
-  google::protobuf::SetLogHandler(nullptr);  // it writes a line for each hostile string, which would fill the log
+  google::protobuf::SetLogHandler(nullptr);  // it would log every malformed string that a stranger sends
   const StateDirectory directory(options.state_directory);
   STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
-  STILL_ASSIGN_OR_RETURN(const std::vector<stillhouse::v1::Host> hosts, ReadInventory(options));
+  STILL_ASSIGN_OR_RETURN(const std::vector<v1::Host> hosts, ReadInventory(options));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
   STILL_ASSIGN_OR_RETURN(const DaemonKeys keys, KeysOf(options, directory));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, Listen(options.endpoint, keys.rpc));

@@ -1,6 +1,6 @@
-// The coordinator as a daemon: `still serve`. One loop on one thread: messages in, decisions, one write, answers out.
-// Who talks to it needs the keys of its state directory, which are made at the first start; so does a user of the same
-// machine.
+// The coordinator as a daemon: `still serve`. One loop on one thread receives messages, decides, writes once and sends
+// the answers. Every client needs the keys of the state directory, also on the same machine. The first start makes
+// them.
 #pragma once
 
 #include <atomic>
@@ -13,32 +13,33 @@
 
 namespace still::coordinator {
 
-// Where it listens. The page's is empty where there is none.
+// Where the daemon listens. The page's addresses are empty without a status page.
 struct DaemonAddresses {
   std::string endpoint;
   std::string page;
-  std::string page_with_token;  // opens it
+  std::string page_with_token;  // the address that a browser opens
 };
 
 struct DaemonOptions {
   std::string state_directory;
-  std::string endpoint = "tcp://127.0.0.1:5600";  // "*" as port: a free one
+  std::string endpoint = "tcp://127.0.0.1:5600";  // port "*" takes a free one
   std::string http_address = "127.0.0.1";
-  std::uint16_t http_port = 5680;  // 0: a free one
+  std::uint16_t http_port = 5680;  // 0 takes a free one
   bool http = true;
-  bool keys = true;      // false: takes everybody, on loopback only
-  std::string hostfile;  // empty: this machine
-  std::string address;   // of this machine, as the hosts reach it; needed with a hostfile
+  bool keys = true;      // without keys it serves everybody, on loopback only
+  std::string hostfile;  // empty for this machine alone
+  std::string address;   // of this machine as the hosts reach it; required with a hostfile
   cluster::SshOptions ssh;
-  std::string still;  // path of this program, for the agents
+  std::string still;  // path of this program, which also runs the agents
   std::string worker;
   std::string mpirun;
   std::function<void(const DaemonAddresses&)> on_ready = [](auto&&) {};
 };
 
-// Serves until `stops` becomes positive; the jobs go on without it. UNAVAILABLE: another coordinator has the state
-// directory, or a port is taken. DATA_LOSS: the journal is damaged, or not that of the attempts which are
-// there. INVALID_ARGUMENT: the hostfile, or no keys where there are some or beyond loopback.
+// Serves until `stops` becomes positive. The jobs go on without the daemon. UNAVAILABLE: another coordinator has the
+// state directory, or a port is taken. DATA_LOSS: the journal is damaged, or the state directory has attempts that it
+// does not know. PERMISSION_DENIED: the state directory is open to others. INVALID_ARGUMENT: the hostfile is invalid,
+// or `keys` is false although there are keys or an address beyond loopback.
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops);
 
 }  // namespace still::coordinator

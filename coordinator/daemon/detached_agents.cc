@@ -10,8 +10,8 @@
 
 namespace still::coordinator {
 
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::AgentTask;
+using v1::AgentReport;
+using v1::AgentTask;
 
 Status DetachedAgents::Start(AgentTask task) {
   Reap();
@@ -40,9 +40,9 @@ AgentTrace DetachedAgents::Probe(std::uint64_t job, std::uint64_t attempt) {
   if (Exists(AttemptOutcomePath(path))) return AgentTrace::kEnded;
   const Result<FileLock> lock = FileLock::TryAcquire(AttemptLockPath(path));
   if (!lock.ok()) return AgentTrace::kAlive;
-  // The log is there from the start of the process on: without it the coordinator died just before.
+  // The log exists from the start of the process on. Without it, the coordinator died just before the start.
   if (!Exists(AttemptLogPath(path))) return AgentTrace::kNeverStarted;
-  // It may have left its outcome between the two looks.
+  // The agent may have written its outcome after the first check.
   return Exists(AttemptOutcomePath(path)) ? AgentTrace::kEnded : AgentTrace::kGone;
 }
 

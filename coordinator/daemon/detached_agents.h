@@ -1,5 +1,4 @@
-// Agents as processes of their own, which outlive the coordinator: `still agent --task FILE`. What is known of one
-// without asking it is in its attempt's directory (coordinator/agent/attempt_directory.h). One thread.
+// Agents as processes that outlive the coordinator.
 #pragma once
 
 #include <sys/types.h>
@@ -12,19 +11,22 @@
 
 namespace still::coordinator {
 
+// DetachedAgents starts one `still agent --task FILE` process per attempt. Each process outlives the coordinator and
+// leaves its traces in the attempt's directory (coordinator/agent/attempt_directory.h). One thread uses the object. A
+// failed Start() leaves the directory behind. A later Start() of the same attempt uses it again.
 class DetachedAgents : public Agents {
  public:
-  // `program` is the path of `still`.
+  // `program` is the path of the `still` program.
   DetachedAgents(StateDirectory directory, std::string program)
       : directory_(std::move(directory)), program_(std::move(program)) {}
 
-  Status Start(stillhouse::v1::AgentTask task) override;
+  Status Start(v1::AgentTask task) override;
   AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override;
-  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
+  Result<v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override;
 
  private:
-  // Those that ended leave nothing behind in the process table.
+  // Removes ended agents from the process table.
   void Reap();
 
   const StateDirectory directory_;

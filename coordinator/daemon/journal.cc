@@ -6,18 +6,18 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::HistoryEvent;
-using stillhouse::v1::Host;
-using stillhouse::v1::Job;
-using stillhouse::v1::JobSpec;
-using stillhouse::v1::Pipeline;
+using v1::HistoryEvent;
+using v1::Host;
+using v1::Job;
+using v1::JobSpec;
+using v1::Pipeline;
 
 constexpr char kLastEvent[] = "last_event";
 constexpr char kFormatKey[] = "format";
 constexpr char kFormat[] = "2";     // rises with every change that older or newer binaries would misread
-constexpr int kMostLooks = 20'000;  // for one answer; only damage makes more of them than lines are wanted
+constexpr int kMostReads = 20'000;  // reads per answer; only damage makes more reads than events
 
-// Digits enough for any number: keys sort as numbers do.
+// Returns a key whose order among keys is that of the numbers.
 std::string Key(std::string_view kind, std::uint64_t number) { return fmt::format("{}/{:020}", kind, number); }
 std::string HostKey(const std::string& name) { return fmt::format("host/{}", name); }
 
@@ -26,7 +26,7 @@ HistoryEvent Gap(std::uint64_t sequence, std::uint64_t job) {
   gap.set_sequence(sequence);
   gap.set_job(job);
   gap.set_actor("coordinator");
-  gap.set_message("here the journal is damaged: this line, and some before it, cannot be read");
+  gap.set_message("here the journal is damaged: this event, and some before it, cannot be read");
   return gap;
 }
 
@@ -74,7 +74,7 @@ Result<State> Journal::Load() const {
   STILL_RETURN_IF_ERROR(read("pipeline/", &all.pipelines));
   STILL_RETURN_IF_ERROR(read("host/", &all.hosts));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t last, LastEvent(0));
-  all.events.emplace_back().set_sequence(last);  // the next one's number follows
+  all.events.emplace_back().set_sequence(last);  // the next event gets the number after it
   State state;
   state.Apply(all);
   return state;
@@ -122,7 +122,6 @@ Result<HistoryEvent> Journal::EventAt(std::uint64_t sequence) const {
   return event;
 }
 
-// 0: none.
 Result<std::uint64_t> Journal::LastEvent(std::uint64_t job) const {
   const std::string key = job == 0 ? kLastEvent : Key("job", job);
   const Result<std::string> record = store_->Get(key);
@@ -138,14 +137,14 @@ Result<std::vector<HistoryEvent>> Journal::Events(std::uint64_t after, std::uint
   std::vector<HistoryEvent> events;
   STILL_ASSIGN_OR_RETURN(std::uint64_t at, LastEvent(job));
   bool in_gap = false;
-  for (int looks = 0; at > after && events.size() < limit && looks < kMostLooks; ++looks) {
+  for (int reads = 0; at > after && events.size() < limit && reads < kMostReads; ++reads) {
     Result<HistoryEvent> event = EventAt(at);
     const Code code = event.status().code();
     if (!event.ok() && code != Code::kDataLoss && code != Code::kNotFound) return event.status();
     const bool wanted = event.ok() && (job == 0 || event->job() == job);
     if (code == Code::kDataLoss && !in_gap) events.push_back(Gap(at, job));
     in_gap = code == Code::kDataLoss;
-    // One that cannot be read does not name the one before it, which then is looked for.
+    // An event that cannot be read does not name the one before it, so the search goes on one by one.
     at = wanted && job != 0 ? event->previous() : at - 1;
     if (wanted) events.push_back(std::move(event).value());
   }

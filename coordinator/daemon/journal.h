@@ -1,13 +1,13 @@
-// The coordinator's memory, in a database of its own:
+// The coordinator's journal: one database with these records.
+//
 //   job/<id> pipeline/<id> host/<name>    the records of jobs/state.h
 //   spec/<id>                             the whole JobSpec of a job: what its agent needs
-//   history/<sequence>                    1, 2, 3 ...; each line of a job names the line before it
+//   history/<sequence>                    1, 2, 3 ...; each event of a job names the event before it
 //   last_event                            the newest sequence
-//   identity                              drawn when the journal was made: job numbers mean something in it alone
+//   identity                              drawn when the journal was made; job numbers are valid within one identity
 //   format                                the version of this layout
 //   probe                                 written to find out whether the disk takes writes again
 // Jobs, pipelines and hosts are read once at the start. Everything else stays on disk until somebody asks.
-// A commit is on disk as a whole or not at all. Thread-safe, as its store is. One process at a time has it open.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,8 @@
 
 namespace still::coordinator {
 
+// Journal reads and writes these records. A commit is on disk as a whole or not at all. Any thread may call it. One
+// process at a time has it open.
 class Journal {
  public:
   // Opens or creates the journal at `path`. UNAVAILABLE: another coordinator has it open. INVALID_ARGUMENT: another
@@ -38,14 +40,15 @@ class Journal {
   // Returns Ok when the disk takes writes.
   Status Probe();
   // Returns the specification of a job as it was submitted. NOT_FOUND, DATA_LOSS.
-  Result<stillhouse::v1::JobSpec> Spec(std::uint64_t job) const;
+  Result<v1::JobSpec> Spec(std::uint64_t job) const;
   // Returns the newest `limit` events above `after`, oldest first: of one job, or of all with `job` 0. Reads no others.
-  // One line that says so stands in place of events that are damaged.
-  Result<std::vector<stillhouse::v1::HistoryEvent>> Events(std::uint64_t after, std::uint64_t job,
-                                                           std::uint32_t limit) const;
+  // One event that says so stands in place of a run of damaged events.
+  Result<std::vector<v1::HistoryEvent>> Events(std::uint64_t after, std::uint64_t job, std::uint32_t limit) const;
 
  private:
-  Result<stillhouse::v1::HistoryEvent> EventAt(std::uint64_t sequence) const;
+  // Returns one event. NOT_FOUND, DATA_LOSS.
+  Result<v1::HistoryEvent> EventAt(std::uint64_t sequence) const;
+  // Returns the sequence of the newest event of `job`, or of all with `job` 0. Returns 0 when there is none.
   Result<std::uint64_t> LastEvent(std::uint64_t job) const;
   Status Damaged(std::string_view key) const;
 

@@ -23,20 +23,22 @@ namespace still::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
-using stillhouse::v1::Job;
-using stillhouse::v1::Submit;
+using v1::ClientReply;
+using v1::ClientRequest;
+using v1::Job;
+using v1::Submit;
 
 constexpr milliseconds kRound{20};
-constexpr milliseconds kStoragePatience{2000};  // without an agent at work, for a full disk to get space
+constexpr milliseconds kStoragePatience{2000};  // how long a full disk may stop a run without a working agent
 
-// What agents say is of every job; how it goes on depends on who runs them.
-constexpr std::string_view kAgain = "; run the same command again to continue";
+// The agents' messages do not say how to continue, because that depends on who runs them.
+constexpr std::string_view kHowToContinue = "; run the same command again to continue";
 
-bool GoesOn(Code code) { return code == Code::kCancelled || code == Code::kUnavailable || code == Code::kAborted; }
+// Returns whether a later run continues after this error.
+bool CanContinue(Code code) { return code == Code::kCancelled || code == Code::kUnavailable || code == Code::kAborted; }
 
-// One submission and the coordinator that carries it out. Job i of the submission makes the artifact of plan[i].
+// Session is one submission and the coordinator that carries it out. Job i of the submission makes the artifact of
+// plan[i].
 class Session {
  public:
   Session(const Plan& plan, RunObserver& observer, Coordinator& coordinator, ThreadAgents& agents, Clock& clock)
@@ -83,26 +85,27 @@ class Session {
     return reply;
   }
 
-  // A run that was killed left jobs behind; what is left to do of them is in this submission.
+  // Cancels the jobs that a killed run left behind. This submission has their remaining work.
   Status EndEarlierRuns() {
     ClientRequest request;
-    request.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+    request.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
     for (const std::uint64_t job : coordinator_.state().live()) request.mutable_change()->add_jobs(job);
     if (request.change().jobs().empty()) return Ok();
     return Ask(std::move(request)).status();
   }
 
-  // The first request cancels in order, the second one at once.
+  // Passes requests to stop on as cancellations: the first one is orderly, the second one immediate.
   Status PassOnStops(int stops) {
     for (; passed_on_ < std::min(stops, 2); ++passed_on_) {
       ClientRequest request;
-      request.mutable_change()->set_verb(stillhouse::v1::ChangeJobs::CANCEL);
+      request.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
       request.mutable_change()->set_pipeline(pipeline_);
       STILL_RETURN_IF_ERROR(Ask(std::move(request)).status());
     }
     return Ok();
   }
 
+  // Tells the observer what changed. Returns the error of the first stage that failed.
   Status ShowChanges() {
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       StageView& view = stages_[i];
@@ -115,8 +118,7 @@ class Session {
       if (!IsTerminal(job.state())) return Ok();  // the ones after it wait for it
       view.ended = true;
       const double seconds = view.started ? SecondsSince(clock_, *view.started) : 0;
-      view.outcome = {
-          .stage = plan_[i].stage, .reused = job.cause() == stillhouse::v1::CAUSE_REUSED, .seconds = seconds};
+      view.outcome = {.stage = plan_[i].stage, .reused = job.cause() == v1::CAUSE_REUSED, .seconds = seconds};
       const Status outcome = OutcomeOf(job, plan_[i]);
       if (view.started) observer_.OnStageFinished(plan_[i], seconds, outcome);
       STILL_RETURN_IF_ERROR(outcome);
@@ -124,19 +126,19 @@ class Session {
     return Ok();
   }
 
-  // What the agent said, in its own words where it did.
+  // Returns how the job ended, in the agent's words where it reported any.
   Status OutcomeOf(const Job& job, const StagePlan& stage) const {
-    if (job.state() == stillhouse::v1::JOB_SUCCEEDED) return Ok();
-    if (job.state() == stillhouse::v1::JOB_TIMEOUT)
-      return Error(Code::kCancelled, "{}: {}{}", EnumWord(stage.stage), job.message(), kAgain);
+    if (job.state() == v1::JOB_SUCCEEDED) return Ok();
+    if (job.state() == v1::JOB_TIMEOUT)
+      return Error(Code::kCancelled, "{}: {}{}", EnumWord(stage.stage), job.message(), kHowToContinue);
     if (const std::optional<Status> ended = agents_.Ended(job.id()); ended && !ended->ok())
-      return GoesOn(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kAgain)) : *ended;
-    if (job.state() == stillhouse::v1::JOB_CANCELLED)
-      return Error(Code::kCancelled, "interrupted before {}{}", EnumWord(stage.stage), kAgain);
-    return Error(Code::kInternal, "{} is {}: {}", JobText(job), StateName(job.state()), job.message());
+      return CanContinue(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kHowToContinue)) : *ended;
+    if (job.state() == v1::JOB_CANCELLED)
+      return Error(Code::kCancelled, "interrupted before {}{}", EnumWord(stage.stage), kHowToContinue);
+    return Error(Code::kInternal, "{} ended as {}: {}", JobText(job), StateName(job.state()), job.message());
   }
 
-  // Nothing is at work, and nothing can be started because nothing can be remembered.
+  // Ends the run when the journal takes no writes for too long while no agent works.
   Status CheckStorage() {
     const std::string& trouble = coordinator_.live().storage_trouble();
     if (trouble.empty() || agents_.Running()) {
@@ -145,7 +147,7 @@ class Session {
     }
     if (!stuck_) stuck_ = clock_.Now();
     if (clock_.Now() - *stuck_ < kStoragePatience) return Ok();
-    return Error(Code::kResourceExhausted, "{}; the work so far is kept{}", trouble, kAgain);
+    return Error(Code::kResourceExhausted, "{}; the work so far is kept{}", trouble, kHowToContinue);
   }
 
   const Plan& plan_;
@@ -162,8 +164,8 @@ class Session {
 
 }  // namespace
 
-PipelineRun::PipelineRun(const stillhouse::v1::PipelineConfig& config, std::string worker_program,
-                         cluster::Launcher& launcher, Clock& clock, RunObserver& observer)
+PipelineRun::PipelineRun(const v1::PipelineConfig& config, std::string worker_program, cluster::Launcher& launcher,
+                         Clock& clock, RunObserver& observer)
     : config_(config),
       worker_program_(std::move(worker_program)),
       launcher_(launcher),
@@ -206,9 +208,9 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
            }},
       launcher_, clock_);
   Coordinator coordinator({.worker = worker_program_, .is_made = IsMadeToReuse}, *journal, agents, clock_);
-  stillhouse::v1::Host here;
+  v1::Host here;
   here.set_name("localhost");
-  // Nobody else shares it: as much as the largest job asks for, whatever the machine has.
+  // No other run shares this coordinator, so the host has as many slots as the largest job asks for.
   for (const auto& job : submit.jobs()) here.set_slots(std::max(here.slots(), job.ranks() * job.slots_per_rank()));
   STILL_RETURN_IF_ERROR(coordinator.Open({here}));
   Session session(plan, observer_, coordinator, agents, clock_);
@@ -224,12 +226,11 @@ Result<Submit> PipelineRun::SubmissionOf(const Plan& plan, v1::Stage last) const
   STILL_CHECK(submit.jobs_size() == static_cast<int>(kStages), "a plan without variants has one job per stage");
   while (submit.jobs_size() > last - v1::STAGE_CORPUS + 1) submit.mutable_jobs()->RemoveLast();
   for (int i = 0; i < submit.jobs_size(); ++i) {
-    stillhouse::v1::JobSpec& job = *submit.mutable_jobs(i);
-    job.clear_depends_on();  // one after the other, so that each has the machine for itself
+    v1::JobSpec& job = *submit.mutable_jobs(i);
+    job.clear_depends_on();  // jobs run one after the other, so that each has the whole machine
     if (i > 0) job.add_depends_on(static_cast<std::uint64_t>(i));
     // Evaluation times inference as a user of the whole machine would see it.
-    if (job.stage() == stillhouse::v1::STAGE_EVALUATE)
-      job.set_slots_per_rank(std::max(1U, std::thread::hardware_concurrency()));
+    if (job.stage() == v1::STAGE_EVALUATE) job.set_slots_per_rank(std::max(1U, std::thread::hardware_concurrency()));
   }
   return submit;
 }

@@ -13,7 +13,7 @@ Status RecordedState::Load() {
 }
 
 void RecordedState::Apply(Changes changes) {
-  STILL_CHECK(trouble_.ok(), "nothing is decided that cannot be recorded");
+  STILL_CHECK(trouble_.ok(), "changes need a journal that takes them");
   state_.Save(changes, &undo_log_);
   state_.Apply(changes);
   unwritten_.push_back(std::move(changes));
@@ -42,7 +42,7 @@ bool RecordedState::Heal() {
   return healed.ok();
 }
 
-// The write that failed may be found done, whole, now that the database was opened again.
+// The database was opened again, and the failed write may turn out to be in it, whole.
 Status RecordedState::Reread() {
   STILL_RETURN_IF_ERROR(journal_.Probe());
   return Load();

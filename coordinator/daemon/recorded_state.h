@@ -1,7 +1,4 @@
-// The coordinator's state, and what of it is on disk. Decisions are applied at once and written a round at a time, as
-// one synced batch. When that fails they never happened: the state is again what was acknowledged, and stands, to be
-// looked at only, until the disk takes writes and the journal can be read. Reads nothing to go back, since a disk that
-// takes no writes need not be read either. One thread.
+// The coordinator's state together with its journal.
 #pragma once
 
 #include <chrono>
@@ -15,23 +12,29 @@
 
 namespace still::coordinator {
 
+// RecordedState applies changes to the state at once and writes those of one round as one synced batch. A failed write
+// rolls the state back to what the journal holds. From then on the state is read-only, until the disk takes writes and
+// the journal can be read. The rollback reads nothing, because a full disk may be unreadable as well. One thread uses
+// the object.
 class RecordedState {
  public:
-  // Both outlive it. `probe_interval`: between two looks at a disk that took no writes.
+  // `journal` and `clock` must outlive this object. `probe_interval` is the time between two probes of a disk that took
+  // no writes.
   RecordedState(Journal& journal, Clock& clock, std::chrono::milliseconds probe_interval)
       : journal_(journal), clock_(clock), probe_interval_(probe_interval) {}
 
-  // Call first.
+  // Reads the state from the journal. Call first.
   Status Load();
   const State& state() const { return state_; }
-  // Why nothing can be recorded now; Ok: it can.
+  // Returns why nothing can be recorded now, or Ok.
   const Status& trouble() const { return trouble_; }
 
-  // Not in trouble.
+  // Applies `changes` to the state. They reach the disk with the next Write(). Requires trouble() to be Ok.
   void Apply(Changes changes);
-  // Of all that was applied since the last one. Not Ok: it is taken back, and there is trouble from here on.
+  // Writes all changes since the last Write(). A failure rolls them back and becomes trouble().
   Status Write();
-  // In trouble, now and then looks whether it is over. True: it is, and the state was read anew.
+  // Probes the disk while there is trouble, at most once per probe interval. Returns true when the trouble is over. The
+  // state was then read anew.
   bool Heal();
 
  private:
@@ -41,8 +44,8 @@ class RecordedState {
   Clock& clock_;
   const std::chrono::milliseconds probe_interval_;
   State state_;
-  std::vector<Changes> unwritten_;  // applied to state_, not in the journal yet
-  UndoLog undo_log_;                // by those
+  std::vector<Changes> unwritten_;  // applied to state_ and not in the journal yet
+  UndoLog undo_log_;               // by those
   Status trouble_;
   Clock::TimePoint probed_;
 };

@@ -1,5 +1,4 @@
-// The last answer of each of the latest peers: a request that is sent twice is carried out once. Requests without a
-// number (0) are not recognised. One thread.
+// The answers to recent requests, so that a request that arrives twice is carried out once.
 #pragma once
 
 #include <cstddef>
@@ -10,23 +9,27 @@
 
 namespace still::coordinator {
 
+// RepeatedRequests holds the last answer to each of the latest peers, in memory. Requests without a number (0) are
+// never recognised. One thread uses the object.
 class RepeatedRequests {
  public:
-  static constexpr std::size_t kPeers = 1024;  // the oldest are forgotten
+  static constexpr std::size_t kPeers = 1024;  // beyond these, the oldest peer is forgotten
 
-  // What this request of the peer was answered; null when it is a new one. Valid until the next Note or Clear.
+  // Returns the answer that this request of `peer` got, or null for a new request. The pointer is valid until the next
+  // Record() or Clear().
   const std::string* Find(const std::string& peer, std::uint64_t request) const {
     const auto last = last_.find(peer);
     return request != 0 && last != last_.end() && last->second.request == request ? &last->second.answer : nullptr;
   }
-  void Note(const std::string& peer, std::uint64_t request, std::string answer) {
+  // Records the answer to a request, in place of the peer's last one.
+  void Record(const std::string& peer, std::uint64_t request, std::string answer) {
     if (!last_.contains(peer)) order_.push_back(peer);
     last_[peer] = {request, std::move(answer)};
     if (order_.size() <= kPeers) return;
     last_.erase(order_.front());
     order_.pop_front();
   }
-  // What was answered never happened.
+  // Forgets all answers. Call when what they announced was rolled back.
   void Clear() {
     last_.clear();
     order_.clear();
@@ -38,7 +41,7 @@ class RepeatedRequests {
     std::string answer;
   };
   std::map<std::string, Answered> last_;
-  std::deque<std::string> order_;  // of peers, oldest first
+  std::deque<std::string> order_;  // peers, oldest first
 };
 
 }  // namespace still::coordinator

@@ -6,9 +6,9 @@
 
 namespace still::coordinator {
 
-using stillhouse::v1::AgentOrders;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::AgentTask;
+using v1::AgentOrders;
+using v1::AgentReport;
+using v1::AgentTask;
 
 ThreadAgents::ThreadAgents(ThreadAgentsOptions options, cluster::Launcher& launcher, Clock& clock)
     : options_(std::move(options)), launcher_(launcher), clock_(clock) {}
@@ -23,7 +23,7 @@ Status ThreadAgents::Start(AgentTask task) {
   const std::uint64_t job = task.job();
   auto agent = std::make_unique<Agent>(std::move(task), clock_);
   agent->thread = std::jthread([this, job, running = agent.get()] {
-    const AgentCallbacks callbacks = HandedOver(job, running->status);
+    const AgentCallbacks callbacks = QueuedCallbacks(job, running->status);
     running->outcome = RunJob(running->task, {.wait_for_others = false}, launcher_, clock_, callbacks, running->stops);
     running->status.End(running->outcome);
     running->ended = true;
@@ -47,7 +47,7 @@ std::vector<AgentReport> ThreadAgents::Drain() {
   std::vector<AgentReport> reports;
   for (const auto& [job, agent] : agents_)
     if (!agent->acknowledged) reports.push_back(agent->status.Report());
-  // After the reports: of an outcome that is among them, everything before it has been told.
+  // The reports are read first: every callback that precedes an outcome among them is in the queue by now.
   std::vector<std::function<void()>> calls;
   {
     const std::scoped_lock lock(mutex_);
@@ -77,8 +77,7 @@ bool ThreadAgents::Running() const {
   return false;
 }
 
-// Both hear of it: who reports, at once, and who watches, on the thread that drains.
-AgentCallbacks ThreadAgents::HandedOver(std::uint64_t job, AgentStatus& status) {
+AgentCallbacks ThreadAgents::QueuedCallbacks(std::uint64_t job, AgentStatus& status) {
   AgentCallbacks callbacks = status.Callbacks();
   const AgentCallbacks watching = options_.callbacks(job);
   const auto both = [this](auto first, auto second) {

@@ -1,5 +1,4 @@
-// Agents as threads of this process, which they do not outlive: for `still run`. What they tell while they work is
-// handed over on the thread that calls Drain.
+// Agents as threads of this process, for `still run`.
 #pragma once
 
 #include <atomic>
@@ -20,45 +19,51 @@
 namespace still::coordinator {
 
 struct ThreadAgentsOptions {
-  std::string directory;                                   // for the tasks of workers
-  std::uint64_t first_job = 1;                             // whatever was before is gone
-  std::function<std::string(std::uint64_t job)> log_path;  // of its ranks
-  // What its agent is called back with, on the thread that calls Drain.
+  std::string directory;        // the task files of the workers go here
+  std::uint64_t first_job = 1;  // agents of jobs with lower numbers died with an earlier process
+  // Returns the path of the file that the ranks of `job` log to.
+  std::function<std::string(std::uint64_t job)> log_path;
+  // Returns the callbacks for the agent of `job`. They run on the thread that calls Drain().
   std::function<AgentCallbacks(std::uint64_t job)> callbacks;
 };
 
+// ThreadAgents runs one agent thread per job. One thread, the owner's, makes every call. What the agents tell while
+// they work is queued and handed over by Drain(). The agents die with this object.
 class ThreadAgents : public Agents {
  public:
-  // References outlive it.
+  // `launcher` and `clock` must outlive this object.
   ThreadAgents(ThreadAgentsOptions options, cluster::Launcher& launcher, Clock& clock);
-  // Kills what still runs.
+  // Kills the running agents and waits for their threads.
   ~ThreadAgents() override;
 
-  Status Start(stillhouse::v1::AgentTask task) override;
+  Status Start(v1::AgentTask task) override;
   AgentTrace Probe(std::uint64_t job, std::uint64_t attempt) override;
-  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
+  Result<v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override;
 
-  // Calls back what was told since, and returns a report of each agent whose outcome was not acknowledged.
-  std::vector<stillhouse::v1::AgentReport> Drain();
-  void Follow(std::uint64_t job, const stillhouse::v1::AgentOrders& orders);
-  // How the job's last attempt ended; nothing while it runs.
+  // Runs the queued callbacks. Returns one report per agent whose outcome is not acknowledged yet.
+  std::vector<v1::AgentReport> Drain();
+  // Passes the coordinator's orders on to the job's agent.
+  void Follow(std::uint64_t job, const v1::AgentOrders& orders);
+  // Returns the status that the job's last attempt ended with, or nothing while it runs.
   std::optional<Status> Ended(std::uint64_t job) const;
+  // Returns whether any agent runs.
   bool Running() const;
 
  private:
   struct Agent {
-    Agent(stillhouse::v1::AgentTask its_task, Clock& clock) : task(std::move(its_task)), status(task, clock) {}
-    stillhouse::v1::AgentTask task;
+    Agent(v1::AgentTask its_task, Clock& clock) : task(std::move(its_task)), status(task, clock) {}
+    v1::AgentTask task;
     AgentStatus status;
     std::atomic<int> stops{0};
     std::atomic<bool> ended{false};
-    JobOutcome outcome;  // once `ended`
+    JobOutcome outcome;  // valid once `ended` is true
     bool acknowledged = false;
     std::jthread thread;
   };
 
-  AgentCallbacks HandedOver(std::uint64_t job, AgentStatus& status);
+  // Returns callbacks that update `status` at once and queue the call of the owner's callbacks.
+  AgentCallbacks QueuedCallbacks(std::uint64_t job, AgentStatus& status);
   void Post(std::function<void()> call);
 
   const ThreadAgentsOptions options_;
@@ -66,7 +71,7 @@ class ThreadAgents : public Agents {
   Clock& clock_;
   std::mutex mutex_;
   std::vector<std::function<void()>> calls_;                // guarded by mutex_
-  std::map<std::uint64_t, std::unique_ptr<Agent>> agents_;  // by job; its latest attempt
+  std::map<std::uint64_t, std::unique_ptr<Agent>> agents_;  // the latest attempt of each job
 };
 
 }  // namespace still::coordinator

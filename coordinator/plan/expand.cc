@@ -61,7 +61,7 @@ v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const 
   return spec;
 }
 
-// Of two variants that share a job: the longer one, that of neither when one has none.
+// Returns the time limit of a job that two variants share: the longer one, or none (0) when either has none.
 std::int64_t LongerLimit(std::int64_t one_ms, std::int64_t other_ms) {
   return one_ms == 0 || other_ms == 0 ? 0 : std::max(one_ms, other_ms);
 }
@@ -70,9 +70,9 @@ Status CheckNames(const std::vector<PlannedVariant>& variants) {
   std::set<std::string> names;
   for (const PlannedVariant& variant : variants) {
     if (StageNamed(variant.name).ok())
-      return Error(Code::kInvalidArgument, "a variant is named {}, as a stage is: give it another name", variant.name);
+      return Error(Code::kInvalidArgument, "variant '{}' has the name of a stage: give it another name", variant.name);
     if (!names.insert(variant.name).second)
-      return Error(Code::kInvalidArgument, "two variants have the name '{}': give one another name", variant.name);
+      return Error(Code::kInvalidArgument, "two variants have the name '{}': rename one of them", variant.name);
   }
   return Ok();
 }
@@ -122,7 +122,7 @@ Result<Expansion> ExpandPipelines(const std::string& pipeline, const std::vector
   submit.set_key(options.key);
   submit.set_name(pipeline);
   submit.set_held(options.held);
-  std::map<std::pair<std::size_t, std::string>, std::size_t> made;  // by stage and digest: index of the job
+  std::map<std::pair<std::size_t, std::string>, std::size_t> made;  // by stage and digest: the index of the job
   for (const PlannedVariant& variant : variants) {
     std::vector<std::size_t> jobs;
     for (std::size_t stage = 0; stage < kStages; ++stage) {

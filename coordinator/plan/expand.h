@@ -1,6 +1,6 @@
-// From the pipelines of one file to what is submitted: one job an artifact, also when several variants of a sweep need
-// it. A job depends on those that make what the identity of its own artifact names. Artifacts that exist have a job as
-// well: the coordinator ends it as reused, where everybody can see it.
+// The expansion of the pipelines of one file into a submission. Each artifact has one job, also when several variants
+// of a sweep need it. A job depends on the jobs that make the inputs of its artifact. Artifacts that exist have a job
+// as well: the coordinator ends it as reused, which shows in its views.
 #pragma once
 
 #include <cstdint>
@@ -16,32 +16,34 @@
 namespace still::coordinator {
 
 struct PlannedVariant {
-  std::string name;                       // in the sweep; empty: there is none
-  stillhouse::v1::PipelineConfig config;  // resolved (PlanPipeline)
+  std::string name;           // in the sweep; empty when the pipeline is not a sweep
+  v1::PipelineConfig config;  // resolved (PlanPipeline)
   Plan plan;
 };
 
-// As PlanPipeline for each of them; what they share is read once.
+// Plans each variant like PlanPipeline(). Reads the inputs that variants share once.
 Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVariant>& variants);
 
 struct SubmitOptions {
-  std::string key;  // of the submission
+  std::string key;  // of the submission, see DrawKey()
   std::string owner;
   std::int32_t priority = 0;
   bool held = false;
-  bool attach = false;        // what runs on several ranks waits for an mpirun that a person types
+  bool attach = false;        // jobs on several ranks wait for a manual mpirun
   std::uint32_t retries = 3;  // of each job, see JobSpec
 };
 
-// Which variant needs which job.
+// A submission, and which variant needs which of its jobs.
 struct Expansion {
-  stillhouse::v1::Submit submit;
-  std::vector<std::vector<std::size_t>> jobs_of;  // by variant and stage: index into submit.jobs
-  std::vector<bool> exists;                       // by job: its artifact was there when the plan was made
+  v1::Submit submit;
+  std::vector<std::vector<std::size_t>> jobs_of;  // by variant and stage: the index into submit.jobs
+  std::vector<bool> exists;                       // by job: whether the artifact existed when the plan was made
 };
 
-// Jobs are named "<pipeline>/<stage>" where the whole sweep has one of the stage, else
-// "<pipeline>/<first variant that needs it>/<stage>". INVALID_ARGUMENT: a variant has the name of a stage.
+// Returns the submission of all variants. Jobs are named "<pipeline>/<stage>" where the whole sweep has one of the
+// stage, else
+// "<pipeline>/<first variant that needs it>/<stage>". INVALID_ARGUMENT: a variant has the name of a
+// stage, or two have one name.
 Result<Expansion> ExpandPipelines(const std::string& pipeline, const std::vector<PlannedVariant>& variants,
                                   const SubmitOptions& options);
 

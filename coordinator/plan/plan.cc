@@ -14,13 +14,13 @@ namespace {
 using v1::PipelineConfig;
 using v1::TrainConfig;
 
-// Rises with every change of the arithmetic or of a stage's output that is meant to change bits: results of older
-// binaries are then not mistaken for this one's.
+// Rises with every intended change of the bits that a stage produces. Results of older binaries then have other
+// digests.
 constexpr std::uint64_t kNumericsVersion = 1;
 
 IdentityBuilder Identity(v1::Stage stage) { return IdentityBuilder(ArtifactKind(stage)); }
 
-// Whatever is computed with tensors depends on these.
+// Adds what every tensor computation depends on.
 void AddNumerics(const PipelineConfig& config, IdentityBuilder* identity) {
   identity->Add("numerics", kNumericsVersion);
   identity->Add("precision", config.precision() == v1::PRECISION_BF16 ? "bf16" : "fp32");
@@ -32,8 +32,8 @@ void AddMask(const v1::MaskConfig& mask, IdentityBuilder* identity) {
   identity->Add("mask.smoothing", mask.smoothing());
 }
 
-// Checkpoint options are left out: how often a run is saved does not change what it computes. So is the exact
-// reduction: only the fast one gives other bits.
+// Adds the training options. Checkpoint options are left out, because they do not change the result. The exact
+// reduction is left out, because only the fast one gives other bits.
 void AddTraining(const TrainConfig& train, IdentityBuilder* identity) {
   identity->Add("epochs", std::uint64_t{train.epochs()}).Add("max_steps", std::uint64_t{train.max_steps()});
   identity->Add("sequences_per_step", std::uint64_t{train.sequences_per_step()});
@@ -55,7 +55,7 @@ IdentityBuilder TeacherIdentity(const PipelineConfig& config, const TeacherFacts
   identity.Add("config", teacher.config_sha256).Add("model", teacher.model_sha256).Add("vocab", teacher.vocab_sha256);
   if (teacher.has_head) return identity.Add("head", "checkpoint").Add("numerics", kNumericsVersion);
   identity.Add("head", "fitted").Add("corpus", corpus).Add("seed", std::uint64_t{config.seed()});
-  AddMask(config.targets().mask(), &identity);  // the fit has a variant an epoch, whatever the targets have
+  AddMask(config.targets().mask(), &identity);  // the fit draws one variant per epoch, whatever the targets have
   identity.Add("alpha_mlm", config.teacher().fit().alpha_mlm());
   AddTraining(config.teacher().fit(), &identity);
   AddNumerics(config, &identity);
@@ -93,7 +93,8 @@ IdentityBuilder StudentIdentity(const PipelineConfig& config, const std::string&
   return identity;
 }
 
-// Threads are left out: a report's times depend on the machine anyway, and its losses on threads only in last digits.
+// Threads are left out. A report's times depend on the machine anyway, and threads change only the last digits of its
+// losses.
 IdentityBuilder ReportIdentity(const PipelineConfig& config, const std::string& corpus, const std::string& teacher,
                                const std::string& student) {
   IdentityBuilder identity = Identity(v1::STAGE_EVALUATE);

@@ -1,4 +1,4 @@
-// What a finished run is reported by: the numbers its artifacts carry, whether they were made now or reused.
+// The summary of a finished run: the numbers that its artifacts carry, whether the run made or reused them.
 #pragma once
 
 #include <map>
@@ -11,16 +11,17 @@
 namespace still::coordinator {
 
 struct RunSummary {
-  std::map<v1::Stage, Summary> numbers;  // a stage whose artifact carries none is absent
-  std::string weights_sha256;        // of the student; empty when it has none on record
-  std::string student_directory;     // empty, as the others, when it was not made
+  std::map<v1::Stage, Summary> numbers;  // without the stages whose artifacts carry none
+  std::string weights_sha256;            // of the student; empty when none is on record
+  std::string student_directory;         // empty, like the others, when it does not exist
   std::string report_directory;
   std::string export_directory;
 };
 
-// SHA-256 of a student's weights, as its maker noted it down; empty when it did not.
+// Returns the SHA-256 of the student's weights from its directory, or an empty text when none is on record.
 Result<std::string> WeightsOnRecord(const std::string& student_directory);
 
+// Reads the summary of the plan's artifacts. DATA_LOSS: an artifact is damaged.
 Result<RunSummary> ReadRunSummary(const ArtifactStore& artifacts, const Plan& plan);
 
 }  // namespace still::coordinator

@@ -18,7 +18,7 @@ Result<Summary> SummaryIfMade(const std::string& directory) {
   return numbers;
 }
 
-// A number of a line; NaN for one that is missing or is none (JSON has no infinity).
+// Returns a number of a line, or NaN when it is missing or not a number. JSON has no infinity.
 double Number(const nlohmann::json& line, const char* key) {
   const auto at = line.find(key);
   return at != line.end() && at->is_number() ? at->get<double>() : kNone;
@@ -40,7 +40,7 @@ Result<TrainingCurve> ReadCurve(const std::string& path) {
     if (const auto skipped = step.find("skipped"); skipped != step.end() && *skipped == true) continue;
     curve.step.push_back(Number(step, "step"));
     curve.loss.push_back(Number(step, "loss"));
-    // Where Lmlm has no weight nobody computes it, and the log has zeros.
+    // Without a weight, Lmlm is not computed and the log has zeros.
     const double mlm = Number(step, "mlm");
     curve.mlm.push_back(mlm == 0 ? kNone : mlm);
     curve.masked_accuracy.push_back(mlm == 0 ? kNone : Number(step, "masked_accuracy"));

@@ -1,4 +1,4 @@
-// What the students of a sweep came to: read from their artifacts, wherever and whenever they were made.
+// The results of a sweep's students, read from their artifacts.
 #pragma once
 
 #include <string>
@@ -10,32 +10,33 @@
 
 namespace still::coordinator {
 
-// Where one variant's results are.
+// The artifacts that hold one variant's results.
 struct VariantArtifacts {
-  std::string variant;  // empty: the pipeline is no sweep
+  std::string variant;  // empty when the pipeline is not a sweep
   std::string root;
-  std::string student;  // digests
-  std::string report;
+  std::string student;  // the artifact's digest
+  std::string report;   // the artifact's digest
 };
+// Returns the artifacts of `variant`, whose plan is `plan`.
 VariantArtifacts ArtifactsOfVariant(const std::string& variant, const std::string& root, const Plan& plan);
 
-// One value a step that was not skipped.
+// A training log, with one value per step that was not skipped.
 struct TrainingCurve {
   std::vector<double> step;
-  std::vector<double> loss;             // as weighted by the variant: not comparable where weights differ
-  std::vector<double> mlm;              // cross-entropy at the masked positions, nats: comparable
-  std::vector<double> masked_accuracy;  // share of the masked tokens found
+  std::vector<double> loss;             // with the variant's weights, so variants with other weights do not compare
+  std::vector<double> mlm;              // cross-entropy at the masked positions in nats, which compares
+  std::vector<double> masked_accuracy;  // share of the masked tokens that were predicted
 };
 
 struct VariantResult {
   VariantArtifacts artifacts;
-  Summary training;    // of the student; empty: not made
-  Summary evaluation;  // of the report; empty: not made
+  Summary training;    // of the student; empty when it does not exist
+  Summary evaluation;  // of the report; empty when it does not exist
   std::string weights_sha256;
   TrainingCurve curve;
 };
 
-// A result that does not exist yet is no error; a damaged one is DATA_LOSS.
+// Returns the results that exist. A missing artifact is no error. DATA_LOSS: an artifact is damaged.
 Result<VariantResult> ReadVariantResult(const VariantArtifacts& artifacts);
 
 }  // namespace still::coordinator

@@ -25,7 +25,7 @@ Result<std::uint32_t> PositiveNumber(const nlohmann::json& config, const char* k
   return found->get<std::uint32_t>();
 }
 
-// What the worker or the export would refuse hours later.
+// Refuses models that the worker or the export would refuse hours later.
 Status CheckKindOfBert(const nlohmann::json& config, const std::string& path) {
   const auto is = [&](const char* key, const nlohmann::json& expected) {
     const auto found = config.find(key);
@@ -35,7 +35,7 @@ Status CheckKindOfBert(const nlohmann::json& config, const std::string& path) {
   };
   STILL_RETURN_IF_ERROR(is("hidden_act", "gelu"));
   STILL_RETURN_IF_ERROR(is("position_embedding_type", "absolute"));
-  return is("layer_norm_eps", 1e-12);  // DistilBERT's, which the student is exported as
+  return is("layer_norm_eps", 1e-12);  // the value of DistilBERT, the format of the export
 }
 
 Status CheckVocabulary(const std::string& path, std::uint32_t vocabulary) {

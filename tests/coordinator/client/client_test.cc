@@ -19,7 +19,6 @@ namespace v1 = stillhouse::v1;
 using std::chrono::milliseconds;
 using still::testing::FakeCoordinator;
 using still::testing::StatusIs;
-using still::testing::ViewReply;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -31,7 +30,7 @@ v1::Query QueryOf(v1::ViewKind view, std::uint64_t job = 0) {
   return query;
 }
 
-// Answers with an empty view of what was asked.
+// Answers with an empty view of the kind that was requested.
 v1::ClientReply Echo(const v1::ClientRequest& request) {
   v1::ClientReply reply;
   reply.mutable_view()->set_view(request.query().view());
@@ -39,7 +38,7 @@ v1::ClientReply Echo(const v1::ClientRequest& request) {
   return reply;
 }
 
-TEST(CoordinatorClientTest, ARequestCarriesVersionNumberAndUser) {
+TEST(CoordinatorClientTest, ARequestCarriesProtocolNumberAndUser) {
   FakeCoordinator server(&Echo);
   ASSERT_OK_AND_ASSIGN(const auto client,
                        CoordinatorClient::Connect({.endpoint = server.endpoint(), .user = "alice"}, Clock::System()));
@@ -52,11 +51,11 @@ TEST(CoordinatorClientTest, ARequestCarriesVersionNumberAndUser) {
   EXPECT_LT(requests.front().request(), requests.back().request());
 }
 
-TEST(CoordinatorClientTest, ALostRequestIsSentAgainUnderItsNumber) {
+TEST(CoordinatorClientTest, ALostRequestIsSentAgainWithItsNumber) {
   int asked = 0;
   FakeCoordinator server([&](const v1::ClientRequest&) -> std::optional<v1::ClientReply> {
     if (++asked < 3) return std::nullopt;
-    return ViewReply("");
+    return Echo({});
   });
   ASSERT_OK_AND_ASSIGN(
       const auto client,
@@ -67,7 +66,7 @@ TEST(CoordinatorClientTest, ALostRequestIsSentAgainUnderItsNumber) {
   for (const v1::ClientRequest& request : server.requests()) EXPECT_EQ(request.request(), 1u);
 }
 
-TEST(CoordinatorClientTest, LateRepliesToEarlierRequestsAreNotTakenForThisOnes) {
+TEST(CoordinatorClientTest, LateRepliesToEarlierRequestsAreIgnored) {
   // Every request is sent several times, so that replies to earlier ones keep coming in.
   FakeCoordinator server(&Echo);
   ASSERT_OK_AND_ASSIGN(
@@ -79,11 +78,10 @@ TEST(CoordinatorClientTest, LateRepliesToEarlierRequestsAreNotTakenForThisOnes) 
     ASSERT_EQ(client->View(QueryOf(v1::VIEW_KIND_JOB, job)).value().job().id(), job);
 }
 
-TEST(CoordinatorClientTest, ARefusalIsTheCoordinatorsOwnStatus) {
+TEST(CoordinatorClientTest, ARefusalReturnsTheCoordinatorsStatus) {
   FakeCoordinator server([](const v1::ClientRequest& request) {
     v1::ClientReply reply;
-    reply.set_code(request.query().view() == v1::VIEW_KIND_JOB ? stillhouse::v1::CODE_NOT_FOUND
-                                                               : static_cast<stillhouse::v1::StatusCode>(999));
+    reply.set_code(request.query().view() == v1::VIEW_KIND_JOB ? v1::CODE_NOT_FOUND : static_cast<v1::StatusCode>(999));
     reply.set_message("no job 7");
     return reply;
   });
@@ -93,7 +91,7 @@ TEST(CoordinatorClientTest, ARefusalIsTheCoordinatorsOwnStatus) {
   EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_TOP)), StatusIs(Code::kInternal, "no job 7"));
 }
 
-TEST(CoordinatorClientTest, NobodyThereIsUnavailableAndSaysWhereAndWhatToDo) {
+TEST(CoordinatorClientTest, NoAnswerIsUnavailableWithARemedy) {
   ASSERT_OK_AND_ASSIGN(
       const auto client,
       CoordinatorClient::Connect(
@@ -103,7 +101,7 @@ TEST(CoordinatorClientTest, NobodyThereIsUnavailableAndSaysWhereAndWhatToDo) {
               StatusIs(Code::kUnavailable, AllOf(HasSubstr("tcp://127.0.0.1:1"), HasSubstr("still serve"))));
 }
 
-TEST(CoordinatorClientTest, SomethingElseOnThePortIsNamed) {
+TEST(CoordinatorClientTest, AnotherProgramOnThePortIsUnavailable) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind("tcp://127.0.0.1:*"));
   ASSERT_OK_AND_ASSIGN(const auto client,
                        CoordinatorClient::Connect({.endpoint = server->endpoint(), .user = "a"}, Clock::System()));
@@ -116,11 +114,11 @@ TEST(CoordinatorClientTest, SomethingElseOnThePortIsNamed) {
     }
   });
   EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_QUEUE)),
-              StatusIs(Code::kUnavailable, HasSubstr("not like a coordinator")));
+              StatusIs(Code::kUnavailable, HasSubstr("does not answer like a coordinator")));
   answering.join();
 }
 
-TEST(CoordinatorClientTest, KeysAreDrawnAnewAndUsersHaveNames) {
+TEST(CoordinatorClientTest, DrawnKeysDifferAndUsersHaveNames) {
   EXPECT_THAT(DrawKey(), MatchesRegex("[0-9a-f]{32}"));
   EXPECT_NE(DrawKey(), DrawKey());
   EXPECT_NE(UserName(), "");
@@ -141,24 +139,24 @@ class FindCoordinatorTest : public ::testing::Test {
   const StateDirectory state_{directory_.path()};
 };
 
-TEST_F(FindCoordinatorTest, OptionsBeatTheEnvironmentAndAnEndpointBeatsAState) {
+TEST_F(FindCoordinatorTest, OptionsComeBeforeTheEnvironmentAndAnEndpointBeforeAState) {
   ASSERT_OK(WriteFileAtomically(state_.Endpoint(), "tcp://127.0.0.1:3\n"));
   setenv("STILL_STATE", state_.path().c_str(), 1);
   EXPECT_EQ(FindCoordinator("", "").value(), "tcp://127.0.0.1:3");
   setenv("STILL_COORDINATOR", "tcp://127.0.0.1:2", 1);
   EXPECT_EQ(FindCoordinator("", "").value(), "tcp://127.0.0.1:2");
-  EXPECT_EQ(FindCoordinator("", state_.path()).value(), "tcp://127.0.0.1:3") << "said on the command line";
+  EXPECT_EQ(FindCoordinator("", state_.path()).value(), "tcp://127.0.0.1:3") << "the option decides";
   EXPECT_EQ(FindCoordinator("tcp://127.0.0.1:1", state_.path()).value(), "tcp://127.0.0.1:1");
 }
 
-TEST_F(FindCoordinatorTest, NoneIsUnavailableAndSaysHowToStartOne) {
+TEST_F(FindCoordinatorTest, NoCoordinatorIsUnavailableWithARemedy) {
   EXPECT_THAT(FindCoordinator("", state_.path()),
               StatusIs(Code::kUnavailable, AllOf(HasSubstr(directory_.path()), HasSubstr("`still serve`"))));
   ASSERT_OK(WriteFileAtomically(state_.Endpoint(), "\n"));
   EXPECT_THAT(FindCoordinator("", state_.path()), StatusIs(Code::kUnavailable, HasSubstr("is empty")));
 }
 
-TEST_F(FindCoordinatorTest, KeysByOptionBeatThoseByTheEnvironment) {
+TEST_F(FindCoordinatorTest, KeysByOptionComeBeforeKeysByTheEnvironment) {
   const auto key = [](const Result<std::optional<RpcClientKeys>>& keys) { return (*keys)->own.public_key; };
   for (const char* name : {"asked", "environment", "keys", "usual/keys"}) ASSERT_OK(NewKeys(directory_ / name));
   const auto public_key = [&](const char* name) { return LoadClientKeys(directory_ / name)->own.public_key; };
@@ -172,7 +170,7 @@ TEST_F(FindCoordinatorTest, KeysByOptionBeatThoseByTheEnvironment) {
   EXPECT_THAT(FindClientKeys(directory_ / "none", state_.path()), StatusIs(Code::kNotFound));
 }
 
-TEST_F(FindCoordinatorTest, TheStateIsWhereTheEnvironmentSaysElseInTheHome) {
+TEST_F(FindCoordinatorTest, TheStateDirectoryComesFromTheEnvironmentOrTheHome) {
   setenv("STILL_STATE", "/state", 1);
   EXPECT_EQ(DefaultStateDirectory().value(), "/state");
   unsetenv("STILL_STATE");

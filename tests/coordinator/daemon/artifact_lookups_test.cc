@@ -1,4 +1,4 @@
-// Look-ups of artifacts on file systems that answer late, or never.
+// Lookups of artifacts on file systems that answer late or never.
 #include "coordinator/daemon/artifact_lookups.h"
 
 #include <gmock/gmock.h>
@@ -18,11 +18,11 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::JobSpec;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using v1::JobSpec;
 
-// File systems: of some no question returns until they heal. Outlives the threads that ask.
+// Storage is a set of file systems. Questions about a hung root return only after Heal(). The lookup threads share it.
 class Storage {
  public:
   bool IsMade(const JobSpec& spec) {
@@ -73,7 +73,7 @@ class ArtifactLookupsTest : public ::testing::Test {
   ArtifactProbe Known(const JobSpec& spec) {
     while (!lookups_->Probe(spec).known()) {
       std::this_thread::yield();
-      lookups_->TakeAnswers();
+      lookups_->CollectAnswers();
     }
     return lookups_->Probe(spec);
   }
@@ -97,20 +97,20 @@ TEST_F(ArtifactLookupsTest, ARootThatHangsDelaysNoOther) {
   EXPECT_FALSE(Known(Spec("/dead", "b")).made());
 }
 
-TEST_F(ArtifactLookupsTest, AnAnswerIsAskedForAgainAndOneThatGetsTooOldIsNone) {
+TEST_F(ArtifactLookupsTest, AnAnswerIsRefreshedAndAStaleOneCountsAsUnknown) {
   const JobSpec spec = Spec("/root", "a");
   EXPECT_FALSE(Known(spec).made());
   storage_->Make("a");
   storage_->Hang("/root");
   clock_.now += ArtifactLookups::kFresh;
-  EXPECT_TRUE(lookups_->Probe(spec).known()) << "the old answer, while the new one is not there";
+  EXPECT_TRUE(lookups_->Probe(spec).known()) << "the old answer holds until the new one comes";
   clock_.now += ArtifactLookups::kStale;
   EXPECT_FALSE(lookups_->Probe(spec).known());
   storage_->Heal();
   EXPECT_TRUE(Known(spec).made());
 }
 
-TEST_F(ArtifactLookupsTest, WhatWasAskedBeforeSomethingHappenedToItSaysNothing) {
+TEST_F(ArtifactLookupsTest, ForgetDiscardsEarlierAnswers) {
   const JobSpec spec = Spec("/root", "a");
   EXPECT_FALSE(Known(spec).made());
   storage_->Make("a");
@@ -119,7 +119,7 @@ TEST_F(ArtifactLookupsTest, WhatWasAskedBeforeSomethingHappenedToItSaysNothing) 
   EXPECT_TRUE(Known(spec).made());
 }
 
-TEST_F(ArtifactLookupsTest, RootsThatHangTakeUpSoManyThreadsAndNoMore) {
+TEST_F(ArtifactLookupsTest, HungRootsUseAtMostTheLimitOfThreads) {
   for (int i = 0; i < 2 * ArtifactLookups::kMostThreads; ++i) {
     storage_->Hang(fmt::format("/dead{}", i));
     lookups_->Probe(Spec(fmt::format("/dead{}", i), "a"));
@@ -130,15 +130,17 @@ TEST_F(ArtifactLookupsTest, RootsThatHangTakeUpSoManyThreadsAndNoMore) {
   EXPECT_FALSE(Known(Spec("/alive", "a")).made());
 }
 
-// Lines that say so, of all that was logged.
+// Returns the number of warnings about threads in the log.
 int Warnings(const std::string& log) {
   const std::string text = ReadFile(log).value();
   int lines = 0;
-  for (std::size_t at = 0; (at = text.find("no thread to look for artifacts", at)) != std::string::npos; ++at) ++lines;
+  for (std::size_t at = 0; (at = text.find("cannot start a thread that looks for artifacts", at)) != std::string::npos;
+       ++at)
+    ++lines;
   return lines;
 }
 
-TEST_F(ArtifactLookupsTest, ThatThereAreNoThreadsIsSaidOnceEachTime) {
+TEST_F(ArtifactLookupsTest, AFailureToStartThreadsIsLoggedOncePerOutage) {
   const testing::TempDirectory directory;
   const std::string log = directory / "log";
   InitLog("lookups", log, /*to_stderr=*/false);
@@ -148,25 +150,25 @@ TEST_F(ArtifactLookupsTest, ThatThereAreNoThreadsIsSaidOnceEachTime) {
                      if (none) throw std::system_error(EAGAIN, std::generic_category());
                      std::thread(std::move(body)).detach();
                    });
-  const auto look_again_and_again = [&](const JobSpec& spec) {
+  const auto probe_repeatedly = [&](const JobSpec& spec) {
     for (int round = 0; round < 5; ++round) {
       EXPECT_FALSE(lookups_->Probe(spec).known());
-      lookups_->TakeAnswers();
+      lookups_->CollectAnswers();
     }
   };
-  look_again_and_again(Spec("/root", "a"));
-  look_again_and_again(Spec("/other", "a"));
+  probe_repeatedly(Spec("/root", "a"));
+  probe_repeatedly(Spec("/other", "a"));
   EXPECT_EQ(Warnings(log), 1);
   none = false;
   EXPECT_FALSE(Known(Spec("/root", "a")).made());
   EXPECT_FALSE(Known(Spec("/other", "a")).made());
   none = true;
-  look_again_and_again(Spec("/third", "a"));
+  probe_repeatedly(Spec("/third", "a"));
   EXPECT_EQ(Warnings(log), 2);
   InitLog("test");
 }
 
-TEST_F(ArtifactLookupsTest, TheyEndWhileAQuestionHangs) {
+TEST_F(ArtifactLookupsTest, TheLookupsEndWhileAQuestionHangs) {
   storage_->Hang("/dead");
   lookups_->Probe(Spec("/dead", "a"));
   storage_->AwaitQuestions(1);
@@ -196,7 +198,7 @@ class HungStorageTest : public ServiceFixture {
   ~HungStorageTest() override { storage_->Heal(); }
 
   void Submit(const std::string& key, const std::string& root) {
-    stillhouse::v1::ClientRequest request = SubmitRequest(key);
+    v1::ClientRequest request = SubmitRequest(key);
     request.mutable_submit()->mutable_jobs(0)->set_artifacts_root(root);
     ASSERT_EQ(Send(request)->code(), 0U);
   }
@@ -210,7 +212,7 @@ class HungStorageTest : public ServiceFixture {
   std::shared_ptr<Storage> storage_ = std::make_shared<Storage>();
 };
 
-TEST_F(HungStorageTest, AJobWhoseStorageHangsWaitsAndSaysSoTheOthersGoOn) {
+TEST_F(HungStorageTest, AJobOnHungStorageWaitsAndOtherJobsGoOn) {
   storage_->Hang("/dead");
   Submit("a", "/dead");
   Submit("b", "/alive");
@@ -237,7 +239,7 @@ TEST_F(HungStorageTest, AnArtifactThatTurnsOutToExistIsReused) {
   EXPECT_TRUE(agents_.started.empty());
 }
 
-TEST_F(HungStorageTest, TheCoordinatorEndsMeanwhileAndTheNextOneAsksAgain) {
+TEST_F(HungStorageTest, ARestartedCoordinatorAsksAgain) {
   storage_->Hang("/dead");
   Submit("a", "/dead");
   storage_->AwaitQuestions(1);

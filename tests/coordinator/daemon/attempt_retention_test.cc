@@ -14,14 +14,14 @@ namespace {
 using testing::TempDirectory;
 using ::testing::UnorderedElementsAre;
 
-TEST(AttemptRetentionTest, TheJobsThatEndedLastKeepWhatTheirAttemptsLeft) {
+TEST(AttemptRetentionTest, DirectoriesOfTheNewestEndedJobsStay) {
   const TempDirectory path;
   const StateDirectory directory(path.path());
   Changes changes;
   for (std::uint64_t id = 1; id <= 8; ++id) {
-    stillhouse::v1::Job& job = changes.jobs.emplace_back();
+    v1::Job& job = changes.jobs.emplace_back();
     job.set_id(id);
-    job.set_state(id == 1 ? stillhouse::v1::JOB_RUNNING : stillhouse::v1::JOB_SUCCEEDED);
+    job.set_state(id == 1 ? v1::JOB_RUNNING : v1::JOB_SUCCEEDED);
     if (id != 1) job.set_ended_ms(1000 - static_cast<UnixMs>(id));  // the highest numbers ended first
     ASSERT_OK(MakeDirectories(directory.Attempt(id, 1)));
     ASSERT_OK(WriteFileAtomically(AttemptLogPath(directory.Attempt(id, 1)), "said\n"));
@@ -35,21 +35,21 @@ TEST(AttemptRetentionTest, TheJobsThatEndedLastKeepWhatTheirAttemptsLeft) {
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("old", "1", "2", "3", "4", "5", "6", "8"));
   ASSERT_OK(RemoveOldAttempts(directory, state, {.ended_jobs_kept = 3}));
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("old", "1", "2", "3", "4", "8"))
-      << "a process of 8 is still there";
+      << "a process of job 8 lives";
 }
 
-TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
+TEST(AttemptRetentionTest, ADirectoryThatCannotBeRemovedDoesNotStopTheOthers) {
   const TempDirectory path;
   const StateDirectory directory(path.path());
   Changes changes;
   for (std::uint64_t id = 1; id <= 2; ++id) {
-    stillhouse::v1::Job& job = changes.jobs.emplace_back();
+    v1::Job& job = changes.jobs.emplace_back();
     job.set_id(id);
-    job.set_state(stillhouse::v1::JOB_SUCCEEDED);
+    job.set_state(v1::JOB_SUCCEEDED);
     job.set_ended_ms(static_cast<UnixMs>(id));
   }
   ASSERT_OK(MakeDirectories(directory.Attempt(2, 1)));
-  ASSERT_OK(WriteFileAtomically(JoinPath(directory.Jobs(), "1"), "no directory, put there by somebody"));
+  ASSERT_OK(WriteFileAtomically(JoinPath(directory.Jobs(), "1"), "a file, not a directory"));
   State state;
   state.Apply(changes);
 
@@ -57,7 +57,7 @@ TEST(AttemptRetentionTest, OneThatCannotBeRemovedKeepsNoOther) {
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("1"));
 }
 
-TEST(AttemptRetentionTest, WhereNothingRanYetThereIsNothingToRemove) {
+TEST(AttemptRetentionTest, AStateDirectoryWithoutJobsIsFine) {
   const TempDirectory path;
   EXPECT_OK(RemoveOldAttempts(StateDirectory(path.path()), State(), {}));
 }

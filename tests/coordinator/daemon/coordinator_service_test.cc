@@ -1,4 +1,4 @@
-// The coordinator around its core: what is written before what is said, and what a restart finds.
+// The coordinator with journal and agents: it answers after the write, and a restart continues from the journal.
 #include <gmock/gmock.h>
 
 #include "coordinator/agent/agent_status.h"
@@ -9,14 +9,14 @@ namespace still::coordinator {
 namespace {
 
 using CoordinatorServiceTest = ServiceFixture;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::ClientReply;
-using stillhouse::v1::ClientRequest;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using v1::AgentReport;
+using v1::ClientReply;
+using v1::ClientRequest;
 
-TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
+TEST_F(CoordinatorServiceTest, AnAcknowledgedJobIsOnDiskAndItsAgentStarted) {
   const auto reply = Send(SubmitRequest("a"));
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->code(), 0U);
@@ -27,29 +27,29 @@ TEST_F(CoordinatorServiceTest, WhatIsAcknowledgedIsOnDiskAndItsAgentStarted) {
   EXPECT_EQ(coordinator_->state().FindJob(1)->log_path(), "/logs/1.1");
 }
 
-TEST_F(CoordinatorServiceTest, AJobThatRanIsAdoptedNotStartedAgain) {
+TEST_F(CoordinatorServiceTest, ARunningJobIsAdoptedAndNotStartedAgain) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
   Restart();
   Later(10'000);
-  EXPECT_EQ(StateOf(1), "RUNNING") << "silence is no death";
+  EXPECT_EQ(StateOf(1), "RUNNING") << "silence does not end an attempt";
   EXPECT_THAT(View("queue"), HasSubstr("RECONCILING"));
   EXPECT_EQ(agents_.started.size(), 1U);
   coordinator_->OnReport(Report(1));
   EXPECT_EQ(View("queue").find("RECONCILING"), std::string::npos);
 }
 
-TEST_F(CoordinatorServiceTest, AStartThatWasJournaledButNotMadeIsMadeByTheNextCoordinator) {
+TEST_F(CoordinatorServiceTest, ARestartStartsTheAgentOfARecordedStart) {
   Send(SubmitRequest("a"));
-  agents_.traces.clear();  // it was killed between the two
+  agents_.traces.clear();  // the coordinator died before the start
   agents_.started.clear();
   Restart();
   coordinator_->Tick();
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
 }
 
-TEST_F(CoordinatorServiceTest, AnOutcomeThatNobodyHeardIsFoundAfterARestart) {
+TEST_F(CoordinatorServiceTest, ARestartFindsAnUnreportedOutcome) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
@@ -71,19 +71,19 @@ TEST_F(CoordinatorServiceTest, ASilentAgentIsUnreachableUntilItIsKnownToBeGone) 
   EXPECT_EQ(agents_.started, (std::vector<std::string>{"1.1", "1.2"}));
 }
 
-TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) {
+TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQueriesAndHeals) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
   disk_->full = true;
-  EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
+  EXPECT_FALSE(Send(SubmitRequest("b"))) << "an answer waits for the disk";
   const auto refused = Send(SubmitRequest("b"));
   ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_EQ(refused->code(), v1::CODE_RESOURCE_EXHAUSTED);
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
   AgentReport ended = Report(1);
-  ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
-  EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged()) << "an outcome that is not kept";
+  ended.mutable_outcome()->set_code(v1::CODE_OK);
+  EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged()) << "the outcome is not recorded";
   EXPECT_EQ(StateOf(1), "RUNNING");
 
   disk_->full = false;
@@ -97,11 +97,11 @@ TEST_F(CoordinatorServiceTest, AFullDiskRefusesChangesAnswersQuestionsAndHeals) 
   EXPECT_EQ(accepted->jobs(0), 2U) << "the refused one left nothing behind";
 }
 
-TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecorded) {
+TEST_F(CoordinatorServiceTest, ADeathOnAFullDiskIsReportedUntilItIsRecorded) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
-  stillhouse::v1::AgentTask task;
+  v1::AgentTask task;
   task.set_job(1);
   task.set_attempt(1);
   AgentStatus agent(task, clock_);
@@ -118,7 +118,7 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   EXPECT_FALSE(Send(SubmitRequest("b")));
   callbacks.on_generation({.generation = 2, .in_place = true, .recovery = testing::RecoveryOf()});
   EXPECT_EQ(say(), 1);
-  EXPECT_EQ(say(), 1) << "it was heard, but not kept";
+  EXPECT_EQ(say(), 1) << "it was not recorded";
 
   disk_->full = false;
   Later(2000);
@@ -128,7 +128,7 @@ TEST_F(CoordinatorServiceTest, WhatDiesWhileNothingCanBeKeptIsToldUntilItIsRecor
   EXPECT_THAT(View("events"), HasSubstr("rank 1 died in compute of step 17"));
 }
 
-// What the records say, and nothing of what this process alone knows.
+// Returns the records of a state as text, without what only this process knows.
 std::string Records(const State& state) {
   std::string text = fmt::format("{} {} {}\n", state.next_job(), state.next_pipeline(), state.next_sequence());
   for (const auto& [id, job] : state.jobs()) text += fmt::format("{} {}", state.live().contains(id), job.DebugString());
@@ -137,7 +137,7 @@ std::string Records(const State& state) {
   return text;
 }
 
-TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedForAsAFullDiskIs) {
+TEST_F(CoordinatorServiceTest, AnUnreadableJournalDegradesLikeAFullDisk) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
@@ -145,8 +145,8 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   disk_->full = true;
   disk_->unreadable = true;
 
-  stillhouse::v1::CoordinatorMessage message;
-  *message.mutable_client() = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
+  v1::CoordinatorMessage message;
+  *message.mutable_client() = ChangeRequest(v1::ChangeJobs::CANCEL, 1);
   ClientRequest drain;
   drain.set_protocol(kProtocol);
   drain.mutable_change_host()->set_host("localhost");
@@ -154,21 +154,21 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   coordinator_->OnMessage("client", message.SerializeAsString());
   *message.mutable_client() = drain;
   coordinator_->OnMessage("client", message.SerializeAsString());
-  EXPECT_FALSE(Send(SubmitRequest("b"))) << "nothing is said that is not on disk";
+  EXPECT_FALSE(Send(SubmitRequest("b"))) << "an answer waits for the disk";
 
-  EXPECT_EQ(Records(coordinator_->state()), acknowledged) << "what was decided is taken back";
+  EXPECT_EQ(Records(coordinator_->state()), acknowledged) << "the decisions are rolled back";
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
   EXPECT_THAT(View("why", 1), HasSubstr("no space left on device"));
   AgentReport ended = Report(1);
   EXPECT_FALSE(coordinator_->OnReport(ended).drain()) << "its cancellation did not happen";
-  ended.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
+  ended.mutable_outcome()->set_code(v1::CODE_OK);
   EXPECT_FALSE(coordinator_->OnReport(ended).acknowledged());
-  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), v1::CODE_RESOURCE_EXHAUSTED);
 
   disk_->full = false;
   Later(2000);
-  EXPECT_THAT(View("why", 1), HasSubstr("input/output error")) << "it takes writes, and cannot be read";
-  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_THAT(View("why", 1), HasSubstr("input/output error")) << "the disk takes writes but cannot be read";
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), v1::CODE_RESOURCE_EXHAUSTED);
   EXPECT_EQ(Records(coordinator_->state()), acknowledged);
 
   disk_->unreadable = false;
@@ -179,13 +179,13 @@ TEST_F(CoordinatorServiceTest, AJournalThatCanBeNeitherWrittenNorReadIsWaitedFor
   EXPECT_EQ(agents_.started, (std::vector<std::string>{"1.1", "2.1"}));
 }
 
-TEST_F(CoordinatorServiceTest, AStartThatIsTakenBackIsMadeOnceThereIsSpace) {
+TEST_F(CoordinatorServiceTest, ARolledBackStartIsMadeOnceThereIsSpace) {
   ClientRequest held = SubmitRequest("a");
   held.mutable_submit()->set_held(true);
   Send(held);
   disk_->full = true;
   disk_->unreadable = true;
-  const ClientRequest release = ChangeRequest(stillhouse::v1::ChangeJobs::RELEASE, 1);
+  const ClientRequest release = ChangeRequest(v1::ChangeJobs::RELEASE, 1);
   EXPECT_FALSE(Send(release));
   EXPECT_EQ(StateOf(1), "HELD");
   EXPECT_TRUE(agents_.started.empty());
@@ -195,16 +195,16 @@ TEST_F(CoordinatorServiceTest, AStartThatIsTakenBackIsMadeOnceThereIsSpace) {
   EXPECT_EQ(agents_.started, std::vector<std::string>{"1.1"});
 }
 
-TEST_F(CoordinatorServiceTest, AWriteThatFailedAndIsFoundDoneAfterAllCounts) {
+TEST_F(CoordinatorServiceTest, AFailedWriteThatReachedTheDiskCounts) {
   Send(SubmitRequest("a"));
   disk_->full = true;
   const ClientRequest submit = SubmitRequest("b");
   EXPECT_FALSE(Send(submit));
   disk_->full = false;
-  {  // as a database does that finds the batch whole in its log
+  {  // a database may find the whole batch in its log
     testing::MemoryKvStore late(disk_);
     KvBatch batch;
-    stillhouse::v1::Job job = *coordinator_->state().FindJob(1);
+    v1::Job job = *coordinator_->state().FindJob(1);
     job.set_id(2);
     job.mutable_spec()->set_digest("db");
     batch.Put(fmt::format("job/{:020}", 2), job.SerializeAsString());
@@ -215,11 +215,11 @@ TEST_F(CoordinatorServiceTest, AWriteThatFailedAndIsFoundDoneAfterAllCounts) {
   EXPECT_EQ(Send(SubmitRequest("c"))->jobs(0), 3U) << "no number is given twice";
 }
 
-TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalIsLeftAlone) {
+TEST_F(CoordinatorServiceTest, AnAgentOfAnotherJournalGetsNoOrders) {
   Send(SubmitRequest("a"));
   AgentReport stranger = Report(1);
   stranger.set_journal("another");
-  stranger.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
+  stranger.mutable_outcome()->set_code(v1::CODE_OK);
   EXPECT_FALSE(coordinator_->OnReport(stranger).kill());
   EXPECT_EQ(StateOf(1), "STARTING");
 }
@@ -235,32 +235,31 @@ TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
-  ClientRequest cancel = ChangeRequest(stillhouse::v1::ChangeJobs::CANCEL, 1);
+  ClientRequest cancel = ChangeRequest(v1::ChangeJobs::CANCEL, 1);
   cancel.set_request(++last_request_);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";
-  EXPECT_FALSE(coordinator_->OnReport(Report(1)).kill()) << "as a second wish to cancel would";
+  EXPECT_FALSE(coordinator_->OnReport(Report(1)).kill()) << "a second cancellation would kill it";
   cancel.set_request(++last_request_);
   Send(cancel);
   EXPECT_TRUE(coordinator_->OnReport(Report(1)).kill());
 }
 
-TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefusedByName) {
+TEST_F(CoordinatorServiceTest, AnotherVersionOfTheProtocolIsRefused) {
   ClientRequest request = SubmitRequest("a");
   request.set_protocol(kProtocol + 1);
   const auto reply = Send(request);
   ASSERT_TRUE(reply);
-  EXPECT_EQ(reply->code(), static_cast<std::uint32_t>(Code::kInvalidArgument));
-  EXPECT_THAT(reply->message(), HasSubstr("version"));
+  EXPECT_EQ(reply->code(), v1::CODE_INVALID_ARGUMENT);
 }
 
-TEST_F(CoordinatorServiceTest, BytesThatMakeNoSenseAreDropped) {
+TEST_F(CoordinatorServiceTest, MalformedMessagesAreDropped) {
   coordinator_->OnMessage("stranger", "\x00\xff garbage");
   coordinator_->OnMessage("stranger", "");
   EXPECT_TRUE(coordinator_->Tick().empty());
 }
 
-TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceItIsThere) {
+TEST_F(CoordinatorServiceTest, RanksOfAManualMpirunGetTheirTaskOnceItIsReported) {
   ClientRequest request = SubmitRequest("a");
   request.mutable_submit()->mutable_jobs(0)->set_attach(true);
   Send(request);
@@ -282,14 +281,14 @@ TEST_F(CoordinatorServiceTest, RanksOfAnMpirunTypedByHandAreGivenTheirTaskOnceIt
   coordinator_->OnReport(report);
   EXPECT_EQ(Send(attach)->task().generation(), 3U);
   attach.mutable_attach()->set_job("train");
-  EXPECT_EQ(Send(attach)->task().generation(), 3U) << "the end of its name will do";
+  EXPECT_EQ(Send(attach)->task().generation(), 3U) << "the end of its name is enough";
   attach.mutable_attach()->set_job("rain");
-  EXPECT_EQ(Send(attach)->code(), stillhouse::v1::CODE_NOT_FOUND);
+  EXPECT_EQ(Send(attach)->code(), v1::CODE_NOT_FOUND);
   attach.mutable_attach()->set_job("nobody");
-  EXPECT_EQ(Send(attach)->code(), stillhouse::v1::CODE_NOT_FOUND);
+  EXPECT_EQ(Send(attach)->code(), v1::CODE_NOT_FOUND);
 }
 
-TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInventoryOnceThereIsSpace) {
+TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAdoptsTheInventoryOnceThereIsSpace) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
@@ -298,8 +297,8 @@ TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInv
   Restart();
   EXPECT_EQ(StateOf(1), "RUNNING");
   EXPECT_THAT(View("queue"), HasSubstr("DEGRADED_STORAGE"));
-  EXPECT_THAT(View("nodes"), HasSubstr("\"slots\":4")) << "what is not on record does not hold";
-  EXPECT_EQ(Send(SubmitRequest("b"))->code(), static_cast<std::uint32_t>(Code::kResourceExhausted));
+  EXPECT_THAT(View("nodes"), HasSubstr("\"slots\":4")) << "the recorded inventory holds";
+  EXPECT_EQ(Send(SubmitRequest("b"))->code(), v1::CODE_RESOURCE_EXHAUSTED);
 
   disk_->full = false;
   Later(2000);
@@ -309,7 +308,7 @@ TEST_F(CoordinatorServiceTest, ARestartOnAFullDiskAnswersQuestionsAndTakesTheInv
   EXPECT_EQ(StateOf(2), "STARTING");
 }
 
-TEST_F(CoordinatorServiceTest, ADamagedLineOfTheHistoryHidesNoOther) {
+TEST_F(CoordinatorServiceTest, ADamagedEventHidesNoOtherEvent) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
@@ -325,7 +324,7 @@ TEST_F(CoordinatorServiceTest, ADamagedLineOfTheHistoryHidesNoOther) {
   EXPECT_EQ(StateOf(1), "RUNNING");
 }
 
-TEST_F(CoordinatorServiceTest, WhatOnlyAnAgentNeedsIsOnDiskAloneAndReachesIt) {
+TEST_F(CoordinatorServiceTest, AgentFieldsAreOnDiskAloneAndReachTheAgent) {
   ClientRequest request = SubmitRequest("a");
   request.mutable_submit()->mutable_jobs(0)->set_identity("lines");
   request.mutable_submit()->mutable_jobs(0)->mutable_config()->set_name("demo");

@@ -1,4 +1,4 @@
-// The coordinator's journal: what it keeps, what it reads for a query, and whose journals it refuses.
+// The coordinator's journal: what it stores, what a query reads, and which journals it refuses.
 #include "coordinator/daemon/journal.h"
 
 #include <gmock/gmock.h>
@@ -12,16 +12,16 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::HistoryEvent;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::StatusIs;
 using testing::TempDirectory;
+using v1::HistoryEvent;
 
-stillhouse::v1::Job JobOf(std::uint64_t id) {
-  stillhouse::v1::Job job;
+v1::Job JobOf(std::uint64_t id) {
+  v1::Job job;
   job.set_id(id);
-  job.set_state(stillhouse::v1::JOB_PENDING);
+  job.set_state(v1::JOB_PENDING);
   job.mutable_spec()->set_name(fmt::format("job-{}", id));
   job.mutable_spec()->set_identity("lines");
   job.mutable_spec()->mutable_config()->set_name("demo");
@@ -37,7 +37,7 @@ std::vector<std::uint64_t> Sequences(const Result<std::vector<HistoryEvent>>& ev
 
 class JournalTest : public ::testing::Test {
  protected:
-  // Jobs 1 and 2; lines 1 and 2 are of their coming, then come `notes` of 1, 2, a host, 1, 2, a host ...
+  // Writes jobs 1 and 2 with events 1 and 2, then `notes` events of job 1, job 2, a host, job 1, job 2, a host ...
   void Write(int notes) {
     Transaction coming(state_, 1000);
     for (const std::uint64_t id : {1, 2}) coming.Add(JobOf(id), "alice");
@@ -47,7 +47,7 @@ class JournalTest : public ::testing::Test {
       if (i % 3 == 2) {
         transaction.RecordHost("a", "alice", "drained");
       } else {
-        transaction.Record(static_cast<std::uint64_t>(i % 3 + 1), stillhouse::v1::CAUSE_USER, "alice", "noted");
+        transaction.Record(static_cast<std::uint64_t>(i % 3 + 1), v1::CAUSE_USER, "alice", "noted");
       }
     }
     Commit(std::move(transaction).TakeChanges());
@@ -62,7 +62,7 @@ class JournalTest : public ::testing::Test {
   State state_;
 };
 
-TEST_F(JournalTest, AJobsLinesAreItsOwnAndTheNewestOnesAreGiven) {
+TEST_F(JournalTest, EventsAreTheNewestOnesOfOneJobOrOfAll) {
   Write(9);
   EXPECT_THAT(Sequences(journal_.Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
   EXPECT_THAT(Sequences(journal_.Events(0, 0, 3)), ElementsAre(9, 10, 11));
@@ -71,10 +71,10 @@ TEST_F(JournalTest, AJobsLinesAreItsOwnAndTheNewestOnesAreGiven) {
   EXPECT_THAT(Sequences(journal_.Events(0, 2, 2)), ElementsAre(7, 10));
   EXPECT_THAT(Sequences(journal_.Events(4, 1, 100)), ElementsAre(6, 9));
   EXPECT_THAT(Sequences(journal_.Events(11, 0, 100)), ElementsAre());
-  EXPECT_THAT(Sequences(journal_.Events(0, 7, 100)), ElementsAre()) << "there is no such job";
+  EXPECT_THAT(Sequences(journal_.Events(0, 7, 100)), ElementsAre()) << "there is no job 7";
 }
 
-TEST_F(JournalTest, DamagedLinesAreOneLineThatSaysSoAndHideNoOther) {
+TEST_F(JournalTest, OneEventStandsForARunOfDamagedOnes) {
   Write(9);
   for (const std::uint64_t damaged : {5, 6, 7}) disk_->records[fmt::format("history/{:020}", damaged)] = "garbage";
   EXPECT_THAT(Sequences(journal_.Events(0, 0, 100)), ElementsAre(1, 2, 3, 4, 7, 8, 9, 10, 11));
@@ -85,7 +85,7 @@ TEST_F(JournalTest, DamagedLinesAreOneLineThatSaysSoAndHideNoOther) {
   EXPECT_EQ(state.next_sequence(), 12u);
 }
 
-TEST_F(JournalTest, WhatWasSubmittedIsReadWhenItIsAskedFor) {
+TEST_F(JournalTest, ASpecificationIsReadOnlyOnRequest) {
   Write(0);
   ASSERT_OK_AND_ASSIGN(const State state, journal_.Load());
   EXPECT_EQ(state.FindJob(1)->spec().identity(), "");
@@ -96,7 +96,7 @@ TEST_F(JournalTest, WhatWasSubmittedIsReadWhenItIsAskedFor) {
   EXPECT_OK(journal_.Load());
 }
 
-TEST(JournalFormatTest, AJournalOfAnotherVersionIsRefusedAndLeftAsItIs) {
+TEST(JournalFormatTest, AJournalOfAnotherVersionIsRefusedAndNotChanged) {
   for (const char* format : {"", "1", "3"}) {
     const TempDirectory directory;
     const std::string path = directory / "journal";

@@ -1,6 +1,5 @@
-// The driver over scripted workers: real corpus, real files, no mpirun.
+// PipelineRun with scripted workers: a real corpus and real files, but no mpirun.
 #include "coordinator/daemon/pipeline_run.h"
-#include "common/vocabulary.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,13 +22,13 @@ namespace {
 
 using cluster::ExitInfo;
 using cluster::LaunchSpec;
-using stillhouse::v1::Envelope;
-using stillhouse::v1::WorkerTask;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::FakeLauncher;
 using ::testing::HasSubstr;
 using testing::StatusIs;
+using v1::Envelope;
+using v1::WorkerTask;
 
 class RecordingObserver : public RunObserver {
  public:
@@ -54,7 +53,7 @@ WorkerTask TaskOf(const LaunchSpec& spec) {
   return task;
 }
 
-void SayResult(const WorkerTask& task, const Status& status) {
+void SendResult(const WorkerTask& task, const Status& status) {
   const RpcClientKeys keys{.server = task.keys().server_public(),
                            .own = {task.keys().client_public(), task.keys().client_secret()}};
   const auto client = RpcClient::Connect(task.endpoint(), "rank-0", keys).value();
@@ -65,8 +64,8 @@ void SayResult(const WorkerTask& task, const Status& status) {
   EXPECT_OK(client->Send(envelope.SerializeAsString()));
 }
 
-// What a worker's stage does as far as the driver can tell: an artifact under its final name, then success. The corpus
-// is a real one, for the driver counts its shards.
+// Does what the driver sees of a worker's stage: it makes an artifact under its final name and reports success. The
+// corpus is a real one, because the driver counts its shards.
 ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   const WorkerTask task = TaskOf(spec);
   const v1::Stage stage = task.stage();
@@ -74,7 +73,7 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(task.config().corpus());
     EXPECT_OK(shards::BuildCorpus(options, shards::ReadCorpusInputs(options).value(),
                                   ArtifactStore(task.config().artifacts()), [](const auto&, auto) { return Ok(); }));
-    SayResult(task, Ok());
+    SendResult(task, Ok());
     return {};
   }
   auto staged = ArtifactStore(task.config().artifacts())
@@ -83,7 +82,7 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   EXPECT_OK(WriteSummary(staged->path(), {{"positions", 4}}));
   EXPECT_OK(WriteFileAtomically(staged->path() + "/weights.sha256", "abc\n"));
   EXPECT_OK(CommitArtifact(*staged));
-  SayResult(task, Ok());
+  SendResult(task, Ok());
   return {};
 }
 
@@ -119,7 +118,7 @@ class PipelineRunTest : public ::testing::Test {
   std::string RunFile(const std::string& name) const { return directory_ / ("artifacts/runs/tiny/" + name); }
 
   testing::TempDirectory directory_;
-  stillhouse::v1::PipelineConfig config_;
+  v1::PipelineConfig config_;
   Plan plan_;
   RecordingObserver observer_;
   std::atomic<int> stops_{0};
@@ -137,15 +136,15 @@ TEST_F(PipelineRunTest, RunsEveryStageOnceAndThenReusesAll) {
   EXPECT_EQ(launcher.launches.size(), 6u);
 }
 
-TEST_F(PipelineRunTest, TheCorpusOfOneRankIsMadeWithoutAnMpirun) {
+TEST_F(PipelineRunTest, ACorpusOnOneRankIsBuiltWithoutAnMpirun) {
   config_.set_ranks(1);
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
   EXPECT_EQ(launcher.launches.size(), 5u);
-  EXPECT_GT(observer_.progress, 0) << "of the corpus";
+  EXPECT_GT(observer_.progress, 0) << "only the corpus counts";
 }
 
-TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
+TEST_F(PipelineRunTest, ReusingACorpusDeletesLeftoversOfItsBuilders) {
   config_.set_ranks(1);
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
@@ -163,7 +162,7 @@ TEST_F(PipelineRunTest, WhatIsLeftOfTheMakingOfACorpusGoesWhenItIsReused) {
     const auto lock = FileLock::TryAcquire(directory_ / ("artifacts/jobs/corpus-" + digest + "/lock"));
     ASSERT_OK(lock);
     ASSERT_OK(Run(launcher));
-    EXPECT_EQ(ListDirectory(corpora)->size(), 4u) << "somebody is at it";
+    EXPECT_EQ(ListDirectory(corpora)->size(), 4u) << "a live builder holds the lock";
   }
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(*ListDirectory(corpora), ::testing::UnorderedElementsAre(digest, "another.splits"));
@@ -174,15 +173,15 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
   std::vector<std::string> seen;
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
     const WorkerTask task = TaskOf(spec);
-    const bool in_place = task.recovery() == stillhouse::v1::RECOVERY_MODE_INPLACE;
+    const bool in_place = task.recovery() == v1::RECOVERY_MODE_INPLACE;
     EXPECT_EQ(in_place, spec.survive_deaths);
     seen.push_back(fmt::format("{} on {} ranks{}", spec.log_path.substr(spec.log_path.rfind('/') + 1), spec.ranks,
                                in_place ? ", in place" : ""));
-    EXPECT_EQ(task.generation(), 1u) << "each artifact's own";
+    EXPECT_EQ(task.generation(), 1u) << "generations count per artifact";
     EXPECT_EQ(task.config().threads_per_rank(), spec.threads_per_rank);
     return MakeArtifact(spec, std::move(killed));
   });
-  config_.mutable_recovery()->set_mode(stillhouse::v1::RECOVERY_MODE_INPLACE);
+  config_.mutable_recovery()->set_mode(v1::RECOVERY_MODE_INPLACE);
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(seen, ElementsAre("corpus.log on 3 ranks, in place", "teacher.log on 3 ranks, in place",
                                 "targets.log on 3 ranks, in place", "train.log on 3 ranks, in place",
@@ -192,8 +191,8 @@ TEST_F(PipelineRunTest, RanksThreadsAndRecoveryFitTheStage) {
 
 TEST_F(PipelineRunTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher failing([&](const LaunchSpec& spec, std::stop_token killed) {
-    if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
-    SayResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
+    if (TaskOf(spec).stage() != v1::STAGE_TRAIN) return MakeArtifact(spec, std::move(killed));
+    SendResult(TaskOf(spec), Error(Code::kResourceExhausted, "disk full"));
     return ExitInfo{.code = 3};
   });
   EXPECT_THAT(Run(failing), StatusIs(Code::kResourceExhausted, "train, rank 0: disk full"));
@@ -203,12 +202,12 @@ TEST_F(PipelineRunTest, FailureEndsTheRunAndTheNextOneStartsThere) {
   FakeLauncher launcher(MakeArtifact);
   ASSERT_OK(Run(launcher));
   EXPECT_THAT(observer_.started, ElementsAre("train", "evaluate", "export"));
-  EXPECT_EQ(TaskOf(launcher.launches[0]).generation(), 2u) << "above that of the run before";
+  EXPECT_EQ(TaskOf(launcher.launches[0]).generation(), 2u) << "one above the run before";
 }
 
 TEST_F(PipelineRunTest, SuccessWithoutAnArtifactIsABug) {
   FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token) {
-    SayResult(TaskOf(spec), Ok());
+    SendResult(TaskOf(spec), Ok());
     return ExitInfo{};
   });
   EXPECT_THAT(Run(launcher), StatusIs(Code::kInternal, HasSubstr("corpus")));
@@ -219,7 +218,7 @@ TEST_F(PipelineRunTest, SecondRunOfTheSameNameIsRefused) {
   const auto lock = FileLock::TryAcquire(RunFile("lock"));
   ASSERT_OK(lock);
   FakeLauncher launcher(MakeArtifact);
-  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable, HasSubstr("another run of tiny is active")));
+  EXPECT_THAT(Run(launcher), StatusIs(Code::kUnavailable));
   EXPECT_TRUE(observer_.started.empty());
 }
 
@@ -232,8 +231,7 @@ TEST_F(PipelineRunTest, StopEndsTheRunBeforeTheNextStage) {
 
 TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token killed) {
-    const bool dies =
-        TaskOf(spec).stage() == stillhouse::v1::STAGE_TARGETS && spec.environment.at("STILL_LAUNCH") == "1";
+    const bool dies = TaskOf(spec).stage() == v1::STAGE_TARGETS && spec.environment.at("STILL_LAUNCH") == "1";
     return dies ? ExitInfo{.signal = 9} : MakeArtifact(spec, std::move(killed));
   });
   ASSERT_OK(Run(launcher));
@@ -244,17 +242,16 @@ TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   EXPECT_EQ(observer_.finished, 6);
 }
 
-// What agents say is the same under a coordinator, where nobody typed a command.
-TEST_F(PipelineRunTest, HowToGoOnIsSaidOnTheFirstLineAfterWhatHappened) {
+TEST_F(PipelineRunTest, TheFirstLineOfAFailureSaysHowToContinue) {
   FakeLauncher dying([](const LaunchSpec&, std::stop_token) { return ExitInfo{.signal = 9}; });
   EXPECT_THAT(Run(dying), StatusIs(Code::kUnavailable, AllOf(HasSubstr("; run the same command again to continue\n"),
                                                              HasSubstr("\n  generation 1"))));
 }
 
-TEST_F(PipelineRunTest, ATimeLimitThatIsOverIsSaidAndTheSameCommandGoesOn) {
+TEST_F(PipelineRunTest, AReachedTimeLimitIsCancelledAndCanBeContinued) {
   config_.mutable_time_limit_minutes()->set_targets(0.005);
   FakeLauncher launcher([](const LaunchSpec& spec, std::stop_token killed) {
-    if (TaskOf(spec).stage() != stillhouse::v1::STAGE_TARGETS) return MakeArtifact(spec, std::move(killed));
+    if (TaskOf(spec).stage() != v1::STAGE_TARGETS) return MakeArtifact(spec, std::move(killed));
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
@@ -263,7 +260,7 @@ TEST_F(PipelineRunTest, ATimeLimitThatIsOverIsSaidAndTheSameCommandGoesOn) {
                                                HasSubstr("; run the same command again to continue"))));
 }
 
-TEST_F(PipelineRunTest, ArtifactThatAnotherRunIsMakingIsNotMadeTwice) {
+TEST_F(PipelineRunTest, AnArtifactThatAnotherRunMakesIsNotMadeTwice) {
   const std::string job = directory_ / ("artifacts/jobs/teacher-" + plan_[1].digest);
   ASSERT_OK(MakeDirectories(job));
   const auto lock = FileLock::TryAcquire(JoinPath(job, "lock"));
@@ -279,7 +276,7 @@ TEST_F(PipelineRunTest, DamagedJournalIsNamedAndNothingIsLaunched) {
   ASSERT_OK(MakeDirectories(journal));
   FakeLauncher launcher(MakeArtifact);
   EXPECT_THAT(Run(launcher), StatusIs(Code::kDataLoss, HasSubstr(journal)));
-  EXPECT_EQ(launcher.launches.size(), 1u) << "of the corpus";
+  EXPECT_EQ(launcher.launches.size(), 1u) << "only the corpus counts";
 }
 
 TEST_F(PipelineRunTest, SummaryComesFromTheArtifacts) {

@@ -1,4 +1,4 @@
-// A coordinator with its journal on a disk in memory, agents that do what a test says, and a clock set by hand.
+// A fixture around a coordinator, with a journal on a disk in memory, scripted agents and a manual clock.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,10 +28,10 @@ class ManualClock : public Clock {
   TimePoint now;
 };
 
-// Agents that do what a test says.
+// ScriptedAgents does what a test says and records what was started.
 class ScriptedAgents : public Agents {
  public:
-  Status Start(stillhouse::v1::AgentTask task) override {
+  Status Start(v1::AgentTask task) override {
     if (!refusal.ok()) return refusal;
     traces[{task.job(), task.attempt()}] = AgentTrace::kAlive;
     last_task = task;
@@ -42,12 +42,12 @@ class ScriptedAgents : public Agents {
     const auto trace = traces.find({job, attempt});
     return trace == traces.end() ? AgentTrace::kNeverStarted : trace->second;
   }
-  Result<stillhouse::v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override {
-    stillhouse::v1::AgentReport report;
+  Result<v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override {
+    v1::AgentReport report;
     report.set_protocol(kProtocol);
     report.set_job(job);
     report.set_attempt(attempt);
-    report.mutable_outcome()->set_code(stillhouse::v1::CODE_OK);
+    report.mutable_outcome()->set_code(v1::CODE_OK);
     return report;
   }
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override {
@@ -57,14 +57,14 @@ class ScriptedAgents : public Agents {
   Status refusal;
   std::map<std::pair<std::uint64_t, std::uint64_t>, AgentTrace> traces;
   std::vector<std::string> started;
-  stillhouse::v1::AgentTask last_task;
+  v1::AgentTask last_task;
 };
 
 class ServiceFixture : public ::testing::Test {
  protected:
   void SetUp() override { Restart(); }
 
-  // As after a kill: everything but disk and agents is new.
+  // Replaces the coordinator as after a kill. Disk and agents stay.
   void Restart() {
     coordinator_.reset();
     journal_ = std::make_unique<Journal>("journal", std::make_unique<testing::MemoryKvStore>(disk_));
@@ -76,29 +76,29 @@ class ServiceFixture : public ::testing::Test {
                                                                     .is_made = is_made_,
                                                                     .probe_in_threads = probe_in_threads_},
                                                  *journal_, agents_, clock_);
-    stillhouse::v1::Host host;
+    v1::Host host;
     host.set_name("localhost");
     host.set_slots(slots_);
     ASSERT_OK(coordinator_->Open({host}));
   }
 
-  static stillhouse::v1::ClientRequest ChangeRequest(stillhouse::v1::ChangeJobs::Verb verb, std::uint64_t job) {
-    stillhouse::v1::ClientRequest request;
+  static v1::ClientRequest ChangeRequest(v1::ChangeJobs::Verb verb, std::uint64_t job) {
+    v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.mutable_change()->set_verb(verb);
     request.mutable_change()->add_jobs(job);
     return request;
   }
-  stillhouse::v1::ClientRequest SubmitRequest(const std::string& key) {
-    stillhouse::v1::ClientRequest request;
+  v1::ClientRequest SubmitRequest(const std::string& key) {
+    v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.set_request(++last_request_);
     request.set_user("alice");
     request.mutable_submit()->set_key(key);
     request.mutable_submit()->set_name("pipeline");
-    stillhouse::v1::JobSpec& job = *request.mutable_submit()->add_jobs();
+    v1::JobSpec& job = *request.mutable_submit()->add_jobs();
     job.set_name("pipeline/train");
-    job.set_stage(stillhouse::v1::STAGE_TRAIN);
+    job.set_stage(v1::STAGE_TRAIN);
     job.set_artifacts_root("/artifacts");
     job.set_kind("student");
     job.set_digest("d" + key);
@@ -107,20 +107,20 @@ class ServiceFixture : public ::testing::Test {
     job.set_retries(3);
     return request;
   }
-  // Over the wire: the reply that was allowed out.
-  std::optional<stillhouse::v1::ClientReply> Send(const stillhouse::v1::ClientRequest& request) {
-    stillhouse::v1::CoordinatorMessage message;
+  // Sends a request as a message and returns the reply, or nothing when none was sent.
+  std::optional<v1::ClientReply> Send(const v1::ClientRequest& request) {
+    v1::CoordinatorMessage message;
     *message.mutable_client() = request;
     coordinator_->OnMessage("client", message.SerializeAsString());
-    std::optional<stillhouse::v1::ClientReply> reply;
+    std::optional<v1::ClientReply> reply;
     for (const OutgoingMessage& answer : coordinator_->Tick()) {
       EXPECT_EQ(answer.peer, "client");
       EXPECT_TRUE(reply.emplace().ParseFromString(answer.payload));
     }
     return reply;
   }
-  stillhouse::v1::AgentReport Report(std::uint64_t job) const {
-    stillhouse::v1::AgentReport report;
+  v1::AgentReport Report(std::uint64_t job) const {
+    v1::AgentReport report;
     report.set_protocol(kProtocol);
     report.set_job(job);
     report.set_attempt(coordinator_->state().FindJob(job)->attempt());
@@ -132,7 +132,7 @@ class ServiceFixture : public ::testing::Test {
   std::string StateOf(std::uint64_t job) const { return StateName(coordinator_->state().FindJob(job)->state()); }
   // Returns the view as JSON.
   std::string View(const std::string& view, std::uint64_t job = 0) {
-    stillhouse::v1::ClientRequest request;
+    v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.mutable_query()->set_view(EnumNamed<v1::ViewKind>(view).value());
     request.mutable_query()->set_job(job);
@@ -143,8 +143,8 @@ class ServiceFixture : public ::testing::Test {
     coordinator_->Tick();
   }
 
-  std::uint32_t slots_ = 4;  // of this machine, from the next start on
-  std::function<bool(const stillhouse::v1::JobSpec&)> is_made_ = [](const auto&) { return false; };
+  std::uint32_t slots_ = 4;  // of this machine, from the next restart on
+  std::function<bool(const v1::JobSpec&)> is_made_ = [](const auto&) { return false; };
   bool probe_in_threads_ = false;
   std::uint64_t last_request_ = 0;
   std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();

@@ -51,7 +51,7 @@ const v1::JobSpec& Job(const v1::Submit& submit, const std::string& name) {
   return *job;
 }
 
-// Names of what a job depends on.
+// Returns the names of the jobs that a job depends on.
 std::vector<std::string> Inputs(const v1::Submit& submit, const std::string& name) {
   std::vector<std::string> inputs;
   for (const std::uint64_t position : Job(submit, name).depends_on())
@@ -59,7 +59,7 @@ std::vector<std::string> Inputs(const v1::Submit& submit, const std::string& nam
   return inputs;
 }
 
-TEST(ExpandTest, OnePipelineIsOneJobAStageThatDependsOnWhatItReads) {
+TEST(ExpandTest, APipelineHasOneJobPerStageThatDependsOnItsInputs) {
   ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("demo", {Plain("")}, {}));
   const v1::Submit& submit = expansion.submit;
   EXPECT_THAT(Names(submit),
@@ -72,7 +72,7 @@ TEST(ExpandTest, OnePipelineIsOneJobAStageThatDependsOnWhatItReads) {
   EXPECT_THAT(Inputs(submit, "demo/export"), ElementsAre("demo/train"));
 }
 
-TEST(ExpandTest, ATeacherThatBringsItsHeadWaitsForNoCorpus) {
+TEST(ExpandTest, ATeacherWithAHeadDoesNotWaitForTheCorpus) {
   ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("demo", {Planned("", true, [](auto&) {})}, {}));
   EXPECT_THAT(Inputs(expansion.submit, "demo/teacher"), ElementsAre());
 }
@@ -91,7 +91,7 @@ TEST(ExpandTest, StudentsOfASweepShareCorpusTeacherAndTargets) {
   EXPECT_THAT(expansion.jobs_of, ElementsAre(ElementsAre(0, 1, 2, 3, 4, 5), ElementsAre(0, 1, 2, 6, 7, 8)));
 }
 
-TEST(ExpandTest, WhatOnlySomeVariantsShareIsNamedAfterTheFirstOfThem) {
+TEST(ExpandTest, AJobThatOnlySomeVariantsShareIsNamedAfterTheFirstOne) {
   const auto seeded = [](const std::string& name, std::uint64_t mask_seed, double alpha_mlm) {
     return Planned(name, true, [&](v1::PipelineConfig& config) {
       config.mutable_targets()->mutable_mask()->set_seed(mask_seed);
@@ -106,14 +106,14 @@ TEST(ExpandTest, WhatOnlySomeVariantsShareIsNamedAfterTheFirstOfThem) {
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
 }
 
-TEST(ExpandTest, VariantsThatDifferInNothingThatCountsShareTheirStudent) {
+TEST(ExpandTest, VariantsWithEqualStudentOptionsShareTheirStudent) {
   const PlannedVariant more_ranks = Planned("b", false, [](v1::PipelineConfig& config) { config.set_ranks(7); });
   ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("s", {Plain("a"), more_ranks}, {}));
   EXPECT_EQ(expansion.submit.jobs_size(), 6);
   EXPECT_EQ(expansion.jobs_of[0][kTrain], expansion.jobs_of[1][kTrain]);
 }
 
-TEST(ExpandTest, JobsSayWhatTheyMakeAndWhatTheyNeed) {
+TEST(ExpandTest, JobsCarryTheirArtifactAndTheirResources) {
   const SubmitOptions options{.key = "k", .owner = "alice", .priority = 7, .held = true, .retries = 4};
   ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("demo", {Plain("")}, options));
   const v1::Submit& submit = expansion.submit;
@@ -136,12 +136,12 @@ TEST(ExpandTest, JobsSayWhatTheyMakeAndWhatTheyNeed) {
     EXPECT_EQ(job.config().ranks(), 3u);
     EXPECT_EQ(job.owner(), "alice");
     EXPECT_EQ(job.priority(), 7);
-    EXPECT_EQ(job.time_limit_ms(), 0) << "unless the configuration says so";
+    EXPECT_EQ(job.time_limit_ms(), 0) << "the configuration sets none";
     EXPECT_EQ(job.retries(), 4u);
   }
 }
 
-TEST(ExpandTest, AStageHasItsOwnTimeLimitOrElseTheGeneralOne) {
+TEST(ExpandTest, AStageUsesItsOwnTimeLimitBeforeTheGeneralOne) {
   const PlannedVariant limited = Planned("", false, [](v1::PipelineConfig& config) {
     config.mutable_time_limit_minutes()->set_general(20);
     config.mutable_time_limit_minutes()->set_train(90);
@@ -154,10 +154,10 @@ TEST(ExpandTest, AStageHasItsOwnTimeLimitOrElseTheGeneralOne) {
   EXPECT_THAT(limits, ElementsAre(1'200'000, 1'200'000, 1'200'000, 5'400'000, 30'000, 1));
   const PlannedVariant plain = Plain("");
   for (std::size_t stage = 0; stage < kStages; ++stage)
-    EXPECT_EQ(limited.plan[stage].digest, plain.plan[stage].digest) << "it is no part of what is made";
+    EXPECT_EQ(limited.plan[stage].digest, plain.plan[stage].digest) << "a time limit does not change the artifact";
 }
 
-TEST(ExpandTest, AJobThatVariantsShareHasTheLongestOfTheirTimeLimits) {
+TEST(ExpandTest, ASharedJobHasTheLongestTimeLimit) {
   const auto limited = [](const std::string& name, double general, double train) {
     return Planned(name, false, [&](v1::PipelineConfig& config) {
       config.mutable_time_limit_minutes()->set_general(general);
@@ -172,20 +172,21 @@ TEST(ExpandTest, AJobThatVariantsShareHasTheLongestOfTheirTimeLimits) {
                      Job(expansion->submit, "s/train").time_limit_ms());
   };
   EXPECT_EQ(limits({limited("a", 1, 5), limited("b", 2, 3), limited("c", 1, 4)}), std::pair(120'000L, 300'000L));
-  EXPECT_EQ(limits({limited("a", 1, 5), Plain("b"), limited("c", 3, 4)}), std::pair(0L, 0L)) << "none is the longest";
+  EXPECT_EQ(limits({limited("a", 1, 5), Plain("b"), limited("c", 3, 4)}), std::pair(0L, 0L))
+      << "no limit is the longest";
   EXPECT_EQ(limits({Plain("a"), limited("b", 1, 5)}), std::pair(0L, 0L));
 }
 
-TEST(ExpandTest, WhatExistsIsSubmittedToo) {
+TEST(ExpandTest, ExistingArtifactsAreSubmittedToo) {
   PlannedVariant variant = Plain("");
   variant.plan[0].exists = true;
   ASSERT_OK_AND_ASSIGN(const Expansion expansion, ExpandPipelines("demo", {variant}, {}));
   EXPECT_THAT(expansion.exists, ElementsAre(true, false, false, false, false, false));
 }
 
-TEST(ExpandTest, NamesThatWouldBeMistakenAreRefused) {
+TEST(ExpandTest, AmbiguousVariantNamesAreRefused) {
   EXPECT_THAT(ExpandPipelines("s", {Plain("a"), WithoutMlm("train")}, {}),
-              StatusIs(Code::kInvalidArgument, HasSubstr("a variant is named train, as a stage is")));
+              StatusIs(Code::kInvalidArgument, HasSubstr("variant 'train' has the name of a stage")));
   EXPECT_THAT(ExpandPipelines("s", {Plain("a"), WithoutMlm("a")}, {}),
               StatusIs(Code::kInvalidArgument, HasSubstr("two variants have the name 'a'")));
 }
