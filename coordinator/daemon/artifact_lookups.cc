@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/log.h"
+#include "coordinator/agent/job_run.h"
 
 namespace still::coordinator {
 
@@ -135,6 +136,12 @@ bool ArtifactLookups::TakeAnswers() {
   }
   Desk::StartThreads(desk_);
   return news;
+}
+
+bool FindArtifact(const JobSpec& spec) {
+  const bool made = IsMade(spec);
+  if (made) RemoveLeftovers(spec);
+  return made;
 }
 
 }  // namespace still::coordinator

@@ -10,8 +10,8 @@
 #include "common/rpc/protocol.h"
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
-#include "common/vocabulary.h"
 #include "common/storage/staging.h"
+#include "common/vocabulary.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/client/client.h"
 #include "coordinator/daemon/coordinator.h"
@@ -197,7 +197,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
            [&](std::uint64_t job) {
              const StagePlan& stage = stage_of(job);
              return AgentCallbacks{
-                 .on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); },
+                 .on_progress = [&](const v1::Progress& progress) { observer_.OnProgress(stage, progress); },
                  .on_generation =
                      [&](const GenerationStart& start) {
                        if (start.recovery) observer_.OnRecovery(stage, RecoveryText(*start.recovery));
@@ -205,7 +205,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
                  .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
            }},
       launcher_, clock_);
-  Coordinator coordinator({.worker = worker_program_, .is_made = IsMadeToReuse}, *journal, agents, clock_);
+  Coordinator coordinator({.worker = worker_program_, .is_made = FindArtifact}, *journal, agents, clock_);
   stillhouse::v1::Host here;
   here.set_name("localhost");
   // Nobody else shares it: as much as the largest job asks for, whatever the machine has.

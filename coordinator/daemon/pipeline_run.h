@@ -13,7 +13,6 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/stage_progress.h"
 #include "common/status.h"
 #include "coordinator/plan/plan.h"
 
@@ -24,7 +23,7 @@ class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void OnStageStarted(const StagePlan& stage) = 0;
-  virtual void OnProgress(const StagePlan& stage, const StageProgress& progress) = 0;
+  virtual void OnProgress(const StagePlan& stage, const v1::Progress& progress) = 0;
   // A death that was recovered from: "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks".
   virtual void OnRecovery(const StagePlan& stage, const std::string& text) = 0;
   // Checkpoints cannot be kept while the work goes on; an empty text: it is over.

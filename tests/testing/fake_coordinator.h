@@ -1,4 +1,4 @@
-// A coordinator of canned answers: a real server on a port of its own, in a thread, for what clients do with replies.
+// A coordinator with canned answers, for tests of clients: a real server in a thread, on a port of its own.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,8 @@ namespace still::testing {
 
 class FakeCoordinator {
  public:
-  // The reply to a request, or none: it is lost. Called in the server's thread; `request` is echoed by the server.
+  // Returns the reply to a request, or nothing when it is to be lost. Called in the server's thread. The server itself
+  // echoes the number of the request.
   using Answer = std::function<std::optional<stillhouse::v1::ClientReply>(const stillhouse::v1::ClientRequest&)>;
 
   explicit FakeCoordinator(Answer answer) : answer_(std::move(answer)) {
@@ -31,7 +32,7 @@ class FakeCoordinator {
   FakeCoordinator& operator=(const FakeCoordinator&) = delete;
 
   const std::string& endpoint() const { return endpoint_; }
-  // What was asked so far.
+  // Returns the requests so far.
   std::vector<stillhouse::v1::ClientRequest> requests() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return requests_;
@@ -70,7 +71,7 @@ class FakeCoordinator {
   std::thread thread_;
 };
 
-// A reply that is a view.
+// Returns a reply that carries a view.
 inline stillhouse::v1::ClientReply ViewReply(const std::string& json) {
   stillhouse::v1::ClientReply reply;
   reply.set_json(json);

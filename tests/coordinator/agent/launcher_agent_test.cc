@@ -20,7 +20,6 @@ namespace {
 
 using cluster::ExitInfo;
 using cluster::LaunchSpec;
-using stillhouse::v1::WorkerTask;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::FakeLauncher;
@@ -28,6 +27,7 @@ using testing::FakeRank;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::StatusIs;
+using v1::WorkerTask;
 
 // Time passes only when somebody sleeps.
 class SleepingClock : public Clock {
@@ -107,7 +107,7 @@ class LauncherAgentTest : public ::testing::Test {
     EXPECT_OK(MakeDirectories(CheckpointPath(checkpoints_, step, generation)));
     return {.step = step, .generation = generation, .identity = "abc"};
   }
-  std::vector<GenerationEnd> Ends() const { return JobJournal::Open(Job().journal_path).value()->Ends().value(); }
+  std::vector<v1::GenerationEnd> Ends() const { return JobJournal::Open(Job().journal_path).value()->Ends().value(); }
 
   testing::TempDirectory directory_;
   const std::string checkpoints_ = directory_ / "checkpoints";
@@ -123,21 +123,21 @@ TEST_F(LauncherAgentTest, StageThatSucceedsIsLaunchedOnce) {
   ASSERT_OK(Run(Job(), {[&](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(task.generation(), 1u);
                   EXPECT_EQ(task.identity(), "identity");
-                  EXPECT_EQ(task.recovery(), stillhouse::v1::RECOVERY_MODE_INPLACE);
+                  EXPECT_EQ(task.recovery(), v1::RECOVERY_MODE_INPLACE);
                   EXPECT_TRUE(spec.survive_deaths);
                   return Succeed(spec, task);
                 }}));
   EXPECT_EQ(launches_.size(), 1u);
   EXPECT_THAT(recoveries_, IsEmpty());
   ASSERT_EQ(Ends().size(), 1u);
-  EXPECT_EQ(Ends()[0].code, Code::kOk);
+  EXPECT_EQ(Ends()[0].code(), v1::CODE_OK);
 }
 
 TEST_F(LauncherAgentTest, RelaunchModeAsksForNothingSpecial) {
   AgentJob job = Job();
   job.in_place = false;
   ASSERT_OK(Run(job, {[&](const LaunchSpec& spec, const WorkerTask& task) {
-                  EXPECT_EQ(task.recovery(), stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+                  EXPECT_EQ(task.recovery(), v1::RECOVERY_MODE_RELAUNCH);
                   EXPECT_FALSE(spec.survive_deaths);
                   const auto rank = RankOf(task, 0);
                   EXPECT_EQ(rank->AskShrink(1, 3, {0, 1}).shrink_reply().generation(), 0u);
@@ -155,9 +155,9 @@ TEST_F(LauncherAgentTest, DeathIsFollowedByTheNextGenerationAtOnce) {
   EXPECT_THAT(recoveries_, ElementsAre("rank 1 died in compute of step 17; launched again as generation 2 (0.0 s)"));
   const auto ends = Ends();
   ASSERT_EQ(ends.size(), 2u);
-  EXPECT_EQ(ends[0].code, Code::kUnavailable);
-  EXPECT_EQ(ends[0].step, 17u);
-  EXPECT_EQ(ends[1].code, Code::kOk);
+  EXPECT_EQ(ends[0].code(), v1::CODE_UNAVAILABLE);
+  EXPECT_EQ(ends[0].step(), 17u);
+  EXPECT_EQ(ends[1].code(), v1::CODE_OK);
 }
 
 // The server hears of a lost host by mpirun's words.
@@ -174,7 +174,7 @@ TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhe
   EXPECT_THAT(Run(job, {lose_b}),
               StatusIs(Code::kUnavailable, HasSubstr("host b was lost: mpirun lost contact with ranks 1 and 2")));
   EXPECT_EQ(launches_.size(), 1u);
-  EXPECT_EQ(Ends().back().lost_host, "b") << "it is on record";
+  EXPECT_EQ(Ends().back().death().host(), "b") << "it is on record";
 }
 
 TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatNobodyElseMayRead) {
@@ -239,8 +239,8 @@ TEST_F(LauncherAgentTest, SurvivedDeathIsShownJournaledAndPartOfTheEvidence) {
   EXPECT_THAT(recoveries_[1], HasSubstr("launched again as generation 3"));
   const auto ends = Ends();
   ASSERT_EQ(ends.size(), 3u);
-  EXPECT_TRUE(ends[0].in_place);
-  EXPECT_FALSE(ends[1].in_place);
+  EXPECT_TRUE(ends[0].in_place());
+  EXPECT_FALSE(ends[1].in_place());
 }
 
 TEST_F(LauncherAgentTest, StepThatKillsOneRankAfterTheOtherIsNotGivenMore) {
@@ -308,7 +308,7 @@ TEST_F(LauncherAgentTest, StopOfAStageIsFinal) {
                     return ExitInfo{};
                   }}),
               StatusIs(Code::kCancelled, HasSubstr("stopped after step 7")));
-  EXPECT_EQ(Ends()[0].code, Code::kCancelled);
+  EXPECT_EQ(Ends()[0].code(), v1::CODE_CANCELLED);
 }
 
 TEST_F(LauncherAgentTest, JournalOfARunningAgentIsNotShared) {
