@@ -1,4 +1,4 @@
-// What an agent reports, put together from what its parts tell it. The thread that makes the artifact writes, and the
+// The report of an agent, put together from what its parts tell it. The thread that makes the artifact writes, and the
 // thread that talks to the coordinator reads. Thread-safe.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace still::coordinator {
 
-// How an attempt ended.
+// The outcome of an attempt.
 struct JobOutcome {
   Status status;
   std::uint64_t step = 0;  // the highest step reached

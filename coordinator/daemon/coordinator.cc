@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/views/attach_command.h"
 #include "coordinator/views/metrics_text.h"
@@ -167,7 +168,7 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   if (decided.ok()) {
     reply = std::move(decided).value();
   } else {
-    reply.set_code(static_cast<std::uint32_t>(decided.status().code()));
+    reply.set_code(CodeOnWire(decided.status().code()));
     reply.set_message(decided.status().message());
   }
   reply.set_request(request.request());

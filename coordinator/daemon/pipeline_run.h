@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 #include "coordinator/plan/plan.h"
 
 namespace still::coordinator {

@@ -1,4 +1,5 @@
-// How one generation of a job ended (v1::GenerationEnd): what the journal remembers and the recovery policy decides by.
+// The text of a v1::GenerationEnd, by which the journal remembers and the recovery policy decides how a generation of a
+// job ended.
 #pragma once
 
 #include <string>

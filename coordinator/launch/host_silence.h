@@ -1,4 +1,5 @@
-// Which host of a launch is lost, judged by which ranks were heard when. Pure: the caller reads the clock. One thread.
+// Finds the host of a launch that is lost, by when its ranks were last heard. Pure: the caller reads the clock. One
+// thread.
 //
 // One silent rank may hang, and its guardian sees to that. When all ranks of a host are silent at once, guardians
 // included, while other hosts are heard, then the host is lost, or the network to it. When no host is heard, the fault

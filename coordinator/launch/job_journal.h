@@ -1,4 +1,4 @@
-// What a job must never forget while it makes its artifact, in a database of its own:
+// Keeps what a job must never forget while it makes its artifact, in a database of its own:
 //   <artifacts>/jobs/<kind>-<digest>/journal
 //     generation                the job's fencing number, which rises for ever
 //     manifest/<step>           a published checkpoint, as ManifestJson writes it; this record is the commit
@@ -22,7 +22,7 @@
 
 namespace still::coordinator {
 
-// Which published checkpoints stay.
+// Says which published checkpoints stay.
 struct CheckpointRetention {
   std::uint32_t keep_last = 2;
   std::uint32_t keep_every = 0;  // also those whose step is a multiple of this; 0: no others

@@ -1,4 +1,4 @@
-// Why a launch is gone when no rank reported it.
+// Explains why a launch is gone when no rank reported it.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What the log of a dead launch tells. The log holds stdout and stderr of mpirun and its ranks.
+// Reads the log of a dead launch, which holds stdout and stderr of mpirun and its ranks.
 #pragma once
 
 #include <cstdint>

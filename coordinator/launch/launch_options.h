@@ -1,4 +1,4 @@
-// What a launch's server (launch_server.h) is told, and whom it tells what happens.
+// The options and callbacks of the server of a launch (launch_server.h).
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@
 
 namespace still::coordinator {
 
-// Where the ranks of a launch find its server, and which keys let them in.
+// The address under which the ranks of a launch find its server, and the keys that let them in.
 struct LaunchNetwork {
   std::string bind = "tcp://127.0.0.1:*";  // an address that is not loopback requires keys
   std::string advertised_host;             // the host that ranks connect to; empty: as bound

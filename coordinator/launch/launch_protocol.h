@@ -1,5 +1,5 @@
-// How the ranks of a launch share their work, as its server sees it. LaunchServer (launch_server.h) does what every
-// launch needs and hands the rest to one of two protocols: in a gang all ranks compute every step together
+// The interface between the server of a launch and its protocol. LaunchServer (launch_server.h) does what every launch
+// needs and hands the rest to one of two protocols: in a gang all ranks compute every step together
 // (gang_protocol.h), otherwise each rank leases shards (lease_protocol.h).
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace still::coordinator {
 
-// What a protocol asks of the server. One thread.
+// The server as its protocol uses it. One thread.
 class LaunchControl {
  public:
   virtual ~LaunchControl() = default;

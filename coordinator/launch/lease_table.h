@@ -1,4 +1,4 @@
-// Which shards of one launch are free, leased and done. Pure: `now` is passed in.
+// Keeps track of which shards of one launch are free, leased and done. Pure: `now` is passed in.
 //
 // A lease is one rank's turn at one shard. Its number rises with every grant, and progress renews it. Its shard is free
 // again once its deadline has passed, or its rank is dead or asks for another shard. A shard is computed at least once
@@ -35,13 +35,13 @@ struct Lease {
   std::optional<std::uint32_t> copy_of;  // the slow rank that holds this shard as well
 };
 
-// How far a rank has come in its lease, as it reports.
+// A rank's progress within its lease, as it reports it.
 struct LeaseProgress {
   std::uint64_t units = 0;  // units of the stage's total
   std::uint64_t signs = 0;  // signs of progress of any kind
 };
 
-// What a rank reports about a shard that it has finished.
+// A rank's report about a shard that it has finished.
 struct ShardResult {
   std::uint32_t shard = 0;
   std::string digest;

@@ -1,4 +1,4 @@
-// Where the time of a launch's ranks goes: seconds per phase, and where each rank is now, both from heartbeats. Pure;
+// Sums the time of a launch's ranks per phase, and remembers where each rank is now. Both come from heartbeats. Pure;
 // one thread.
 #pragma once
 

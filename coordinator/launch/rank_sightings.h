@@ -1,4 +1,5 @@
-// Where the ranks of a launch were last seen: the evidence when one or all of them have died. Pure; one thread.
+// Remembers where the ranks of a launch were last seen: the evidence when one or all of them have died. Pure; one
+// thread.
 #pragma once
 
 #include <algorithm>

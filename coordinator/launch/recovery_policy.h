@@ -1,4 +1,4 @@
-// What to do when a generation has ended. Pure: it uses no clock, no disk and no network.
+// Decides what follows when a generation has ended. Pure: it uses no clock, no disk and no network.
 //
 // clang-format off
 //   success                               done

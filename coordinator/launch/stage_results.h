@@ -1,4 +1,4 @@
-// What the ranks of a launch reported as its outcome, and what follows from it. Pure; one thread.
+// Collects the results that the ranks of a launch report, and derives the outcome. Pure; one thread.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a gang and its server get over deaths: evidence, survivors, checkpoints, full storage.
+// A gang and its server around deaths: evidence, survivors, checkpoints, full storage.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
