@@ -31,7 +31,8 @@ class AgentStatusTest : public ::testing::Test {
  protected:
   double ComputeSeconds() {
     double seconds = 0;
-    for (const v1::PhaseSeconds& time : status_.Report().phase_seconds())
+    const v1::AgentReport report = status_.Report();  // outlives the loop over it
+    for (const v1::PhaseSeconds& time : report.phase_seconds())
       if (time.phase() == v1::PHASE_COMPUTE) seconds += time.seconds();
     return seconds;
   }
