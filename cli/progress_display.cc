@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "cli/text.h"
 
 namespace still::cli {
@@ -26,15 +28,15 @@ void ProgressDisplay::OnStageStarted(const StagePlan& stage) {
   std::fflush(out_);
 }
 
-void ProgressDisplay::OnProgress(const StagePlan& stage, const StageProgress& progress) {
+void ProgressDisplay::OnProgress(const StagePlan& stage, const v1::Progress& progress) {
   const Clock::TimePoint now = clock_.Now();
-  if (!start_) start_ = {now, progress.done, progress.tokens};
+  if (!start_) start_ = {now, progress.done(), progress.tokens()};
   if (shown_ && now - *shown_ < (terminal_ ? milliseconds(100) : milliseconds(10'000))) return;
   shown_ = now;
   const std::string text = ProgressText(progress);
   if (terminal_) {
     fmt::print(out_, "{}{:<9}{} {}", kClearLine, EnumWord(stage.stage),
-               BarText(ShareOf(progress.done, progress.total), kBarColumns), text);
+               BarText(ShareOf(progress.done(), progress.total()), kBarColumns), text);
   } else {
     fmt::print(out_, "{:<9}{}\n", EnumWord(stage.stage), text);
   }
@@ -64,18 +66,20 @@ void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, co
   std::fflush(out_);
 }
 
-std::string ProgressDisplay::ProgressText(const StageProgress& progress) const {
-  std::string text = fmt::format("{:3.0f} %  {}", 100 * ShareOf(progress.done, progress.total),
-                                 CountText(progress.done, progress.total, progress.unit));
+std::string ProgressDisplay::ProgressText(const v1::Progress& progress) const {
+  std::string text = fmt::format("{:3.0f} %  {}", 100 * ShareOf(progress.done(), progress.total()),
+                                 CountText(progress.done(), progress.total(), progress.unit()));
   const double elapsed = SecondsSince(clock_, start_->time);
-  if (elapsed > 0 && progress.tokens > start_->tokens) {
-    const double rate = static_cast<double>(progress.tokens - start_->tokens) / elapsed;
+  if (elapsed > 0 && progress.tokens() > start_->tokens) {
+    const double rate = static_cast<double>(progress.tokens() - start_->tokens) / elapsed;
     text += fmt::format("  {} tokens/s", WithThousands(static_cast<std::uint64_t>(rate)));
   }
-  for (const auto& [name, value] : progress.values) text += fmt::format("  {} {:.4g}", name, value);
-  if (progress.done > start_->done && progress.total > progress.done) {
-    const double pace = elapsed / static_cast<double>(progress.done - start_->done);
-    text += fmt::format("  {} left", ElapsedText(pace * static_cast<double>(progress.total - progress.done)));
+  // A protobuf map has no order of its own.
+  const std::map<std::string, double> values(progress.values().begin(), progress.values().end());
+  for (const auto& [name, value] : values) text += fmt::format("  {} {:.4g}", name, value);
+  if (progress.done() > start_->done && progress.total() > progress.done()) {
+    const double pace = elapsed / static_cast<double>(progress.done() - start_->done);
+    text += fmt::format("  {} left", ElapsedText(pace * static_cast<double>(progress.total() - progress.done())));
   }
   return text;
 }

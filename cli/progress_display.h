@@ -17,7 +17,7 @@ class ProgressDisplay : public coordinator::RunObserver {
   ProgressDisplay(std::FILE* out, bool terminal, const Clock& clock) : out_(out), terminal_(terminal), clock_(clock) {}
 
   void OnStageStarted(const coordinator::StagePlan& stage) override;
-  void OnProgress(const coordinator::StagePlan& stage, const StageProgress& progress) override;
+  void OnProgress(const coordinator::StagePlan& stage, const v1::Progress& progress) override;
   void OnRecovery(const coordinator::StagePlan& stage, const std::string& text) override;
   void OnStorageTrouble(const coordinator::StagePlan& stage, const std::string& text) override;
   void OnStageFinished(const coordinator::StagePlan& stage, double seconds, const Status& outcome) override;
@@ -31,7 +31,7 @@ class ProgressDisplay : public coordinator::RunObserver {
   };
   // Prints a line that stays. On a terminal it replaces the bar, which comes back with the next progress.
   void ShowLine(const coordinator::StagePlan& stage, const std::string& text);
-  std::string ProgressText(const StageProgress& progress) const;
+  std::string ProgressText(const v1::Progress& progress) const;
 
   std::FILE* out_;
   const bool terminal_;

@@ -21,17 +21,17 @@ namespace still::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
-using stillhouse::v1::AgentOrders;
-using stillhouse::v1::AgentReport;
-using stillhouse::v1::AgentTask;
+using v1::AgentOrders;
+using v1::AgentReport;
+using v1::AgentTask;
 
 constexpr milliseconds kReportInterval{1000};
-constexpr milliseconds kAnswerPatience{300};     // for the orders that answer a report
-constexpr milliseconds kSilencePatience{3000};   // then the coordinator may listen elsewhere
-constexpr milliseconds kLastWordPatience{3000};  // for the outcome to be acknowledged: it is on disk anyway
-constexpr milliseconds kOutcomeRetry{1000};      // of writing it on a full disk
+constexpr milliseconds kAnswerPatience{300};        // for the orders that answer a report
+constexpr milliseconds kSilencePatience{3000};      // after which the coordinator may listen elsewhere
+constexpr milliseconds kAcknowledgePatience{3000};  // for the outcome, which is on disk, to be acknowledged
+constexpr milliseconds kOutcomeRetry{1000};         // while the disk is full
 
-// The thread that talks to the coordinator. Orders raise the count of stops and never lower it.
+// Talks to the coordinator in a thread of its own. Orders raise the count of stops and never lower it.
 class Reporter {
  public:
   Reporter(const AgentTask& task, AgentStatus& status, Clock& clock)
@@ -41,55 +41,55 @@ class Reporter {
     thread_.join();
   }
 
-  // Until the coordinator has the outcome on record, or the patience is over.
+  // Blocks until the coordinator has the outcome on record, or the patience is over.
   void AwaitAcknowledgement() {
-    const Clock::TimePoint until = clock_.Now() + kLastWordPatience;
+    const Clock::TimePoint until = clock_.Now() + kAcknowledgePatience;
     while (!acknowledged_ && clock_.Now() < until) clock_.SleepFor(milliseconds(20));
   }
 
  private:
   void Talk() {
-    heard_ = clock_.Now();
+    last_answer_ = clock_.Now();
     while (!ending_) {
-      if (client_ == nullptr || clock_.Now() - heard_ > kSilencePatience) Connect();
+      if (client_ == nullptr || clock_.Now() - last_answer_ > kSilencePatience) Connect();
       if (client_ != nullptr) {
         const AgentReport report = status_.Report();
-        stillhouse::v1::CoordinatorMessage message;
+        v1::CoordinatorMessage message;
         *message.mutable_agent() = report;
-        if (client_->Send(message.SerializeAsString()).ok()) Await(report.sequence());
+        if (client_->Send(message.SerializeAsString()).ok()) AwaitOrders(report.sequence());
       }
       if (!ending_) status_.WaitForChange(kReportInterval);
     }
   }
 
-  // Where the coordinator listens now: it may have been started again.
+  // Connects to where the coordinator listens now, which may have been started again.
   void Connect() {
-    heard_ = clock_.Now();
+    last_answer_ = clock_.Now();
     const Result<std::string> endpoint = ReadFile(StateDirectory(task_.state_directory()).Endpoint());
     if (endpoint.ok() && !endpoint->empty()) endpoint_ = endpoint->substr(0, endpoint->find('\n'));
     const std::string identity =
         fmt::format("agent-{}-{}-{}-{}", task_.job(), task_.attempt(), getpid(), ++connections_);
     const Result<std::optional<RpcClientKeys>> keys = ClientKeysIfAny(StateDirectory(task_.state_directory()).Keys());
-    if (!keys.ok()) return LogWarn("the coordinator cannot be told anything: {}", keys.status().message());
+    if (!keys.ok()) return LogWarn("nothing can be reported to the coordinator: {}", keys.status().message());
     Result<std::unique_ptr<RpcClient>> client = RpcClient::Connect(endpoint_, identity, *keys);
     if (client.ok()) client_ = std::move(client).value();
   }
 
-  void Await(std::uint64_t sequence) {
+  void AwaitOrders(std::uint64_t sequence) {
     const Clock::TimePoint until = clock_.Now() + kAnswerPatience;
     while (clock_.Now() < until) {
-      const Result<std::optional<std::string>> said =
+      const Result<std::optional<std::string>> message =
           client_->Receive(std::chrono::duration_cast<milliseconds>(until - clock_.Now()) + milliseconds(1));
       AgentOrders orders;
-      if (!said.ok() || !*said || !orders.ParseFromString(**said)) return;
-      heard_ = clock_.Now();
+      if (!message.ok() || !*message || !orders.ParseFromString(**message)) return;
+      last_answer_ = clock_.Now();
       Follow(orders);
       if (orders.sequence() >= sequence) return;
     }
   }
 
   void Follow(const AgentOrders& orders) {
-    status_.Answered(orders);
+    status_.OnOrders(orders);
     const int wanted = orders.kill() ? 2 : orders.drain() ? 1 : 0;
     RaiseStops(wanted);
     if (orders.acknowledged()) acknowledged_ = true;
@@ -100,31 +100,33 @@ class Reporter {
   Clock& clock_;
   std::string endpoint_;
   std::unique_ptr<RpcClient> client_;
-  Clock::TimePoint heard_;
+  Clock::TimePoint last_answer_;
   int connections_ = 0;
   std::atomic<bool> ending_ = false;
   std::atomic<bool> acknowledged_ = false;
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // last, because it uses all of the above
 };
 
-// Where to look instead, of a job whose ranks do not write to its log.
+// Returns what the log of the ranks says when none of them writes to it, or an empty text.
 std::string LogElsewhere(const AgentTask& task) {
-  if (task.attached_ranks() > 0) return "its ranks write where their mpirun was typed\n";
+  if (task.attached_ranks() > 0) return "The ranks write to the terminal where their mpirun was typed.\n";
   if (MadeInAgent(task))
-    return fmt::format("built by its agent, without ranks: {}\n", AttemptLogPath(task.directory()));
+    return fmt::format("The agent builds this artifact without ranks. Its log is {}\n",
+                       AttemptLogPath(task.directory()));
   return "";
 }
 
-// Nothing else is left to be done when it fails, so it is tried until there is space.
-void LeaveOutcome(const AgentTask& task, AgentStatus& status, Clock& clock) {
-  bool said = false;
+// Writes the outcome. Nothing else is left to do when that fails, so it is tried until there is space.
+void WriteOutcome(const AgentTask& task, AgentStatus& status, Clock& clock) {
+  bool warned = false;
   while (true) {
     const Result<std::string> json = ToJson(status.Report());
     STILL_CHECK(json.ok(), json.status().ToString());
     const Status written = WriteFileAtomically(AttemptOutcomePath(task.directory()), *json);
     if (written.ok()) return;
-    if (!Exists(task.directory())) return LogWarn("the outcome is not left behind: {}", written.message());
-    if (!std::exchange(said, true)) LogWarn("the outcome cannot be left behind yet: {}", written.message());
+    if (!Exists(task.directory())) return LogWarn("the outcome cannot be written: {}", written.message());
+    if (!std::exchange(warned, true))
+      LogWarn("the outcome cannot be written yet, and is tried again: {}", written.message());
     clock.SleepFor(kOutcomeRetry);
   }
 }
@@ -153,7 +155,7 @@ Status RunAgentProcess(const std::string& task_path) {
   const JobOutcome outcome = RunJob(task, {.wait_for_others = true}, launcher, clock, callbacks, stops);
   LogInfo("{}", outcome.status.ok() ? std::string("done") : outcome.status.ToString());
   status.End(outcome);
-  LeaveOutcome(task, status, clock);
+  WriteOutcome(task, status, clock);
   reporter.AwaitAcknowledgement();
   return Ok();
 }

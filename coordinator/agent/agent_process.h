@@ -1,8 +1,8 @@
 // The process of one attempt's agent: `still agent --task FILE`, started by the coordinator (detached_agents.h).
 //
-// It makes the artifact, whether the coordinator lives or not, reports to it once a second, and follows its orders. Its
-// outcome is on disk before it ends, so nobody has to hear it. SIGTERM: the training step is finished and published
-// first; the second one ends the ranks at once.
+// It makes the artifact whether the coordinator lives or not, reports once per second, and follows orders. The outcome
+// is on disk before the process ends, so the coordinator may read it later. After a first SIGTERM the training step is
+// finished and published. A second one ends the ranks at once.
 #pragma once
 
 #include <string>
@@ -11,7 +11,8 @@
 
 namespace still::coordinator {
 
-// Ok once the outcome is on disk, whatever it is.
+// Runs the attempt that the file at `task_path` describes. Returns Ok once the outcome is on disk, whatever it is. An
+// error means that the attempt has not begun.
 Status RunAgentProcess(const std::string& task_path);
 
 }  // namespace still::coordinator

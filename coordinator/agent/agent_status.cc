@@ -8,8 +8,7 @@
 
 namespace still::coordinator {
 
-AgentStatus::AgentStatus(const stillhouse::v1::AgentTask& task, Clock& clock)
-    : clock_(clock), generation_since_(clock.Now()) {
+AgentStatus::AgentStatus(const v1::AgentTask& task, Clock& clock) : clock_(clock), generation_since_(clock.Now()) {
   report_.set_protocol(kProtocol);
   report_.set_job(task.job());
   report_.set_attempt(task.attempt());
@@ -25,76 +24,66 @@ void AgentStatus::Set(Change change, bool urgent) {
 }
 
 AgentCallbacks AgentStatus::Callbacks() {
-  AgentCallbacks callbacks;
-  callbacks.on_progress = [this](const StageProgress& progress) {
-    Set(
-        [&](stillhouse::v1::AgentReport& report) {
-          stillhouse::v1::Progress& message = *report.mutable_progress();
-          message.set_done(progress.done);
-          message.set_total(progress.total);
-          message.set_unit(progress.unit);
-          message.set_tokens(progress.tokens);
-          message.clear_values();
-          for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
-          report.set_running(true);
-        },
-        /*urgent=*/progress.total > 0 && progress.done == progress.total);
-  };
-  callbacks.on_generation = [this](const GenerationStart& start) {
-    Set(
-        [&](stillhouse::v1::AgentReport& report) {
-          // In one report: the coordinator records with a generation what it recovers from.
-          report.set_generation(start.generation);
-          if (start.recovery) recoveries_.push_back({.recovery = *start.recovery});
-          if (start.in_place) return;
-          report.clear_ranks();
-          report.set_running(false);
-          for (const v1::PhaseSeconds& time : report.phase_seconds())
-            earlier_phase_seconds_[time.phase()] = time.seconds();
-          generation_since_ = clock_.Now();
-        },
-        /*urgent=*/true);
-  };
-  callbacks.on_storage_trouble = [this](const std::string& text) {
-    Set([&](stillhouse::v1::AgentReport& report) { report.set_storage_trouble(text); }, /*urgent=*/true);
-  };
-  callbacks.on_ranks = [this](const PhaseTimes& times) {
-    const std::vector<RankNow> ranks = times.ranks();
-    Set(
-        [&](stillhouse::v1::AgentReport& report) {
-          report.clear_ranks();
-          for (const RankNow& rank : ranks) {
-            stillhouse::v1::RankPhase& message = *report.add_ranks();
-            message.set_rank(rank.rank);
-            message.set_host(rank.host);
-            message.set_phase(rank.phase);
-            message.set_step(rank.step);
-            message.set_phase_seconds(rank.phase_seconds);
-            message.set_pid(rank.pid);
-          }
-          std::map<v1::Phase, double> sums = earlier_phase_seconds_;
-          for (const auto& [phase, seconds] : times.seconds()) sums[phase] += seconds;
-          report.clear_phase_seconds();
-          for (const auto& [phase, seconds] : sums) {
-            v1::PhaseSeconds& time = *report.add_phase_seconds();
-            time.set_phase(phase);
-            time.set_seconds(seconds);
-          }
-          report.set_running(report.running() || !ranks.empty());
-        },
-        /*urgent=*/false);
-  };
-  return callbacks;
+  return {.on_progress = [this](const v1::Progress& progress) { OnProgress(progress); },
+          .on_generation = [this](const GenerationStart& start) { OnGeneration(start); },
+          .on_ranks = [this](const PhaseTimes& times) { OnRanks(times); },
+          .on_storage_trouble =
+              [this](const std::string& text) {
+                Set([&](v1::AgentReport& report) { report.set_storage_trouble(text); }, /*urgent=*/true);
+              }};
+}
+
+void AgentStatus::OnProgress(const v1::Progress& progress) {
+  Set(
+      [&](v1::AgentReport& report) {
+        *report.mutable_progress() = progress;
+        report.set_running(true);
+      },
+      /*urgent=*/progress.total() > 0 && progress.done() == progress.total());
+}
+
+// A generation and what it recovers from go into one report, because the coordinator records them together.
+void AgentStatus::OnGeneration(const GenerationStart& start) {
+  Set(
+      [&](v1::AgentReport& report) {
+        report.set_generation(start.generation);
+        if (start.recovery) recoveries_.push_back({.recovery = *start.recovery});
+        if (start.in_place) return;
+        report.clear_ranks();
+        report.set_running(false);
+        for (const v1::PhaseSeconds& time : report.phase_seconds())
+          earlier_phase_seconds_[time.phase()] = time.seconds();
+        generation_since_ = clock_.Now();
+      },
+      /*urgent=*/true);
+}
+
+void AgentStatus::OnRanks(const PhaseTimes& times) {
+  Set(
+      [&](v1::AgentReport& report) {
+        report.clear_ranks();
+        for (v1::RankPhase& rank : times.ranks()) *report.add_ranks() = std::move(rank);
+        std::map<v1::Phase, double> sums = earlier_phase_seconds_;
+        for (const auto& [phase, seconds] : times.seconds()) sums[phase] += seconds;
+        report.clear_phase_seconds();
+        for (const auto& [phase, seconds] : sums) {
+          v1::PhaseSeconds& time = *report.add_phase_seconds();
+          time.set_phase(phase);
+          time.set_seconds(seconds);
+        }
+        report.set_running(report.running() || report.ranks_size() > 0);
+      },
+      /*urgent=*/false);
 }
 
 void AgentStatus::SetAttachTask(v1::WorkerTask task) {
-  Set([&](stillhouse::v1::AgentReport& report) { *report.mutable_task() = std::move(task); }, /*urgent=*/true);
+  Set([&](v1::AgentReport& report) { *report.mutable_task() = std::move(task); }, /*urgent=*/true);
 }
 
 void AgentStatus::End(const JobOutcome& outcome) {
   Set(
-      [&](stillhouse::v1::AgentReport& report) {
-        stillhouse::v1::AgentOutcome& message = *report.mutable_outcome();
+      [&](v1::AgentReport& report) {
+        v1::AgentOutcome& message = *report.mutable_outcome();
         message.set_code(CodeOnWire(outcome.status.code()));
         message.set_message(outcome.status.message());
         message.set_step(outcome.step);
@@ -104,13 +93,13 @@ void AgentStatus::End(const JobOutcome& outcome) {
       /*urgent=*/true);
 }
 
-stillhouse::v1::AgentReport AgentStatus::Report() {
+v1::AgentReport AgentStatus::Report() {
   const std::scoped_lock lock(mutex_);
   urgent_ = false;
   report_.set_sequence(report_.sequence() + 1);
   report_.set_generation_age_ms(
       std::chrono::duration_cast<std::chrono::milliseconds>(clock_.Now() - generation_since_).count());
-  stillhouse::v1::AgentReport report = report_;
+  v1::AgentReport report = report_;
   for (UnreportedRecovery& recovery : recoveries_) {
     if (recovery.first_sequence == 0) recovery.first_sequence = report.sequence();
     *report.add_recoveries() = recovery.recovery;
@@ -118,7 +107,7 @@ stillhouse::v1::AgentReport AgentStatus::Report() {
   return report;
 }
 
-void AgentStatus::Answered(const stillhouse::v1::AgentOrders& orders) {
+void AgentStatus::OnOrders(const v1::AgentOrders& orders) {
   if (orders.not_recorded()) return;
   const std::scoped_lock lock(mutex_);
   std::erase_if(recoveries_, [&](const UnreportedRecovery& recovery) {

@@ -1,5 +1,5 @@
-// What an agent has to say, put together from what its parts tell it: the thread that makes the artifact writes, the
-// one that talks to the coordinator reads. Thread-safe.
+// The report of an agent, put together from what its parts tell it. The thread that makes the artifact writes, and the
+// thread that talks to the coordinator reads. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -11,39 +11,46 @@
 #include <vector>
 
 #include "common/proto/coordinator.pb.h"
+#include "common/vocabulary.h"
 #include "coordinator/agent/launcher_agent.h"
 
 namespace still::coordinator {
 
-// How an attempt ended.
+// The outcome of an attempt.
 struct JobOutcome {
   Status status;
-  std::uint64_t step = 0;  // highest reached
-  std::string lost_host;   // newest of it
+  std::uint64_t step = 0;  // the highest step reached
+  std::string lost_host;   // the newest that was lost; empty: none
 };
 
 class AgentStatus {
  public:
-  AgentStatus(const stillhouse::v1::AgentTask& task, Clock& clock);
+  AgentStatus(const v1::AgentTask& task, Clock& clock);
 
-  // For LauncherAgent; they outlive it.
+  // Returns callbacks for a LauncherAgent. This object outlives them.
   AgentCallbacks Callbacks();
-  // For the ranks of an mpirun that a person typed.
+  // Sets the task for the ranks of an mpirun that a person typed.
   void SetAttachTask(v1::WorkerTask task);
+  // Sets the outcome. Later reports carry it.
   void End(const JobOutcome& outcome);
 
-  // The next report: a higher sequence than any before.
-  stillhouse::v1::AgentReport Report();
-  // The coordinator's answer to a report: what is on record need not be said again.
-  void Answered(const stillhouse::v1::AgentOrders& orders);
-  // Until something worth a report of its own has changed since the last Report, or `timeout`.
+  // Returns the next report. Its sequence is higher than any before.
+  v1::AgentReport Report();
+  // Handles the answer to a report: recoveries that are on record now are not reported again.
+  void OnOrders(const v1::AgentOrders& orders);
+  // Blocks until something worth a report of its own has changed since the last Report, or `timeout` has passed.
   void WaitForChange(std::chrono::milliseconds timeout);
 
  private:
+  void OnProgress(const v1::Progress& progress);
+  void OnGeneration(const GenerationStart& start);
+  void OnRanks(const PhaseTimes& times);
+
   struct UnreportedRecovery {
     v1::Recovery recovery;
-    std::uint64_t first_sequence = 0;  // that carried it; 0: none yet
+    std::uint64_t first_sequence = 0;  // of the first report that carried it; 0: none yet
   };
+  // Changes the report. An urgent change wakes WaitForChange.
   template <typename Change>
   void Set(Change change, bool urgent);
 
@@ -51,9 +58,9 @@ class AgentStatus {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool urgent_ = false;
-  stillhouse::v1::AgentReport report_;
+  v1::AgentReport report_;
   std::vector<UnreportedRecovery> recoveries_;
-  std::map<v1::Phase, double> earlier_phase_seconds_;  // of the launches before: PhaseTimes is of one
+  std::map<v1::Phase, double> earlier_phase_seconds_;  // of earlier launches: PhaseTimes covers only one
   Clock::TimePoint generation_since_;
 };
 

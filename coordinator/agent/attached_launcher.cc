@@ -15,9 +15,9 @@ struct AttachedLauncher::Hearing {
 
 namespace {
 
-constexpr std::chrono::seconds kFirstWord{60};  // from the task to the first heartbeat
-constexpr std::chrono::seconds kSilence{5};     // of all guardians: they speak five times a second
-constexpr std::chrono::seconds kEnd{1};         // the same, when the artifact stands: nothing is lost if one speaks yet
+constexpr std::chrono::seconds kFirstHeartbeat{60};  // from the task to the first heartbeat
+constexpr std::chrono::seconds kSilence{5};          // of all guardians, which send five heartbeats per second
+constexpr std::chrono::seconds kEnd{1};  // the same once the artifact stands, when ending too early loses nothing
 
 }  // namespace
 
@@ -35,7 +35,7 @@ AgentCallbacks AttachedLauncher::Listening(AgentCallbacks callbacks) {
     hearing->last = clock.Now();
     hearing->any = true;
   };
-  callbacks.on_progress = [heard, next = std::move(callbacks.on_progress)](const StageProgress& progress) {
+  callbacks.on_progress = [heard, next = std::move(callbacks.on_progress)](const v1::Progress& progress) {
     heard();
     next(progress);
   };
@@ -55,7 +55,7 @@ Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const clu
     }
     std::optional<cluster::ExitInfo> Poll() override {
       const auto silence = clock_.Now() - hearing_->last;
-      const bool ended = silence > (hearing_->any ? kSilence : kFirstWord) || (silence > kEnd && is_made_());
+      const bool ended = silence > (hearing_->any ? kSilence : kFirstHeartbeat) || (silence > kEnd && is_made_());
       if (killed_ || ended) return cluster::ExitInfo{};
       return std::nullopt;
     }
@@ -68,7 +68,7 @@ Result<std::unique_ptr<cluster::LaunchedJob>> AttachedLauncher::Launch(const clu
     Clock& clock_;
     bool killed_ = false;
   };
-  // What happened, for the record: what to do is said while the job waits for the next mpirun, and only then.
+  // The message goes on record, so it only says what happened. `still why` says what to do while the job waits.
   if (std::exchange(launched_, true)) return Error(Code::kUnavailable, "the mpirun that was typed has ended");
   STILL_CHECK(spec.arguments.size() == 2 && spec.arguments[0] == "--task", "a worker is started with its task");
   STILL_ASSIGN_OR_RETURN(const std::string json, ReadFile(spec.arguments[1]));

@@ -1,6 +1,6 @@
-// An mpirun that a person typed, seen as a launch: nothing is started, the ranks ask for their task. It runs as long as
-// guardians of it are heard; ending it means no longer answering them, which they do not survive for long.
-// Listening's callbacks come from the thread that serves the launch, as does every call of the launched job.
+// Presents an mpirun that a person typed as a launch. Nothing is started here: the ranks ask for their task. The launch
+// runs as long as its guardians are heard. It is ended by no longer answering them, which they do not survive for long.
+// One thread: the one that serves the launch calls the launched job and the callbacks of Listening().
 #pragma once
 
 #include <functional>
@@ -16,13 +16,13 @@ namespace still::coordinator {
 
 class AttachedLauncher : public cluster::Launcher {
  public:
-  // `publish` is handed the task of the ranks. `is_made` says whether the artifact exists.
+  // `publish` gets the task of the ranks. `is_made` returns whether the artifact stands. `clock` outlives this.
   AttachedLauncher(std::function<void(v1::WorkerTask)> publish, std::function<bool()> is_made, Clock& clock);
   ~AttachedLauncher() override;
 
-  // `callbacks`, which also tell this launcher when a rank is heard.
+  // Returns `callbacks`, extended so that they also tell this launcher when a rank is heard.
   AgentCallbacks Listening(AgentCallbacks callbacks);
-  // Once: who types mpirun again is another attempt. UNAVAILABLE the second time.
+  // Publishes the task. UNAVAILABLE the second time, because an mpirun that is typed again is another attempt.
   Result<std::unique_ptr<cluster::LaunchedJob>> Launch(const cluster::LaunchSpec& spec) override;
 
  private:

@@ -22,13 +22,13 @@
 namespace still::coordinator {
 namespace {
 
-using stillhouse::v1::AgentTask;
-using stillhouse::v1::JobSpec;
-using stillhouse::v1::RecoveryConfig;
-using stillhouse::v1::TrainConfig;
-using stillhouse::v1::WorkerTask;
+using v1::AgentTask;
+using v1::JobSpec;
+using v1::RecoveryConfig;
+using v1::TrainConfig;
+using v1::WorkerTask;
 
-constexpr std::chrono::milliseconds kLookAgain{500};  // whether another run has made the artifact
+constexpr std::chrono::milliseconds kLockRetry{500};  // while another run makes the artifact
 
 std::uint32_t RanksOf(const AgentTask& task) {
   if (task.attached_ranks() > 0) return task.attached_ranks();
@@ -41,11 +41,14 @@ std::string JobDirectory(const JobSpec& spec) {
   return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
 }
 
-bool MayHaveRemains(const JobSpec& spec) { return spec.kind() == ArtifactKind(v1::STAGE_CORPUS); }
+std::string JobLockPath(const JobSpec& spec) { return JoinPath(JobDirectory(spec), "lock"); }
 
-// Of ranks that were killed after they had renamed the artifact. For who has the lock.
-void RemoveRemains(const JobSpec& spec) {
-  if (!MayHaveRemains(spec)) return;
+// Only a corpus leaves something behind when ranks are killed after they have renamed the artifact.
+bool MayHaveLeftovers(const JobSpec& spec) { return spec.kind() == ArtifactKind(v1::STAGE_CORPUS); }
+
+// Deletes such leftovers. The caller holds the job's lock.
+void RemoveLeftoversLocked(const JobSpec& spec) {
+  if (!MayHaveLeftovers(spec)) return;
   const ArtifactStore artifacts(spec.artifacts_root());
   if (const Status removed = shards::CorpusBuild::RemoveRemains(artifacts, spec.digest()); !removed.ok())
     LogWarn("corpus: leftovers were not removed: {}", removed.message());
@@ -73,17 +76,17 @@ class Run {
  private:
   bool IsMade() const { return coordinator::IsMade(spec_); }
 
-  // Runs of other coordinators may want the same artifact; its checkpoints and unfinished shards have one writer at a
-  // time.
+  // Runs of other coordinators may want the same artifact. The job's lock lets one at a time write its checkpoints and
+  // unfinished shards.
   Status MakeLocked(const JobRunOptions& options, const std::atomic<int>& stops, JobOutcome* outcome) {
     STILL_RETURN_IF_ERROR(MakeDirectories(job_directory_));
-    Result<FileLock> lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
+    Result<FileLock> lock = FileLock::TryAcquire(JobLockPath(spec_));
     while (lock.status().code() == Code::kUnavailable && options.wait_for_others && stops == 0 && !IsMade()) {
-      clock_.SleepFor(kLookAgain);
-      lock = FileLock::TryAcquire(JoinPath(job_directory_, "lock"));
+      clock_.SleepFor(kLockRetry);
+      lock = FileLock::TryAcquire(JobLockPath(spec_));
     }
     if (IsMade()) {
-      if (lock.ok()) RemoveRemains(spec_);
+      if (lock.ok()) RemoveLeftoversLocked(spec_);
       return Ok();
     }
     if (lock.status().code() == Code::kUnavailable)
@@ -96,29 +99,31 @@ class Run {
     STILL_RETURN_IF_ERROR(RemoveTemporariesOf(path));
     STILL_RETURN_IF_ERROR(MadeInAgent(task_) ? BuildCorpusHere(stops) : Launch(stops, outcome));
     if (!IsMade())
-      return Error(Code::kInternal, "{} ended well, but its artifact {} does not exist: still and its workers disagree",
+      return Error(Code::kInternal, "{} succeeded, but its artifact {} does not exist: still and its workers disagree",
                    name_, path);
-    // A host that was lost on the way removes nothing.
+    // A host that was lost on the way has not removed its temporaries.
     if (const Status removed = RemoveTemporariesOf(path); !removed.ok())
       LogWarn("{}: leftovers were not removed: {}", name_, removed.message());
-    RemoveRemains(spec_);
+    RemoveLeftoversLocked(spec_);
     return Ok();
   }
 
-  // A request to stop ends it: what is made of it stands, and the next run goes on from there.
+  // Builds a corpus in this process. A request to stop ends it, and the next run goes on from what is made.
   Status BuildCorpusHere(const std::atomic<int>& stops) {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
     STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
-    return shards::BuildCorpus(
-        options, inputs, artifacts_, [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
-          callbacks_.on_progress({.done = progress.input_bytes,
-                                  .total = input_bytes,
-                                  .unit = "bytes",
-                                  .tokens = progress.tokens,
-                                  .values = {{"documents", static_cast<double>(progress.documents)}}});
-          if (stops == 0) return Ok();
-          return Error(Code::kCancelled, "corpus: interrupted");
-        });
+    return shards::BuildCorpus(options, inputs, artifacts_,
+                               [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
+                                 v1::Progress report;
+                                 report.set_done(progress.input_bytes);
+                                 report.set_total(input_bytes);
+                                 report.set_unit("bytes");
+                                 report.set_tokens(progress.tokens);
+                                 (*report.mutable_values())["documents"] = static_cast<double>(progress.documents);
+                                 callbacks_.on_progress(report);
+                                 if (stops == 0) return Ok();
+                                 return Error(Code::kCancelled, "corpus: interrupted");
+                               });
   }
 
   Status Launch(const std::atomic<int>& stops, JobOutcome* outcome) {
@@ -127,11 +132,12 @@ class Run {
     LauncherAgent agent(std::move(job), worker_task, launcher_, clock_, callbacks_);
     const Status made = agent.Run(stops);
     outcome->lost_host = agent.lost_host();
-    for (const GenerationEnd& end : agent.ends()) outcome->step = std::max(outcome->step, end.step);
+    for (const v1::GenerationEnd& end : agent.ends()) outcome->step = std::max(outcome->step, end.step());
     return made;
   }
 
-  // Bits depend on it, but those of a corpus and of a report do not; they take what they were given.
+  // Returns the threads per rank. The results depend on them bit by bit, so the configuration decides. Those of a
+  // corpus and of a report do not, so these stages use all slots they got.
   std::uint32_t Threads() const {
     const bool as_given = stage_ == v1::STAGE_CORPUS || stage_ == v1::STAGE_EVALUATE;
     return as_given ? spec_.slots_per_rank() : spec_.config().threads_per_rank();
@@ -152,10 +158,10 @@ class Run {
       job.checkpoint_directory = JoinPath(JoinPath(artifacts_.root(), "checkpoints"), spec_.digest());
       job.retention = {.keep_last = train.keep_checkpoints(), .keep_every = train.keep_every()};
     }
-    if (stage_ == v1::STAGE_CORPUS) STILL_RETURN_IF_ERROR(DivideCorpus(&job));
-    if (stage_ == v1::STAGE_TARGETS) STILL_RETURN_IF_ERROR(DivideTargets(&job));
-    // An mpirun that a person typed has the flags that it has.
-    job.in_place = spec_.config().recovery().mode() == stillhouse::v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
+    if (stage_ == v1::STAGE_CORPUS) STILL_RETURN_IF_ERROR(AddCorpusRounds(&job));
+    if (stage_ == v1::STAGE_TARGETS) STILL_RETURN_IF_ERROR(AddTargetsRound(&job));
+    // An mpirun that a person typed may lack the flag that lets it survive deaths.
+    job.in_place = spec_.config().recovery().mode() == v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
                    task_.attached_ranks() == 0 && (Trains(stage_) || IsLeased(stage_));
     const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(std::llround(1000 * seconds)); };
     const RecoveryConfig& recovery = spec_.config().recovery();
@@ -166,21 +172,22 @@ class Run {
     return job;
   }
 
-  // A round a pass.
-  Status DivideCorpus(AgentJob* job) const {
+  // There is one round per pass over a corpus.
+  Status AddCorpusRounds(AgentJob* job) const {
     const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
     STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
     STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, inputs, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
-    STILL_ASSIGN_OR_RETURN(const std::uint32_t pieces, build->Tasks(shards::CorpusPass::kTokenise));
-    job->rounds = {{.shard = "piece", .shards = pieces}, {.shard = "deal", .shards = 1}, {.shard = "shard"}};
+    STILL_ASSIGN_OR_RETURN(const std::uint32_t splits, build->Tasks(shards::CorpusPass::kTokenise));
+    job->rounds = {
+        {.shard = "input split", .shards = splits}, {.shard = "shard plan", .shards = 1}, {.shard = "shard"}};
     job->quarantine = [build](std::uint32_t round, std::uint32_t task) {
       return build->Quarantine(static_cast<shards::CorpusPass>(round), task);
     };
     return Ok();
   }
 
-  Status DivideTargets(AgentJob* job) const {
+  Status AddTargetsRound(AgentJob* job) const {
     STILL_ASSIGN_OR_RETURN(
         const auto view,
         shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
@@ -191,7 +198,7 @@ class Run {
     return Ok();
   }
 
-  // Ranks are let in by keys that are made for this attempt alone: this machine may have other users.
+  // Makes keys for this attempt alone, because this machine may have other users.
   static Status AddKeys(AgentJob* job) {
     STILL_ASSIGN_OR_RETURN(const RpcKeyPair own, NewRpcKeyPair());
     STILL_ASSIGN_OR_RETURN(job->network.client, NewRpcKeyPair());
@@ -199,9 +206,9 @@ class Run {
     return Ok();
   }
 
-  // Where ranks are, or may be, on other machines.
+  // Adds the placement and the way to the hosts, when ranks may be on other machines.
   void AddHosts(AgentJob* job) const {
-    const stillhouse::v1::HostAccess& access = task_.access();
+    const v1::HostAccess& access = task_.access();
     if (access.address().empty()) return;
     job->network.bind = fmt::format("tcp://{}:*", access.address());
     for (const auto& share : task_.placement()) job->launch.hosts.push_back({share.host(), share.ranks()});
@@ -210,7 +217,7 @@ class Run {
                        .network = access.network()};
   }
 
-  // What all launches have in common.
+  // Returns what the tasks of all launches have in common.
   WorkerTask TaskOfWorkers() const {
     WorkerTask worker_task;
     worker_task.set_stage(spec_.stage());
@@ -224,7 +231,7 @@ class Run {
   const AgentTask& task_;
   const JobSpec& spec_;
   const v1::Stage stage_;
-  const std::string name_;  // of the stage
+  const std::string name_;  // the name of the stage
   const ArtifactStore artifacts_;
   const std::string job_directory_;
   cluster::Launcher& launcher_;
@@ -236,16 +243,14 @@ class Run {
 
 bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest()); }
 
-bool IsMadeToReuse(const JobSpec& spec) {
-  if (!IsMade(spec)) return false;
-  if (!MayHaveRemains(spec)) return true;
-  const Result<FileLock> lock = FileLock::TryAcquire(JoinPath(JobDirectory(spec), "lock"));
-  if (lock.ok()) RemoveRemains(spec);
-  return true;
+void RemoveLeftovers(const JobSpec& spec) {
+  if (!MayHaveLeftovers(spec)) return;
+  const Result<FileLock> lock = FileLock::TryAcquire(JobLockPath(spec));
+  if (lock.ok()) RemoveLeftoversLocked(spec);
 }
 
 bool MadeInAgent(const AgentTask& task) {
-  return task.spec().stage() == stillhouse::v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;
+  return task.spec().stage() == v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;
 }
 
 JobOutcome RunJob(const AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher, Clock& clock,

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/files.h"
+#include "coordinator/launch/generation_end.h"
 
 namespace still::coordinator {
 namespace {
@@ -20,8 +21,8 @@ AgentJob WithHosts(AgentJob job) {
 
 }  // namespace
 
-LauncherAgent::LauncherAgent(AgentJob job, const stillhouse::v1::WorkerTask& task, cluster::Launcher& launcher,
-                             Clock& clock, AgentCallbacks callbacks)
+LauncherAgent::LauncherAgent(AgentJob job, const v1::WorkerTask& task, cluster::Launcher& launcher, Clock& clock,
+                             AgentCallbacks callbacks)
     : job_(WithHosts(std::move(job))),
       task_(task),
       launcher_(launcher),
@@ -35,9 +36,9 @@ Status LauncherAgent::Run(const std::atomic<int>& stops) {
   if (!job_.checkpoint_directory.empty())
     publisher_ = std::make_unique<CheckpointPublisher>(*journal_, job_.checkpoint_directory, job_.retention);
   while (true) {
-    STILL_ASSIGN_OR_RETURN(GenerationEnd end, LaunchOnce(stops));
-    // The last word of a rank may be lost, the artifact cannot.
-    if (IsDeath(end.code) && job_.is_made()) end.code = Code::kOk;
+    STILL_ASSIGN_OR_RETURN(v1::GenerationEnd end, LaunchOnce(stops));
+    // The result of a rank may be lost, but the artifact is not.
+    if (IsDeath(CodeFromWire(end.code())) && job_.is_made()) end.set_code(v1::CODE_OK);
     ended_ = clock_.Now();
     Record(std::move(end));
     const Decision decision = Decide(ends_, job_.policy);
@@ -46,19 +47,19 @@ Status LauncherAgent::Run(const std::atomic<int>& stops) {
       case NextAction::kFail: return decision.failure;
       case NextAction::kRelaunch: break;
     }
-    LogWarn("{}: {}; launching again in {} ms", job_.stage, ends_.back().what, decision.backoff.count());
+    LogWarn("{}: {}; launching again in {} ms", job_.stage, EndText(ends_.back()), decision.backoff.count());
     if (!Wait(decision.backoff, stops))
-      return Error(Code::kCancelled, "{}: interrupted after {}", job_.stage, ends_.back().what);
+      return Error(Code::kCancelled, "{}: interrupted after {}", job_.stage, EndText(ends_.back()));
   }
 }
 
 std::string LauncherAgent::lost_host() const {
   const auto newest = std::ranges::find_if(ends_.rbegin(), ends_.rend(),
-                                           [](const GenerationEnd& end) { return !end.lost_host.empty(); });
-  return newest == ends_.rend() ? "" : newest->lost_host;
+                                           [](const v1::GenerationEnd& end) { return !end.death().host().empty(); });
+  return newest == ends_.rend() ? "" : newest->death().host();
 }
 
-Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
+Result<v1::GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   std::vector<CheckpointManifest> checkpoints;
   if (publisher_ != nullptr) {
     publisher_->PublishWaiting();
@@ -67,25 +68,7 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   const Result<std::uint64_t> next = journal_->NextGeneration();
   if (!next.ok()) return next.status().WithContext(fmt::format("{}: no generation can be started", job_.stage));
   const std::uint64_t generation = *next;
-  StageServerOptions options{.stage = job_.stage,
-                             .generation = generation,
-                             .ranks = job_.launch.ranks,
-                             .rounds = job_.rounds,
-                             .log_path = job_.launch.log_path,
-                             .survivors_go_on = job_.in_place,
-                             .network = job_.network,
-                             .placement = job_.launch.hosts,
-                             .host_silence = job_.host_silence,
-                             .publisher = publisher_.get(),
-                             .on_progress = callbacks_.on_progress,
-                             .on_ranks = callbacks_.on_ranks,
-                             .quarantine = job_.quarantine,
-                             .on_storage_trouble = callbacks_.on_storage_trouble};
-  if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
-  if (job_.in_place) {
-    options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) { return Shrink(end, survivors); };
-  }
-  STILL_ASSIGN_OR_RETURN(const auto server, StageServer::Bind(std::move(options), clock_));
+  STILL_ASSIGN_OR_RETURN(const auto server, LaunchServer::Bind(OptionsOf(generation), clock_));
   STILL_ASSIGN_OR_RETURN(const std::string task, WriteTask(generation, server->endpoint(), checkpoints));
   cluster::LaunchSpec spec = job_.launch;
   spec.arguments = {"--task", task};
@@ -96,21 +79,43 @@ Result<GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
   if (launches_ > 1) {
     start.recovery.emplace();
     start.recovery->set_generation(generation);
-    *start.recovery->mutable_death() = ends_.back().death;
+    *start.recovery->mutable_death() = ends_.back().death();
     start.recovery->set_pause_seconds(SecondsSince(clock_, ended_));
   }
   callbacks_.on_generation(start);
   return server->Run(*launched, stops);
 }
 
+LaunchOptions LauncherAgent::OptionsOf(std::uint64_t generation) {
+  LaunchOptions options{.stage = job_.stage,
+                        .generation = generation,
+                        .ranks = job_.launch.ranks,
+                        .rounds = job_.rounds,
+                        .log_path = job_.launch.log_path,
+                        .survivors_go_on = job_.in_place,
+                        .network = job_.network,
+                        .placement = job_.launch.hosts,
+                        .host_silence = job_.host_silence,
+                        .publisher = publisher_.get(),
+                        .on_progress = callbacks_.on_progress,
+                        .on_ranks = callbacks_.on_ranks,
+                        .quarantine = job_.quarantine,
+                        .on_storage_trouble = callbacks_.on_storage_trouble};
+  if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
+  if (job_.in_place) {
+    options.on_shrink = [this](const v1::GenerationEnd& end, std::size_t survivors) { return Shrink(end, survivors); };
+  }
+  return options;
+}
+
 Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std::string& endpoint,
                                              const std::vector<CheckpointManifest>& checkpoints) const {
-  stillhouse::v1::WorkerTask task = task_;
+  v1::WorkerTask task = task_;
   task.set_generation(generation);
   task.set_endpoint(endpoint);
-  task.set_recovery(job_.in_place ? stillhouse::v1::RECOVERY_MODE_INPLACE : stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+  task.set_recovery(job_.in_place ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);
   for (const CheckpointManifest& checkpoint : checkpoints) task.add_checkpoints(ManifestJson(checkpoint));
-  const StageNetwork& network = job_.network;
+  const LaunchNetwork& network = job_.network;
   if (network.keys) {
     task.mutable_keys()->set_server_public(network.keys->own.public_key);
     task.mutable_keys()->set_client_public(network.client.public_key);
@@ -122,9 +127,9 @@ Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std
   return job_.task_path;
 }
 
-// A launch that loses one rank after the other at one step has to end, too: the policy counts these deaths with others.
-Result<std::uint64_t> LauncherAgent::Shrink(const GenerationEnd& end, std::size_t survivors) {
-  std::vector<GenerationEnd> with_this = ends_;
+// A launch that loses one rank after the other at one step has to end as well, so the policy counts these deaths too.
+Result<std::uint64_t> LauncherAgent::Shrink(const v1::GenerationEnd& end, std::size_t survivors) {
+  std::vector<v1::GenerationEnd> with_this = ends_;
   with_this.push_back(end);
   const Decision decision = Decide(with_this, job_.policy);
   if (decision.action == NextAction::kFail) return decision.failure;
@@ -132,16 +137,16 @@ Result<std::uint64_t> LauncherAgent::Shrink(const GenerationEnd& end, std::size_
   ends_ = std::move(with_this);
   v1::Recovery recovery;
   recovery.set_generation(generation);
-  *recovery.mutable_death() = end.death;
+  *recovery.mutable_death() = end.death();
   recovery.set_in_place(true);
   recovery.set_survivors(static_cast<std::uint32_t>(survivors));
   callbacks_.on_generation({.generation = generation, .in_place = true, .recovery = std::move(recovery)});
   return generation;
 }
 
-void LauncherAgent::Record(GenerationEnd end) {
+void LauncherAgent::Record(v1::GenerationEnd end) {
   if (const Status recorded = journal_->RecordEnd(end); !recorded.ok())
-    LogWarn("{}: the end of generation {} is not on record: {}", job_.stage, end.generation, recorded.message());
+    LogWarn("{}: the end of generation {} could not be recorded: {}", job_.stage, end.generation(), recorded.message());
   ends_.push_back(std::move(end));
 }
 

@@ -1,9 +1,9 @@
 // Makes the artifact of one stage, whatever dies on the way: launches mpirun, serves the launch, and launches again as
-// the recovery policy says. It owns the job's generations and its published checkpoints, in a journal, and mpirun
-// itself. What decides is recovery_policy.h; what is remembered is job_journal.h; this only carries it out.
+// the recovery policy says. It owns mpirun and the job's journal, which holds the generations and the published
+// checkpoints. It only carries out what recovery_policy.h decides.
 //
-// Safe to be killed at any instant: mpirun and its ranks die with it, and the next agent of the job continues from the
-// journal. One agent a job at a time: the caller holds the job's lock.
+// It may be killed at any instant: mpirun and its ranks die with it, and the next agent of the job continues from the
+// journal. There is one agent per job at a time, because its caller holds the job's lock.
 #pragma once
 
 #include <atomic>
@@ -16,46 +16,44 @@
 
 #include "cluster/launcher.h"
 #include "common/clock.h"
+#include "common/proto/control.pb.h"
 #include "common/status.h"
 #include "coordinator/launch/checkpoint_publisher.h"
 #include "coordinator/launch/job_journal.h"
+#include "coordinator/launch/launch_server.h"
 #include "coordinator/launch/phase_times.h"
 #include "coordinator/launch/recovery_policy.h"
-#include "coordinator/launch/stage_server.h"
-
-namespace stillhouse::v1 {
-class WorkerTask;
-}
 
 namespace still::coordinator {
 
 struct GenerationStart {
   std::uint64_t generation = 0;
-  bool in_place = false;                 // survivors go on as it; else a launch did start
-  std::optional<v1::Recovery> recovery;  // what it recovers from; nothing: it is the first of this agent
+  bool in_place = false;                 // true: survivors go on as it; false: a launch has started
+  std::optional<v1::Recovery> recovery;  // nothing: it is the first of this agent
 };
 
 // Called from the thread that runs the agent.
 struct AgentCallbacks {
-  std::function<void(const StageProgress&)> on_progress = [](const StageProgress&) {};
-  // It is journaled.
+  std::function<void(const v1::Progress&)> on_progress = [](const v1::Progress&) {};
+  // Called once the generation is journaled.
   std::function<void(const GenerationStart&)> on_generation = [](const GenerationStart&) {};
-  // Where the ranks are and where their time went, a few times a second.
+  // Says where the ranks are and where their time went, a few times per second.
   std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
+  // Says that checkpoints cannot be kept while the work goes on. An empty text says that this is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 };
 
 struct AgentJob {
-  std::string stage;  // name, in messages
+  std::string stage;  // its name, in messages
   std::string journal_path;
   std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
   RecoveryPolicy policy;
-  bool in_place = false;          // survivors of a death go on (in a stage with checkpoints, or with shards)
-  std::vector<WorkRound> rounds;  // of shards to lease
-  // Sets aside what stands of a shard that was computed twice with different results.
+  bool in_place = false;          // survivors of a death go on; the stage has checkpoints or shards
+  std::vector<WorkRound> rounds;  // of shards to lease; empty: the ranks are a gang
+  // Sets aside a shard that was computed twice with different results.
   std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
-  StageNetwork network;  // on several hosts: an address they reach, with keys
+  LaunchNetwork network;  // on several hosts: an address that they reach, with keys
   HostSilenceLimits host_silence;
   cluster::LaunchSpec launch;                            // without the arguments that name the task
   std::string task_path;                                 // where the task of each launch is written
@@ -64,39 +62,42 @@ struct AgentJob {
 
 class LauncherAgent {
  public:
-  // `task` is complete but for what differs from launch to launch. All references outlive the agent.
-  LauncherAgent(AgentJob job, const stillhouse::v1::WorkerTask& task, cluster::Launcher& launcher, Clock& clock,
+  // `task` is complete except for what differs from launch to launch. All references outlive the agent.
+  LauncherAgent(AgentJob job, const v1::WorkerTask& task, cluster::Launcher& launcher, Clock& clock,
                 AgentCallbacks callbacks);
   ~LauncherAgent();
 
-  // Ok when the stage is done. CANCELLED after `stops` became positive: see StageServer::Run. UNAVAILABLE when a host
-  // of several was lost: the job goes on from its journal wherever it is placed next. Call once.
+  // Returns Ok when the stage is done. CANCELLED after `stops` became positive: see LaunchServer::Run. UNAVAILABLE when
+  // a host of several was lost: the job goes on from its journal wherever it is placed next. Call once.
   Status Run(const std::atomic<int>& stops);
-  // How the generations of this run ended, oldest first.
-  const std::vector<GenerationEnd>& ends() const { return ends_; }
-  // After Run: the newest host that was lost, whether that ended a launch or not; empty: none.
+  // Returns how the generations of this run ended, oldest first.
+  const std::vector<v1::GenerationEnd>& ends() const { return ends_; }
+  // Returns the newest host that was lost, whether that ended a launch or not. Empty when none was. Call after Run.
   std::string lost_host() const;
 
  private:
-  // One launch, from its generation to its end; an error when there was none.
-  Result<GenerationEnd> LaunchOnce(const std::atomic<int>& stops);
+  // Makes one launch, from its generation to its end. An error means that there was no launch.
+  Result<v1::GenerationEnd> LaunchOnce(const std::atomic<int>& stops);
+  LaunchOptions OptionsOf(std::uint64_t generation);
+  // Writes the task of a launch and returns its path.
   Result<std::string> WriteTask(std::uint64_t generation, const std::string& endpoint,
                                 const std::vector<CheckpointManifest>& checkpoints) const;
-  Result<std::uint64_t> Shrink(const GenerationEnd& end, std::size_t survivors);
-  void Record(GenerationEnd end);
-  // False when it was asked to stop meanwhile.
+  // Journals that survivors go on, unless the recovery policy says that the job has died too often.
+  Result<std::uint64_t> Shrink(const v1::GenerationEnd& end, std::size_t survivors);
+  void Record(v1::GenerationEnd end);
+  // Waits. Returns false when a stop was asked for meanwhile.
   bool Wait(std::chrono::milliseconds duration, const std::atomic<int>& stops);
 
   const AgentJob job_;
-  const stillhouse::v1::WorkerTask& task_;
+  const v1::WorkerTask& task_;
   cluster::Launcher& launcher_;
   Clock& clock_;
   const AgentCallbacks callbacks_;
   std::unique_ptr<JobJournal> journal_;
   std::unique_ptr<CheckpointPublisher> publisher_;
-  std::vector<GenerationEnd> ends_;
+  std::vector<v1::GenerationEnd> ends_;
   int launches_ = 0;
-  Clock::TimePoint ended_;  // the last launch
+  Clock::TimePoint ended_;  // when the last launch did
 };
 
 }  // namespace still::coordinator

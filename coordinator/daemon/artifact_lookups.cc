@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/log.h"
+#include "coordinator/agent/job_run.h"
 
 namespace still::coordinator {
 
@@ -138,6 +139,12 @@ bool ArtifactLookups::CollectAnswers() {
   }
   Exchange::StartThreads(exchange_);
   return news;
+}
+
+bool FindArtifact(const JobSpec& spec) {
+  const bool made = IsMade(spec);
+  if (made) RemoveLeftovers(spec);
+  return made;
 }
 
 }  // namespace still::coordinator

@@ -61,4 +61,8 @@ class ArtifactLookups {
   std::uint64_t questions_ = 0;
 };
 
+// Looks for the artifact of a job, and returns whether it stands. No agent runs for one that stands, so what dead
+// builders left behind is deleted here. May block.
+bool FindArtifact(const stillhouse::v1::JobSpec& spec);
+
 }  // namespace still::coordinator

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/views/attach_command.h"
 #include "coordinator/views/metrics_text.h"

@@ -225,7 +225,7 @@ Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
                            .mpirun = options.mpirun,
                            .keys = keys.rpc ? std::filesystem::absolute(directory.Keys()).string() : "",
                            .access = AccessOf(options),
-                           .is_made = IsMadeToReuse,
+                           .is_made = FindArtifact,
                            .probe_in_threads = true},
                           *journal, agents, Clock::System());
   STILL_RETURN_IF_ERROR(coordinator.Open(hosts));

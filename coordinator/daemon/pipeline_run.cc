@@ -199,7 +199,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
            [&](std::uint64_t job) {
              const StagePlan& stage = stage_of(job);
              return AgentCallbacks{
-                 .on_progress = [&](const StageProgress& progress) { observer_.OnProgress(stage, progress); },
+                 .on_progress = [&](const v1::Progress& progress) { observer_.OnProgress(stage, progress); },
                  .on_generation =
                      [&](const GenerationStart& start) {
                        if (start.recovery) observer_.OnRecovery(stage, RecoveryText(*start.recovery));
@@ -207,7 +207,7 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
                  .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
            }},
       launcher_, clock_);
-  Coordinator coordinator({.worker = worker_program_, .is_made = IsMadeToReuse}, *journal, agents, clock_);
+  Coordinator coordinator({.worker = worker_program_, .is_made = FindArtifact}, *journal, agents, clock_);
   v1::Host here;
   here.set_name("localhost");
   // No other run shares this coordinator, so the host has as many slots as the largest job asks for.

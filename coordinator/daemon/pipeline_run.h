@@ -11,8 +11,8 @@
 #include "cluster/launcher.h"
 #include "common/clock.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/stage_progress.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 #include "coordinator/plan/plan.h"
 
 namespace still::coordinator {
@@ -22,9 +22,8 @@ class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void OnStageStarted(const StagePlan& stage) = 0;
-  virtual void OnProgress(const StagePlan& stage, const StageProgress& progress) = 0;
-  // Reports a death that the job recovered from: "rank 1 died in compute of step 17; generation 4 goes on in place with
-  // 2 ranks".
+  virtual void OnProgress(const StagePlan& stage, const v1::Progress& progress) = 0;
+  // A death that was recovered from: "rank 1 died in compute of step 17; generation 4 goes on in place with 2 ranks".
   virtual void OnRecovery(const StagePlan& stage, const std::string& text) = 0;
   // Reports that checkpoints cannot be stored while the work goes on. An empty text says that they can again.
   virtual void OnStorageTrouble(const StagePlan& stage, const std::string& text) = 0;

@@ -59,7 +59,7 @@ std::vector<AgentReport> ThreadAgents::Drain() {
 
 void ThreadAgents::Follow(std::uint64_t job, const AgentOrders& orders) {
   Agent& agent = *agents_.at(job);
-  agent.status.Answered(orders);
+  agent.status.OnOrders(orders);
   const int wanted = orders.kill() ? 2 : orders.drain() ? 1 : 0;
   if (agent.stops < wanted) agent.stops = wanted;
   agent.acknowledged |= orders.acknowledged();

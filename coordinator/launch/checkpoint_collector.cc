@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t kMostParts = 1'000'000;
 
-// "3f00aa11 on ranks 0, 2; 77bc0012 on rank 1".
+// Returns "3f00aa11 on ranks 0, 2; 77bc0012 on rank 1".
 std::string Groups(const std::map<std::string, std::vector<std::uint32_t>>& ranks_of) {
   std::vector<std::string> groups;
   for (const auto& [value, ranks] : ranks_of)
@@ -28,8 +28,8 @@ Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWr
   if (!info.ok()) return Error(Code::kInternal, "rank {}: {}", rank, info.status().message());
   share.info = std::move(info).value();
   if (share.total_parts == 0 || share.total_parts > kMostParts || share.ranks == 0)
-    return Error(Code::kInternal, "rank {}: a checkpoint of {} parts on {} ranks", rank, share.total_parts,
-                 share.ranks);
+    return Error(Code::kInternal, "rank {} reports a checkpoint of {} parts on {} ranks, which cannot be", rank,
+                 share.total_parts, share.ranks);
   for (const auto& part : message.parts()) share.parts.push_back({part.file(), part.size(), part.sha256()});
   return share;
 }
@@ -40,7 +40,7 @@ Result<std::optional<CheckpointManifest>> CheckpointCollector::Add(const Written
   shares.insert_or_assign(share.rank, share);
   if (shares.size() == share.ranks) {
     const Shares complete = std::move(shares);
-    pending_.erase(pending_.begin(), pending_.upper_bound(key));  // older ones are of no use any more
+    pending_.erase(pending_.begin(), pending_.upper_bound(key));  // nothing needs the older ones now
     STILL_ASSIGN_OR_RETURN(CheckpointManifest manifest, Assemble(complete));
     return std::optional<CheckpointManifest>(std::move(manifest));
   }
@@ -51,7 +51,7 @@ Result<std::optional<CheckpointManifest>> CheckpointCollector::Add(const Written
 Result<CheckpointManifest> CheckpointCollector::Assemble(const Shares& shares) {
   const WrittenShare& first = shares.begin()->second;
   std::map<std::string, std::vector<std::uint32_t>> states;
-  std::map<std::string, std::pair<CheckpointPart, std::uint32_t>> parts;  // by file, with who wrote it
+  std::map<std::string, std::pair<CheckpointPart, std::uint32_t>> parts;  // by file, with the rank that wrote it
   for (const auto& [rank, share] : shares) {
     const bool same_shape =
         share.info == first.info && share.total_parts == first.total_parts && share.ranks == first.ranks;
@@ -65,8 +65,8 @@ Result<CheckpointManifest> CheckpointCollector::Assemble(const Shares& shares) {
   }
   if (states.size() > 1)
     return Error(Code::kDataLoss,
-                 "checkpoint of step {}: the ranks hold different states, {}: a machine is faulty, or not of one kind "
-                 "with the others; take it out",
+                 "checkpoint of step {}: the ranks hold different states, {}: a machine is faulty or of another kind "
+                 "than the others; drain it and run again",
                  first.info.step, Groups(states));
   CheckpointManifest manifest{.info = first.info};
   for (std::uint32_t i = 0; i < first.total_parts; ++i) {

@@ -1,4 +1,4 @@
-// Puts the shares of a checkpoint, which ranks write and report one by one, together. Pure; one thread.
+// Puts the shares of a checkpoint together, which ranks write and report one by one. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -17,25 +17,26 @@ class PartsWritten;
 
 namespace still::coordinator {
 
-// One rank's share (control.proto, PartsWritten).
+// The share of one rank (PartsWritten in control.proto).
 struct WrittenShare {
   std::uint32_t rank = 0;
   CheckpointInfo info;
   std::vector<CheckpointPart> parts;
   std::uint32_t total_parts = 0;
-  std::uint32_t ranks = 0;   // that have a share, perhaps an empty one
-  std::string state_digest;  // over a sample of all of the state in this rank's memory
+  std::uint32_t ranks = 0;   // how many have a share, perhaps an empty one
+  std::string state_digest;  // over a sample of the whole state in this rank's memory
 };
 
-// INTERNAL when it is not what workers write.
+// Returns the share that `message` reports. INTERNAL when no worker writes such a message.
 Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWritten& message);
 
 class CheckpointCollector {
  public:
-  static constexpr std::size_t kPending = 4;  // the newest; ones of generations that died are never completed
+  static constexpr std::size_t kPending = 4;  // the newest are kept; those of dead generations never complete
 
-  // The manifest once every rank has reported its share of this (step, generation), nothing before. Saying the same
-  // twice is fine. DATA_LOSS names the ranks whose states or parts differ; INTERNAL: a part was written by nobody.
+  // Records a share. Returns the manifest once every rank has reported its share of this step and generation, and
+  // nothing before. A share may come twice. DATA_LOSS names the ranks whose states or parts differ. INTERNAL when no
+  // rank wrote one of the parts.
   Result<std::optional<CheckpointManifest>> Add(const WrittenShare& share);
 
  private:

@@ -12,10 +12,10 @@
 namespace still::coordinator {
 namespace {
 
-// Each takes the space of a whole checkpoint, perhaps on the very disk that is full.
+// Each one takes the space of a whole checkpoint, perhaps on the disk that is full.
 constexpr std::size_t kMostWaiting = 2;
 
-// Of a path that ListCheckpoints returned.
+// Returns the step of a path that ListCheckpoints returned.
 std::uint64_t StepOf(const std::string& path) {
   constexpr std::string_view kBefore = "step-";
   std::uint64_t step = 0;
@@ -31,7 +31,7 @@ Result<std::vector<CheckpointManifest>> CheckpointPublisher::Reconcile() {
   STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
   if (!known.empty() && !Exists(directory_))
     return Error(Code::kUnavailable,
-                 "{} checkpoints are on record, but {} is not there: make it reachable again, or remove the job's "
+                 "{} checkpoints are on record, but {} does not exist: make it reachable again, or remove the job's "
                  "directory under jobs/ as well to start over",
                  known.size(), directory_);
   std::vector<CheckpointManifest> present;
@@ -42,12 +42,12 @@ Result<std::vector<CheckpointManifest>> CheckpointPublisher::Reconcile() {
       present.push_back(manifest);
       continue;
     }
-    LogWarn("checkpoint {} is gone; its record is dropped", path);
+    LogWarn("checkpoint {} is gone, so its record is dropped", path);
     STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info.step, manifest.info.generation));
   }
-  // One that cannot be removed is in nobody's way: paths carry the generation.
+  // A directory that cannot be removed does no harm, because paths carry the generation.
   if (const Status removed = RemoveUnknown(std::numeric_limits<std::uint64_t>::max()); !removed.ok())
-    LogWarn("checkpoints that do not count were not removed: {}", removed.message());
+    LogWarn("checkpoints that are not on record could not be removed: {}", removed.message());
   return present;
 }
 
@@ -57,7 +57,9 @@ void CheckpointPublisher::Add(CheckpointManifest manifest) {
   while (waiting_.size() > kMostWaiting) {
     const CheckpointInfo& oldest = waiting_.front().info;
     const Status removed = RemoveAll(CheckpointPath(directory_, oldest.step, oldest.generation));
-    if (!removed.ok()) LogWarn("checkpoint of step {} was given up: {}", oldest.step, removed.message());
+    if (!removed.ok())
+      LogWarn("the parts of checkpoint {}, which was given up, could not be removed: {}", oldest.step,
+              removed.message());
     waiting_.erase(waiting_.begin());
   }
 }
@@ -72,22 +74,23 @@ std::vector<std::uint64_t> CheckpointPublisher::PublishWaiting() {
     waiting_.erase(waiting_.begin());
     published.push_back(step);
     if (const Status removed = RemoveUnknown(step); !removed.ok())
-      LogWarn("checkpoints that do not count were not removed: {}", removed.message());
+      LogWarn("checkpoints that are not on record could not be removed: {}", removed.message());
   }
   return published;
 }
 
 Status CheckpointPublisher::Publish(const CheckpointManifest& manifest) {
-  STILL_RETURN_IF_ERROR(MakeWay(manifest.info));
+  STILL_RETURN_IF_ERROR(DropIfGone(manifest.info));
   STILL_RETURN_IF_ERROR(journal_.Publish(manifest, retention_).status());
   const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
   const Status copied = WriteFileAtomically(JoinPath(path, kManifestFile), ManifestJson(manifest));
-  if (!copied.ok()) LogWarn("{} is published, but its copy of the manifest is not there: {}", path, copied.message());
+  if (!copied.ok())
+    LogWarn("{} is published, but its copy of the manifest could not be written: {}", path, copied.message());
   return Ok();
 }
 
 // A checkpoint of the same step may be on record although it was found damaged and set aside meanwhile.
-Status CheckpointPublisher::MakeWay(const CheckpointInfo& info) {
+Status CheckpointPublisher::DropIfGone(const CheckpointInfo& info) {
   STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
   for (const CheckpointManifest& manifest : known) {
     const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
@@ -97,7 +100,7 @@ Status CheckpointPublisher::MakeWay(const CheckpointInfo& info) {
   return Ok();
 }
 
-// Every rank that lives has finished its share of `up_to_step`, so nobody writes to older ones any more.
+// Every live rank has finished its share of `up_to_step`, so no rank writes to older ones any more.
 Status CheckpointPublisher::RemoveUnknown(std::uint64_t up_to_step) {
   STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
   std::set<std::string> keep;

@@ -12,12 +12,12 @@
 namespace still::coordinator {
 namespace {
 
-// Questions this far apart mean that this process did not run.
+// Calls of Lost() this far apart mean that this process did not run in between.
 constexpr std::chrono::milliseconds kAbsence{1000};
 
 double Seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
-// "node7.cluster" is "node7".
+// Returns "node7" for "node7.cluster".
 std::string FirstLabel(const std::string& host) { return host.substr(0, host.find('.')); }
 
 }  // namespace
@@ -39,15 +39,15 @@ HostSilence::HostSilence(HostSilenceLimits limits, cluster::Placement placement)
   }
 }
 
-void HostSilence::Heard(std::uint32_t rank, const std::string& host, Clock::TimePoint now) {
+void HostSilence::OnHeartbeat(std::uint32_t rank, const std::string& host, Clock::TimePoint now) {
   if (!first_heard_) first_heard_ = now;
   heard_[rank] = now;
   if (!host.empty()) host_of_[rank] = PlacementName(host);
 }
 
-void HostSilence::HeardOfDeath(std::uint32_t rank, Clock::TimePoint now) {
-  Heard(rank, "", now);
-  told_dead_.insert(rank);
+void HostSilence::OnDeath(std::uint32_t rank, Clock::TimePoint now) {
+  OnHeartbeat(rank, "", now);
+  reported_dead_.insert(rank);
 }
 
 std::string HostSilence::HostOf(std::uint32_t rank) const {
@@ -107,7 +107,7 @@ std::optional<LostHost> HostSilence::FoundLost(const std::string& host) const {
   LostHost lost{.host = PlacementName(host)};
   for (const auto& [rank, where] : host_of_) {
     if (where != lost.host) continue;
-    if (told_dead_.contains(rank)) return std::nullopt;
+    if (reported_dead_.contains(rank)) return std::nullopt;
     lost.ranks.push_back(rank);
   }
   if (lost.ranks.empty()) return std::nullopt;

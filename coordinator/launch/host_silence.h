@@ -1,6 +1,9 @@
-// Which host of a launch is lost, by who was heard when. One silent rank may hang, and its guardian sees to that; all
-// ranks of a host silent at once, guardians included, while others are heard, is the host, or the way to it. When
-// nobody is heard, it may be us: no host is lost then, but in the end the launch is. Pure: the caller reads the clock.
+// Finds the host of a launch that is lost, by when its ranks were last heard. Pure: the caller reads the clock. One
+// thread.
+//
+// One silent rank may hang, and its guardian sees to that. When all ranks of a host are silent at once, guardians
+// included, while other hosts are heard, then the host is lost, or the network to it. When no host is heard, the fault
+// may be on this machine: no host counts as lost then, but in the end the launch does.
 #pragma once
 
 #include <chrono>
@@ -18,56 +21,57 @@
 namespace still::coordinator {
 
 struct HostSilenceLimits {
-  std::chrono::milliseconds silence{15'000};  // of all ranks of a host
-  std::chrono::milliseconds others{2'000};    // within which a rank of another host must have been heard
-  // Of all ranks; not less than their orphan_seconds, by which they have ended.
+  std::chrono::milliseconds silence{15'000};  // a host is lost when all of its ranks were silent for so long,
+  std::chrono::milliseconds others{2'000};    // and a rank of another host was heard within this time
+  // A launch is lost when all ranks were silent for so long. Not less than their orphan_seconds, when they end
+  // themselves.
   std::chrono::milliseconds everybody{60'000};
 };
 
 struct LostHost {
   std::string host;                      // as the placement calls it
-  std::vector<std::uint32_t> ranks;      // that it had
-  std::optional<double> silent_seconds;  // nothing: mpirun lost it
+  std::vector<std::uint32_t> ranks;      // the ranks that ran there
+  std::optional<double> silent_seconds;  // nothing: mpirun lost contact with it
 
+  // Returns the loss as the death of its ranks.
   v1::Death AsDeath() const;
 };
 
 class HostSilence {
  public:
-  // Ranks fill the hosts of `placement` in its order; empty: where they are is known by what they say alone.
+  // Ranks fill the hosts of `placement` in its order. When it is empty, only heartbeats tell where ranks are.
   HostSilence(HostSilenceLimits limits, cluster::Placement placement);
 
-  // A heartbeat of `rank`, which says that it runs on `host` (empty: it does not say).
-  void Heard(std::uint32_t rank, const std::string& host, Clock::TimePoint now);
-  // A guardian's last words about its rank.
-  void HeardOfDeath(std::uint32_t rank, Clock::TimePoint now);
-  // How the placement calls the host of a rank; empty when nobody knows.
+  // Records a heartbeat of `rank`, which names the host it runs on. An empty name says nothing.
+  void OnHeartbeat(std::uint32_t rank, const std::string& host, Clock::TimePoint now);
+  // Records that a guardian reported the death of its rank.
+  void OnDeath(std::uint32_t rank, Clock::TimePoint now);
+  // Returns the placement's name for the host of a rank, or an empty name when it is not known.
   std::string HostOf(std::uint32_t rank) const;
 
-  // The host that is lost, of those that `members` are on. To be asked often: what was said while nobody asked, for a
-  // second or more, may still wait to be heard, so that a silence counts from there on.
+  // Returns the host that is lost, among those that `members` are on. Call it several times per second. After a pause
+  // of a second or more, heartbeats may still wait to be read, so a silence counts only from the end of the pause.
   std::optional<LostHost> Lost(const std::set<std::uint32_t>& members, Clock::TimePoint now);
-  // Whether there is nobody left to hear, after somebody was: an mpirun that still runs hangs (Open MPI 4's does when
-  // it loses a host). To be asked after Lost.
+  // Returns whether all members have fallen silent after one was heard. An mpirun that still runs then hangs, as Open
+  // MPI 4's does when it loses a host. Call it after Lost.
   bool EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const;
-  // A host that somebody else found lost, mpirun, with all ranks that were launched there: others may have gone on
-  // without them in the moment before. Nothing when one of its guardians lived to tell of its rank's death, so that the
-  // host lives.
+  // Returns a host that mpirun found lost, with all ranks that were launched there, even if others went on without them
+  // a moment before. Returns nothing when one of its guardians reported a death, because the host lives then.
   std::optional<LostHost> FoundLost(const std::string& host) const;
 
  private:
   struct Host {
     std::vector<std::uint32_t> ranks;
-    Clock::TimePoint heard;  // the last of its ranks; of none: the first of anybody
+    Clock::TimePoint heard;  // the newest heartbeat of its ranks; without any, the first one of the launch
   };
   std::map<std::string, Host> Hosts(const std::set<std::uint32_t>& members) const;
   std::string PlacementName(const std::string& host) const;
 
   const HostSilenceLimits limits_;
   const cluster::Placement placement_;
-  std::map<std::uint32_t, std::string> host_of_;  // by the placement, then by what they say
+  std::map<std::uint32_t, std::string> host_of_;  // by the placement at first, then by heartbeats
   std::map<std::uint32_t, Clock::TimePoint> heard_;
-  std::set<std::uint32_t> told_dead_;
+  std::set<std::uint32_t> reported_dead_;
   std::optional<Clock::TimePoint> first_heard_;
   std::optional<Clock::TimePoint> asked_;
   std::optional<Clock::TimePoint> present_since_;

@@ -2,62 +2,24 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 namespace still::coordinator {
 namespace {
-
-using nlohmann::json;
 
 constexpr char kGenerationKey[] = "generation";
 constexpr char kManifestPrefix[] = "manifest/";
 constexpr char kEndPrefix[] = "end/";
 
-// Digits enough for any number: keys sort as numbers do.
+// Numbers in keys have enough digits for any number, so that keys sort as numbers do.
 std::string ManifestKey(std::uint64_t step) { return fmt::format("{}{:020}", kManifestPrefix, step); }
 std::string EndKey(std::uint64_t generation) { return fmt::format("{}{:020}", kEndPrefix, generation); }
-
-std::string EndJson(const GenerationEnd& end) {
-  nlohmann::ordered_json object = {{"generation", end.generation},
-                                   {"code", static_cast<int>(end.code)},
-                                   {"what", end.what},
-                                   {"why", end.why},
-                                   {"step", end.step},
-                                   {"phase", end.phase},
-                                   {"seconds", end.seconds},
-                                   {"in_place", end.in_place}};
-  if (end.rank) object["rank"] = *end.rank;
-  if (!end.lost_host.empty()) object["lost_host"] = end.lost_host;
-  // Logs and messages may hold bytes that are no UTF-8.
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-Result<GenerationEnd> ParseEnd(std::string_view text) {
-  try {
-    const json object = json::parse(text);
-    GenerationEnd end{.generation = object.at("generation").get<std::uint64_t>(),
-                      .code = static_cast<Code>(std::clamp(object.at("code").get<int>(), static_cast<int>(Code::kOk),
-                                                           static_cast<int>(Code::kInternal))),
-                      .what = object.at("what").get<std::string>(),
-                      .why = object.at("why").get<std::string>(),
-                      .step = object.at("step").get<std::uint64_t>(),
-                      .phase = object.at("phase").get<std::string>(),
-                      .seconds = object.at("seconds").get<double>(),
-                      .in_place = object.at("in_place").get<bool>()};
-    if (object.contains("rank")) end.rank = object.at("rank").get<std::uint32_t>();
-    if (object.contains("lost_host")) end.lost_host = object.at("lost_host").get<std::string>();
-    return end;
-  } catch (const json::exception& error) {
-    return Error(Code::kDataLoss, "{}", error.what());
-  }
-}
 
 }  // namespace
 
 Result<std::unique_ptr<JobJournal>> JobJournal::Open(const std::string& path) {
   STILL_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::Open(path));
   auto journal = std::make_unique<JobJournal>(path, std::move(store));
-  STILL_RETURN_IF_ERROR(journal->Generation().status());  // damage shows now and not in the middle of a run
+  STILL_RETURN_IF_ERROR(journal->Generation().status());  // so that damage shows now and not in the middle of a run
   STILL_RETURN_IF_ERROR(journal->Manifests().status());
   STILL_RETURN_IF_ERROR(journal->Ends().status());
   return journal;
@@ -75,11 +37,11 @@ Result<std::uint64_t> JobJournal::Generation() const {
   return generation;
 }
 
-Result<std::uint64_t> JobJournal::NextGeneration(const std::optional<GenerationEnd>& end) {
+Result<std::uint64_t> JobJournal::NextGeneration(const std::optional<v1::GenerationEnd>& end) {
   STILL_ASSIGN_OR_RETURN(const std::uint64_t last, Generation());
   KvBatch batch;
   batch.Put(kGenerationKey, fmt::format("{}", last + 1));
-  if (end) batch.Put(EndKey(end->generation), EndJson(*end));
+  if (end) batch.Put(EndKey(end->generation()), end->SerializeAsString());
   STILL_RETURN_IF_ERROR(store_->Commit(batch));
   return last + 1;
 }
@@ -89,9 +51,9 @@ Result<std::vector<CheckpointManifest>> JobJournal::Publish(const CheckpointMani
   STILL_ASSIGN_OR_RETURN(std::vector<CheckpointManifest> known, Manifests());
   std::ranges::reverse(known);
   const auto step_of = [](const CheckpointManifest& m) { return m.info.step; };
-  const auto place = std::ranges::lower_bound(known, manifest.info.step, {}, step_of);
-  if (place != known.end() && step_of(*place) == manifest.info.step) return std::vector<CheckpointManifest>();
-  known.insert(place, manifest);
+  const auto position = std::ranges::lower_bound(known, manifest.info.step, {}, step_of);
+  if (position != known.end() && step_of(*position) == manifest.info.step) return std::vector<CheckpointManifest>();
+  known.insert(position, manifest);
 
   std::vector<std::uint64_t> steps;
   for (const CheckpointManifest& m : known) steps.push_back(m.info.step);
@@ -99,7 +61,7 @@ Result<std::vector<CheckpointManifest>> JobJournal::Publish(const CheckpointMani
   batch.Put(ManifestKey(manifest.info.step), ManifestJson(manifest));
   std::vector<CheckpointManifest> retired;
   for (const std::uint64_t step : StepsToRetire(steps, retention.keep_last, retention.keep_every)) {
-    if (step == manifest.info.step) continue;  // older than those kept: published late, and retired with the next
+    if (step == manifest.info.step) continue;  // it is older than those kept, and retires with the next one
     batch.Delete(ManifestKey(step));
     retired.push_back(*std::ranges::find(known, step, step_of));
   }
@@ -130,25 +92,23 @@ Result<std::vector<CheckpointManifest>> JobJournal::Manifests() const {
   return manifests;
 }
 
-Status JobJournal::RecordEnd(const GenerationEnd& end) {
-  if (store_->Get(EndKey(end.generation)).ok()) return Ok();
+Status JobJournal::RecordEnd(const v1::GenerationEnd& end) {
+  if (store_->Get(EndKey(end.generation())).ok()) return Ok();
   KvBatch batch;
-  batch.Put(EndKey(end.generation), EndJson(end));
+  batch.Put(EndKey(end.generation()), end.SerializeAsString());
   return store_->Commit(batch);
 }
 
-Result<std::vector<GenerationEnd>> JobJournal::Ends() const {
-  std::vector<GenerationEnd> ends;
+Result<std::vector<v1::GenerationEnd>> JobJournal::Ends() const {
+  std::vector<v1::GenerationEnd> ends;
   STILL_RETURN_IF_ERROR(store_->ForEach(kEndPrefix, [&](std::string_view key, std::string_view value) -> Status {
-    Result<GenerationEnd> end = ParseEnd(value);
-    if (!end.ok()) return Damaged(end.status().WithContext(fmt::format("its record '{}'", key)));
-    ends.push_back(std::move(end).value());
-    return Ok();
+    if (ends.emplace_back().ParseFromArray(value.data(), static_cast<int>(value.size()))) return Ok();
+    return Damaged(Error(Code::kDataLoss, "its record '{}' is not a GenerationEnd", key));
   }));
   return ends;
 }
 
-// A guessed generation could be one that was used before, so nothing is guessed.
+// Nothing is guessed, because a guessed generation could be one that was used before.
 Status JobJournal::Damaged(const Status& why) const {
   return Error(Code::kDataLoss,
                "the journal {} is damaged: {}; remove the directory and run again: the job then starts from its "

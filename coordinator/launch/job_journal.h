@@ -1,11 +1,11 @@
-// What the making of one artifact (a job) must never forget, in a database of its own:
+// Keeps what a job must never forget while it makes its artifact, in a database of its own:
 //   <artifacts>/jobs/<kind>-<digest>/journal
-//     generation                the job's fencing number: rises for ever
-//     manifest/<step>           published checkpoints, as ManifestJson writes them; this record is the commit
-//     end/<generation>          how each generation ended
+//     generation                the job's fencing number, which rises for ever
+//     manifest/<step>           a published checkpoint, as ManifestJson writes it; this record is the commit
+//     end/<generation>          how a generation ended: a GenerationEnd of coordinator.proto
 // Everything is on disk before the call that wrote it returns, so nothing is announced that could be forgotten. On a
-// full disk (RESOURCE_EXHAUSTED) nothing of the call happened, and the same call works once there is space.
-// Thread-safe, as its store; one process at a time has it open.
+// full disk (RESOURCE_EXHAUSTED) the call has changed nothing, and the same call works once there is space.
+// Thread-safe, as its store is. Only one process at a time has it open.
 #pragma once
 
 #include <cstdint>
@@ -14,44 +14,46 @@
 #include <string>
 #include <vector>
 
+#include "common/proto/coordinator.pb.h"
 #include "common/status.h"
 #include "common/storage/checkpoint.h"
 #include "common/storage/kv_store.h"
-#include "coordinator/launch/generation_end.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-// Which published checkpoints stay.
+// Says which published checkpoints stay.
 struct CheckpointRetention {
   std::uint32_t keep_last = 2;
-  std::uint32_t keep_every = 0;  // steps; 0: none beyond the last
+  std::uint32_t keep_every = 0;  // also those whose step is a multiple of this; 0: no others
 };
 
 class JobJournal {
  public:
   // UNAVAILABLE when another process has it open; DATA_LOSS when it is damaged, with what to do.
   static Result<std::unique_ptr<JobJournal>> Open(const std::string& path);
-  // `path` names it in messages.
+  // Takes over an open store. `path` names the journal in messages.
   JobJournal(std::string path, std::unique_ptr<KvStore> store) : path_(std::move(path)), store_(std::move(store)) {}
 
-  // A number above every one before. With `end`, how the generation before ended is recorded in the same breath.
-  Result<std::uint64_t> NextGeneration(const std::optional<GenerationEnd>& end = {});
-  // 0 before the first.
+  // Records and returns a number above every one before. With `end`, the end of the generation before is recorded in
+  // the same transaction.
+  Result<std::uint64_t> NextGeneration(const std::optional<v1::GenerationEnd>& end = {});
+  // Returns the newest generation, or 0 before the first.
   Result<std::uint64_t> Generation() const;
 
-  // Records a checkpoint and forgets those that need not be kept any more, which are returned, oldest first: all at
-  // once. A step that is published already stays as it was; Ok.
+  // Records a checkpoint and forgets those that need not be kept any more, in one transaction. Returns the forgotten
+  // ones, oldest first. A step that is published already stays as it was; that is Ok.
   Result<std::vector<CheckpointManifest>> Publish(const CheckpointManifest& manifest,
                                                   const CheckpointRetention& retention);
-  // Forgets a checkpoint that was found damaged or missing. Ok when it is not recorded.
+  // Forgets a checkpoint that was found damaged or missing. Ok when it is not on record.
   Status Drop(std::uint64_t step, std::uint64_t generation);
-  // Newest first.
+  // Returns the published checkpoints, newest first.
   Result<std::vector<CheckpointManifest>> Manifests() const;
 
-  // The first record of a generation's end stays.
-  Status RecordEnd(const GenerationEnd& end);
-  // Oldest first.
-  Result<std::vector<GenerationEnd>> Ends() const;
+  // Records how a generation ended, unless that is on record already.
+  Status RecordEnd(const v1::GenerationEnd& end);
+  // Returns how the generations ended, oldest first.
+  Result<std::vector<v1::GenerationEnd>> Ends() const;
 
  private:
   Status Damaged(const Status& why) const;

@@ -46,14 +46,14 @@ std::optional<std::uint32_t> RankThatMpirunNoticed(std::string_view log) {
 std::optional<std::string> HostThatMpirunLost(std::string_view log) {
   struct Notice {
     std::string_view title, before_host;
-    std::string_view must_follow;  // the host
+    std::string_view must_follow;  // somewhere after the host
   };
-  // A daemon that ended with another status than ssh's own failure did reach the host.
+  // Status 255 is a failure of ssh itself. With any other status the daemon did start on the host.
   constexpr std::array kNotices = {
       Notice{" has lost communication with a remote daemon", "Remote daemon:", ""},
       Notice{"A daemon failed to report back after being spawned", "Remote host:", "Daemon exit status: 255"},
   };
-  // Open MPI 4 does not say which; ssh does.
+  // Open MPI 4 does not name the host, but ssh does.
   constexpr std::string_view kNoDaemon4 = "ORTE was unable to reliably start one or more daemons";
   constexpr std::string_view kSshFailed = "ssh: connect to host ";
   if (const std::size_t at = log.find(kSshFailed); at != std::string_view::npos && log.find(kNoDaemon4) != log.npos) {

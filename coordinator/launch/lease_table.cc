@@ -20,7 +20,7 @@ std::optional<Lease> LeaseTable::Grant(std::uint32_t rank, std::uint64_t request
   return ask.answer;
 }
 
-// The lowest free shard, else the slowest one of another rank once more.
+// Picks the lowest free shard, or else the slowest one of another rank for a second time.
 std::optional<Lease> LeaseTable::Pick(std::uint32_t rank, Clock::TimePoint now) {
   Lease lease{.id = first_lease_ + issued_.size()};
   if (!free_.empty()) {
@@ -45,7 +45,7 @@ std::optional<std::uint64_t> LeaseTable::SlowestAlone(Clock::TimePoint now) cons
       std::max<std::chrono::duration<double>>(policy_.slow_factor * median, policy_.slow_floor);
   for (const auto& [id, lease] : open_) {
     const Shard& shard = shards_[IssuedAs(id).shard];
-    if (now - lease.granted <= slow) break;  // so are all that follow
+    if (now - lease.granted <= slow) break;  // all that follow were granted later
     if (shard.digest.empty() && shard.open == 1) return id;
   }
   return std::nullopt;
@@ -73,7 +73,7 @@ Result<bool> LeaseTable::Complete(std::uint32_t rank, std::uint64_t lease, const
   Expire(now);
   const bool issued = lease >= first_lease_ && lease - first_lease_ < issued_.size();
   if (!issued || IssuedAs(lease).rank != rank || IssuedAs(lease).shard != result.shard)
-    return Error(Code::kInvalidArgument, "{} {} is reported done by rank {} under lease {}, which was never given so",
+    return Error(Code::kInvalidArgument, "rank {2} reports {0} {1} done under lease {3}, which it never had on it",
                  noun_, result.shard, rank, lease);
   if (result.digest.empty())
     return Error(Code::kInvalidArgument, "{} {} is reported done without a digest", noun_, result.shard);
@@ -101,7 +101,7 @@ Result<bool> LeaseTable::Complete(std::uint32_t rank, std::uint64_t lease, const
   return first;
 }
 
-void LeaseTable::NoteDeath(std::uint32_t rank) {
+void LeaseTable::OnDeath(std::uint32_t rank) {
   Release(rank);
   dead_.insert(rank);
 }
@@ -113,7 +113,7 @@ void LeaseTable::Release(std::uint32_t rank) {
 
 void LeaseTable::Expire(Clock::TimePoint now) {
   if (now < expires_) return;
-  expires_ = now + policy_.patience;  // as of a lease granted now
+  expires_ = now + policy_.patience;  // when a lease that is granted now expires
   for (auto lease = open_.begin(); lease != open_.end();) {
     const Clock::TimePoint deadline = lease->second.renewed + policy_.patience;
     if (deadline > now) expires_ = std::min(expires_, deadline);

@@ -1,9 +1,9 @@
-// Which shards of one launch are free, leased and done. Pure: `now` is passed in.
+// Keeps track of which shards of one launch are free, leased and done. Pure: `now` is passed in.
 //
-// A lease is one rank's turn at one shard. Its number rises with every grant; it is renewed by progress, and once its
-// deadline has passed, or its rank is dead or asks for another shard, what it held is free again. Execution is at least
-// once, the effect once: the first completion counts, whoever's it is, and every other one must have its digest. When
-// nothing is free, whoever asks gets a second copy of the lease that has been held for too long, longest first.
+// A lease is one rank's turn at one shard. Its number rises with every grant, and progress renews it. Its shard is free
+// again once its deadline has passed, or its rank is dead or asks for another shard. A shard is computed at least once
+// and counts once: the first completion counts, and every later one must have the same digest. When no shard is free, a
+// rank that asks gets a second lease on the shard that has been held for too long, the longest first.
 #pragma once
 
 #include <chrono>
@@ -21,9 +21,9 @@
 namespace still::coordinator {
 
 struct LeasePolicy {
-  std::chrono::milliseconds patience{120'000};  // without progress
-  // A lease gets a second copy when it has been held for so many medians of the completed ones, of which there are
-  // at least so many, and for so long.
+  std::chrono::milliseconds patience{120'000};  // a lease expires after so long without progress
+  // A lease is slow when it has been held for longer than `slow_factor` medians of the completed ones and than
+  // `slow_floor`, once at least `slow_after` are completed.
   double slow_factor = 2;
   std::size_t slow_after = 3;
   std::chrono::milliseconds slow_floor{1000};
@@ -35,45 +35,46 @@ struct Lease {
   std::optional<std::uint32_t> copy_of;  // the slow rank that holds this shard as well
 };
 
-// How far a rank says that it is in its lease.
+// A rank's progress within its lease, as it reports it.
 struct LeaseProgress {
-  std::uint64_t units = 0;  // that count
-  std::uint64_t signs = 0;  // of progress of any kind
+  std::uint64_t units = 0;  // units of the stage's total
+  std::uint64_t signs = 0;  // signs of progress of any kind
 };
 
-// What a rank says of a shard that it holds.
+// A rank's report about a shard that it has finished.
 struct ShardResult {
   std::uint32_t shard = 0;
   std::string digest;
-  bool found = false;        // it was there: says nothing of how long one takes
-  std::uint64_t units = 0;   // of progress
-  std::uint64_t tokens = 0;  // computed
+  bool found = false;        // it existed already, so the time says nothing about how long a shard takes
+  std::uint64_t units = 0;   // units of the stage's total
+  std::uint64_t tokens = 0;  // tokens that were computed
 };
 
 class LeaseTable {
  public:
-  // `noun`: what a shard is called, in messages. Leases are numbered from `first_lease`.
+  // `noun` is what a shard is called in messages. Leases are numbered from `first_lease`.
   explicit LeaseTable(std::uint32_t shards, const LeasePolicy& policy = {}, std::string noun = "shard",
                       std::uint64_t first_lease = 1);
 
-  // Nothing: wait and ask again, or AllDone. The same answer to a request that arrives twice; one older than its
-  // rank's newest gets nothing. Requests of a rank rise from 1.
+  // Returns a lease, or nothing: then the rank waits and asks again, unless AllDone. A request that arrives twice gets
+  // the same answer. One that is older than its rank's newest gets nothing. Requests of a rank rise from 1.
   std::optional<Lease> Grant(std::uint32_t rank, std::uint64_t request, Clock::TimePoint now);
-  // Progress within a lease. Only more of it than before renews, and no lease that has ended.
+  // Records progress within a lease. Only more progress than before renews it, and only while it is held.
   void Renew(std::uint32_t rank, std::uint64_t lease, const LeaseProgress& progress, Clock::TimePoint now);
-  // True when this completed the shard, false when it was done already, in these bytes. DATA_LOSS when an earlier
-  // execution ended in others; INVALID_ARGUMENT for a lease that this rank was never given for this shard.
+  // Returns true when this completed the shard, false when it was done already with the same digest. DATA_LOSS when an
+  // earlier completion had another digest. INVALID_ARGUMENT when this rank never had this lease on this shard.
   Result<bool> Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result, Clock::TimePoint now);
-  // What it held is free, and it is given nothing any more.
-  void NoteDeath(std::uint32_t rank);
+  // Frees what the rank held. It gets no lease any more.
+  void OnDeath(std::uint32_t rank);
 
   std::uint32_t shards() const { return static_cast<std::uint32_t>(shards_.size()); }
   std::uint64_t granted() const { return issued_.size(); }  // leases
   std::uint32_t done() const { return done_; }
   bool AllDone() const { return done_ == shards(); }
-  // Of the shards that are done, and of the others what their furthest lease says.
+  // Returns the units of the shards that are done, plus what the furthest lease on each other shard reports.
   std::uint64_t units() const { return units_; }
-  std::uint64_t tokens() const { return tokens_; }  // of what counted
+  // Returns the tokens computed for completions that counted.
+  std::uint64_t tokens() const { return tokens_; }
 
  private:
   struct Issued {
@@ -86,10 +87,10 @@ class LeaseTable {
     LeaseProgress progress;
   };
   struct Shard {
-    std::string digest;  // empty: not done
+    std::string digest;  // empty: it is not done
     std::uint32_t rank = 0;
-    std::uint32_t open = 0;   // leases
-    std::uint64_t units = 0;  // that count
+    std::uint32_t open = 0;  // leases on it
+    std::uint64_t units = 0;
   };
   struct Ask {
     std::uint64_t request = 0;
@@ -110,11 +111,11 @@ class LeaseTable {
   std::vector<Shard> shards_;
   std::set<std::uint32_t> free_;
   std::vector<Issued> issued_;                         // in the order of their numbers
-  std::map<std::uint64_t, Open> open_;                 // by lease: the longest held first
-  std::map<std::uint32_t, Ask> asks_;                  // newest of each rank
+  std::map<std::uint64_t, Open> open_;                 // by number, so the longest held comes first
+  std::map<std::uint32_t, Ask> asks_;                  // the newest request of each rank
   std::set<std::uint32_t> dead_;                       // ranks
   std::vector<Clock::TimePoint::duration> durations_;  // of completed leases, ascending
-  Clock::TimePoint expires_;                           // the first of the open ones, at the earliest
+  Clock::TimePoint expires_;                           // no open lease expires before this
   std::uint32_t done_ = 0;
   std::uint64_t units_ = 0;
   std::uint64_t tokens_ = 0;

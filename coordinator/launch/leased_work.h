@@ -1,9 +1,8 @@
-// Work that ranks do shard by shard, as the messages of one launch see it: who computes what, how far all are, and,
-// when every shard is done, who puts the artifact together. Ranks need each other for none of it, so that whoever is
-// left finishes.
+// Work that ranks do shard by shard: which rank computes what, how far all of them are and, when every shard is done,
+// which rank commits the artifact. Ranks need each other for none of it, so whichever ranks are left finish it.
 //
-// It is done in rounds, one after the other: the shards of a round are computed from what those before it made. Each
-// round is a lease table; the last one is the putting together. Pure: `now` is passed in.
+// It is done in rounds, one after the other: the shards of a round are computed from the results of the rounds before.
+// Each round is a lease table. One more table with a single shard stands for the commit. Pure: `now` is passed in.
 #pragma once
 
 #include <cstdint>
@@ -14,42 +13,37 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/proto/control.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 #include "coordinator/launch/lease_table.h"
-
-namespace stillhouse::v1 {
-class LeaseGrant;
-class Progress;
-class ShardDone;
-}  // namespace stillhouse::v1
 
 namespace still::coordinator {
 
 struct WorkRound {
-  std::string shard = "shard";  // what one is called, in messages
-  std::uint32_t shards = 0;     // 0: as many as a result of the round before says (ShardDone.next_shards)
+  std::string shard = "shard";  // what a shard is called in messages
+  std::uint32_t shards = 0;     // 0: as many as ShardDone.next_shards of the round before says
 };
 
-class DivisibleWork {
+class LeasedWork {
  public:
-  // Of a stage that has none, `rounds` is empty; else the first one says how many shards it has.
-  DivisibleWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy);
+  // There is at least one round, and the first one says how many shards it has.
+  LeasedWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy);
 
-  bool Any() const { return !rounds_.empty(); }
-  // `committed`: some rank has said that the artifact stands.
-  stillhouse::v1::LeaseGrant Answer(std::uint32_t rank, std::uint64_t request, bool committed, Clock::TimePoint now);
-  void NoteProgress(std::uint32_t rank, const stillhouse::v1::Progress& progress, Clock::TimePoint now);
-  // Not Ok: the work is worth nothing; see LeaseTable::Complete. INVALID_ARGUMENT also for a round that has not begun,
-  // and when one ends of which nobody said how many shards follow.
-  Status NoteDone(std::uint32_t rank, const stillhouse::v1::ShardDone& done, Clock::TimePoint now);
-  void NoteDeath(std::uint32_t rank);
+  // Returns the answer to a lease request. With `committed`, a rank has reported that the artifact stands.
+  v1::LeaseGrant Answer(std::uint32_t rank, std::uint64_t request, bool committed, Clock::TimePoint now);
+  void OnProgress(std::uint32_t rank, const v1::Progress& progress, Clock::TimePoint now);
+  // Records a finished shard. Any error makes the work worthless: see LeaseTable::Complete. INVALID_ARGUMENT comes also
+  // for a round that has not begun, and when a round ends without a result that says how many shards follow.
+  Status OnDone(std::uint32_t rank, const v1::ShardDone& done, Clock::TimePoint now);
+  void OnDeath(std::uint32_t rank);
 
-  // Sums over the rounds, as LeaseTable has them.
+  // Return sums over the rounds, as LeaseTable counts them.
   std::uint64_t units() const;
   std::uint64_t tokens() const;
   std::uint64_t shards_done() const;
   std::uint64_t granted() const;  // leases
-  // Rises with whatever is gained: units, and the shards of later rounds, which may count none.
+  // Returns a number that rises with everything gained: units, and shards of later rounds, which may have no units.
   std::uint64_t reached() const;
 
  private:
@@ -62,12 +56,12 @@ class DivisibleWork {
     std::size_t round = 0;
   };
 
-  const std::string stage_;  // name, in messages
+  const std::string stage_;  // its name, in messages
   const std::vector<WorkRound> rounds_;
   const LeasePolicy policy_;
-  std::deque<LeaseTable> tables_;      // of the rounds that have begun; the last one is in progress
-  std::uint32_t next_shards_ = 0;      // of the round after it, as far as anybody said
-  std::map<std::uint32_t, Ask> asks_;  // newest of each rank, and the round that it came in
+  std::deque<LeaseTable> tables_;      // one per round that has begun; the last one is in progress
+  std::uint32_t next_shards_ = 0;      // of the round after it; 0: no result has said so yet
+  std::map<std::uint32_t, Ask> asks_;  // the newest request of each rank, and the round that it came in
   std::set<std::uint32_t> dead_;       // ranks
 };
 

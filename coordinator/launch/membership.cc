@@ -13,8 +13,7 @@ Membership::Membership(std::uint64_t generation, std::uint32_t ranks) : launched
 Status Membership::Check(std::uint32_t sender, const std::set<std::uint32_t>& survivors) const {
   if (survivors.contains(sender) && std::ranges::includes(members_, survivors)) return Ok();
   return Error(Code::kInvalidArgument,
-               "rank {} wants to go on with ranks {}, but it has to be one of them and the "
-               "members are {}",
+               "rank {} asks to go on with ranks {}: it must be one of them, and each of them a member; members are {}",
                sender, fmt::join(survivors, ", "), fmt::join(members_, ", "));
 }
 
@@ -25,18 +24,9 @@ std::vector<std::uint32_t> Membership::LeftBehind(const std::set<std::uint32_t>&
 }
 
 void Membership::Shrink(const std::set<std::uint32_t>& survivors, std::uint64_t generation) {
-  STILL_CHECK(generation > generation_ && !survivors.empty(), "generations rise, and somebody survives");
+  STILL_CHECK(generation > generation_ && !survivors.empty(), "a generation must rise and have members");
   generation_ = generation;
   members_ = survivors;
-}
-
-std::optional<std::uint64_t> Membership::Answered(std::uint32_t sender, std::uint64_t request) const {
-  const auto found = answers_.find({sender, request});
-  return found == answers_.end() ? std::nullopt : std::optional<std::uint64_t>(found->second);
-}
-
-void Membership::NoteAnswer(std::uint32_t sender, std::uint64_t request, std::uint64_t generation) {
-  answers_[{sender, request}] = generation;
 }
 
 }  // namespace still::coordinator

@@ -4,17 +4,17 @@
 
 namespace still::coordinator {
 
-void PhaseTimes::Heard(RankNow rank, Clock::TimePoint now) {
-  const std::uint32_t number = rank.rank;
+void PhaseTimes::OnHeartbeat(v1::RankPhase rank, Clock::TimePoint now) {
+  const std::uint32_t number = rank.rank();
   if (const auto before = ranks_.find(number); before != ranks_.end()) {
     const double gap = std::chrono::duration<double>(now - before->second.at).count();
-    seconds_[rank.phase] += std::clamp(gap, 0.0, kLongestGapSeconds);
+    seconds_[rank.phase()] += std::clamp(gap, 0.0, kLongestGapSeconds);
   }
   ranks_[number] = {std::move(rank), now};
 }
 
-std::vector<RankNow> PhaseTimes::ranks() const {
-  std::vector<RankNow> ranks;
+std::vector<v1::RankPhase> PhaseTimes::ranks() const {
+  std::vector<v1::RankPhase> ranks;
   for (const auto& [number, heartbeat] : ranks_) ranks.push_back(heartbeat.rank);
   return ranks;
 }

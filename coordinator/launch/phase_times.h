@@ -1,43 +1,36 @@
-// Where the time of a launch's ranks goes: seconds by phase, from heartbeats, and where each rank is now. Pure; one
-// thread.
+// Sums the time of a launch's ranks per phase, and remembers where each rank is now. Both come from heartbeats. Pure;
+// one thread.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <string>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/proto/coordinator.pb.h"
 #include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-struct RankNow {
-  std::uint32_t rank = 0;
-  std::string host;
-  v1::Phase phase = v1::PHASE_UNSPECIFIED;
-  std::uint64_t step = 0;
-  double phase_seconds = 0;  // since its last sign of progress
-  std::uint32_t pid = 0;     // on its host
-};
-
 class PhaseTimes {
  public:
-  // The time since the rank's heartbeat before goes to the phase that this one names: they come five times a second.
-  void Heard(RankNow rank, Clock::TimePoint now);
-  // The others went on without it.
+  // Books the time since the rank's previous heartbeat under the phase that this one names. Heartbeats come five times
+  // per second, so little of it belongs to another phase.
+  void OnHeartbeat(v1::RankPhase rank, Clock::TimePoint now);
+  // Drops a rank that the others went on without. Its seconds stay.
   void Forget(std::uint32_t rank) { ranks_.erase(rank); }
 
-  std::vector<RankNow> ranks() const;
-  // Sums over ranks, those forgotten included.
+  // Returns the newest heartbeat of each rank, by rank.
+  std::vector<v1::RankPhase> ranks() const;
+  // Returns sums over all ranks, forgotten ones included.
   const std::map<v1::Phase, double>& seconds() const { return seconds_; }
 
  private:
-  // A rank that was not heard for longer than this was not measured.
+  // A longer silence was not measured, because the rank may have been anywhere meanwhile.
   static constexpr double kLongestGapSeconds = 5;
 
   struct Heartbeat {
-    RankNow rank;
+    v1::RankPhase rank;
     Clock::TimePoint at;
   };
   std::map<std::uint32_t, Heartbeat> ranks_;

@@ -1,19 +1,19 @@
 #include "coordinator/launch/rank_sightings.h"
-#include "common/vocabulary.h"
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
+#include "common/death_text.h"
 
 namespace still::coordinator {
-void RankSightings::Seen(std::uint32_t rank, RankPlace place) {
-  if (FactsOf(place.phase).part_of_step) Reached(place.step);
+
+void RankSightings::OnHeartbeat(std::uint32_t rank, RankPosition position) {
+  if (FactsOf(position.phase).part_of_step) RecordStep(position.step);
   Sighting& sighting = sightings_[rank];
-  if (sighting.cause == v1::DEATH_CAUSE_UNSPECIFIED) sighting.place = std::move(place);
+  if (sighting.cause == v1::DEATH_CAUSE_UNSPECIFIED) sighting.position = position;
 }
 
-void RankSightings::Killed(std::uint32_t rank, v1::DeathCause cause, RankPlace place) {
-  Seen(rank, std::move(place));
+void RankSightings::OnKilled(std::uint32_t rank, v1::DeathCause cause, RankPosition position) {
+  OnHeartbeat(rank, position);
   sightings_[rank].cause = cause;
   if (!first_killed_ && cause != v1::DEATH_CAUSE_DIED) first_killed_ = rank;
 }
@@ -23,11 +23,6 @@ void RankSightings::Forget(std::uint32_t rank) {
   if (first_killed_ == rank) first_killed_.reset();
 }
 
-v1::Phase RankSightings::PhaseOf(std::uint32_t rank) const {
-  const auto found = sightings_.find(rank);
-  return found == sightings_.end() ? v1::PHASE_UNSPECIFIED : found->second.place.phase;
-}
-
 v1::Death RankSightings::DeathOf(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const {
   v1::Death death;
   death.set_cause(v1::DEATH_CAUSE_DIED);
@@ -35,18 +30,18 @@ v1::Death RankSightings::DeathOf(std::span<const std::uint32_t> dead, std::optio
   if (step) death.set_step(*step);
   const auto found = dead.size() == 1 ? sightings_.find(dead.front()) : sightings_.end();
   if (found == sightings_.end()) return death;
-  const auto& [place, cause] = found->second;
+  const auto& [position, cause] = found->second;
   if (cause != v1::DEATH_CAUSE_UNSPECIFIED) death.set_cause(cause);
-  if (step && place.step != *step) return death;
-  death.set_phase(place.phase);
-  death.set_step(place.step);
+  if (step && position.step != *step) return death;
+  death.set_phase(position.phase);
+  death.set_step(position.step);
   return death;
 }
 
-std::string RankSightings::PlacesText() const {
+std::string RankSightings::PositionsText() const {
   std::vector<std::string> texts;
   for (const auto& [rank, sighting] : sightings_)
-    texts.push_back(fmt::format("rank {} in {}", rank, PlaceText(sighting.place.phase, sighting.place.step)));
+    texts.push_back(fmt::format("rank {} in {}", rank, PlaceText(sighting.position.phase, sighting.position.step)));
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 

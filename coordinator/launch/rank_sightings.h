@@ -1,4 +1,5 @@
-// Where the ranks of a launch were last seen: the evidence when one of them, or all, have died. Pure; one thread.
+// Remembers where the ranks of a launch were last seen: the evidence when one or all of them have died. Pure; one
+// thread.
 #pragma once
 
 #include <algorithm>
@@ -9,44 +10,40 @@
 #include <string>
 #include <vector>
 
-#include "common/death_text.h"
 #include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-struct RankPlace {
+struct RankPosition {
   v1::Phase phase = v1::PHASE_UNSPECIFIED;
   std::uint64_t step = 0;
 };
 
 class RankSightings {
  public:
-  // From heartbeats.
-  void Seen(std::uint32_t rank, RankPlace place);
+  // Records a heartbeat. Nothing changes the position of a rank whose death was reported.
+  void OnHeartbeat(std::uint32_t rank, RankPosition position);
   // Records the last words of the rank's guardian.
-  void Killed(std::uint32_t rank, v1::DeathCause cause, RankPlace place);
-  // The others went on without it.
+  void OnKilled(std::uint32_t rank, v1::DeathCause cause, RankPosition position);
+  // Drops a rank that the others went on without.
   void Forget(std::uint32_t rank);
-  // What the launch's progress counts.
-  void Reached(std::uint64_t step) { step_ = std::max(step_, step); }
+  // Records that the launch has come as far as `step`, by what its progress counts.
+  void RecordStep(std::uint64_t step) { step_ = std::max(step_, step); }
 
-  // The highest that anybody was seen at.
+  // Returns the highest step recorded.
   std::uint64_t step() const { return step_; }
-  // The first rank that a guardian killed, of those not forgotten.
+  // Returns the first rank that a guardian killed, unless it was forgotten.
   std::optional<std::uint32_t> first_killed() const { return first_killed_; }
-  // Returns PHASE_UNSPECIFIED for a rank that was never seen.
-  v1::Phase PhaseOf(std::uint32_t rank) const;
-
-  // Returns what is known of the death of these ranks. A place seen in another step than `step`, when that is known, is
-  // left out.
+  // Returns what is known of the death of these ranks. The phase is left out when it was seen in another step than
+  // `step`, if that is known.
   v1::Death DeathOf(std::span<const std::uint32_t> dead, std::optional<std::uint64_t> step) const;
-  // "rank 0 in vote of step 17, rank 1 in compute of step 17"; empty when nobody was seen.
-  std::string PlacesText() const;
+  // Returns "rank 0 in vote of step 17, rank 1 in compute of step 17", or an empty text when no rank was seen.
+  std::string PositionsText() const;
 
  private:
   struct Sighting {
-    RankPlace place;
-    v1::DeathCause cause = v1::DEATH_CAUSE_UNSPECIFIED;  // unspecified: not known to be dead
+    RankPosition position;
+    v1::DeathCause cause = v1::DEATH_CAUSE_UNSPECIFIED;  // unspecified: it lives, as far as known
   };
   std::map<std::uint32_t, Sighting> sightings_;
   std::optional<std::uint32_t> first_killed_;

@@ -1,13 +1,14 @@
-// What to do when a generation has ended. Pure: no clock, no disk, no network; whoever supervises generations asks
-// here.
+// Decides what follows when a generation has ended. Pure: it uses no clock, no disk and no network.
 //
+// clang-format off
 //   success                               done
 //   cancelled                             fail: CANCELLED
 //   a process died, a peer is gone        relaunch: at once when a step was gained since the last death, else after a
 //   (UNAVAILABLE, ABORTED)                growing pause; after `same_step_failures` deaths without a gain, fail with
 //                                         the evidence
-//   a host of several was lost            fail: UNAVAILABLE; whoever placed the job places it elsewhere
+//   a host of several was lost            fail: UNAVAILABLE; the coordinator places the job elsewhere
 //   anything else, which a rank reported  fail at once: it would happen again
+// clang-format on
 #pragma once
 
 #include <chrono>
@@ -15,15 +16,16 @@
 #include <span>
 #include <string>
 
+#include "common/proto/coordinator.pb.h"
 #include "common/status.h"
-#include "coordinator/launch/generation_end.h"
+#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
 struct RecoveryPolicy {
-  std::string stage;  // name, in messages
+  std::string stage;  // its name, in messages
   std::uint32_t same_step_failures = 3;
-  bool several_hosts = false;  // the job's placement has
+  bool several_hosts = false;  // the job is placed on
 };
 
 enum class NextAction { kDone, kRelaunch, kFail };
@@ -31,16 +33,17 @@ enum class NextAction { kDone, kRelaunch, kFail };
 struct Decision {
   NextAction action = NextAction::kDone;
   std::chrono::milliseconds backoff{0};  // before a relaunch
-  Status failure;                        // of kFail: what, where, the evidence, what to do
+  Status failure;                        // for kFail: what died where, with the evidence
 };
 
-// Whether another try may help: nothing is wrong with the work itself.
+// Returns whether another try may help, because nothing is wrong with the work itself.
 bool IsDeath(Code code);
 
-// How many deaths there were since a step was last gained; 1 for a death at a step not reached before.
-std::uint32_t DeathsInARow(std::span<const GenerationEnd> ends);
+// Returns how many deaths there were since a step was last gained: 1 for a death at a step not reached before.
+std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends);
 
-// `ends` are those of one run of one stage, oldest first, in-place ones included; at least one.
-Decision Decide(std::span<const GenerationEnd> ends, const RecoveryPolicy& policy);
+// Decides what follows `ends`: how the generations of one attempt ended, oldest first, in-place ones included. There is
+// at least one.
+Decision Decide(std::span<const v1::GenerationEnd> ends, const RecoveryPolicy& policy);
 
 }  // namespace still::coordinator

@@ -6,12 +6,12 @@
 
 namespace still::coordinator {
 
-void StageResults::Said(std::uint32_t rank, Status result) {
+void StageResults::OnResult(std::uint32_t rank, Status result) {
   if (result.ok()) {
     succeeded_ = true;
     return;
   }
-  if (result.code() == Code::kCancelled) return Failed(result.WithContext(stage_));
+  if (result.code() == Code::kCancelled) return RecordFailure(result.WithContext(stage_));
   // A code this binary does not know comes from another version.
   if (result.code() > Code::kInternal) result = Status(Code::kInternal, result.message());
   result = result.WithContext(fmt::format("{}, rank {}", stage_, rank));
@@ -19,10 +19,10 @@ void StageResults::Said(std::uint32_t rank, Status result) {
     gave_up_.emplace(rank, result);
     if (survivors_go_on_) return;
   }
-  Failed(std::move(result));
+  RecordFailure(std::move(result));
 }
 
-void StageResults::Failed(Status failure) {
+void StageResults::RecordFailure(Status failure) {
   const auto weight = [](Code code) { return code == Code::kDataLoss ? 2 : IsDeath(code) ? 0 : 1; };
   if (!failure_ || weight(failure.code()) > weight(failure_->code())) failure_ = std::move(failure);
 }

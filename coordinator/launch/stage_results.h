@@ -1,4 +1,4 @@
-// What the ranks of a launch said of its end, and what that amounts to. Pure; one thread.
+// Collects the results that the ranks of a launch report, and derives the outcome. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,23 @@ namespace still::coordinator {
 
 class StageResults {
  public:
-  // `survivors_go_on`: that one rank misses a peer does not end the launch, but that all do.
+  // With `survivors_go_on`, a launch ends only when all members miss a peer. Otherwise one is enough.
   StageResults(std::string stage, bool survivors_go_on) : stage_(std::move(stage)), survivors_go_on_(survivors_go_on) {}
 
-  // A rank's own result. A success of any member is the stage's: it is said when the work is done.
-  void Said(std::uint32_t rank, Status result);
-  // A failure of the launch, whoever found it. The first one counts, but one that would happen again counts more than
-  // one that another try may cure, and DATA_LOSS most: what was set aside for it may fail others in many ways.
-  void Failed(Status failure);
+  // Records a rank's own result. The success of any member is the stage's, because it is reported when the work is
+  // done.
+  void OnResult(std::uint32_t rank, Status result);
+  // Records a failure of the launch. The first one counts, with two exceptions. One that would happen again outweighs
+  // one that another try may cure. DATA_LOSS outweighs all, because data that was set aside fails other ranks in turn.
+  void RecordFailure(Status failure);
 
-  // Nothing more is worth waiting for.
+  // Returns whether the outcome is known, so that no further result is worth waiting for.
   bool Settled(const std::set<std::uint32_t>& members) const;
   bool succeeded() const { return succeeded_; }
-  // How it went: Ok, a failure that would happen again, or CANCELLED; nothing when the ranks died without a word on it.
+  // Returns Ok, a failure that would happen again, or CANCELLED. Returns nothing when the ranks died without reporting
+  // any of these.
   std::optional<Status> Verdict() const;
-  // Ranks that could not go on without another one, and what they said.
+  // Returns the ranks that could not go on without another one, with their results.
   const std::map<std::uint32_t, Status>& gave_up() const { return gave_up_; }
 
  private:

@@ -11,6 +11,7 @@
 
 #include "cluster/local_launcher.h"
 #include "common/config/config.h"
+#include "common/death_text.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/files.h"
 #include "coordinator/agent/launcher_agent.h"
@@ -86,15 +87,15 @@ class MultihostTest : public ::testing::Test {
     LauncherAgent agent(JobOn(placement, disturb ? "*:*:compute:delay200" : ""), task_, launcher,
                         still::Clock::System(),
                         {.on_progress =
-                             [&](const still::StageProgress& progress) {
-                               if (disturbed || progress.done < 2) return;
+                             [&](const still::v1::Progress& progress) {
+                               if (disturbed || progress.done() < 2) return;
                                disturbed = true;
                                disturb();
                                disturbed_at_ = still::Clock::System().Now();
                              },
                          .on_generation =
                              [this](const still::coordinator::GenerationStart& start) {
-                               if (!start.recovery.empty()) recoveries_ += start.recovery + "\n";
+                               if (start.recovery) recoveries_ += still::RecoveryText(*start.recovery) + "\n";
                              }});
     const Status status = agent.Run(stops_);
     EXPECT_TRUE(disturbed) << "the training ended before anything happened to it";
@@ -112,7 +113,7 @@ class MultihostTest : public ::testing::Test {
   const std::string log_ = directory_ / "train.log";
   std::optional<NamespaceHosts> hosts_;
   std::optional<TinyPipeline> pipeline_;
-  still::coordinator::StageNetwork network_;
+  still::coordinator::LaunchNetwork network_;
   stillhouse::v1::WorkerTask task_;
   std::atomic<int> stops_{0};
   std::string recoveries_, lost_host_;

@@ -1,4 +1,4 @@
-// A launcher whose "mpirun" is a function on a thread: tests script what workers say, and how they end.
+// A launcher whose "mpirun" is a function in a thread: a test scripts what workers send and how they end.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace still::testing {
 
 class FakeJob : public cluster::LaunchedJob {
  public:
-  // `killed` is signalled by Terminate and Kill alike; a script that ignores Terminate looks at `kills`.
+  // Both Terminate and Kill signal `killed`. A script that ignores Terminate reads `kills`.
   using Script = std::function<cluster::ExitInfo(std::stop_token killed)>;
 
   explicit FakeJob(Script script)

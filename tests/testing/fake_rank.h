@@ -1,4 +1,4 @@
-// One rank's end of the line to a stage server, or its guardian's: over real sockets, saying what a test wants.
+// A rank, or its guardian, as a launch server sees it. It sends what a test wants over real sockets.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ namespace still::testing {
 
 class FakeRank {
  public:
-  using Envelope = stillhouse::v1::Envelope;
+  using Envelope = v1::Envelope;
 
   FakeRank(const std::string& endpoint, std::uint64_t generation, std::uint32_t rank,
            const std::optional<RpcClientKeys>& keys = {})
@@ -32,7 +32,7 @@ class FakeRank {
     envelope.set_rank(rank_);
     ASSERT_TRUE(client_->Send(envelope.SerializeAsString()).ok());
   }
-  // The next message to this rank.
+  // Blocks until the next message to this rank, and returns it.
   Envelope Answer() {
     Envelope answer;
     const auto payload = client_->Receive(std::chrono::seconds(20));
@@ -53,8 +53,8 @@ class FakeRank {
     envelope.mutable_progress()->set_total(total);
     Say(envelope);
   }
-  // Of what a lease was granted for.
-  void SayDone(const stillhouse::v1::LeaseGrant& grant, const std::string& digest, std::uint64_t units = 0) {
+  // Reports the shard of `grant` as done.
+  void SayDone(const v1::LeaseGrant& grant, const std::string& digest, std::uint64_t units = 0) {
     Envelope envelope;
     envelope.mutable_shard_done()->set_round(grant.round());
     envelope.mutable_shard_done()->set_shard(grant.shard());
@@ -76,7 +76,7 @@ class FakeRank {
     envelope.mutable_storage_trouble()->set_message(message);
     Say(envelope);
   }
-  // This rank's share of a checkpoint of two parts: parts `indices`.
+  // Reports this rank's share of a checkpoint of two parts: the parts `indices`.
   void SayParts(const CheckpointInfo& info, std::initializer_list<std::size_t> indices, std::uint32_t ranks,
                 const std::string& state_digest = "same") {
     Envelope envelope;
@@ -93,7 +93,7 @@ class FakeRank {
     }
     Say(envelope);
   }
-  // A heartbeat, answered: what was said before it has been taken in.
+  // Sends a heartbeat and returns the answer. Messages that were sent before it have been handled then.
   Envelope Beat(v1::Phase phase = v1::PHASE_COMPUTE, std::uint64_t step = 0) {
     Envelope envelope;
     envelope.mutable_heartbeat()->set_phase(phase);
@@ -107,8 +107,8 @@ class FakeRank {
     Say(envelope);
     return Answer();
   }
-  // Under the next number.
-  stillhouse::v1::LeaseGrant NextShard() { return AskShard(++request_).lease_grant(); }
+  // Asks for a lease under the next request number.
+  v1::LeaseGrant NextShard() { return AskShard(++request_).lease_grant(); }
   Envelope AskShrink(std::uint64_t request, std::uint64_t step, const std::vector<std::uint32_t>& survivors) {
     Envelope envelope;
     auto& shrink = *envelope.mutable_shrink_request();

@@ -17,23 +17,31 @@ using ::testing::IsEmpty;
 
 constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};
 
-// Of a rank that spent so long in compute.
+// Returns the times of one rank that spent `time` in compute.
 PhaseTimes Computed(std::chrono::milliseconds time) {
+  v1::RankPhase rank;
+  rank.set_phase(v1::PHASE_COMPUTE);
   PhaseTimes times;
-  times.Heard({.rank = 0, .phase = "compute"}, kStart);
-  times.Heard({.rank = 0, .phase = "compute"}, kStart + time);
+  times.OnHeartbeat(rank, kStart);
+  times.OnHeartbeat(rank, kStart + time);
   return times;
 }
 
 class AgentStatusTest : public ::testing::Test {
  protected:
-  double ComputeSeconds() { return status_.Report().phase_seconds().at("compute"); }
+  double ComputeSeconds() {
+    double seconds = 0;
+    const v1::AgentReport report = status_.Report();  // outlives the loop over it
+    for (const v1::PhaseSeconds& time : report.phase_seconds())
+      if (time.phase() == v1::PHASE_COMPUTE) seconds += time.seconds();
+    return seconds;
+  }
 
   AgentStatus status_{{}, Clock::System()};
   AgentCallbacks callbacks_ = status_.Callbacks();
 };
 
-TEST_F(AgentStatusTest, SecondsOfThePhasesAreOfAllLaunchesOfTheAttempt) {
+TEST_F(AgentStatusTest, PhaseSecondsAreSumsOverAllLaunchesOfTheAttempt) {
   callbacks_.on_generation({.generation = 1});
   callbacks_.on_ranks(Computed(std::chrono::seconds(1)));
   callbacks_.on_ranks(Computed(std::chrono::seconds(3)));
@@ -59,7 +67,7 @@ TEST_F(AgentStatusTest, AGenerationIsNeverReportedWithoutWhatItRecoversFrom) {
   callbacks_.on_generation({.generation = 1});
   EXPECT_THAT(status_.Report().recoveries(), IsEmpty());
   callbacks_.on_generation({.generation = 2, .recovery = testing::RecoveryOf({.survivors = 0})});
-  const stillhouse::v1::AgentReport report = status_.Report();
+  const v1::AgentReport report = status_.Report();
   EXPECT_EQ(report.generation(), 2u);
   EXPECT_FALSE(report.running());
   ASSERT_EQ(report.recoveries_size(), 1);

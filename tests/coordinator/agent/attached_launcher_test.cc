@@ -15,7 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using testing::StatusIs;
 
-TEST(AttachedLauncherTest, AnMpirunIsALaunchOnceAndItsEndIsToldWithoutAdvice) {
+TEST(AttachedLauncherTest, ATypedMpirunIsOneLaunchAndItsEndIsToldWithoutAdvice) {
   const testing::TempDirectory directory;
   ASSERT_OK(WriteFileAtomically(directory / "task.json", R"({"generation": "7"})"));
   std::vector<std::uint64_t> published;
@@ -23,7 +23,7 @@ TEST(AttachedLauncherTest, AnMpirunIsALaunchOnceAndItsEndIsToldWithoutAdvice) {
                             [] { return false; }, Clock::System());
   const cluster::LaunchSpec spec{.arguments = {"--task", directory / "task.json"}};
   EXPECT_OK(launcher.Launch(spec).status());
-  // It becomes the text of a recovery, which stands long after mpirun was typed again.
+  // The message becomes the text of a recovery, which is still shown long after mpirun was typed again.
   EXPECT_THAT(launcher.Launch(spec).status(), StatusIs(Code::kUnavailable, "the mpirun that was typed has ended"));
   EXPECT_THAT(published, ElementsAre(7));
 }

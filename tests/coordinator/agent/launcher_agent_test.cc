@@ -1,4 +1,4 @@
-// The agent over scripted launches: real journal, real files, real sockets, no mpirun.
+// The agent over scripted launches, with a real journal, real files and real sockets, but without mpirun.
 #include "coordinator/agent/launcher_agent.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +20,6 @@ namespace {
 
 using cluster::ExitInfo;
 using cluster::LaunchSpec;
-using stillhouse::v1::WorkerTask;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::FakeLauncher;
@@ -28,8 +27,9 @@ using testing::FakeRank;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::StatusIs;
+using v1::WorkerTask;
 
-// Time passes only when somebody sleeps.
+// A clock on which time passes only in SleepFor().
 class SleepingClock : public Clock {
  public:
   TimePoint Now() const override { return now_; }
@@ -73,7 +73,7 @@ class LauncherAgentTest : public ::testing::Test {
             .launch = {.ranks = 3, .program = "/bin/still-worker", .log_path = directory_ / "train.log"},
             .task_path = directory_ / "task-train.json"};
   }
-  // What each launch does, in order; the last one is repeated.
+  // The scripts say what each launch does, in order. The last one is repeated.
   using Script = std::function<ExitInfo(const LaunchSpec&, const WorkerTask&)>;
   Status Run(const AgentJob& job, std::vector<Script> scripts) {
     FakeLauncher launcher([&](const LaunchSpec& spec, std::stop_token) {
@@ -94,7 +94,7 @@ class LauncherAgentTest : public ::testing::Test {
     RankOf(task, 0)->SayResult(Code::kOk);
     return {};
   }
-  // A launch that gets as far as `step`.
+  // Returns a launch that gets as far as `step` and dies.
   static Script DieAt(std::uint64_t step) {
     return [step](const LaunchSpec& spec, const WorkerTask& task) {
       RankOf(task, 1)->Beat(v1::PHASE_COMPUTE, step);
@@ -107,7 +107,7 @@ class LauncherAgentTest : public ::testing::Test {
     EXPECT_OK(MakeDirectories(CheckpointPath(checkpoints_, step, generation)));
     return {.step = step, .generation = generation, .identity = "abc"};
   }
-  std::vector<GenerationEnd> Ends() const { return JobJournal::Open(Job().journal_path).value()->Ends().value(); }
+  std::vector<v1::GenerationEnd> Ends() const { return JobJournal::Open(Job().journal_path).value()->Ends().value(); }
 
   testing::TempDirectory directory_;
   const std::string checkpoints_ = directory_ / "checkpoints";
@@ -123,21 +123,21 @@ TEST_F(LauncherAgentTest, StageThatSucceedsIsLaunchedOnce) {
   ASSERT_OK(Run(Job(), {[&](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(task.generation(), 1u);
                   EXPECT_EQ(task.identity(), "identity");
-                  EXPECT_EQ(task.recovery(), stillhouse::v1::RECOVERY_MODE_INPLACE);
+                  EXPECT_EQ(task.recovery(), v1::RECOVERY_MODE_INPLACE);
                   EXPECT_TRUE(spec.survive_deaths);
                   return Succeed(spec, task);
                 }}));
   EXPECT_EQ(launches_.size(), 1u);
   EXPECT_THAT(recoveries_, IsEmpty());
   ASSERT_EQ(Ends().size(), 1u);
-  EXPECT_EQ(Ends()[0].code, Code::kOk);
+  EXPECT_EQ(Ends()[0].code(), v1::CODE_OK);
 }
 
-TEST_F(LauncherAgentTest, RelaunchModeAsksForNothingSpecial) {
+TEST_F(LauncherAgentTest, RelaunchModeRefusesToShrink) {
   AgentJob job = Job();
   job.in_place = false;
   ASSERT_OK(Run(job, {[&](const LaunchSpec& spec, const WorkerTask& task) {
-                  EXPECT_EQ(task.recovery(), stillhouse::v1::RECOVERY_MODE_RELAUNCH);
+                  EXPECT_EQ(task.recovery(), v1::RECOVERY_MODE_RELAUNCH);
                   EXPECT_FALSE(spec.survive_deaths);
                   const auto rank = RankOf(task, 0);
                   EXPECT_EQ(rank->AskShrink(1, 3, {0, 1}).shrink_reply().generation(), 0u);
@@ -155,12 +155,12 @@ TEST_F(LauncherAgentTest, DeathIsFollowedByTheNextGenerationAtOnce) {
   EXPECT_THAT(recoveries_, ElementsAre("rank 1 died in compute of step 17; launched again as generation 2 (0.0 s)"));
   const auto ends = Ends();
   ASSERT_EQ(ends.size(), 2u);
-  EXPECT_EQ(ends[0].code, Code::kUnavailable);
-  EXPECT_EQ(ends[0].step, 17u);
-  EXPECT_EQ(ends[1].code, Code::kOk);
+  EXPECT_EQ(ends[0].code(), v1::CODE_UNAVAILABLE);
+  EXPECT_EQ(ends[0].step(), 17u);
+  EXPECT_EQ(ends[1].code(), v1::CODE_OK);
 }
 
-// The server hears of a lost host by mpirun's words.
+// The log of mpirun tells the server of the lost host.
 TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhere) {
   AgentJob job = Job();
   const Script lose_b = [](const LaunchSpec& spec, const WorkerTask& task) {
@@ -174,10 +174,10 @@ TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhe
   EXPECT_THAT(Run(job, {lose_b}),
               StatusIs(Code::kUnavailable, HasSubstr("host b was lost: mpirun lost contact with ranks 1 and 2")));
   EXPECT_EQ(launches_.size(), 1u);
-  EXPECT_EQ(Ends().back().lost_host, "b") << "it is on record";
+  EXPECT_EQ(Ends().back().death().host(), "b") << "it is on record";
 }
 
-TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatNobodyElseMayRead) {
+TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatOnlyItsOwnerMayRead) {
   AgentJob job = Job();
   job.network.client = NewRpcKeyPair().value();
   job.network.keys = RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {job.network.client.public_key}};
@@ -195,11 +195,11 @@ TEST_F(LauncherAgentTest, DeathsAtOneStepArePacedAndEndWithTheEvidence) {
   EXPECT_THAT(failure, StatusIs(Code::kUnavailable, AllOf(HasSubstr("3 deaths in a row got no further than 17"),
                                                           HasSubstr("rank 1 died in compute of step 17"))));
   EXPECT_EQ(launches_.size(), 3u);
-  EXPECT_EQ(clock_.slept, std::chrono::seconds(1)) << "between the second and the third";
+  EXPECT_EQ(clock_.slept, std::chrono::seconds(1)) << "it is the pause between the second and the third launch";
   EXPECT_EQ(Ends().size(), 3u);
 }
 
-TEST_F(LauncherAgentTest, DeathsThatGainStepsGoOnForEver) {
+TEST_F(LauncherAgentTest, DeathsThatGainStepsAreNeverTooMany) {
   std::vector<Script> scripts;
   for (std::uint64_t step = 1; step <= 6; ++step) scripts.push_back(DieAt(step));
   scripts.push_back(Succeed);
@@ -216,7 +216,7 @@ TEST_F(LauncherAgentTest, FailureThatWouldHappenAgainIsNotTriedAgain) {
   EXPECT_EQ(launches_.size(), 1u);
 }
 
-TEST_F(LauncherAgentTest, GenerationsGoOnWhereTheLastRunLeftOff) {
+TEST_F(LauncherAgentTest, GenerationsContinueThoseOfTheRunBefore) {
   EXPECT_FALSE(Run(Job(), {DieAt(5)}).ok());
   ASSERT_OK(Run(Job(), {[&](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(task.generation(), 4u);
@@ -239,11 +239,11 @@ TEST_F(LauncherAgentTest, SurvivedDeathIsShownJournaledAndPartOfTheEvidence) {
   EXPECT_THAT(recoveries_[1], HasSubstr("launched again as generation 3"));
   const auto ends = Ends();
   ASSERT_EQ(ends.size(), 3u);
-  EXPECT_TRUE(ends[0].in_place);
-  EXPECT_FALSE(ends[1].in_place);
+  EXPECT_TRUE(ends[0].in_place());
+  EXPECT_FALSE(ends[1].in_place());
 }
 
-TEST_F(LauncherAgentTest, StepThatKillsOneRankAfterTheOtherIsNotGivenMore) {
+TEST_F(LauncherAgentTest, StepThatKillsOneRankAfterTheOtherEndsTheJob) {
   const Status failure = Run(Job(), {[&](const LaunchSpec&, const WorkerTask& task) {
                                const auto rank = RankOf(task, 0);
                                EXPECT_EQ(rank->AskShrink(1, 17, {0, 1, 2}).shrink_reply().generation(), 2u);
@@ -255,14 +255,14 @@ TEST_F(LauncherAgentTest, StepThatKillsOneRankAfterTheOtherIsNotGivenMore) {
   EXPECT_EQ(launches_.size(), 1u);
 }
 
-TEST_F(LauncherAgentTest, ArtifactThatExistsIsSuccessWhoeverDied) {
+TEST_F(LauncherAgentTest, ArtifactThatExistsIsSuccessDespiteADeath) {
   AgentJob job = Job();
   job.is_made = [] { return true; };
   EXPECT_OK(Run(job, {DieAt(20)}));
 }
 
 TEST_F(LauncherAgentTest, PublishedCheckpointsComeWithTheNextTaskAndOthersAreRemoved) {
-  Write(5, 1);  // by a run that was killed, and whose journal is gone
+  Write(5, 1);  // left by a killed run whose journal is gone
   ASSERT_OK(Run(Job(), {[&](const LaunchSpec& spec, const WorkerTask& task) {
                           EXPECT_EQ(task.checkpoints_size(), 0);
                           EXPECT_FALSE(Exists(CheckpointPath(checkpoints_, 5, 1)));
@@ -271,7 +271,7 @@ TEST_F(LauncherAgentTest, PublishedCheckpointsComeWithTheNextTaskAndOthersAreRem
                             rank->SayParts(Write(step, 1), {0, 1}, 1);
                             EXPECT_EQ(rank->Answer().checkpoint_published().step(), step);
                           }
-                          Write(40, 1);  // not finished
+                          Write(40, 1);  // not complete
                           return DieAt(40)(spec, task);
                         },
                         [&](const LaunchSpec& spec, const WorkerTask& task) {
@@ -281,7 +281,7 @@ TEST_F(LauncherAgentTest, PublishedCheckpointsComeWithTheNextTaskAndOthersAreRem
                           EXPECT_EQ(ParseManifest(task.checkpoints(1)).value().info.step, 20u);
                           EXPECT_FALSE(Exists(CheckpointPath(checkpoints_, 40, 1)));
                           EXPECT_FALSE(Exists(CheckpointPath(checkpoints_, 10, 1)));
-                          // Damaged, as a worker finds out:
+                          // A worker finds it damaged and sets it aside.
                           std::filesystem::rename(CheckpointPath(checkpoints_, 30, 1),
                                                   CheckpointPath(checkpoints_, 30, 1) + ".bad");
                           return DieAt(41)(spec, task);
@@ -293,7 +293,7 @@ TEST_F(LauncherAgentTest, PublishedCheckpointsComeWithTheNextTaskAndOthersAreRem
                         }}));
 }
 
-TEST_F(LauncherAgentTest, InterruptedPauseIsTheEnd) {
+TEST_F(LauncherAgentTest, AnInterruptedPauseEndsTheJob) {
   clock_.on_sleep = [&] { stops_ = 1; };
   EXPECT_THAT(Run(Job(), {DieAt(17)}), StatusIs(Code::kCancelled, HasSubstr("interrupted after rank 1 died")));
   EXPECT_EQ(launches_.size(), 2u);
@@ -308,7 +308,7 @@ TEST_F(LauncherAgentTest, StopOfAStageIsFinal) {
                     return ExitInfo{};
                   }}),
               StatusIs(Code::kCancelled, HasSubstr("stopped after step 7")));
-  EXPECT_EQ(Ends()[0].code, Code::kCancelled);
+  EXPECT_EQ(Ends()[0].code(), v1::CODE_CANCELLED);
 }
 
 TEST_F(LauncherAgentTest, JournalOfARunningAgentIsNotShared) {

@@ -33,7 +33,7 @@ using v1::WorkerTask;
 class RecordingObserver : public RunObserver {
  public:
   void OnStageStarted(const StagePlan& stage) override { started.emplace_back(EnumWord(stage.stage)); }
-  void OnProgress(const StagePlan&, const StageProgress&) override { ++progress; }
+  void OnProgress(const StagePlan&, const v1::Progress&) override { ++progress; }
   void OnRecovery(const StagePlan& stage, const std::string& text) override {
     recoveries.push_back(fmt::format("{}: {}", EnumWord(stage.stage), text));
   }

@@ -17,7 +17,7 @@ CheckpointInfo InfoOf(std::uint64_t step, std::uint64_t generation = 1) {
   return {.step = step, .seed = 5, .generation = generation, .identity = "abc"};
 }
 
-// A share of a checkpoint of three parts.
+// Returns a share of a checkpoint of three parts.
 WrittenShare ShareOf(std::uint32_t rank, std::vector<std::size_t> parts, std::uint32_t ranks,
                      const CheckpointInfo& info = InfoOf(40)) {
   WrittenShare share{.rank = rank, .info = info, .total_parts = 3, .ranks = ranks, .state_digest = "state"};
@@ -45,12 +45,12 @@ TEST_F(CheckpointCollectorTest, ManifestComesWithTheLastShareAndItsPartsInOrder)
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(manifest->parts[i].file, PartFile(i));
 }
 
-TEST_F(CheckpointCollectorTest, RankWithoutAPartIsWaitedForAsWell) {
+TEST_F(CheckpointCollectorTest, ARankWithoutAPartIsWaitedForAsWell) {
   EXPECT_FALSE(Completes(ShareOf(0, {0, 1, 2}, 2)));
   EXPECT_TRUE(Completes(ShareOf(1, {}, 2)));
 }
 
-TEST_F(CheckpointCollectorTest, SayingItTwiceIsSayingItOnce) {
+TEST_F(CheckpointCollectorTest, ARepeatedShareChangesNothing) {
   EXPECT_FALSE(Completes(ShareOf(0, {0, 1}, 2)));
   EXPECT_FALSE(Completes(ShareOf(0, {0, 1}, 2)));
   EXPECT_TRUE(Completes(ShareOf(1, {2}, 2)));
@@ -62,10 +62,10 @@ TEST_F(CheckpointCollectorTest, GenerationsOfAStepAreNotMixed) {
   EXPECT_TRUE(Completes(ShareOf(0, {0, 1}, 2, InfoOf(40, 2))));
 }
 
-TEST_F(CheckpointCollectorTest, CompleteOneMakesOlderOnesUseless) {
+TEST_F(CheckpointCollectorTest, ACompleteCheckpointDropsOlderOnes) {
   EXPECT_FALSE(Completes(ShareOf(0, {0, 1}, 2, InfoOf(40))));
   EXPECT_TRUE(Completes(ShareOf(0, {0, 1, 2}, 1, InfoOf(50))));
-  EXPECT_FALSE(Completes(ShareOf(1, {2}, 2, InfoOf(40)))) << "its other share is forgotten";
+  EXPECT_FALSE(Completes(ShareOf(1, {2}, 2, InfoOf(40)))) << "its other share was dropped";
 }
 
 TEST_F(CheckpointCollectorTest, OnlyTheNewestIncompleteOnesAreKept) {
@@ -99,7 +99,7 @@ TEST_F(CheckpointCollectorTest, OnePartWrittenTwiceDifferentlyIsDataLoss) {
               StatusIs(Code::kDataLoss, AllOf(HasSubstr("ranks 0 and 1"), HasSubstr("part-00001.safetensors"))));
 }
 
-TEST_F(CheckpointCollectorTest, PartNobodyWroteIsABug) {
+TEST_F(CheckpointCollectorTest, APartThatNoRankWroteIsAnInternalError) {
   EXPECT_FALSE(Completes(ShareOf(0, {0}, 2)));
   EXPECT_THAT(collector_.Add(ShareOf(1, {2}, 2)),
               StatusIs(Code::kInternal, HasSubstr("none of 2 ranks wrote part-00001.safetensors")));

@@ -24,7 +24,7 @@ class CheckpointPublisherTest : public ::testing::Test {
   std::string Path(std::uint64_t step, std::uint64_t generation = 1) const {
     return CheckpointPath(checkpoints_, step, generation);
   }
-  // As workers leave it: parts, no manifest.
+  // Writes a checkpoint as workers leave it: with parts and without a manifest.
   CheckpointManifest Write(std::uint64_t step, std::uint64_t generation = 1) {
     EXPECT_OK(MakeDirectories(Path(step, generation)));
     EXPECT_OK(WriteFileAtomically(JoinPath(Path(step, generation), PartFile(0)), "tensors"));
@@ -56,7 +56,7 @@ TEST_F(CheckpointPublisherTest, RetiredAndUnfinishedOnesAreRemovedNewerAndQuaran
   for (const std::uint64_t step : {10, 20}) publisher_.Add(Write(step));
   publisher_.PublishWaiting();
   Write(25, 1);  // its generation died
-  Write(40, 2);  // in the making
+  Write(40, 2);  // not complete yet
   ASSERT_OK(MakeDirectories(Path(15) + ".bad"));
   ASSERT_OK(WriteFileAtomically(JoinPath(checkpoints_, "training.jsonl"), "{}\n"));
   publisher_.Add(Write(30, 2));
@@ -72,7 +72,7 @@ TEST_F(CheckpointPublisherTest, FullDiskKeepsTheNewestWaitingUntilThereIsSpace) 
   EXPECT_THAT(publisher_.trouble(), StatusIs(Code::kResourceExhausted));
   publisher_.Add(Write(20));
   publisher_.Add(Write(30));
-  EXPECT_FALSE(Exists(Path(10))) << "it made room";
+  EXPECT_FALSE(Exists(Path(10))) << "it was dropped to make room";
   EXPECT_THAT(publisher_.PublishWaiting(), IsEmpty());
   EXPECT_FALSE(Exists(JoinPath(Path(30), kManifestFile)));
 
@@ -86,12 +86,12 @@ TEST_F(CheckpointPublisherTest, FirstCheckpointOfAStepStaysAndTheOtherIsRemoved)
   publisher_.Add(Write(10, 1));
   publisher_.PublishWaiting();
   publisher_.Add(Write(10, 2));
-  EXPECT_THAT(publisher_.PublishWaiting(), ElementsAre(10)) << "the step is published, whoever did it";
+  EXPECT_THAT(publisher_.PublishWaiting(), ElementsAre(10)) << "the step is published, by another generation";
   EXPECT_EQ(journal_.Manifests().value()[0].info.generation, 1u);
   EXPECT_THAT(Directories(), ElementsAre("step-00000010.g1"));
 }
 
-TEST_F(CheckpointPublisherTest, OneThatWasSetAsideIsReplaced) {
+TEST_F(CheckpointPublisherTest, ACheckpointThatWasSetAsideIsReplaced) {
   publisher_.Add(Write(10, 1));
   publisher_.PublishWaiting();
   ASSERT_OK(RemoveAll(Path(10, 1)));
@@ -112,7 +112,7 @@ TEST_F(CheckpointPublisherTest, LostManifestCopyDoesNotMatter) {
 TEST_F(CheckpointPublisherTest, ReconcileBringsJournalAndDirectoriesTogether) {
   for (const std::uint64_t step : {10, 20}) publisher_.Add(Write(step));
   publisher_.PublishWaiting();
-  ASSERT_OK(RemoveAll(Path(20)));  // by a user, or set aside as damaged
+  ASSERT_OK(RemoveAll(Path(20)));  // as a user might, or a worker that sets it aside as damaged
   Write(20, 3);
   Write(90, 3);
   ASSERT_OK(MakeDirectories(Path(90, 3) + ".bad"));
@@ -133,7 +133,9 @@ TEST_F(CheckpointPublisherTest, ReconcileKeepsWhatWaits) {
   EXPECT_TRUE(Exists(Path(10)));
 }
 
-TEST_F(CheckpointPublisherTest, NothingAtAllIsReconciled) { EXPECT_THAT(publisher_.Reconcile().value(), IsEmpty()); }
+TEST_F(CheckpointPublisherTest, ReconcileWorksWithoutCheckpoints) {
+  EXPECT_THAT(publisher_.Reconcile().value(), IsEmpty());
+}
 
 }  // namespace
 }  // namespace still::coordinator

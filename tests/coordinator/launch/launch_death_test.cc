@@ -1,9 +1,10 @@
-// Membership, sightings and the log of a launch: what is left of it when it has died.
+// The evidence that a dead launch leaves: its members, its results, sightings of its ranks and its log.
 #include "coordinator/launch/launch_death.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/death_text.h"
 #include "common/storage/files.h"
 #include "coordinator/launch/launch_log.h"
 #include "coordinator/launch/membership.h"
@@ -17,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::StatusIs;
 using Ranks = std::vector<std::uint32_t>;
@@ -50,65 +52,65 @@ TEST(MembershipTest, SurvivorsAreMembersAndOneOfThemAsks) {
 
 TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
   StageResults results("train", false);
-  results.Said(0, Error(Code::kUnavailable, "a peer is gone"));
+  results.OnResult(0, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_TRUE(results.Settled({0, 1}));
   EXPECT_FALSE(results.Verdict().has_value());
-  results.Said(1, Error(Code::kDataLoss, "flipped"));
+  results.OnResult(1, Error(Code::kDataLoss, "flipped"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "train, rank 1: flipped"));
 }
 
-TEST(StageResultsTest, DataLossIsNotHiddenByWhatItBroughtToOthers) {
+TEST(StageResultsTest, DataLossIsNotHiddenByFailuresThatFollowFromIt) {
   StageResults results("corpus", true);
-  results.Said(2, Error(Code::kNotFound, "cannot open deal"));
-  results.Failed(Error(Code::kDataLoss, "by rank 0, by rank 1"));
-  results.Said(1, Error(Code::kNotFound, "cannot open deal"));
-  results.Failed(Error(Code::kDataLoss, "a later one"));
+  results.OnResult(2, Error(Code::kNotFound, "cannot open the plan"));
+  results.RecordFailure(Error(Code::kDataLoss, "by rank 0, by rank 1"));
+  results.OnResult(1, Error(Code::kNotFound, "cannot open the plan"));
+  results.RecordFailure(Error(Code::kDataLoss, "a later one"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "by rank 0, by rank 1"));
 }
 
 TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
   StageResults results("train", true);
-  results.Said(2, Ok());
-  results.Said(1, Error(Code::kUnavailable, "a peer is gone"));
-  results.Failed(Error(Code::kCancelled, "interrupted"));
+  results.OnResult(2, Ok());
+  results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
+  results.RecordFailure(Error(Code::kCancelled, "interrupted"));
   EXPECT_OK(*results.Verdict());
 }
 
 TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
   StageResults results("train", true);
-  results.Said(1, Error(Code::kUnavailable, "a peer is gone"));
+  results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_FALSE(results.Settled({0, 1, 2}));
   EXPECT_TRUE(results.Settled({1})) << "the others were left behind";
-  results.Said(0, Error(Code::kAborted, "refused"));
-  results.Said(2, Error(Code::kUnavailable, "a peer is gone"));
+  results.OnResult(0, Error(Code::kAborted, "refused"));
+  results.OnResult(2, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_TRUE(results.Settled({0, 1, 2}));
   EXPECT_FALSE(results.Verdict().has_value());
 }
 
 TEST(StageResultsTest, UnknownCodeIsAnInternalOne) {
   StageResults results("train", false);
-  results.Said(0, Status(static_cast<Code>(99), "from the future"));
+  results.OnResult(0, Status(static_cast<Code>(99), "from the future"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kInternal));
 }
 
-TEST(RankSightingsTest, DeathsAreToldAsTheyWereSeen) {
+TEST(RankSightingsTest, ADeathHasThePositionOfTheLastHeartbeat) {
   RankSightings seen;
-  const auto text = [&](Ranks dead, std::optional<std::uint64_t> step) { return seen.DeathText(dead, step); };
+  const auto text = [&](Ranks dead, std::optional<std::uint64_t> step) { return DeathText(seen.DeathOf(dead, step)); };
   EXPECT_EQ(text({}, std::nullopt), "the workers died");
-  EXPECT_EQ(text({1}, 17), "rank 1 died in step 17") << "never seen";
-  seen.Seen(1, {"compute", 17});
-  seen.Seen(2, {"restore", 0});
+  EXPECT_EQ(text({1}, 17), "rank 1 died in step 17") << "no heartbeat came";
+  seen.OnHeartbeat(1, {v1::PHASE_COMPUTE, 17});
+  seen.OnHeartbeat(2, {v1::PHASE_RESTORE, 0});
   EXPECT_EQ(text({1}, 17), "rank 1 died in compute of step 17");
-  EXPECT_EQ(text({1}, 18), "rank 1 died in step 18") << "what was seen is older";
+  EXPECT_EQ(text({1}, 18), "rank 1 died in step 18") << "the heartbeat is older";
   EXPECT_EQ(text({2}, std::nullopt), "rank 2 died in restore");
   EXPECT_EQ(text({0, 1, 2}, 17), "ranks 0, 1 and 2 died in step 17");
-  seen.Killed(3, "hang", {"reduce", 5});
+  seen.OnKilled(3, v1::DEATH_CAUSE_HUNG, {v1::PHASE_REDUCE, 5});
   EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5");
-  seen.Seen(3, {"vote", 6});
+  seen.OnHeartbeat(3, {v1::PHASE_VOTE, 6});
   EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5") << "a guardian's last words are the last";
   EXPECT_EQ(seen.first_killed(), 3u);
   EXPECT_EQ(seen.step(), 17u);
-  EXPECT_EQ(seen.PlacesText(), "rank 1 in compute of step 17, rank 2 in restore, rank 3 in reduce of step 5");
+  EXPECT_EQ(seen.PositionsText(), "rank 1 in compute of step 17, rank 2 in restore, rank 3 in reduce of step 5");
   seen.Forget(3);
   EXPECT_EQ(seen.first_killed(), std::nullopt);
 }
@@ -151,7 +153,7 @@ TEST(LaunchLogTest, MpirunNamesTheHostItLost) {
                                "ORTE was unable to reliably start one or more daemons.\n"),
             "b");
   EXPECT_EQ(HostThatMpirunLost("ssh: connect to host b port 22: Connection timed out\n"), std::nullopt);
-  EXPECT_EQ(HostThatMpirunLost(NoDaemon(213)), std::nullopt) << "its daemon failed there: the host was reached";
+  EXPECT_EQ(HostThatMpirunLost(NoDaemon(213)), std::nullopt) << "its daemon failed there, so the host was reached";
   EXPECT_EQ(HostThatMpirunLost("PRTE has lost communication with a remote daemon."), std::nullopt);
   EXPECT_EQ(HostThatMpirunLost("all is well"), std::nullopt);
 }
@@ -182,11 +184,12 @@ class LaunchDeathTest : public ::testing::Test {
 const char kNoticed[] = "mpirun noticed that process rank 1 with PID 7 on node a exited on\nsignal 9 (Killed).\n";
 
 TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
-  sightings_.Seen(0, {"vote", 4});
-  sightings_.Seen(1, {"compute", 4});
+  sightings_.OnHeartbeat(0, {v1::PHASE_VOTE, 4});
+  sightings_.OnHeartbeat(1, {v1::PHASE_COMPUTE, 4});
   const LaunchDeath death = Explain(kNoticed);
-  EXPECT_EQ(death.what, "rank 1 died in compute of step 4");
-  EXPECT_EQ(death.rank, 1u);
+  EXPECT_THAT(death.death.ranks(), ElementsAre(1u));
+  EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_DIED);
+  EXPECT_EQ(death.death.phase(), v1::PHASE_COMPUTE);
   EXPECT_THAT(death.why,
               AllOf(HasSubstr("train: the workers died before the stage was done: rank 1 died in compute of step 4"),
                     HasSubstr("exit code 137"), HasSubstr(log_),
@@ -194,44 +197,49 @@ TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
                     HasSubstr("\n    signal 9 (Killed)."), Not(HasSubstr("earlier"))));
 }
 
-TEST_F(LaunchDeathTest, OneKilledByItsGuardianIsTheCulprit) {
-  sightings_.Killed(0, "hang", {"compute", 4});
-  EXPECT_EQ(Explain(kNoticed).what, "rank 0 hung in compute of step 4");
+TEST_F(LaunchDeathTest, ARankThatItsGuardianKilledIsTheCulprit) {
+  sightings_.OnKilled(0, v1::DEATH_CAUSE_HUNG, {v1::PHASE_COMPUTE, 4});
+  const LaunchDeath death = Explain(kNoticed);
+  EXPECT_THAT(death.death.ranks(), ElementsAre(0u));
+  EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_HUNG);
 }
 
 TEST_F(LaunchDeathTest, AnMpirunThatEndedAtItsStartIsNotCalledADeathOfRanks) {
-  EXPECT_EQ(Explain("The listener thread failed to start.\n").what,
-            "mpirun ended with exit code 137 before any rank was heard");
+  const LaunchDeath death = Explain("The listener thread failed to start.\n");
+  EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_NOT_STARTED);
+  EXPECT_EQ(death.death.detail(), "mpirun ended with exit code 137 before any rank was heard");
 }
 
 TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
-  sightings_.Seen(0, {"vote", 4});
+  sightings_.OnHeartbeat(0, {v1::PHASE_VOTE, 4});
   const LaunchDeath death = Explain(kNoticed, {0});
-  EXPECT_EQ(death.rank, std::nullopt);
-  EXPECT_EQ(death.what, "the workers died");
+  EXPECT_THAT(death.death.ranks(), IsEmpty());
+  EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_DIED);
 }
 
 TEST_F(LaunchDeathTest, HostThatMpirunLostIsAtFaultUnlessItsGuardiansLived) {
   const LaunchDeath death = Explain(kLostDaemon);
-  EXPECT_EQ(death.what, "host b was lost: mpirun lost contact with rank 1");
-  EXPECT_EQ(death.lost_host, "b");
-  EXPECT_EQ(death.rank, std::nullopt);
-  EXPECT_EQ(Explain(kLostDaemon, {0}).lost_host, "b") << "the others went on without, a moment before";
-  silence_.HeardOfDeath(1, Clock::TimePoint());
-  EXPECT_EQ(Explain(kLostDaemon).lost_host, "");
+  EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_HOST_LOST);
+  EXPECT_EQ(death.death.host(), "b");
+  EXPECT_THAT(death.death.ranks(), ElementsAre(1u));
+  EXPECT_FALSE(death.death.has_silent_seconds());
+  EXPECT_EQ(Explain(kLostDaemon, {0}).death.host(), "b") << "the others went on without it a moment before";
+  silence_.OnDeath(1, Clock::TimePoint());
+  EXPECT_EQ(Explain(kLostDaemon).death.host(), "");
 }
 
 TEST_F(LaunchDeathTest, HostWhoseSilenceEndedTheLaunchIsAtFault) {
   lost_host_ = LostHost{.host = "b", .ranks = {1}, .silent_seconds = 15};
   const LaunchDeath death = Explain(kNoticed);
-  EXPECT_EQ(death.what, "host b was lost: its rank 1 has been silent for 15.0 s");
-  EXPECT_EQ(death.lost_host, "b");
+  EXPECT_EQ(death.death.host(), "b");
+  EXPECT_EQ(death.death.silent_seconds(), 15);
 }
 
 TEST_F(LaunchDeathTest, WithoutACulpritTheRanksThatMissedOneSpeak) {
   gave_up_.emplace(1, Error(Code::kUnavailable, "train, rank 1: all-reduce failed\nin detail"));
   const LaunchDeath death = Explain("");
-  EXPECT_EQ(death.what, "train, rank 1: all-reduce failed");
+  EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_PEER_LOST);
+  EXPECT_EQ(death.death.detail(), "train, rank 1: all-reduce failed");
   EXPECT_THAT(death.why, HasSubstr("\n  train, rank 1: all-reduce failed\nin detail"));
 }
 

@@ -1,6 +1,6 @@
-// The lease table under everything that ranks and their messages may do: they die, hang, are slow; what they say is
-// late, lost, doubled and reordered. Whatever happens, a shard counts once, a wrong result is never overlooked, and
-// once the faults stop, whoever is left finishes. A failing seed is named; it replays the run.
+// The lease table under everything that ranks and their messages may do. Ranks die, hang and are slow. Messages are
+// late, lost, doubled and reordered. Whatever happens, a shard counts once and a wrong result is never overlooked. Once
+// the faults stop, the ranks that are left finish. A failing seed is named, and it replays the run.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,17 +22,17 @@ constexpr std::uint32_t kShards = 24;
 
 std::string DigestOf(std::uint32_t shard) { return "digest " + std::to_string(shard); }
 
-// One rank: asks, computes, reports, asks again.
+// A rank that asks, computes, reports and asks again.
 struct Rank {
   bool dead = false;
   std::uint64_t request = 0;
-  Clock::TimePoint asked{};      // last sent
-  std::optional<Lease> lease{};  // in hand
-  Clock::TimePoint ready{};      // when it is computed
+  Clock::TimePoint asked{};      // when the last request was sent
+  std::optional<Lease> lease{};  // the one that it works on
+  Clock::TimePoint ready{};      // when the shard is computed
   std::uint64_t units = 0;
 };
 
-// A message on its way. To the table: a request, progress, or a result; from it: an answer.
+// A message on its way: a request, progress or a result to the table, or an answer from it.
 struct Message {
   enum class Kind { kAsk, kProgress, kDone, kDeath, kAnswer };
   Kind kind = Kind::kAsk;
@@ -53,7 +53,7 @@ class Model {
   void Run() {
     for (int i = 0; i < 1500 && !failed_; ++i) Step(/*faults=*/true);
     for (int i = 0; i < 20'000 && !failed_ && !table_.AllDone(); ++i) Step(/*faults=*/false);
-    for (int i = 0; i < 1500 && !failed_; ++i) Step(/*faults=*/false);  // what is still on its way
+    for (int i = 0; i < 1500 && !failed_; ++i) Step(/*faults=*/false);  // deliver what is on its way
     if (failed_) {
       EXPECT_TRUE(spoiled_) << failure_.ToString();
       EXPECT_EQ(failure_.code(), Code::kDataLoss);
@@ -113,7 +113,7 @@ class Model {
   void Kill(std::uint32_t number) {
     if (ranks_[number].dead) return;
     ranks_[number].dead = true;
-    if (Chance(70)) Send({.kind = Message::Kind::kDeath, .rank = number}, false);  // else only its silence tells
+    if (Chance(70)) Send({.kind = Message::Kind::kDeath, .rank = number}, false);  // otherwise only its silence tells
   }
 
   void Send(const Message& message, bool faults) {
@@ -145,7 +145,7 @@ class Model {
         if (first.ok() && *first) ++completions_[message.lease->shard];
         break;
       }
-      case Message::Kind::kDeath: table_.NoteDeath(message.rank); break;
+      case Message::Kind::kDeath: table_.OnDeath(message.rank); break;
       case Message::Kind::kAnswer: TakeAnswer(message, faults); break;
     }
   }
@@ -175,7 +175,7 @@ class Model {
   Status failure_;
 };
 
-TEST(LeaseTableModelTest, EveryShardCountsOnceAndSomebodyFinishesWhateverHappens) {
+TEST(LeaseTableModelTest, EveryShardCountsOnceAndTheWorkIsFinishedWhateverHappens) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Model(seed, /*flips=*/false).Run();
@@ -183,7 +183,7 @@ TEST(LeaseTableModelTest, EveryShardCountsOnceAndSomebodyFinishesWhateverHappens
   }
 }
 
-// A wrong result that nobody else computed cannot be seen; one of two that differ is.
+// A wrong result is only found when another rank has computed the same shard.
 TEST(LeaseTableModelTest, ResultsThatDifferAreAlwaysDataLoss) {
   int found = 0;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {

@@ -18,13 +18,13 @@ using testing::StatusIs;
 
 class LeaseTableTest : public ::testing::Test {
  protected:
-  // What `rank` is given when it asks anew.
+  // Sends a new request of `rank` and returns the answer.
   std::optional<Lease> Ask(std::uint32_t rank) { return table_.Grant(rank, ++requests_, now_); }
   Result<bool> Done(std::uint32_t rank, const Lease& lease, const std::string& digest = "same") {
     return table_.Complete(rank, lease.id, {.shard = lease.shard, .digest = digest, .units = 10, .tokens = 100}, now_);
   }
   void Pass(Clock::TimePoint::duration time) { now_ += time; }
-  // Rank 0 does three shards, in a second each.
+  // Lets rank 0 do three shards in one second each.
   void DoThree() {
     for (int i = 0; i < 3; ++i) {
       const Lease lease = *Ask(0);
@@ -45,7 +45,7 @@ TEST_F(LeaseTableTest, EveryShardIsLeasedToOneRankAndLeasesRise) {
     EXPECT_EQ(lease->shard, shard);
     EXPECT_EQ(lease->id, shard + 1);
   }
-  EXPECT_EQ(Ask(7), std::nullopt) << "it waits";
+  EXPECT_EQ(Ask(7), std::nullopt) << "no shard is free";
   EXPECT_FALSE(table_.AllDone());
 }
 
@@ -60,10 +60,10 @@ TEST_F(LeaseTableTest, ARequestThatArrivesTwiceGetsTheSameLeaseAndAnOldOneNone) 
   EXPECT_EQ(table_.Grant(0, 2, now_), std::nullopt) << "its lease has ended";
 }
 
-TEST_F(LeaseTableTest, WhoAsksAgainGivesUpWhatItHeld) {
+TEST_F(LeaseTableTest, ANewRequestGivesUpTheLeaseBefore) {
   EXPECT_EQ(Ask(0)->shard, 0u);
   EXPECT_EQ(Ask(1)->shard, 1u);
-  EXPECT_EQ(Ask(0)->shard, 0u) << "free again, and the lowest";
+  EXPECT_EQ(Ask(0)->shard, 0u) << "it is free again, and the lowest";
 }
 
 TEST_F(LeaseTableTest, ProgressRenewsALeaseAndNothingElseDoes) {
@@ -72,22 +72,22 @@ TEST_F(LeaseTableTest, ProgressRenewsALeaseAndNothingElseDoes) {
   table_.Renew(0, lease.id, {.units = 1}, now_);
   Pass(seconds(59));
   table_.Renew(0, lease.id, {.units = 1}, now_);  // no more than before
-  table_.Renew(1, lease.id, {.units = 9}, now_);  // not its holder
-  table_.Renew(0, 99, {.units = 9}, now_);        // no lease
-  EXPECT_EQ(Ask(1)->shard, 1u) << "held";
+  table_.Renew(1, lease.id, {.units = 9}, now_);  // another rank
+  table_.Renew(0, 99, {.units = 9}, now_);        // no such lease
+  EXPECT_EQ(Ask(1)->shard, 1u) << "shard 0 is still held";
   Pass(seconds(1));
-  EXPECT_EQ(Ask(2)->shard, 0u) << "expired";
+  EXPECT_EQ(Ask(2)->shard, 0u) << "the lease has expired";
   table_.Renew(0, lease.id, {.units = 8}, now_);  // too late
   EXPECT_EQ(table_.units(), 0u);
 }
 
-TEST_F(LeaseTableTest, ALateCompletionOfAnExpiredLeaseCountsWhenNobodyWasFaster) {
+TEST_F(LeaseTableTest, ALateCompletionOfAnExpiredLeaseCountsWhenItIsTheFirst) {
   const Lease late = *Ask(0);
   Pass(seconds(60));
   const Lease second = *Ask(1);
   EXPECT_EQ(second.shard, late.shard);
   EXPECT_TRUE(*Done(0, late));
-  EXPECT_FALSE(*Done(1, second)) << "a duplicate";
+  EXPECT_FALSE(*Done(1, second)) << "the shard is done already";
   EXPECT_EQ(table_.done(), 1u);
   EXPECT_EQ(table_.units(), 10u);
   EXPECT_EQ(table_.tokens(), 100u);
@@ -100,7 +100,7 @@ TEST_F(LeaseTableTest, ALateCompletionOfAFreeShardTakesIt) {
   EXPECT_EQ(Ask(1)->shard, 1u);
 }
 
-TEST_F(LeaseTableTest, ACompletionThatArrivesTwiceIsOne) {
+TEST_F(LeaseTableTest, ACompletionThatArrivesTwiceCountsOnce) {
   const Lease lease = *Ask(0);
   EXPECT_TRUE(*Done(0, lease));
   EXPECT_FALSE(*Done(0, lease));
@@ -117,18 +117,19 @@ TEST_F(LeaseTableTest, TwoResultsOfOneShardAreDataLossAndNameBothRanks) {
 
 TEST_F(LeaseTableTest, AResultWithoutItsLeaseIsRefused) {
   const Lease lease = *Ask(0);
-  EXPECT_THAT(Done(1, lease), StatusIs(Code::kInvalidArgument)) << "another rank's";
-  EXPECT_THAT(Done(0, {.id = lease.id, .shard = 3}), StatusIs(Code::kInvalidArgument)) << "of another shard";
+  EXPECT_THAT(Done(1, lease), StatusIs(Code::kInvalidArgument)) << "the lease is another rank's";
+  EXPECT_THAT(Done(0, {.id = lease.id, .shard = 3}), StatusIs(Code::kInvalidArgument))
+      << "the lease is on another shard";
   EXPECT_THAT(Done(0, {.id = 0, .shard = 0}), StatusIs(Code::kInvalidArgument));
   EXPECT_THAT(Done(0, {.id = 2, .shard = 0}), StatusIs(Code::kInvalidArgument));
   EXPECT_THAT(Done(0, lease, ""), StatusIs(Code::kInvalidArgument));
   EXPECT_EQ(table_.done(), 0u);
 }
 
-TEST_F(LeaseTableTest, WhatADeadRankHeldIsFreeAtOnceAndItGetsNothingMore) {
+TEST_F(LeaseTableTest, ADeadRanksShardIsFreeAtOnceAndItGetsNoOther) {
   EXPECT_EQ(Ask(0)->shard, 0u);
-  table_.NoteDeath(0);
-  EXPECT_EQ(Ask(0), std::nullopt) << "said before it died, heard later";
+  table_.OnDeath(0);
+  EXPECT_EQ(Ask(0), std::nullopt) << "its last request arrives after the report of its death";
   EXPECT_EQ(Ask(1)->shard, 0u);
 }
 
@@ -142,11 +143,11 @@ TEST_F(LeaseTableTest, ASlowLeaseIsDoubledOnceWhenNothingIsFreeLongestFirst) {
   EXPECT_EQ(copy->copy_of, 1u);
   const auto other = Ask(3);
   EXPECT_EQ(other->shard, slow.shard);
-  EXPECT_EQ(Ask(4), std::nullopt) << "both are doubled";
+  EXPECT_EQ(Ask(4), std::nullopt) << "both have two leases";
   EXPECT_TRUE(*Done(0, *copy)) << "the first completion wins";
   EXPECT_FALSE(*Done(1, slowest));
-  EXPECT_THAT(Done(2, slow, "other"), testing::IsOk()) << "it is the first";
-  EXPECT_THAT(Done(3, *other), StatusIs(Code::kDataLoss)) << "compared bit for bit";
+  EXPECT_THAT(Done(2, slow, "other"), testing::IsOk()) << "it is the first completion";
+  EXPECT_THAT(Done(3, *other), StatusIs(Code::kDataLoss)) << "it is compared with the first";
 }
 
 TEST_F(LeaseTableTest, NothingIsDoubledTooEarly) {
@@ -158,16 +159,16 @@ TEST_F(LeaseTableTest, NothingIsDoubledTooEarly) {
   }
   const Lease held = *Ask(2);
   const Lease third = *Ask(0);
-  EXPECT_EQ(Ask(3), std::nullopt) << "two are completed";
+  EXPECT_EQ(Ask(3), std::nullopt) << "only two are completed";
   Pass(seconds(1));
   ASSERT_OK(Done(0, third));
   EXPECT_EQ(Ask(3)->copy_of, 1u);
-  EXPECT_EQ(Ask(4), std::nullopt) << "rank 2 has held its lease for a second, the median is ten";
+  EXPECT_EQ(Ask(4), std::nullopt) << "rank 2 has held its lease for one second, and the median is ten";
   Pass(seconds(20));
   EXPECT_EQ(Ask(4)->shard, held.shard);
 }
 
-TEST_F(LeaseTableTest, ShardsFoundSealedSayNothingOfHowLongOneTakes) {
+TEST_F(LeaseTableTest, ShardsThatWereFoundDoNotCountInTheMedian) {
   Ask(1);
   for (int i = 0; i < 4; ++i) {
     const Lease lease = *Ask(0);
@@ -181,16 +182,16 @@ TEST_F(LeaseTableTest, ShardsFoundSealedSayNothingOfHowLongOneTakes) {
 TEST_F(LeaseTableTest, ACopyMayDieAndTheOriginalIsDoubledAgain) {
   const Lease slow = *Ask(1);
   DoThree();
-  Ask(2);  // the last free one
+  Ask(2);  // takes the last free one
   EXPECT_EQ(Ask(3)->shard, slow.shard);
-  table_.NoteDeath(3);
+  table_.OnDeath(3);
   EXPECT_EQ(Ask(4)->shard, slow.shard);
-  table_.NoteDeath(1);
-  table_.NoteDeath(4);
-  EXPECT_EQ(Ask(5)->shard, slow.shard) << "with both dead it is free";
+  table_.OnDeath(1);
+  table_.OnDeath(4);
+  EXPECT_EQ(Ask(5)->shard, slow.shard) << "both holders are dead";
 }
 
-TEST_F(LeaseTableTest, UnitsAreWhatIsDoneAndTheFurthestOfTheRest) {
+TEST_F(LeaseTableTest, UnitsAreThoseOfDoneShardsAndOfTheFurthestLeases) {
   const Lease first = *Ask(0);
   const Lease second = *Ask(1);
   table_.Renew(0, first.id, {.units = 4}, now_);
@@ -198,11 +199,11 @@ TEST_F(LeaseTableTest, UnitsAreWhatIsDoneAndTheFurthestOfTheRest) {
   EXPECT_EQ(table_.units(), 7u);
   ASSERT_OK(Done(0, first));
   EXPECT_EQ(table_.units(), 13u);
-  table_.NoteDeath(1);
+  table_.OnDeath(1);
   EXPECT_EQ(table_.units(), 10u);
 }
 
-TEST_F(LeaseTableTest, WithoutShardsAllIsDone) { EXPECT_TRUE(LeaseTable(0).AllDone()); }
+TEST_F(LeaseTableTest, ATableWithoutShardsIsDone) { EXPECT_TRUE(LeaseTable(0).AllDone()); }
 
 }  // namespace
 }  // namespace still::coordinator

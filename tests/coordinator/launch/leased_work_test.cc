@@ -1,4 +1,5 @@
-// Rounds: a piece at a time, then one deal that says how many shards follow, then those, then the putting together.
+// Rounds of leased work, as a corpus has them: input splits, one shard plan that says how many shards follow, those
+// shards, and the commit.
 #include "coordinator/launch/leased_work.h"
 
 #include <gmock/gmock.h>
@@ -20,24 +21,24 @@ namespace still::coordinator {
 namespace {
 
 using std::chrono::seconds;
-using stillhouse::v1::LeaseGrant;
-using stillhouse::v1::ShardDone;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::StatusIs;
+using v1::LeaseGrant;
+using v1::ShardDone;
 
-constexpr auto kShard = stillhouse::v1::LEASE_ANSWER_SHARD;
-constexpr auto kWait = stillhouse::v1::LEASE_ANSWER_WAIT;
-constexpr auto kCommit = stillhouse::v1::LEASE_ANSWER_COMMIT;
+constexpr auto kShard = v1::LEASE_ANSWER_SHARD;
+constexpr auto kWait = v1::LEASE_ANSWER_WAIT;
+constexpr auto kCommit = v1::LEASE_ANSWER_COMMIT;
 
 const std::vector<WorkRound> kCorpus = {
-    {.shard = "piece", .shards = 3}, {.shard = "deal", .shards = 1}, {.shard = "shard"}};
+    {.shard = "input split", .shards = 3}, {.shard = "shard plan", .shards = 1}, {.shard = "shard"}};
 
-class DivisibleWorkTest : public ::testing::Test {
+class LeasedWorkTest : public ::testing::Test {
  protected:
   LeaseGrant Ask(std::uint32_t rank) { return work_.Answer(rank, ++requests_[rank], false, now_); }
-  // What a rank says of what it was granted.
+  // Returns what a rank reports about a shard that it was granted.
   static ShardDone Of(const LeaseGrant& grant, const std::string& digest = "same") {
     ShardDone done;
     done.set_round(grant.round());
@@ -50,9 +51,9 @@ class DivisibleWorkTest : public ::testing::Test {
     return done;
   }
   Status Done(std::uint32_t rank, const LeaseGrant& grant, const std::string& digest = "same") {
-    return work_.NoteDone(rank, Of(grant, digest), now_);
+    return work_.OnDone(rank, Of(grant, digest), now_);
   }
-  // Rank 0 does what there is of a round.
+  // Lets rank 0 do all shards of a round.
   void DoRound(std::uint32_t round) {
     while (true) {
       const LeaseGrant grant = Ask(0);
@@ -62,12 +63,12 @@ class DivisibleWorkTest : public ::testing::Test {
   }
   void Pass(Clock::TimePoint::duration time) { now_ += time; }
 
-  DivisibleWork work_{"corpus", kCorpus, {.patience = seconds(60)}};
+  LeasedWork work_{"corpus", kCorpus, {.patience = seconds(60)}};
   Clock::TimePoint now_{seconds(1000)};
   std::map<std::uint32_t, std::uint64_t> requests_;  // by rank
 };
 
-TEST_F(DivisibleWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThroughAll) {
+TEST_F(LeasedWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThroughAll) {
   std::vector<std::string> given;
   LeaseGrant grant = Ask(0);
   for (; grant.answer() == kShard; grant = Ask(0)) {
@@ -79,142 +80,141 @@ TEST_F(DivisibleWorkTest, ARoundBeginsWhenTheOneBeforeIsDoneAndLeasesRiseThrough
   EXPECT_EQ(grant.answer(), kCommit);
   EXPECT_EQ(grant.tokens(), 300u);
   EXPECT_EQ(grant.lease(), 7u);
-  EXPECT_EQ(work_.units(), 30u) << "the rounds after the first count nothing,";
-  EXPECT_EQ(work_.reached(), 33u) << "but are something gained";
+  EXPECT_EQ(work_.units(), 30u) << "later rounds have no units";
+  EXPECT_EQ(work_.reached(), 33u) << "but their shards are progress, too";
 }
 
-TEST_F(DivisibleWorkTest, OneRankDealsAndTheOthersWait) {
+TEST_F(LeasedWorkTest, OneRankPlansTheShardsAndTheOthersWait) {
   DoRound(0);
   EXPECT_EQ(work_.shards_done(), 3u);
-  EXPECT_EQ(Ask(1).answer(), kWait) << "rank 0 holds the deal";
-  work_.NoteDeath(0);
-  const LeaseGrant deal = Ask(1);
-  EXPECT_EQ(deal.round(), 1u);
-  ASSERT_OK(Done(1, deal));
+  EXPECT_EQ(Ask(1).answer(), kWait) << "rank 0 holds the shard plan";
+  work_.OnDeath(0);
+  const LeaseGrant plan = Ask(1);
+  EXPECT_EQ(plan.round(), 1u);
+  ASSERT_OK(Done(1, plan));
   EXPECT_EQ(Ask(1).round(), 2u);
   EXPECT_EQ(Ask(2).shard(), 1u);
   EXPECT_EQ(Ask(3).answer(), kWait);
 }
 
-TEST_F(DivisibleWorkTest, WhatIsFoundMadeSaysHowManyFollowAsWell) {
+TEST_F(LeasedWorkTest, AResultThatWasFoundAlsoSaysHowManyShardsFollow) {
   for (int shard = 0; shard < 4; ++shard) {
     ShardDone found = Of(Ask(0));
     found.set_found(true);
-    ASSERT_OK(work_.NoteDone(0, found, now_));
+    ASSERT_OK(work_.OnDone(0, found, now_));
   }
   EXPECT_EQ(Ask(0).round(), 2u);
   EXPECT_EQ(work_.tokens(), 0u) << "nothing was computed";
   EXPECT_EQ(work_.units(), 30u);
 }
 
-TEST_F(DivisibleWorkTest, ARoundOfWhichNobodySaidHowLargeItIsEndsTheWork) {
+TEST_F(LeasedWorkTest, ARoundOfUnknownSizeEndsTheWork) {
   DoRound(0);
   ShardDone silent = Of(Ask(0));
   silent.clear_next_shards();
-  EXPECT_THAT(work_.NoteDone(0, silent, now_),
-              StatusIs(Code::kInvalidArgument, HasSubstr("round 1 is done, and nobody said")));
+  EXPECT_THAT(work_.OnDone(0, silent, now_), StatusIs(Code::kInvalidArgument, HasSubstr("round 1 is done")));
 }
 
-TEST_F(DivisibleWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
+TEST_F(LeasedWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
   const LeaseGrant slow = Ask(1);
   Pass(seconds(61));
   DoRound(0);
   DoRound(1);
-  ASSERT_OK(Done(1, slow)) << "the same";
+  ASSERT_OK(Done(1, slow)) << "it has the same digest";
   EXPECT_EQ(work_.units(), 30u);
   EXPECT_THAT(Done(1, slow, "other"),
-              StatusIs(Code::kDataLoss, AllOf(HasSubstr("piece 0 was computed twice with different results"),
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr("input split 0 was computed twice with different results"),
                                               HasSubstr("same by rank 0"), HasSubstr("other by rank 1"))));
 }
 
-TEST_F(DivisibleWorkTest, ALateResultNamesItsOwnRoundsLease) {
+TEST_F(LeasedWorkTest, ALateResultNamesItsOwnRoundsLease) {
   const LeaseGrant slow = Ask(1);
   Pass(seconds(61));
   DoRound(0);
-  const LeaseGrant deal = Ask(2);
-  EXPECT_EQ(deal.answer(), kWait);
+  const LeaseGrant plan = Ask(2);
+  EXPECT_EQ(plan.answer(), kWait);
   ShardDone other = Of(slow);
-  other.set_round(1);  // a lease of round 0
-  EXPECT_THAT(work_.NoteDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("deal 0 is reported done")));
+  other.set_round(1);  // the lease is of round 0
+  EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("shard plan 0")));
   other.set_round(2);
-  EXPECT_THAT(work_.NoteDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
+  EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
 }
 
-TEST_F(DivisibleWorkTest, TheCommitIsNoShardThatSomebodyMayReportDone) {
-  DivisibleWork targets("targets", {{.shards = 1}}, {});
-  ASSERT_OK(targets.NoteDone(0, Of(targets.Answer(0, 1, false, now_)), now_));
+TEST_F(LeasedWorkTest, TheCommitCannotBeReportedDoneAsAShard) {
+  LeasedWork targets("targets", {{.shards = 1}}, {});
+  ASSERT_OK(targets.OnDone(0, Of(targets.Answer(0, 1, false, now_)), now_));
   EXPECT_EQ(targets.Answer(0, 2, false, now_).answer(), kCommit);
   ShardDone commit;
   commit.set_round(1);
   commit.set_lease(2);
   commit.set_digest("d");
-  EXPECT_THAT(targets.NoteDone(0, commit, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
+  EXPECT_THAT(targets.OnDone(0, commit, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
 }
 
-TEST_F(DivisibleWorkTest, ARepeatOfARequestThatAnEarlierRoundAnsweredGetsNothing) {
-  const LeaseGrant piece = Ask(0);
-  EXPECT_EQ(work_.Answer(0, 1, false, now_).lease(), piece.lease()) << "within the round, the same";
-  ASSERT_OK(Done(0, piece));
+TEST_F(LeasedWorkTest, ARepeatOfARequestThatAnEarlierRoundAnsweredGetsNothing) {
+  const LeaseGrant split = Ask(0);
+  EXPECT_EQ(work_.Answer(0, 1, false, now_).lease(), split.lease()) << "within the round the answer is the same";
+  ASSERT_OK(Done(0, split));
   for (int shard = 1; shard < 3; ++shard) ASSERT_OK(Done(1, Ask(1)));
   EXPECT_EQ(work_.Answer(0, 1, false, now_).answer(), kWait);
-  EXPECT_EQ(work_.granted(), 3u) << "no deal is leased to somebody who does not know of it";
+  EXPECT_EQ(work_.granted(), 3u) << "no shard plan is leased to a rank that would not learn of it";
   EXPECT_EQ(work_.Answer(0, 2, false, now_).round(), 1u);
 }
 
-TEST_F(DivisibleWorkTest, WhoDiedInARoundIsDeadInTheNextOne) {
-  work_.NoteDeath(1);
+TEST_F(LeasedWorkTest, ARankThatDiedInARoundIsDeadInTheNextOne) {
+  work_.OnDeath(1);
   DoRound(0);
   EXPECT_EQ(Ask(1).answer(), kWait);
-  work_.NoteDeath(0);
-  EXPECT_EQ(Ask(1).answer(), kWait) << "though the deal is free";
+  work_.OnDeath(0);
+  EXPECT_EQ(Ask(1).answer(), kWait) << "although the shard plan is free";
   EXPECT_EQ(Ask(2).round(), 1u);
 }
 
-TEST_F(DivisibleWorkTest, ADeathInTheCommitLeavesItToAnother) {
+TEST_F(LeasedWorkTest, ACommitWhoseRankDiesGoesToAnotherRank) {
   for (std::uint32_t round = 0; round < 3; ++round) DoRound(round);  // ends by asking for the commit
   EXPECT_EQ(Ask(1).answer(), kWait);
-  work_.NoteDeath(0);
+  work_.OnDeath(0);
   EXPECT_EQ(Ask(1).answer(), kCommit);
 }
 
-TEST_F(DivisibleWorkTest, ASlowCommitIsItsRanksAsLongAsThatGoesOn) {
+TEST_F(LeasedWorkTest, ASlowCommitStaysWithItsRankWhileItMakesProgress) {
   for (std::uint32_t round = 0; round < 2; ++round) DoRound(round);
   ASSERT_OK(Done(0, Ask(0)));
   ASSERT_OK(Done(0, Ask(0)));
   const LeaseGrant commit = Ask(0);
   ASSERT_EQ(commit.answer(), kCommit);
-  stillhouse::v1::Progress progress;
+  v1::Progress progress;
   progress.set_lease(commit.lease());
   for (std::uint64_t minute = 1; minute < 4; ++minute) {
     Pass(seconds(50));
     progress.set_signs(minute);
-    work_.NoteProgress(0, progress, now_);
+    work_.OnProgress(0, progress, now_);
     EXPECT_EQ(Ask(1).answer(), kWait);
   }
   Pass(seconds(61));
   EXPECT_EQ(Ask(1).answer(), kCommit);
 }
 
-TEST_F(DivisibleWorkTest, SignsOfProgressRenewWhereNothingIsCounted) {
+TEST_F(LeasedWorkTest, SignsOfProgressRenewALeaseWithoutUnits) {
   DoRound(0);
-  work_.NoteDeath(0);
-  const LeaseGrant deal = Ask(1);
-  stillhouse::v1::Progress progress;
-  progress.set_lease(deal.lease());
+  work_.OnDeath(0);
+  const LeaseGrant plan = Ask(1);
+  v1::Progress progress;
+  progress.set_lease(plan.lease());
   for (int minute = 1; minute < 4; ++minute) {
     Pass(seconds(50));
     progress.set_signs(static_cast<std::uint64_t>(minute));
-    work_.NoteProgress(1, progress, now_);
+    work_.OnProgress(1, progress, now_);
   }
-  EXPECT_EQ(Ask(2).answer(), kWait) << "it goes on";
+  EXPECT_EQ(Ask(2).answer(), kWait) << "rank 1 makes progress";
   EXPECT_EQ(work_.units(), 30u);
   Pass(seconds(61));
-  work_.NoteProgress(1, progress, now_);  // no more than before
+  work_.OnProgress(1, progress, now_);  // no more than before
   EXPECT_EQ(Ask(2).round(), 1u);
 }
 
-// Of which each mebibyte takes 50 s.
-TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoesOn) {
+// Each mebibyte of the book takes 50 s.
+TEST_F(LeasedWorkTest, ABookThatTakesLongStaysWithItsRankWhileItMakesProgress) {
   const testing::TempDirectory directory;
   std::string text;
   while (text.size() < std::size_t{4} << 20) text += "one two ";
@@ -224,16 +224,16 @@ TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoes
   ASSERT_OK_AND_ASSIGN(const auto inputs, shards::ReadCorpusInputs(options));
   ASSERT_OK_AND_ASSIGN(auto build, shards::CorpusBuild::Open(options, inputs, ArtifactStore(directory / "artifacts")));
 
-  DivisibleWork work("corpus", {{.shard = "piece", .shards = 1}}, {.patience = seconds(60)});
-  const LeaseGrant piece = work.Answer(0, 1, false, now_);
-  stillhouse::v1::Progress said;
-  said.set_lease(piece.lease());
+  LeasedWork work("corpus", {{.shard = "input split", .shards = 1}}, {.patience = seconds(60)});
+  const LeaseGrant split = work.Answer(0, 1, false, now_);
+  v1::Progress said;
+  said.set_lease(split.lease());
   std::vector<std::uint64_t> done;
-  const ProgressListener renewal([&] {  // as a rank's
+  const ProgressListener renewal([&] {  // as a rank reports it
     Pass(seconds(50));
     said.set_signs(said.signs() + 1);
-    work.NoteProgress(0, said, now_);
-    EXPECT_EQ(work.Answer(1, said.signs(), false, now_).answer(), kWait) << "at beat " << said.signs();
+    work.OnProgress(0, said, now_);
+    EXPECT_EQ(work.Answer(1, said.signs(), false, now_).answer(), kWait) << "at sign " << said.signs();
   });
   std::string computed;
   ASSERT_OK(build.Make(
@@ -245,20 +245,11 @@ TEST_F(DivisibleWorkTest, ABookThatTakesLongIsLeasedToOneRankForAsLongAsThatGoes
         return Ok();
       },
       &computed));
-  EXPECT_GT(said.signs(), 8u) << "to read it, to tokenise it";
-  EXPECT_GE(done.size(), 4u) << "what is done of it is told meanwhile";
+  EXPECT_GT(said.signs(), 8u) << "signs come while it is read and while it is tokenised";
+  EXPECT_GE(done.size(), 4u) << "progress within it is reported meanwhile";
   EXPECT_EQ(done.back(), text.size());
   Pass(seconds(60));
-  EXPECT_EQ(work.Answer(1, said.signs() + 1, false, now_).answer(), kShard) << "no sign of life";
-}
-
-TEST_F(DivisibleWorkTest, AStageWithoutShardsHasNothingToDo) {
-  DivisibleWork none("train", {}, {});
-  EXPECT_FALSE(none.Any());
-  EXPECT_EQ(none.Answer(0, 1, false, now_).answer(), kWait);
-  EXPECT_EQ(none.NoteDone(0, ShardDone(), now_).code(), Code::kInvalidArgument);
-  none.NoteDeath(0);
-  EXPECT_EQ(none.reached(), 0u);
+  EXPECT_EQ(work.Answer(1, said.signs() + 1, false, now_).answer(), kShard) << "rank 0 made no progress";
 }
 
 }  // namespace

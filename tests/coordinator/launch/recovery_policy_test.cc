@@ -25,16 +25,18 @@ struct End {
   bool in_place = false;
 };
 
-std::vector<GenerationEnd> History(const std::vector<End>& ends) {
-  std::vector<GenerationEnd> history;
+// Returns generations 4, 5 and so on. The text of each death is "death N", and the reason of each end is "why N".
+std::vector<v1::GenerationEnd> History(const std::vector<End>& ends) {
+  std::vector<v1::GenerationEnd> history;
   for (const End& end : ends) {
     const std::uint64_t generation = history.size() + 4;
-    history.push_back({.generation = generation,
-                       .code = end.code,
-                       .what = fmt::format("what {}", generation),
-                       .why = fmt::format("why {}", generation),
-                       .step = end.step,
-                       .in_place = end.in_place});
+    v1::GenerationEnd& next = history.emplace_back();
+    next.set_generation(generation);
+    next.set_code(CodeOnWire(end.code));
+    if (IsDeath(end.code)) next.mutable_death()->set_detail(fmt::format("death {}", generation));
+    next.set_why(fmt::format("why {}", generation));
+    next.set_step(end.step);
+    next.set_in_place(end.in_place);
   }
   return history;
 }
@@ -87,8 +89,8 @@ TEST(RecoveryPolicyTest, WhatWouldHappenAgainFailsAtOnceWithItsCodeAndMessage) {
 
 TEST(RecoveryPolicyTest, FailureAfterDeathsTellsOfThem) {
   EXPECT_THAT(DecisionAfter({{kDied, 2}, {kDied, 7}, {Code::kDataLoss, 8}}).failure,
-              StatusIs(Code::kDataLoss, AllOf(HasSubstr("why 6"), HasSubstr("generation 4, 0.0 s, reached 2: what 4"),
-                                              HasSubstr("generation 5, 0.0 s, reached 7: what 5"))));
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr("why 6"), HasSubstr("generation 4, 0.0 s, reached 2: death 4"),
+                                              HasSubstr("generation 5, 0.0 s, reached 7: death 5"))));
 }
 
 TEST(RecoveryPolicyTest, CancelledSaysOnlyThat) {
@@ -98,9 +100,9 @@ TEST(RecoveryPolicyTest, CancelledSaysOnlyThat) {
 TEST(RecoveryPolicyTest, FailureOfAStepHoldsItsDeaths) {
   const Status failure = DecisionAfter({{kDied, 3}, {kDied, 17}, {kDied, 17}, {kDied, 17}}).failure;
   EXPECT_THAT(failure,
-              StatusIs(kDied, AllOf(HasSubstr("train: 3 deaths in a row got no further than 17"), HasSubstr("what 5"),
-                                    HasSubstr("what 6"), HasSubstr("what 7"), HasSubstr("the last one: why 7"))));
-  EXPECT_THAT(failure.message(), Not(HasSubstr("what 4"))) << "it was followed by progress";
+              StatusIs(kDied, AllOf(HasSubstr("train: 3 deaths in a row got no further than 17"), HasSubstr("death 5"),
+                                    HasSubstr("death 6"), HasSubstr("death 7"), HasSubstr("the last one: why 7"))));
+  EXPECT_THAT(failure.message(), Not(HasSubstr("death 4"))) << "it was followed by progress";
 }
 
 TEST(RecoveryPolicyTest, LimitIsTheConfigurations) {
@@ -121,13 +123,13 @@ TEST(RecoveryPolicyTest, PauseGrowsToHalfAMinute) {
 }
 
 TEST(RecoveryPolicyTest, LostHostEndsAJobOfSeveralAndIsADeathOfAJobOfOne) {
-  std::vector<GenerationEnd> ends = History({{kDied, 5}});
-  ends.back().lost_host = "b";
+  std::vector<v1::GenerationEnd> ends = History({{kDied, 5}});
+  ends.back().mutable_death()->set_host("b");
   const Decision several = Decide(ends, {.stage = "train", .several_hosts = true});
   EXPECT_EQ(several.action, NextAction::kFail);
   EXPECT_THAT(several.failure, StatusIs(Code::kUnavailable, HasSubstr("why 4")));
   EXPECT_EQ(Decide(ends, {.stage = "train"}).action, NextAction::kRelaunch);
-  ends.back().in_place = true;  // nobody waits for it
+  ends.back().set_in_place(true);  // the others went on without it
   EXPECT_NE(Decide(ends, {.stage = "targets", .several_hosts = true}).action, NextAction::kFail);
 }
 

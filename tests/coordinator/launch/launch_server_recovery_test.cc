@@ -1,9 +1,10 @@
-// What the server does around deaths: evidence, survivors, checkpoints, storage that is full.
+// A gang and its server around deaths: evidence, survivors, checkpoints, full storage.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "coordinator/launch/stage_server.h"
+#include "coordinator/launch/generation_end.h"
+#include "coordinator/launch/launch_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/memory_kv_store.h"
@@ -25,7 +26,7 @@ using testing::MemoryKvStore;
 
 constexpr std::uint64_t kLaunched = 5;
 
-class StageServerRecoveryTest : public ::testing::Test {
+class LaunchServerRecoveryTest : public ::testing::Test {
  protected:
   void SetUp() override {
     disk_->records["generation"] = "5";
@@ -33,27 +34,27 @@ class StageServerRecoveryTest : public ::testing::Test {
   }
 
   void Bind(const Clock& clock, bool survivors_go_on, std::chrono::milliseconds drain = std::chrono::seconds(10)) {
-    StageServerOptions options{.stage = "train",
-                               .generation = kLaunched,
-                               .ranks = 3,
-                               .log_path = log_,
-                               .survivors_go_on = survivors_go_on,
-                               .publisher = &publisher_,
-                               .tick = std::chrono::milliseconds(20),
-                               .drain_patience = std::chrono::hours(1),
-                               .drain = drain,
-                               .publish_retry = std::chrono::milliseconds(1)};
-    options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) {
-      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.what, survivors));
+    LaunchOptions options{.stage = "train",
+                          .generation = kLaunched,
+                          .ranks = 3,
+                          .log_path = log_,
+                          .survivors_go_on = survivors_go_on,
+                          .publisher = &publisher_,
+                          .tick = std::chrono::milliseconds(20),
+                          .drain_patience = std::chrono::hours(1),
+                          .drain = drain,
+                          .publish_retry = std::chrono::milliseconds(1)};
+    options.on_shrink = [this](const v1::GenerationEnd& end, std::size_t survivors) {
+      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation(), EndText(end), survivors));
       return journal_.NextGeneration(end);
     };
     options.on_storage_trouble = [this](const std::string& text) { troubles_.push_back(text); };
-    server_ = StageServer::Bind(std::move(options), clock).value();
+    server_ = LaunchServer::Bind(std::move(options), clock).value();
   }
   std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
     return std::make_unique<FakeRank>(server_->endpoint(), kLaunched, rank);
   }
-  GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
+  v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
   CheckpointInfo InfoOf(std::uint64_t step, std::uint64_t generation = kLaunched) {
     EXPECT_OK(MakeDirectories(Path(step, generation)));
     return {.step = step, .generation = generation, .identity = "abc"};
@@ -75,10 +76,10 @@ class StageServerRecoveryTest : public ::testing::Test {
   std::vector<std::string> shrinks_;
   std::vector<std::string> troubles_;
   std::atomic<int> stops_{0};
-  std::unique_ptr<StageServer> server_;
+  std::unique_ptr<LaunchServer> server_;
 };
 
-TEST_F(StageServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
+TEST_F(LaunchServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
   ASSERT_OK(WriteFileAtomically(log_, "mpirun noticed that process rank 1 with PID 7 on node a exited on signal 9\n"));
   Bind(Clock::System(), false);
   ASSERT_OK(WriteFileAtomically(
@@ -88,16 +89,16 @@ TEST_F(StageServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {
     Rank(2)->Beat(v1::PHASE_COMPUTE, 17);
     return ExitInfo{.code = 137};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kUnavailable);
-  EXPECT_EQ(end.what, "rank 2 died in compute of step 17");
-  EXPECT_EQ(end.rank, 2u);
-  EXPECT_EQ(end.phase, "compute");
-  EXPECT_EQ(end.step, 17u);
-  EXPECT_THAT(end.why, HasSubstr("last seen: rank 0 in vote of step 17, rank 2 in compute of step 17"));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_UNAVAILABLE);
+  EXPECT_THAT(end.death().ranks(), ElementsAre(2u));
+  EXPECT_EQ(end.death().cause(), v1::DEATH_CAUSE_DIED);
+  EXPECT_EQ(end.death().phase(), v1::PHASE_COMPUTE);
+  EXPECT_EQ(end.step(), 17u);
+  EXPECT_THAT(end.why(), HasSubstr("last seen: rank 0 in vote of step 17, rank 2 in compute of step 17"));
 }
 
-TEST_F(StageServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
+TEST_F(LaunchServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
   FakeJob job([&](auto) {
     Rank(0)->Beat(v1::PHASE_REDUCE, 4);
     const auto guardian = Rank(1);
@@ -105,10 +106,13 @@ TEST_F(StageServerRecoveryTest, GuardiansLastWordsNameTheCulprit) {
     guardian->Beat(v1::PHASE_COMPUTE, 4);
     return ExitInfo{.code = 137};
   });
-  EXPECT_EQ(Run(job).what, "rank 1 hung in compute of step 4");
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_THAT(end.death().ranks(), ElementsAre(1u));
+  EXPECT_EQ(end.death().cause(), v1::DEATH_CAUSE_HUNG);
+  EXPECT_EQ(end.death().step(), 4u);
 }
 
-TEST_F(StageServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced) {
+TEST_F(LaunchServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced) {
   FakeJob job([&](auto) {
     const auto zombie = Rank(0);
     zombie->Beat(v1::PHASE_COMPUTE, 9);
@@ -116,7 +120,7 @@ TEST_F(StageServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced
     const auto granted = one->AskShrink(1, 9, {1, 2});
     EXPECT_EQ(granted.shrink_reply().generation(), 6u);
     EXPECT_EQ(granted.shrink_reply().request(), 1u);
-    EXPECT_EQ(journal_.Generation().value(), 6u) << "journaled before it is said";
+    EXPECT_EQ(journal_.Generation().value(), 6u) << "it is journaled before it is granted";
     EXPECT_EQ(one->AskShrink(1, 9, {1, 2}).shrink_reply().generation(), 6u) << "the same request";
     EXPECT_EQ(zombie->Beat().fenced().current_generation(), 6u);
     zombie->SayResult(Code::kDataLoss, "woke up");
@@ -125,14 +129,14 @@ TEST_F(StageServerRecoveryTest, SurvivorsGoOnAsANewGenerationAndTheDeadAreFenced
     one->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kOk);
-  EXPECT_EQ(end.generation, 6u);
-  EXPECT_EQ(end.step, 10u);
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_OK);
+  EXPECT_EQ(end.generation(), 6u);
+  EXPECT_EQ(end.step(), 10u);
   EXPECT_THAT(shrinks_, ElementsAre("5: rank 0 died in compute of step 9, 2 left"));
 }
 
-TEST_F(StageServerRecoveryTest, DeathAfterDeathIsSurvivedDownToOneRank) {
+TEST_F(LaunchServerRecoveryTest, DeathAfterDeathIsSurvivedDownToOneRank) {
   FakeJob job([&](auto) {
     EXPECT_EQ(Rank(0)->AskShrink(1, 3, {0, 2}).shrink_reply().generation(), 6u);
     const auto last = Rank(2);
@@ -140,22 +144,22 @@ TEST_F(StageServerRecoveryTest, DeathAfterDeathIsSurvivedDownToOneRank) {
     last->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).generation, 7u);
+  EXPECT_EQ(Run(job).generation(), 7u);
   EXPECT_THAT(shrinks_, ElementsAre("5: rank 1 died in step 3, 2 left", "6: rank 0 died in step 3, 1 left"));
 }
 
-TEST_F(StageServerRecoveryTest, RequestThatCannotBeIsRefused) {
+TEST_F(LaunchServerRecoveryTest, RequestOfImpossibleSurvivorsIsRefused) {
   FakeJob job([&](auto) {
     EXPECT_EQ(Rank(1)->AskShrink(1, 9, {0, 2}).shrink_reply().generation(), 0u) << "the sender is not in it";
-    EXPECT_EQ(Rank(0)->AskShrink(1, 9, {0, 7}).shrink_reply().generation(), 0u) << "nobody is rank 7";
+    EXPECT_EQ(Rank(0)->AskShrink(1, 9, {0, 7}).shrink_reply().generation(), 0u) << "there is no rank 7";
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).generation, kLaunched);
+  EXPECT_EQ(Run(job).generation(), kLaunched);
   EXPECT_TRUE(shrinks_.empty());
   EXPECT_EQ(journal_.Generation().value(), kLaunched);
 }
 
-TEST_F(StageServerRecoveryTest, GenerationThatCannotBeJournaledIsNotGranted) {
+TEST_F(LaunchServerRecoveryTest, GenerationThatCannotBeJournaledIsNotGranted) {
   FakeJob job([&](auto) {
     disk_->full = true;
     const auto rank = Rank(0);
@@ -164,20 +168,20 @@ TEST_F(StageServerRecoveryTest, GenerationThatCannotBeJournaledIsNotGranted) {
     EXPECT_EQ(rank->AskShrink(1, 9, {0, 1}).shrink_reply().generation(), 0u) << "the same request, the same answer";
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kUnavailable);
+  EXPECT_EQ(Run(job).code(), v1::CODE_UNAVAILABLE);
 }
 
-TEST_F(StageServerRecoveryTest, LaunchThatEndsIsNotGoneOnWith) {
+TEST_F(LaunchServerRecoveryTest, LaunchThatEndsGrantsNoNewGeneration) {
   FakeJob job([&](auto) {
     const auto rank = Rank(0);
     rank->SayResult(Code::kDataLoss, "flipped");
     EXPECT_EQ(rank->AskShrink(1, 9, {0, 1}).shrink_reply().generation(), 0u);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kDataLoss);
+  EXPECT_EQ(Run(job).code(), v1::CODE_DATA_LOSS);
 }
 
-TEST_F(StageServerRecoveryTest, OneRankThatMissesAPeerDoesNotEndALaunchThatCanShrink) {
+TEST_F(LaunchServerRecoveryTest, ALaunchThatCanShrinkOutlivesOneRankThatMissesAPeer) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     one->SayResult(Code::kUnavailable, "a peer is gone");
@@ -186,10 +190,10 @@ TEST_F(StageServerRecoveryTest, OneRankThatMissesAPeerDoesNotEndALaunchThatCanSh
     Rank(0)->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
 }
 
-TEST_F(StageServerRecoveryTest, AllRanksThatMissAPeerDo) {
+TEST_F(LaunchServerRecoveryTest, ALaunchWhoseRanksAllMissAPeerEnds) {
   const testing::RacingClock clock;
   Bind(clock, true);
   FakeJob job([&](std::stop_token killed) {
@@ -197,26 +201,26 @@ TEST_F(StageServerRecoveryTest, AllRanksThatMissAPeerDo) {
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 9};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kUnavailable);
-  EXPECT_THAT(end.why, HasSubstr("train, rank 2: a peer is gone"));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_UNAVAILABLE);
+  EXPECT_THAT(end.why(), HasSubstr("train, rank 2: a peer is gone"));
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(StageServerRecoveryTest, MpirunThatHangsWithoutARankGetsOnlyAMoment) {
+TEST_F(LaunchServerRecoveryTest, MpirunThatHangsWithoutARankGetsOnlyAMoment) {
   const testing::RacingClock clock;
-  Bind(clock, true, std::chrono::hours(1));  // the patience with others never passes here
+  Bind(clock, true, std::chrono::hours(1));  // the longer patience never passes here
   FakeJob job([&](std::stop_token killed) {
     EXPECT_EQ(Rank(1)->AskShrink(1, 9, {1, 2}).shrink_reply().generation(), 6u);
     Rank(1)->SayResult(Code::kOk);
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 9};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(StageServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersHearOfIt) {
+TEST_F(LaunchServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersAreTold) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -229,17 +233,17 @@ TEST_F(StageServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersHearOf
     EXPECT_THAT(Published(), ElementsAre(10));
     EXPECT_EQ(ReadManifest(Path(10)).value().parts.size(), 2u);
     one->SayParts(InfoOf(10), {1}, 2);
-    EXPECT_EQ(one->Answer().checkpoint_published().step(), 10u) << "said twice, answered twice";
+    EXPECT_EQ(one->Answer().checkpoint_published().step(), 10u) << "a repeated message is answered again";
     stops_ = 1;
     one->SayResult(Code::kCancelled, "tiny: stopped after step 10 of 20");
     return ExitInfo{};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.why, "train: stopped after step 10, published");
-  EXPECT_EQ(end.code, Code::kCancelled);
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.why(), "train: stopped after step 10, published");
+  EXPECT_EQ(end.code(), v1::CODE_CANCELLED);
 }
 
-TEST_F(StageServerRecoveryTest, CheckpointOfThoseLeftIsCompleteWithoutTheDead) {
+TEST_F(LaunchServerRecoveryTest, ACheckpointNeedsNoShareOfADeadRank) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -253,42 +257,42 @@ TEST_F(StageServerRecoveryTest, CheckpointOfThoseLeftIsCompleteWithoutTheDead) {
     zero->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   EXPECT_THAT(Published(), ElementsAre(14));
-  EXPECT_FALSE(Exists(Path(10))) << "nobody will complete it";
+  EXPECT_FALSE(Exists(Path(10))) << "it will never be complete";
 }
 
-TEST_F(StageServerRecoveryTest, RanksInDifferentStatesEndTheLaunchWithTheirNames) {
+TEST_F(LaunchServerRecoveryTest, RanksInDifferentStatesEndTheLaunchWithTheirNames) {
   FakeJob job([&](std::stop_token killed) {
     Rank(0)->SayParts(InfoOf(10), {0}, 2, "one");
     Rank(1)->SayParts(InfoOf(10), {1}, 2, "other");
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kDataLoss);
-  EXPECT_THAT(end.why, AllOf(HasSubstr("one on rank 0"), HasSubstr("other on rank 1")));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_DATA_LOSS);
+  EXPECT_THAT(end.why(), AllOf(HasSubstr("one on rank 0"), HasSubstr("other on rank 1")));
   EXPECT_EQ(job.terminations, 1);
   EXPECT_TRUE(Published().empty());
 }
 
-TEST_F(StageServerRecoveryTest, FullDiskUnderTheJournalDelaysAPublishAndNothingElse) {
+TEST_F(LaunchServerRecoveryTest, FullDiskUnderTheJournalDelaysAPublishAndNothingElse) {
   FakeJob job([&](auto) {
     disk_->full = true;
     const auto rank = Rank(0);
     rank->SayParts(InfoOf(10), {0, 1}, 1);
-    while (disk_->refusals < 2) rank->Beat();  // tried again
+    while (disk_->refusals < 2) rank->Beat();  // until it was tried again
     disk_->full = false;
     EXPECT_EQ(rank->Answer().checkpoint_published().step(), 10u);
     rank->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   EXPECT_THAT(Published(), ElementsAre(10));
   EXPECT_THAT(troubles_, ElementsAre("journal: no space left on device", ""));
 }
 
-TEST_F(StageServerRecoveryTest, TroubleOfManyRanksIsShownOnce) {
+TEST_F(LaunchServerRecoveryTest, TroubleOfManyRanksIsShownOnce) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -302,11 +306,11 @@ TEST_F(StageServerRecoveryTest, TroubleOfManyRanksIsShownOnce) {
     one->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   EXPECT_THAT(troubles_, ElementsAre("rank 0: no space", ""));
 }
 
-TEST_F(StageServerRecoveryTest, DeadRanksTroubleIsOver) {
+TEST_F(LaunchServerRecoveryTest, DeadRanksTroubleIsOver) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     one->SayStorageTrouble("no space");

@@ -1,6 +1,6 @@
-// One launch and how it ends: results, stops. Around deaths: stage_server_recovery_test.cc; shards:
-// stage_server_leases_test.cc.
-#include "coordinator/launch/stage_server.h"
+// One launch and how it ends, by results and by stops. Tests of deaths are in launch_server_recovery_test.cc, those of
+// shards in launch_server_leases_test.cc.
+#include "coordinator/launch/launch_server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,102 +15,102 @@ namespace still::coordinator {
 namespace {
 
 using cluster::ExitInfo;
-using stillhouse::v1::Envelope;
 using testing::FakeJob;
 using testing::FakeRank;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::RacingClock;
+using v1::Envelope;
 
-class StageServerTest : public ::testing::Test {
+class LaunchServerTest : public ::testing::Test {
  protected:
   void SetUp() override { Bind({}, Clock::System()); }
 
-  void Bind(StageServerOptions options, const Clock& clock) {
+  void Bind(LaunchOptions options, const Clock& clock) {
     options.stage = "train";
     options.generation = 5;
     options.ranks = 3;
     options.rounds = {{.shards = 3}};
     options.log_path = log_;
-    options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
+    options.on_progress = [this](const v1::Progress& progress) { seen_.push_back(progress); };
     options.tick = std::chrono::milliseconds(20);
-    server_ = StageServer::Bind(std::move(options), clock).value();
+    server_ = LaunchServer::Bind(std::move(options), clock).value();
   }
   std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
     return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
   }
-  GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
+  v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
 
   testing::TempDirectory directory_;
   const std::string log_ = JoinPath(directory_.path(), "train.log");
-  std::vector<StageProgress> seen_;
+  std::vector<v1::Progress> seen_;
   std::atomic<int> stops_{0};
-  std::unique_ptr<StageServer> server_;
+  std::unique_ptr<LaunchServer> server_;
 };
 
-TEST_F(StageServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {
+TEST_F(LaunchServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {
   FakeJob job([&](auto) {
     Rank(0)->SayResult(Code::kOk);
     return ExitInfo{.code = 137};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kOk);
-  EXPECT_EQ(end.generation, 5u);
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_OK);
+  EXPECT_EQ(end.generation(), 5u);
 }
 
-TEST_F(StageServerTest, SuccessOfAnyMemberCounts) {
+TEST_F(LaunchServerTest, SuccessOfAnyMemberCounts) {
   FakeJob job([&](auto) {
     Rank(2)->SayResult(Code::kOk);
     return ExitInfo{.signal = 9};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
 }
 
-TEST_F(StageServerTest, FailureKeepsItsCodeAndNamesStageAndRank) {
+TEST_F(LaunchServerTest, FailureKeepsItsCodeAndNamesStageAndRank) {
   FakeJob job([&](auto) {
     Rank(1)->SayResult(Code::kDataLoss, "shard 4 is damaged");
     return ExitInfo{};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kDataLoss);
-  EXPECT_EQ(end.why, "train, rank 1: shard 4 is damaged");
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_DATA_LOSS);
+  EXPECT_EQ(end.why(), "train, rank 1: shard 4 is damaged");
 }
 
-TEST_F(StageServerTest, FirstFailureIsTheOutcome) {
+TEST_F(LaunchServerTest, FirstFailureIsTheOutcome) {
   FakeJob job([&](auto) {
-    const auto rank = Rank(1);  // one connection keeps order
+    const auto rank = Rank(1);  // messages of one connection arrive in order
     rank->SayResult(Code::kResourceExhausted, "disk full");
     rank->SayResult(Code::kUnavailable, "a peer is gone");
     rank->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).why, "train, rank 1: disk full");
+  EXPECT_EQ(Run(job).why(), "train, rank 1: disk full");
 }
 
-TEST_F(StageServerTest, FailureThatWouldHappenAgainBeatsAMissedPeer) {
+TEST_F(LaunchServerTest, FailureThatWouldHappenAgainBeatsAMissedPeer) {
   FakeJob job([&](auto) {
     const auto rank = Rank(1);
     rank->SayResult(Code::kUnavailable, "a peer is gone");
     rank->SayResult(Code::kDataLoss, "shard 4 is damaged");
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kDataLoss);
+  EXPECT_EQ(Run(job).code(), v1::CODE_DATA_LOSS);
 }
 
-TEST_F(StageServerTest, DeathWithoutAResultIsUnavailableAndShowsTheEndOfThisLaunchsLog) {
+TEST_F(LaunchServerTest, DeathWithoutAResultIsUnavailableAndShowsTheEndOfThisLaunchsLog) {
   ASSERT_TRUE(WriteFileAtomically(log_, "an earlier launch\n").ok());
   Bind({}, Clock::System());
   ASSERT_TRUE(WriteFileAtomically(log_, "an earlier launch\nstarting\nrank 1 was killed\n").ok());
   FakeJob job([](auto) { return ExitInfo{.signal = 9}; });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kUnavailable);
-  EXPECT_THAT(end.why, HasSubstr("signal 9 (Killed)"));
-  EXPECT_THAT(end.why, HasSubstr(log_));
-  EXPECT_THAT(end.why, HasSubstr("\n    starting\n    rank 1 was killed"));
-  EXPECT_THAT(end.why, Not(HasSubstr("earlier")));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_UNAVAILABLE);
+  EXPECT_THAT(end.why(), HasSubstr("signal 9 (Killed)"));
+  EXPECT_THAT(end.why(), HasSubstr(log_));
+  EXPECT_THAT(end.why(), HasSubstr("\n    starting\n    rank 1 was killed"));
+  EXPECT_THAT(end.why(), Not(HasSubstr("earlier")));
 }
 
-TEST_F(StageServerTest, MpirunThatHangsAfterTheResultIsKilled) {
+TEST_F(LaunchServerTest, MpirunThatHangsAfterTheResultIsKilled) {
   const RacingClock clock;
   Bind({}, clock);
   FakeJob job([&](std::stop_token killed) {
@@ -118,22 +118,22 @@ TEST_F(StageServerTest, MpirunThatHangsAfterTheResultIsKilled) {
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 9};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(StageServerTest, StopTerminatesAJobThatNeedNotDrain) {
+TEST_F(LaunchServerTest, StopTerminatesAJobThatNeedNotDrain) {
   stops_ = 1;
   FakeJob job([](std::stop_token killed) {
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
-  EXPECT_EQ(Run(job).code, Code::kCancelled);
+  EXPECT_EQ(Run(job).code(), v1::CODE_CANCELLED);
   EXPECT_EQ(job.terminations, 1);
   EXPECT_EQ(job.kills, 0);
 }
 
-TEST_F(StageServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
+TEST_F(LaunchServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
   Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
   FakeJob job([&](auto) {
     const auto guardian = Rank(0);
@@ -143,13 +143,13 @@ TEST_F(StageServerTest, StopFirstAsksTheRanksToFinishTheirStep) {
     Rank(0)->SayResult(Code::kCancelled, "tiny: stopped after step 7 of 20");
     return ExitInfo{};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kCancelled);
-  EXPECT_EQ(end.why, "train: tiny: stopped after step 7 of 20");
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_CANCELLED);
+  EXPECT_EQ(end.why(), "train: tiny: stopped after step 7 of 20");
   EXPECT_EQ(job.terminations, 0);
 }
 
-TEST_F(StageServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
+TEST_F(LaunchServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
   const RacingClock clock;
   Bind({.drain_patience = std::chrono::seconds(5)}, clock);
   stops_ = 1;
@@ -157,24 +157,23 @@ TEST_F(StageServerTest, RanksThatDoNotDrainInTimeAreTerminatedAndThenKilled) {
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kCancelled);
-  EXPECT_THAT(end.why, HasSubstr("train: interrupted"));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_CANCELLED);
   EXPECT_EQ(job.terminations, 1);
 }
 
-TEST_F(StageServerTest, SecondStopDoesNotWaitForTheStep) {
+TEST_F(LaunchServerTest, SecondStopDoesNotWaitForTheStep) {
   Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
   stops_ = 2;
   FakeJob job([](std::stop_token killed) {
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 9};
   });
-  EXPECT_EQ(Run(job).code, Code::kCancelled);
+  EXPECT_EQ(Run(job).code(), v1::CODE_CANCELLED);
   EXPECT_GE(job.kills, 1);
 }
 
-TEST_F(StageServerTest, DeathWhileStoppingIsAStop) {
+TEST_F(LaunchServerTest, DeathWhileStoppingIsAStop) {
   Bind({.drain_patience = std::chrono::hours(1)}, Clock::System());
   FakeJob job([&](auto) {
     const auto guardian = Rank(0);
@@ -182,33 +181,32 @@ TEST_F(StageServerTest, DeathWhileStoppingIsAStop) {
     while (!guardian->Beat(v1::PHASE_COMPUTE, 3).heartbeat_reply().drain()) continue;
     return ExitInfo{.signal = 9};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kCancelled);
-  EXPECT_THAT(end.why, HasSubstr("interrupted, and the workers died"));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_CANCELLED);
+  EXPECT_EQ(end.death().cause(), v1::DEATH_CAUSE_DIED);
 }
 
-TEST_F(StageServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
+TEST_F(LaunchServerTest, OldGenerationIsFencedAndItsResultDoesNotCount) {
   FakeJob job([&](auto) {
     FakeRank old(server_->endpoint(), 4, 0);
     old.SayResult(Code::kOk);
     EXPECT_EQ(old.Answer().fenced().current_generation(), 5u);
     EXPECT_TRUE(old.AskShard(1).has_fenced());
-    EXPECT_TRUE(old.Beat().has_fenced()) << "its guardian hears it, too";
+    EXPECT_TRUE(old.Beat().has_fenced()) << "its guardian is fenced as well";
     EXPECT_TRUE(Rank(3)->Beat().has_fenced()) << "there is no such rank";
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kUnavailable);
-  EXPECT_EQ(server_->work().granted(), 0u);
+  EXPECT_EQ(Run(job).code(), v1::CODE_UNAVAILABLE);
 }
 
-TEST_F(StageServerTest, GarbageIsDroppedAndTheStageGoesOn) {
+TEST_F(LaunchServerTest, GarbageIsDroppedAndTheStageGoesOn) {
   FakeJob job([&](auto) {
     const auto stranger = RpcClient::Connect(server_->endpoint(), "stranger").value();
     EXPECT_TRUE(stranger->Send("\xff\xff not a message").ok());
     Rank(0)->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
-// Divisible work over real sockets: shards are leased, the dead are left behind, and whoever is left finishes.
+// Leased work over real sockets: shards are leased, dead ranks are left behind, and the ranks that are left finish.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/launch/stage_server.h"
+#include "coordinator/launch/generation_end.h"
+#include "coordinator/launch/launch_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/racing_clock.h"
@@ -12,24 +13,24 @@ namespace still::coordinator {
 namespace {
 
 using cluster::ExitInfo;
-using stillhouse::v1::LeaseGrant;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::FakeJob;
 using testing::FakeRank;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using v1::LeaseGrant;
 
-constexpr auto kShard = stillhouse::v1::LEASE_ANSWER_SHARD;
-constexpr auto kWait = stillhouse::v1::LEASE_ANSWER_WAIT;
-constexpr auto kCommit = stillhouse::v1::LEASE_ANSWER_COMMIT;
-constexpr auto kDone = stillhouse::v1::LEASE_ANSWER_DONE;
+constexpr auto kShard = v1::LEASE_ANSWER_SHARD;
+constexpr auto kWait = v1::LEASE_ANSWER_WAIT;
+constexpr auto kCommit = v1::LEASE_ANSWER_COMMIT;
+constexpr auto kDone = v1::LEASE_ANSWER_DONE;
 
-class StageServerLeasesTest : public ::testing::Test {
+class LaunchServerLeasesTest : public ::testing::Test {
  protected:
   void SetUp() override { Bind({}); }
 
-  void Bind(StageServerOptions options, const Clock& clock = Clock::System(),
+  void Bind(LaunchOptions options, const Clock& clock = Clock::System(),
             std::vector<WorkRound> rounds = {{.shards = 3}}) {
     options.stage = "targets";
     options.generation = 5;
@@ -37,12 +38,12 @@ class StageServerLeasesTest : public ::testing::Test {
     options.rounds = std::move(rounds);
     options.log_path = directory_ / "targets.log";
     options.survivors_go_on = true;
-    options.on_progress = [this](const StageProgress& progress) { seen_.push_back(progress); };
-    options.on_shrink = [this](const GenerationEnd& end, std::size_t survivors) -> Result<std::uint64_t> {
+    options.on_progress = [this](const v1::Progress& progress) { seen_.push_back(progress); };
+    options.on_shrink = [this](const v1::GenerationEnd& end, std::size_t survivors) -> Result<std::uint64_t> {
       ends_.push_back(end);
-      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation, end.what, survivors));
+      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation(), EndText(end), survivors));
       if (refuse_) return Error(Code::kUnavailable, "3 deaths in a row");
-      return end.generation + 1;
+      return end.generation() + 1;
     };
     options.quarantine = [this](std::uint32_t round, std::uint32_t shard) {
       quarantined_.push_back(fmt::format("{}/{}", round, shard));
@@ -50,19 +51,19 @@ class StageServerLeasesTest : public ::testing::Test {
     };
     options.tick = std::chrono::milliseconds(5);
     options.last_words = std::chrono::milliseconds(50);
-    server_ = StageServer::Bind(std::move(options), clock).value();
+    server_ = LaunchServer::Bind(std::move(options), clock).value();
   }
   std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
     return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
   }
-  GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
-  // Asks until the answer is another one than to wait.
+  v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
+  // Asks until the answer is not to wait.
   static LeaseGrant Await(FakeRank& rank) {
     LeaseGrant grant = rank.NextShard();
     while (grant.answer() == kWait) grant = rank.NextShard();
     return grant;
   }
-  // Does shards until the answer is another one.
+  // Does shards until the answer is not a shard.
   static LeaseGrant DoAll(FakeRank& rank) {
     while (true) {
       LeaseGrant grant = Await(rank);
@@ -72,16 +73,16 @@ class StageServerLeasesTest : public ::testing::Test {
   }
 
   testing::TempDirectory directory_;
-  std::vector<StageProgress> seen_;
-  std::vector<GenerationEnd> ends_;
+  std::vector<v1::Progress> seen_;
+  std::vector<v1::GenerationEnd> ends_;
   std::vector<std::string> shrinks_;
   std::vector<std::string> quarantined_;
   bool refuse_ = false;
   std::atomic<int> stops_{0};
-  std::unique_ptr<StageServer> server_;
+  std::unique_ptr<LaunchServer> server_;
 };
 
-TEST_F(StageServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {
+TEST_F(LaunchServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -94,21 +95,20 @@ TEST_F(StageServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {
     const LeaseGrant third = zero->NextShard();
     EXPECT_EQ(third.shard(), 2u);
     zero->SayDone(third, "b", 4);
-    EXPECT_EQ(zero->NextShard().answer(), kWait) << "rank 1 may die";
+    EXPECT_EQ(zero->NextShard().answer(), kWait) << "rank 1 may die before it is done";
     one->SayDone(second, "c", 4);
     const LeaseGrant commit = one->NextShard();
     EXPECT_EQ(commit.answer(), kCommit);
     EXPECT_EQ(commit.tokens(), 120u);
-    EXPECT_EQ(zero->NextShard().answer(), kWait) << "rank 1 may still die";
+    EXPECT_EQ(zero->NextShard().answer(), kWait) << "rank 1 may die before it has committed";
     one->SayResult(Code::kOk);
     EXPECT_EQ(Await(*zero).answer(), kDone);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
-  EXPECT_EQ(server_->work().shards_done(), 3u);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
 }
 
-TEST_F(StageServerLeasesTest, ADeadRanksShardGoesToWhoeverIsLeftAsANewGeneration) {
+TEST_F(LaunchServerLeasesTest, ADeadRanksShardGoesToTheRanksThatAreLeftAsANewGeneration) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     const auto two = Rank(2);
@@ -117,17 +117,17 @@ TEST_F(StageServerLeasesTest, ADeadRanksShardGoesToWhoeverIsLeftAsANewGeneration
     EXPECT_EQ(DoAll(*two).answer(), kCommit);
     while (!Rank(1)->Beat().has_fenced()) continue;
     one->SayDone(lost, "other");
-    EXPECT_TRUE(one->Answer().has_fenced()) << "its result counts no more";
+    EXPECT_TRUE(one->Answer().has_fenced()) << "its result no longer counts";
     two->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kOk);
-  EXPECT_EQ(end.generation, 6u);
-  EXPECT_THAT(shrinks_, ElementsAre("5: rank 1 died in stage, 2 left"));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_OK);
+  EXPECT_EQ(end.generation(), 6u);
+  EXPECT_THAT(shrinks_, ElementsAre("5: rank 1 died in wait, 2 left"));
 }
 
-TEST_F(StageServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
+TEST_F(LaunchServerLeasesTest, ACommitWhoseRankDiesGoesToAnotherRank) {
   FakeJob job([&](auto) {
     const auto one = Rank(1);
     const auto two = Rank(2);
@@ -138,10 +138,10 @@ TEST_F(StageServerLeasesTest, ADeathInTheCommitLeavesItToAnother) {
     two->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
 }
 
-TEST_F(StageServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
+TEST_F(LaunchServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
   FakeJob job([&](auto) {
     const auto guardians = {Rank(0), Rank(2)};
     for (const auto& guardian : guardians) guardian->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
@@ -151,11 +151,11 @@ TEST_F(StageServerLeasesTest, RanksThatDieTogetherAreLeftBehindTogether) {
     one->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   EXPECT_THAT(shrinks_, ElementsAre("5: ranks 0 and 2 died, 1 left"));
 }
 
-TEST_F(StageServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLater) {
+TEST_F(LaunchServerLeasesTest, AResultThatADeadRankSentCountsThoughItArrivesLater) {
   Bind({.drain = std::chrono::milliseconds(50)});
   FakeJob job([&](std::stop_token killed) {
     Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
@@ -163,32 +163,32 @@ TEST_F(StageServerLeasesTest, WhatARankSaidBeforeItDiedCountsThoughItArrivesLate
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
-  EXPECT_EQ(Run(job).why, "targets, rank 1: the teacher's output is not finite");
+  EXPECT_EQ(Run(job).why(), "targets, rank 1: the teacher's output is not finite");
   EXPECT_THAT(shrinks_, IsEmpty());
 }
 
-TEST_F(StageServerLeasesTest, DeathsWithoutEndEndTheLaunch) {
+TEST_F(LaunchServerLeasesTest, ARefusedReconfigurationEndsTheLaunch) {
   refuse_ = true;
   FakeJob job([&](std::stop_token killed) {
     Rank(1)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     testing::WaitUntilKilled(killed);
     return ExitInfo{.signal = 15};
   });
-  EXPECT_EQ(Run(job).code, Code::kUnavailable);
+  EXPECT_EQ(Run(job).code(), v1::CODE_UNAVAILABLE);
   EXPECT_EQ(job.terminations, 1);
 }
 
-TEST_F(StageServerLeasesTest, WithoutSurvivorsADeathEndsTheLaunchAsMpirunDoes) {
+TEST_F(LaunchServerLeasesTest, WithoutSurvivorsADeathEndsTheLaunchAsMpirunDoes) {
   FakeJob job([&](auto) {
     for (const std::uint32_t rank : {0, 1, 2}) Rank(rank)->SayKilled(v1::DEATH_CAUSE_DIED, v1::PHASE_WAIT, 0);
     return ExitInfo{.code = 137};
   });
-  EXPECT_EQ(Run(job).code, Code::kUnavailable);
+  EXPECT_EQ(Run(job).code(), v1::CODE_UNAVAILABLE);
   EXPECT_THAT(shrinks_, IsEmpty());
 }
 
-TEST_F(StageServerLeasesTest, ASilentRanksLeaseExpires) {
-  const testing::RacingClock clock;  // patience passes without waiting
+TEST_F(LaunchServerLeasesTest, ASilentRanksLeaseExpires) {
+  const testing::RacingClock clock;  // its time passes without waiting
   Bind({.leases = {.patience = std::chrono::seconds(30)}}, clock);
   FakeJob job([&](auto) {
     const auto hung = Rank(0);
@@ -198,11 +198,10 @@ TEST_F(StageServerLeasesTest, ASilentRanksLeaseExpires) {
     one->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
-  EXPECT_EQ(server_->work().shards_done(), 3u);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
 }
 
-TEST_F(StageServerLeasesTest, TwoResultsOfAShardFailTheStageAtOnceAndTheShardIsSetAside) {
+TEST_F(LaunchServerLeasesTest, TwoResultsOfAShardFailTheStageAtOnceAndTheShardIsSetAside) {
   const testing::RacingClock clock;
   Bind({.leases = {.patience = std::chrono::seconds(30)}}, clock);
   FakeJob job([&](std::stop_token killed) {
@@ -211,17 +210,18 @@ TEST_F(StageServerLeasesTest, TwoResultsOfAShardFailTheStageAtOnceAndTheShardIsS
     const auto one = Rank(1);
     EXPECT_EQ(DoAll(*one).answer(), kCommit);
     slow->SayDone(held, "other");
-    testing::WaitUntilKilled(killed);  // no rank knows of it
+    testing::WaitUntilKilled(killed);  // no rank knows of the failure
     return ExitInfo{};
   });
-  const GenerationEnd end = Run(job);
-  EXPECT_EQ(end.code, Code::kDataLoss);
-  EXPECT_THAT(end.why, AllOf(HasSubstr("targets: shard 0"), HasSubstr("same by rank 1"), HasSubstr("other by rank 0")));
+  const v1::GenerationEnd end = Run(job);
+  EXPECT_EQ(end.code(), v1::CODE_DATA_LOSS);
+  EXPECT_THAT(end.why(),
+              AllOf(HasSubstr("targets: shard 0"), HasSubstr("same by rank 1"), HasSubstr("other by rank 0")));
   EXPECT_EQ(job.terminations, 1);
-  EXPECT_THAT(quarantined_, ElementsAre("0/0", "0/0")) << "again when no rank is left that may have gone on from it";
+  EXPECT_THAT(quarantined_, ElementsAre("0/0", "0/0")) << "again once the ranks that may have read it have ended";
 }
 
-TEST_F(StageServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
+TEST_F(LaunchServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -242,14 +242,14 @@ TEST_F(StageServerLeasesTest, ProgressIsWhatIsDoneAndTheFurthestCopyOfTheRest) {
     zero->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).step, 48u) << "what the stage counts is what it reached";
+  EXPECT_EQ(Run(job).step(), 48u) << "the step reached is what the stage counts";
   std::vector<std::uint64_t> done;
-  for (const StageProgress& seen : seen_) done.push_back(seen.done);
-  EXPECT_THAT(done, ElementsAre(10, 17, 47, 48, 40)) << "a death takes back what was half done";
-  EXPECT_EQ(seen_[0].total, 100u);
+  for (const v1::Progress& seen : seen_) done.push_back(seen.done());
+  EXPECT_THAT(done, ElementsAre(10, 17, 47, 48, 40)) << "a death takes back unfinished shards";
+  EXPECT_EQ(seen_[0].total(), 100u);
 }
 
-TEST_F(StageServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
+TEST_F(LaunchServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
   FakeJob job([&](auto) {
     const auto zero = Rank(0);
     const auto one = Rank(1);
@@ -264,13 +264,13 @@ TEST_F(StageServerLeasesTest, TokensAndValuesAreSumsOverTheRanks) {
     zero->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   ASSERT_EQ(seen_.size(), 2u);
-  EXPECT_EQ(seen_[1].tokens, 200u);
-  EXPECT_EQ(seen_[1].values.at("documents"), 7);
+  EXPECT_EQ(seen_[1].tokens(), 200u);
+  EXPECT_EQ(seen_[1].values().at("documents"), 7);
 }
 
-TEST_F(StageServerLeasesTest, ADeathInALaterRoundIsAStepGainedSinceTheRoundBefore) {
+TEST_F(LaunchServerLeasesTest, ADeathInALaterRoundComesAfterAStepGained) {
   Bind({}, Clock::System(), {{.shards = 1}, {.shard = "part", .shards = 2}});
   FakeJob job([&](auto) {
     const auto two = Rank(2);
@@ -283,9 +283,9 @@ TEST_F(StageServerLeasesTest, ADeathInALaterRoundIsAStepGainedSinceTheRoundBefor
     two->SayResult(Code::kOk);
     return ExitInfo{};
   });
-  EXPECT_EQ(Run(job).code, Code::kOk);
+  EXPECT_EQ(Run(job).code(), v1::CODE_OK);
   ASSERT_EQ(ends_.size(), 1u);
-  EXPECT_EQ(ends_[0].step, 41u) << "the units, and the part";
+  EXPECT_EQ(ends_[0].step(), 41u) << "the units of the first round and the part of the second";
 }
 
 }  // namespace
