@@ -1,4 +1,4 @@
-// A coordinator with canned answers, for tests of clients: a real server in a thread, on a port of its own.
+// A coordinator with canned answers: a real server on its own port, in a thread. It tests what clients do with replies.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@ namespace still::testing {
 
 class FakeCoordinator {
  public:
-  // Returns the reply to a request, or nothing when it is to be lost. Called in the server's thread. The server itself
-  // echoes the number of the request.
+  // Returns the reply to a request; no reply means that it is lost. Runs in the thread of the server, which echoes the
+  // request number.
   using Answer = std::function<std::optional<stillhouse::v1::ClientReply>(const stillhouse::v1::ClientRequest&)>;
 
   explicit FakeCoordinator(Answer answer) : answer_(std::move(answer)) {
@@ -72,8 +72,8 @@ class FakeCoordinator {
   std::thread thread_;
 };
 
-// Returns a reply that carries a view.
-inline stillhouse::v1::ClientReply ViewReply(const std::string& json) {
+// Returns a reply with the view that `text` is in protobuf's text format.
+inline stillhouse::v1::ClientReply ViewReply(const std::string& text) {
   stillhouse::v1::ClientReply reply;
   *reply.mutable_view() = ViewOf(text);
   return reply;
