@@ -28,7 +28,7 @@ TEST_F(TrainerTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
     EXPECT_EQ(StudentDigest(), one) << ranks << " ranks";
     StartOver();
   }
-  task_.seed = 6;
+  task_.mutable_config()->set_seed(6);
   ASSERT_THAT(Train(1), Each(testing::IsOk()));
   EXPECT_NE(StudentDigest(), one) << "the digest does not see the seed";
 }
@@ -55,7 +55,7 @@ TEST_F(TrainerTest, ATrainedStudentIsNotTrainedAgain) {
 }
 
 TEST_F(TrainerTest, TargetsOfAnotherMaskStopTheJobOnEveryRank) {
-  task_.mask.seed = 9;
+  task_.mutable_config()->mutable_targets()->mutable_mask()->set_seed(9);
   EXPECT_THAT(Train(2), Each(StatusIs(Code::kDataLoss,
                                       AllOf(HasSubstr("step 0, microbatch"), HasSubstr("targets of sequence")))));
   EXPECT_FALSE(Exists(StudentPath()));
