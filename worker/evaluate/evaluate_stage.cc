@@ -18,6 +18,7 @@
 #include "worker/evaluate/measure.h"
 #include "worker/evaluate/report.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 
 namespace still::worker {
 namespace {

@@ -8,6 +8,7 @@
 #include "worker/collective/agree.h"
 #include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 #include "worker/train/model_training.h"
 
 namespace still::worker {

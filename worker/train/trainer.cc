@@ -18,6 +18,7 @@
 #include "worker/model/exception_status.h"
 #include "worker/train/audit.h"
 #include "worker/train/exact_sum.h"
+#include "worker/train/learning_rate.h"
 
 namespace still::worker {
 namespace {

@@ -23,6 +23,7 @@
 #include "worker/control/stages.h"
 #include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 
 namespace still::worker {
 
