@@ -14,6 +14,7 @@
 #include "worker/collective/mpi_communicator.h"
 #include "worker/model/encoder.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 #include "worker/model/torch_runtime.h"
 #include "worker/train/loss.h"
 #include "worker/train/step_sums.h"

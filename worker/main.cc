@@ -33,15 +33,15 @@ namespace still::worker {
 namespace {
 
 Status RunStage(const StageContext& context) {
-  switch (context.task.stage) {
-    case Stage::kCorpus: return RunCorpusStage(context.task, context.control, context.progress);
-    case Stage::kTeacher: return RunTeacherStage(context);
-    case Stage::kTargets: return RunTargetsStage(context);
-    case Stage::kTrain: return RunTrainStage(context);
-    case Stage::kEvaluate: return RunEvaluateStage(context);
-    case Stage::kExport: return RunExportStage(context);
+  switch (context.task.stage()) {
+    case v1::STAGE_CORPUS: return RunCorpusStage(context.task, context.control, context.progress);
+    case v1::STAGE_TEACHER: return RunTeacherStage(context);
+    case v1::STAGE_TARGETS: return RunTargetsStage(context);
+    case v1::STAGE_TRAIN: return RunTrainStage(context);
+    case v1::STAGE_EVALUATE: return RunEvaluateStage(context);
+    case v1::STAGE_EXPORT: return RunExportStage(context);
+    default: STILL_CHECK(false, "LoadTask lets no other stage pass");
   }
-  STILL_CHECK(false, "a stage nobody runs");
 }
 
 // LibTorch reports its failures by exceptions; the stages' own are statuses. Both end here.
@@ -49,7 +49,7 @@ Status RunStageCatching(const StageContext& context) {
   try {
     return RunStage(context);
   } catch (const std::exception& e) {
-    return StatusOfException(e).WithContext(StageName(context.task.stage));
+    return StatusOfException(e).WithContext(EnumWord(context.task.stage()));
   }
 }
 
@@ -77,14 +77,15 @@ int LaunchRank() {
   return std::atoi(EnvironmentValue("OMPI_COMM_WORLD_RANK").c_str());  // 0 when it is not set
 }
 
-Result<std::unique_ptr<Guardian>> StartGuardian(const Task& task) {
-  return Guardian::Start({.endpoint = task.endpoint,
-                          .keys = task.keys,
-                          .generation = task.generation,
+Result<std::unique_ptr<Guardian>> StartGuardian(const v1::WorkerTask& task) {
+  const v1::RecoveryConfig& recovery = task.config().recovery();
+  return Guardian::Start({.endpoint = task.endpoint(),
+                          .keys = KeysOf(task),
+                          .generation = task.generation(),
                           .rank = LaunchRank(),
-                          .log_name = fmt::format("{}/guardian-{}", StageName(task.stage), LaunchRank()),
-                          .hang = {.floor_seconds = task.hang_seconds, .factor = task.hang_factor},
-                          .orphan_seconds = task.orphan_seconds});
+                          .log_name = fmt::format("{}/guardian-{}", EnumWord(task.stage()), LaunchRank()),
+                          .hang = {.floor_seconds = recovery.hang_seconds(), .factor = recovery.hang_factor()},
+                          .orphan_seconds = recovery.orphan_seconds()});
 }
 
 // The last barrier and the end of MPI, where another rank may be found dead: the stage is done all the same.
@@ -101,10 +102,10 @@ void ShutDown(std::unique_ptr<MpiEnvironment> mpi, ControlLink& control, Progres
 }
 
 int Run(int argc, char** argv, const std::string& task_path) {
-  const Result<Task> task = LoadTask(task_path);
-  InitLog(fmt::format("{}/rank-{}", task.ok() ? StageName(task->stage) : "worker", LaunchRank()));
+  const Result<v1::WorkerTask> task = LoadTask(task_path);
+  InitLog(fmt::format("{}/rank-{}", task.ok() ? EnumWord(task->stage()) : "worker", LaunchRank()));
   if (!task.ok()) Die(nullptr, task.status());
-  SetFaultScope(StageName(task->stage));
+  SetFaultScope(EnumWord(task->stage()));
   const auto scratch = HoldScratch();  // its guardian does, too
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
@@ -112,15 +113,16 @@ int Run(int argc, char** argv, const std::string& task_path) {
   const ProgressListener beats([&progress] { progress.Beat(); });
   progress.Enter(v1::PHASE_START);
 
-  auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery == RecoveryMode::kInplace);
+  auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery() == v1::RECOVERY_MODE_INPLACE);
   if (!mpi.ok()) Die(nullptr, mpi.status());
-  if (task->stage != Stage::kCorpus) PrepareTorch(task->threads);
+  if (task->stage() != v1::STAGE_CORPUS) PrepareTorch(task->config().threads_per_rank());
   const int rank = (*mpi)->world().rank();
   Result<std::unique_ptr<ControlLink>> control =
-      ConnectControlLink(task->endpoint, task->generation, rank, {.keys = task->keys});
+      ConnectControlLink(task->endpoint(), task->generation(), rank, {.keys = KeysOf(*task)});
   if (!control.ok()) Die(nullptr, control.status());
 
-  progress.Enter(task->stage == Stage::kTeacher || task->stage == Stage::kTrain ? v1::PHASE_START : v1::PHASE_LOAD);
+  const bool trains = task->stage() == v1::STAGE_TEACHER || task->stage() == v1::STAGE_TRAIN;
+  progress.Enter(trains ? v1::PHASE_START : v1::PHASE_LOAD);
   const Status status = RunStageCatching({*task, (*mpi)->world(), **control, progress});
   if (!status.ok() && status.code() != Code::kCancelled) Die(control->get(), status);
   ShutDown(std::move(*mpi), **control, progress, status);

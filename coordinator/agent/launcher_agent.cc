@@ -5,6 +5,7 @@
 #include "common/config/config.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
+#include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
 #include "coordinator/launch/generation_end.h"
 
@@ -114,7 +115,7 @@ Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std
   task.set_generation(generation);
   task.set_endpoint(endpoint);
   task.set_recovery(job_.in_place ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);
-  for (const CheckpointManifest& checkpoint : checkpoints) task.add_checkpoints(ManifestJson(checkpoint));
+  for (const CheckpointManifest& checkpoint : checkpoints) *task.add_checkpoints() = ToMessage(checkpoint);
   const LaunchNetwork& network = job_.network;
   if (network.keys) {
     task.mutable_keys()->set_server_public(network.keys->own.public_key);

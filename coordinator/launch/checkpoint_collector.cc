@@ -2,7 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include "common/proto/control.pb.h"
+#include "common/storage/checkpoint_message.h"
 
 namespace still::coordinator {
 namespace {
@@ -24,13 +24,12 @@ Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWr
                      .total_parts = message.total_parts(),
                      .ranks = message.ranks(),
                      .state_digest = message.state_digest()};
-  Result<CheckpointInfo> info = ParseInfo(message.info());
-  if (!info.ok()) return Error(Code::kInternal, "rank {}: {}", rank, info.status().message());
-  share.info = std::move(info).value();
+  if (!message.has_info()) return Error(Code::kInternal, "rank {}: a checkpoint without a description", rank);
+  share.info = InfoOf(message.info());
   if (share.total_parts == 0 || share.total_parts > kMostParts || share.ranks == 0)
     return Error(Code::kInternal, "rank {} reports a checkpoint of {} parts on {} ranks, which cannot be", rank,
                  share.total_parts, share.ranks);
-  for (const auto& part : message.parts()) share.parts.push_back({part.file(), part.size(), part.sha256()});
+  for (const auto& part : message.parts()) share.parts.push_back(PartOf(part));
   return share;
 }
 

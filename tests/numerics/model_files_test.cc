@@ -1,4 +1,5 @@
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 
 #include <ATen/ATen.h>
 

@@ -174,6 +174,24 @@ TEST(TidyTest, TheModelAndItsKernelsSeeNoProtobuf) {
   });
 }
 
+// Views promise time per phase and per kind of goodput. A phase that no worker enters is a promise nobody keeps.
+TEST(TidyTest, WorkersEnterEveryPhase) {
+  const std::string schema = ReadAll(fs::path(STILLHOUSE_SOURCE_DIR) / "common/proto/vocabulary.proto");
+  std::string workers;
+  for (const Source& source : Sources()) {
+    if (!source.path.starts_with("worker/") || !source.path.ends_with(".cc")) continue;
+    for (const std::string& line : source.lines) workers += line + "\n";
+  }
+  static const std::regex pattern("\\b(PHASE_[A-Z_]+) = [1-9]");
+  int phases = 0;
+  for (auto match = std::sregex_iterator(schema.begin(), schema.end(), pattern); match != std::sregex_iterator();
+       ++match, ++phases) {
+    const std::regex entered("v1::" + (*match)[1].str() + "\\b");
+    EXPECT_TRUE(std::regex_search(workers, entered)) << (*match)[1] << " is in no source of worker/";
+  }
+  EXPECT_GT(phases, 15);
+}
+
 TEST(TidyTest, FilesStayWithinTheirSize) {
   for (const Source& source : Sources()) {
     const std::size_t limit = source.folder == "tests" ? 500 : source.path.ends_with(".h") ? 200 : 420;

@@ -12,7 +12,7 @@
 
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
-#include "common/storage/checkpoint.h"
+#include "common/storage/checkpoint_message.h"
 #include "common/vocabulary.h"
 
 namespace still::testing {
@@ -81,7 +81,7 @@ class FakeRank {
                 const std::string& state_digest = "same") {
     Envelope envelope;
     auto& written = *envelope.mutable_parts_written();
-    written.set_info(InfoJson(info));
+    *written.mutable_info() = ToMessage(info);
     written.set_total_parts(2);
     written.set_ranks(ranks);
     written.set_state_digest(state_digest);

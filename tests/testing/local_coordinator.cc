@@ -1,5 +1,7 @@
 #include "tests/testing/local_coordinator.h"
 
+#include "common/storage/checkpoint_message.h"
+
 namespace still::testing {
 
 class LocalControlLink final : public worker::ControlLink {
@@ -11,21 +13,21 @@ class LocalControlLink final : public worker::ControlLink {
     coordinator_.last_progress_ = progress;
     coordinator_.steps_reported_.push_back(progress.done);
   }
-  Result<worker::ShardLease> NextShard() override { return worker::ShardLease(); }
-  Status ShardDone(const worker::FinishedShard&) override { return Ok(); }
+  Result<v1::LeaseGrant> NextShard() override { return v1::LeaseGrant(); }
+  Status ShardDone(const v1::ShardDone&) override { return Ok(); }
   Status Poll() override {
     if (coordinator_.fenced.contains(rank_)) return Error(Code::kAborted, "rank {} is fenced", rank_);
     return Ok();
   }
-  Status PartsWritten(const worker::WrittenParts& written) override {
+  Status PartsWritten(const v1::PartsWritten& written) override {
     const std::lock_guard lock(coordinator_.mutex_);
     if (coordinator_.deaf) return Ok();
-    LocalCoordinator::Pending& pending = coordinator_.pending_[InfoJson(written.info)];
-    for (const CheckpointPart& part : written.parts) pending.parts[part.file] = part;
-    if (++pending.reports < written.ranks || pending.parts.size() < written.total_parts) return Ok();
-    CheckpointManifest manifest{.info = written.info};
+    LocalCoordinator::Pending& pending = coordinator_.pending_[InfoJson(InfoOf(written.info()))];
+    for (const v1::CheckpointPart& part : written.parts()) pending.parts[part.file()] = PartOf(part);
+    if (++pending.reports < written.ranks() || pending.parts.size() < written.total_parts()) return Ok();
+    CheckpointManifest manifest{.info = InfoOf(written.info())};
     for (const auto& [file, part] : pending.parts) manifest.parts.push_back(part);
-    coordinator_.published_[written.info.step] = manifest;
+    coordinator_.published_[written.info().step()] = manifest;
     return Ok();
   }
   std::optional<std::uint64_t> PublishedStep() const override {

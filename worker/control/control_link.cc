@@ -7,31 +7,13 @@
 #include <utility>
 
 #include "common/log.h"
-#include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
-#include "common/vocabulary.h"
 #include "worker/guardian/incarnation.h"
 
 namespace still::worker {
 namespace {
 
-namespace v1 = ::stillhouse::v1;
 using std::chrono::milliseconds;
-
-v1::PartsWritten MessageOf(const WrittenParts& written) {
-  v1::PartsWritten message;
-  message.set_info(InfoJson(written.info));
-  for (const CheckpointPart& part : written.parts) {
-    v1::CheckpointPart& carried = *message.add_parts();
-    carried.set_file(part.file);
-    carried.set_size(part.size);
-    carried.set_sha256(part.sha256);
-  }
-  message.set_total_parts(written.total_parts);
-  message.set_ranks(written.ranks);
-  message.set_state_digest(written.state_digest);
-  return message;
-}
 
 class RpcControlLink final : public ControlLink {
  public:
@@ -64,7 +46,7 @@ class RpcControlLink final : public ControlLink {
       WarnOnce("progress is not shown from here on, the work goes on", sent);
   }
 
-  Result<ShardLease> NextShard() override {
+  Result<v1::LeaseGrant> NextShard() override {
     lease_ = 0;
     signs_ = 0;
     last_done_.reset();
@@ -73,26 +55,18 @@ class RpcControlLink final : public ControlLink {
       lease_ = grant.lease();
       switch (grant.answer()) {
         case v1::LEASE_ANSWER_SHARD:
-          return ShardLease{.kind = ShardLease::Kind::kShard, .round = grant.round(), .shard = grant.shard()};
-        case v1::LEASE_ANSWER_COMMIT: return ShardLease{.kind = ShardLease::Kind::kCommit, .tokens = grant.tokens()};
-        case v1::LEASE_ANSWER_DONE: return ShardLease{.kind = ShardLease::Kind::kDone};
+        case v1::LEASE_ANSWER_COMMIT:
+        case v1::LEASE_ANSWER_DONE: return grant;
         case v1::LEASE_ANSWER_WAIT: options_.clock->SleepFor(options_.lease_pause); break;
         default: return Error(Code::kInternal, "the coordinator at {} is of another version", endpoint_);
       }
     }
   }
 
-  Status ShardDone(const FinishedShard& finished) override {
+  Status ShardDone(const v1::ShardDone& done) override {
     v1::Envelope envelope;
-    v1::ShardDone& message = *envelope.mutable_shard_done();
-    message.set_round(finished.round);
-    message.set_shard(finished.shard);
-    message.set_digest(finished.digest);
-    message.set_lease(lease_);
-    message.set_found(finished.found);
-    message.set_units(finished.units);
-    message.set_tokens(finished.tokens);
-    message.set_next_shards(finished.next_shards);
+    *envelope.mutable_shard_done() = done;
+    envelope.mutable_shard_done()->set_lease(lease_);
     return Send(&envelope);
   }
 
@@ -108,9 +82,9 @@ class RpcControlLink final : public ControlLink {
     return fenced_;
   }
 
-  Status PartsWritten(const WrittenParts& written) override {
+  Status PartsWritten(const v1::PartsWritten& written) override {
     v1::Envelope envelope;
-    *envelope.mutable_parts_written() = MessageOf(written);
+    *envelope.mutable_parts_written() = written;
     return Send(&envelope);
   }
 

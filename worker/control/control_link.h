@@ -1,81 +1,52 @@
-// A worker's line to the coordinator: progress out, shard leases in. Plain types, so that code with tensors never sees
-// a protobuf header. Losing the coordinator is not a failure of the work: progress is then dropped with one warning,
-// and only NextShard, which cannot go on alone, returns UNAVAILABLE after its deadline. Owned by one thread.
+// A worker's connection to the coordinator: progress goes out, shard leases come in (control.proto has the messages).
+// Losing the coordinator is not a failure of the work. Progress is then dropped with one warning. Only calls that
+// cannot go on alone, NextShard and RequestShrink, return UNAVAILABLE after their deadlines. Owned by one thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/stage_progress.h"
 #include "common/status.h"
-#include "common/storage/checkpoint.h"
+#include "common/vocabulary.h"
 
 namespace still::worker {
-
-// One rank's share of a checkpoint (control.proto, PartsWritten).
-struct WrittenParts {
-  CheckpointInfo info;
-  std::vector<CheckpointPart> parts;
-  std::uint32_t total_parts = 0;
-  std::uint32_t ranks = 0;
-  std::string state_digest;
-};
-
-// What a rank of divisible work is to do next (control.proto, LeaseGrant).
-struct ShardLease {
-  enum class Kind {
-    kShard,   // compute `shard`
-    kCommit,  // put the artifact together, which all ranks computed `tokens` for, and report the result
-    kDone,    // nothing is left to do
-  };
-  Kind kind = Kind::kDone;
-  std::uint32_t round = 0;
-  std::uint32_t shard = 0;
-  std::uint64_t tokens = 0;
-};
-
-// Of a leased shard.
-struct FinishedShard {
-  std::uint32_t round = 0;
-  std::uint32_t shard = 0;
-  std::string digest;
-  bool found = false;             // it was there already
-  std::uint64_t units = 0;        // of progress
-  std::uint64_t tokens = 0;       // computed
-  std::uint32_t next_shards = 0;  // of the next round, where this shard decides that
-};
 
 class ControlLink {
  public:
   virtual ~ControlLink() = default;
-  // Never blocks; within a lease every call is a sign of progress, which renews it. At most one report a
-  // `progress_interval` is sent, the others are dropped; the first with done == total goes.
+  // Reports how far this rank is. Never blocks. Within a lease every call is a sign of progress, which renews the
+  // lease. At most one report per `progress_interval` is sent, and the others are dropped; the first report with done
+  // == total is always sent.
   virtual void ReportProgress(const StageProgress& progress) = 0;
-  // What to do next. Waits, for ever if it must, while others hold all that is left: one of them may die. Gives up the
-  // shard in hand, which ReportProgress and ShardDone speak of. ABORTED when this generation is over.
-  virtual Result<ShardLease> NextShard() = 0;
-  virtual Status ShardDone(const FinishedShard& finished) = 0;
-  // Takes in what the coordinator said meanwhile, without waiting. ABORTED when this rank is fenced: nothing of it will
-  // be accepted any more.
+  // Gives up the shard in hand and returns what to do next: the answer is SHARD, COMMIT or DONE, never WAIT. Blocks
+  // while other ranks hold all that is left, because one of them may die. ReportProgress and ShardDone speak of the
+  // lease that was returned last. ABORTED when this generation is over.
+  virtual Result<v1::LeaseGrant> NextShard() = 0;
+  // Reports the shard in hand as done. Fills in the lease.
+  virtual Status ShardDone(const v1::ShardDone& done) = 0;
+  // Reads the messages that have arrived, without waiting. ABORTED when this rank is fenced: the coordinator will
+  // accept nothing from it any more.
   virtual Status Poll() = 0;
-  // This rank's share of a checkpoint is durable.
-  virtual Status PartsWritten(const WrittenParts& written) = 0;
-  // Newest step whose checkpoint the coordinator said was published, as of the last Poll; nothing yet: nullopt.
+  // Reports that this rank's share of a checkpoint is durable.
+  virtual Status PartsWritten(const v1::PartsWritten& written) = 0;
+  // Returns the newest step whose checkpoint the coordinator has published, as of the last Poll; nullopt when none is.
   virtual std::optional<std::uint64_t> PublishedStep() const = 0;
-  // The generation to go on as, with these `survivors` (ranks at launch). ABORTED when refused or fenced, UNAVAILABLE
-  // when nobody answers within the deadline.
+  // Asks to go on with the `survivors` (ranks at launch) and returns the generation to go on as. ABORTED when refused
+  // or fenced. UNAVAILABLE when no answer comes within the deadline.
   virtual Result<std::uint64_t> RequestShrink(std::uint64_t step, const std::vector<int>& survivors) = 0;
-  // A write failed and the work goes on without it; an empty message: it is over. Sent when it changes.
+  // Reports that a write failed and that the work goes on without it. An empty message says that writing works again.
+  // Sent only when it changes.
   virtual void ReportStorageTrouble(const std::string& message) = 0;
-  // When the stage ends: success by rank 0 or by who put the artifact together, a failure by every rank that has one.
-  // Only the first one is said. Waits briefly for delivery and closes the link.
+  // Reports how the stage ended, waits briefly for delivery and closes the link. Success is reported by rank 0 or by
+  // the rank that commits the artifact; a failure by every rank that has one. Only the first call sends anything.
   virtual void ReportResult(const Status& status) = 0;
 };
 

@@ -1,7 +1,7 @@
 #include "worker/control/leased_work.h"
 
-#include "common/progress.h"
 #include "common/log.h"
+#include "common/progress.h"
 
 namespace still::worker {
 namespace {
@@ -21,12 +21,10 @@ class LeasedWork {
     control_.ReportProgress(progress_);
     while (true) {
       words_.Enter(v1::PHASE_WAIT);
-      STILL_ASSIGN_OR_RETURN(const ShardLease lease, control_.NextShard());
-      switch (lease.kind) {
-        case ShardLease::Kind::kShard: STILL_RETURN_IF_ERROR(Do({.round = lease.round, .shard = lease.shard})); break;
-        case ShardLease::Kind::kCommit: return Commit(lease.tokens);
-        case ShardLease::Kind::kDone: return Ok();
-      }
+      STILL_ASSIGN_OR_RETURN(const v1::LeaseGrant lease, control_.NextShard());
+      if (lease.answer() == v1::LEASE_ANSWER_DONE) return Ok();
+      if (lease.answer() == v1::LEASE_ANSWER_COMMIT) return Commit(lease.tokens());
+      STILL_RETURN_IF_ERROR(Do({.round = lease.round(), .shard = lease.shard()}));
     }
   }
 
@@ -34,25 +32,29 @@ class LeasedWork {
   Status Do(ShardId id) {
     words_.Enter(artifact_.PhaseOf(id));
     const std::uint64_t tokens_before = progress_.tokens;
-    FinishedShard finished{.round = id.round, .shard = id.shard};
-    STILL_ASSIGN_OR_RETURN(finished.units, artifact_.UnitsOf(id));
+    v1::ShardDone done;
+    done.set_round(id.round);
+    done.set_shard(id.shard);
+    STILL_ASSIGN_OR_RETURN(const std::uint64_t units, artifact_.UnitsOf(id));
+    done.set_units(units);
     Result<std::string> digest = artifact_.MadeDigest(id);
-    finished.found = digest.ok();
-    if (digest.status().code() == Code::kNotFound) digest = Make(id, &finished.digest);
-    if (digest.status().code() == Code::kDataLoss && !finished.digest.empty()) {
-      // Whose result is wrong, nobody knows. The coordinator, who may know the other rank, is told of it, too.
+    done.set_found(digest.ok());
+    if (digest.status().code() == Code::kNotFound) digest = Make(id, done.mutable_digest());
+    if (digest.status().code() == Code::kDataLoss && !done.digest().empty()) {
+      // Nobody knows yet whose result is wrong. The coordinator, which may know the other rank, is told of it, too.
       STILL_RETURN_IF_ERROR(artifact_.Quarantine(id));
-      STILL_RETURN_IF_ERROR(control_.ShardDone(finished));
+      STILL_RETURN_IF_ERROR(control_.ShardDone(done));
     }
-    if (digest.status().code() == Code::kAlreadyExists) {  // another one's copy was quicker
-      if (finished.digest.empty()) return Ok();
-      return control_.ShardDone(finished);
+    if (digest.status().code() == Code::kAlreadyExists) {  // another rank's copy was quicker
+      if (done.digest().empty()) return Ok();
+      return control_.ShardDone(done);
     }
     STILL_RETURN_IF_ERROR(digest.status());
-    finished.digest = *digest;
-    finished.tokens = progress_.tokens - tokens_before;
-    STILL_ASSIGN_OR_RETURN(finished.next_shards, artifact_.NextShards(id));
-    return control_.ShardDone(finished);
+    done.set_digest(*digest);
+    done.set_tokens(progress_.tokens - tokens_before);
+    STILL_ASSIGN_OR_RETURN(const std::uint32_t next_shards, artifact_.NextShards(id));
+    done.set_next_shards(next_shards);
+    return control_.ShardDone(done);
   }
 
   Result<std::string> Make(ShardId id, std::string* computed) {

@@ -2,23 +2,24 @@
 // safe to run again after a kill at any instant: it resumes from what is durable and ends in the same bytes.
 #pragma once
 
+#include "common/proto/control.pb.h"
 #include "common/status.h"
+#include "common/vocabulary.h"
 #include "worker/collective/communicator.h"
 #include "worker/control/control_link.h"
-#include "worker/control/task.h"
 #include "worker/guardian/progress_words.h"
 
 namespace still::worker {
 
 struct StageContext {
-  const Task& task;
+  const v1::WorkerTask& task;
   Communicator& world;
   ControlLink& control;
   ProgressWriter& progress;
 };
 
 // Leased pieces of the input -> shards of token sequences.
-Status RunCorpusStage(const Task& task, ControlLink& control, ProgressWriter& words);
+Status RunCorpusStage(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& words);
 Status RunTeacherStage(const StageContext& context);   // import; fit a head by masked LM when there is none
 Status RunTargetsStage(const StageContext& context);   // leased shards -> teacher forward -> target cache
 Status RunTrainStage(const StageContext& context);     // exact steps -> student

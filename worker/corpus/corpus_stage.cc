@@ -5,6 +5,7 @@
 
 #include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
+#include "shards/corpus/corpus_config.h"
 #include "worker/control/leased_work.h"
 #include "worker/control/stages.h"
 
@@ -68,13 +69,15 @@ class Corpus final : public DivisibleArtifact {
 
 }  // namespace
 
-Status RunCorpusStage(const Task& task, ControlLink& control, ProgressWriter& words) {
-  const ArtifactStore artifacts(task.artifacts_root);
-  if (artifacts.Has("corpus", task.corpus)) return Ok();  // another rank may have been faster
+Status RunCorpusStage(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& words) {
+  const ArtifactStore artifacts(task.config().artifacts());
+  if (artifacts.Has("corpus", task.artifacts().corpus())) return Ok();  // another rank may have been faster
 
+  const shards::CorpusOptions corpus_options = shards::CorpusOptionsOf(task.config().corpus());
   // This host may have other files than the coordinator's under the names of the inputs.
-  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(task.corpus_options, task.corpus));
-  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(task.corpus_options, inputs, artifacts));
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs,
+                         shards::ReadCorpusInputs(corpus_options, task.artifacts().corpus()));
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(corpus_options, inputs, artifacts));
   Corpus corpus(std::move(build));
   return RunLeasedWork("corpus", corpus, control, words);
 }

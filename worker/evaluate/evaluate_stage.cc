@@ -14,9 +14,11 @@
 #include "shards/corpus/corpus_view.h"
 #include "shards/corpus/order.h"
 #include "worker/control/stages.h"
+#include "worker/control/task_options.h"
 #include "worker/evaluate/measure.h"
 #include "worker/evaluate/report.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 
 namespace still::worker {
 namespace {
@@ -37,18 +39,21 @@ struct Models {
   std::array<const ParameterSet*, 3> All() const { return {&teacher, &student_initial, &student}; }
 };
 
-Result<Models> LoadModels(const Task& task, const ArtifactStore& artifacts) {
-  STILL_ASSIGN_OR_RETURN(ParameterSet teacher, LoadModel(artifacts.PathOf("teacher", task.teacher), false));
-  STILL_ASSIGN_OR_RETURN(ParameterSet student, LoadModel(artifacts.PathOf("student", task.student), false));
-  ParameterSet initial = InitialiseStudent(teacher, student.shape().layers, task.student_from_teacher, task.seed);
+Result<Models> LoadModels(const v1::WorkerTask& task, const ArtifactStore& artifacts) {
+  STILL_ASSIGN_OR_RETURN(ParameterSet teacher,
+                         LoadModel(artifacts.PathOf("teacher", task.artifacts().teacher()), false));
+  STILL_ASSIGN_OR_RETURN(ParameterSet student,
+                         LoadModel(artifacts.PathOf("student", task.artifacts().student()), false));
+  ParameterSet initial =
+      InitialiseStudent(teacher, student.shape().layers, task.config().student().from_teacher(), task.config().seed());
   return Models{std::move(teacher), std::move(initial), std::move(student)};
 }
 
 // Held-out text and the one mask it is judged with.
 class HeldoutText {
  public:
-  static Result<HeldoutText> Open(const Task& task, const ArtifactStore& artifacts) {
-    const std::string directory = artifacts.PathOf("corpus", task.corpus);
+  static Result<HeldoutText> Open(const v1::WorkerTask& task, const ArtifactStore& artifacts) {
+    const std::string directory = artifacts.PathOf("corpus", task.artifacts().corpus());
     STILL_ASSIGN_OR_RETURN(std::unique_ptr<CorpusView> heldout, CorpusView::Open(directory, Split::kHeldout));
     if (heldout->sequences() == 0)
       return Error(Code::kInvalidArgument,
@@ -56,12 +61,12 @@ class HeldoutText {
                    directory);
     // Token weights are those of training: held-out counts are another, smaller sample.
     STILL_ASSIGN_OR_RETURN(const std::unique_ptr<CorpusView> train, CorpusView::Open(directory, Split::kTrain));
-    shards::MaskPolicy policy = task.mask;
-    policy.seed = MixKey({task.mask.seed, kEvaluationMask});
+    shards::MaskPolicy policy = MaskPolicyOf(task.config().targets().mask());
+    policy.seed = MixKey({policy.seed, kEvaluationMask});
     policy.smoothing = 0;  // uniform, as BERT is judged; training draws rare tokens more often
-    const shards::EpochOrder order(heldout->sequences(), policy.seed, 0, task.corpus);
+    const shards::EpochOrder order(heldout->sequences(), policy.seed, 0, task.artifacts().corpus());
     return HeldoutText(std::move(heldout), shards::Masker(policy, train->token_counts(), train->special_tokens()),
-                       order, task.evaluate_max_sequences);
+                       order, task.config().evaluate().max_sequences());
   }
 
   // The sequences to judge by, a random subset when there are more than wanted, cut into batches of like length.
@@ -142,11 +147,12 @@ Status Score(const Models& models, const HeldoutText& text, const StageContext& 
   return Ok();
 }
 
-Status TimeInference(const Task& task, const Models& models, const HeldoutText& text, EvaluationReport* report) {
+Status TimeInference(const v1::WorkerTask& task, const Models& models, const HeldoutText& text,
+                     EvaluationReport* report) {
   STILL_ASSIGN_OR_RETURN(const MaskedSequence sequence, text.ForLatency());
   const std::array<const ParameterSet*, 2> timed = {&models.teacher, &models.student};
   report->latency_tokens = static_cast<std::uint32_t>(sequence.input.size());
-  report->latency_runs = std::max(1U, task.evaluate_latency_runs);
+  report->latency_runs = std::max(1U, task.config().evaluate().latency_runs());
   const std::vector<double> seconds = MeasureLatency(timed, sequence, report->latency_runs, Clock::System());
   report->teacher_cost = {.parameters = models.teacher.shape().Parameters(), .latency_seconds = seconds[0]};
   report->student_cost = {.parameters = models.student.shape().Parameters(), .latency_seconds = seconds[1]};
@@ -154,21 +160,21 @@ Status TimeInference(const Task& task, const Models& models, const HeldoutText& 
 }
 
 Status Evaluate(const StageContext& context) {
-  const Task& task = context.task;
-  const ArtifactStore artifacts(task.artifacts_root);
-  if (artifacts.Has("report", task.report)) return Ok();
+  const v1::WorkerTask& task = context.task;
+  const ArtifactStore artifacts(task.config().artifacts());
+  if (artifacts.Has("report", task.artifacts().report())) return Ok();
   STILL_ASSIGN_OR_RETURN(const Models models, LoadModels(task, artifacts));
   STILL_ASSIGN_OR_RETURN(const HeldoutText text, HeldoutText::Open(task, artifacts));
-  EvaluationReport report{.temperature = task.train.loss.temperature};
+  EvaluationReport report{.temperature = task.config().train().temperature()};
   STILL_RETURN_IF_ERROR(TimeInference(task, models, text, &report));
   STILL_RETURN_IF_ERROR(Score(models, text, context, &report));
 
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
-                         artifacts.Begin("report", IdentityBuilder::FromText(task.identity)));
-  STILL_RETURN_IF_ERROR(WriteReport(report, task.identity, staged->path()));
+                         artifacts.Begin("report", IdentityBuilder::FromText(task.identity())));
+  STILL_RETURN_IF_ERROR(WriteReport(report, task.identity(), staged->path()));
   STILL_RETURN_IF_ERROR(FaultPoint("evaluate.commit"));
   STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
-  LogInfo("report in {}", artifacts.PathOf("report", task.report));
+  LogInfo("report in {}", artifacts.PathOf("report", task.artifacts().report()));
   return Ok();
 }
 

@@ -14,33 +14,38 @@ namespace still::worker {
 namespace {
 
 // Where the directory came from, for whoever finds it elsewhere.
-Status WriteProvenance(const Task& task, const std::string& directory) {
+Status WriteProvenance(const v1::WorkerTask& task, const std::string& directory) {
   STILL_ASSIGN_OR_RETURN(const Sha256Digest weights, Sha256OfFile(JoinPath(directory, "model.safetensors")));
-  const nlohmann::ordered_json provenance = {{"made_by", "stillhouse"},      {"export", task.exported},
-                                             {"student", task.student},      {"teacher", task.teacher},
-                                             {"corpus", task.corpus},        {"targets", task.targets},
-                                             {"model_sha256", Hex(weights)}, {"identity", task.identity}};
+  const nlohmann::ordered_json provenance = {{"made_by", "stillhouse"},
+                                             {"export", task.artifacts().export_()},
+                                             {"student", task.artifacts().student()},
+                                             {"teacher", task.artifacts().teacher()},
+                                             {"corpus", task.artifacts().corpus()},
+                                             {"targets", task.artifacts().targets()},
+                                             {"model_sha256", Hex(weights)},
+                                             {"identity", task.identity()}};
   return WriteFileAtomically(JoinPath(directory, "provenance.json"), provenance.dump(2) + "\n");
 }
 
-Status Export(const Task& task, ControlLink& control, ProgressWriter& progress) {
-  const ArtifactStore artifacts(task.artifacts_root);
-  if (artifacts.Has("export", task.exported)) return Ok();
+Status Export(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& progress) {
+  const ArtifactStore artifacts(task.config().artifacts());
+  if (artifacts.Has("export", task.artifacts().export_())) return Ok();
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
-                         artifacts.Begin("export", IdentityBuilder::FromText(task.identity)));
-  const DistilBertOptions options{.vocab = JoinPath(artifacts.PathOf("corpus", task.corpus), "vocab.txt"),
-                                  .lowercase = task.lowercase};
-  STILL_RETURN_IF_ERROR(
-      LoadModel(artifacts.PathOf("student", task.student), false).status());  // checks the weights' digest
+                         artifacts.Begin("export", IdentityBuilder::FromText(task.identity())));
+  const DistilBertOptions options{.vocab = JoinPath(artifacts.PathOf("corpus", task.artifacts().corpus()), "vocab.txt"),
+                                  .lowercase = task.config().corpus().lowercase()};
+  STILL_RETURN_IF_ERROR(LoadModel(artifacts.PathOf("student", task.artifacts().student()), false)
+                            .status());  // checks the weights' digest
   progress.Enter(v1::PHASE_COMMIT);
-  STILL_RETURN_IF_ERROR(WriteDistilBert(artifacts.PathOf("student", task.student), options, staged->path()));
+  STILL_RETURN_IF_ERROR(
+      WriteDistilBert(artifacts.PathOf("student", task.artifacts().student()), options, staged->path()));
   STILL_RETURN_IF_ERROR(WriteProvenance(task, staged->path()));
   STILL_ASSIGN_OR_RETURN(const std::uint64_t bytes, FileSize(JoinPath(staged->path(), "model.safetensors")));
   STILL_RETURN_IF_ERROR(WriteSummary(staged->path(), {{"model_bytes", static_cast<double>(bytes)}}));
   STILL_RETURN_IF_ERROR(FaultPoint("export.commit"));
   STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
   control.ReportProgress({.done = 1, .total = 1, .unit = "models"});
-  LogInfo("exported to {}", artifacts.PathOf("export", task.exported));
+  LogInfo("exported to {}", artifacts.PathOf("export", task.artifacts().export_()));
   return Ok();
 }
 

@@ -23,7 +23,6 @@
 namespace still::worker {
 namespace {
 
-namespace v1 = ::stillhouse::v1;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLookInterval(100);
@@ -66,7 +65,8 @@ struct Place {
   std::string ToString() const {
     if (phase == v1::PHASE_INFERENCE) return fmt::format("{}, batch {}", EnumWord(phase), microbatch);
     const std::string place = PlaceText(phase, step);
-    return phase == v1::PHASE_COMPUTE ? fmt::format("{}, microbatch {}", place, microbatch) : place;
+    return phase == v1::PHASE_DATA || phase == v1::PHASE_COMPUTE ? fmt::format("{}, microbatch {}", place, microbatch)
+                                                                 : place;
   }
 };
 

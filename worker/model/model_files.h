@@ -18,11 +18,6 @@ struct ImportedTeacher {
 
 Result<ImportedTeacher> ImportHuggingFaceBert(const std::string& directory, bool trainable);
 
-// The student of `teacher` with `layers` layers: embeddings, head and the chosen encoder layers copied
-// (0,2,4,7,9,11 for 6 of 12; evenly spread in general), or random N(0, 0.02) keyed by `seed` when !from_teacher.
-ParameterSet InitialiseStudent(const ParameterSet& teacher, std::int64_t layers, bool from_teacher, std::uint64_t seed);
-std::vector<std::int64_t> StudentLayers(std::int64_t teacher_layers, std::int64_t student_layers);
-
 Status SaveModel(const ParameterSet& parameters, const std::string& directory);
 Result<ParameterSet> LoadModel(const std::string& directory, bool trainable);
 

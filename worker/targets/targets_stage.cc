@@ -8,6 +8,7 @@
 #include "shards/targets/target_store.h"
 #include "worker/control/leased_work.h"
 #include "worker/control/stages.h"
+#include "worker/control/task_options.h"
 #include "worker/targets/shard_targets.h"
 #include "worker/targets/target_teacher.h"
 
@@ -22,20 +23,21 @@ class TargetCache final : public DivisibleArtifact {
   TargetCache(const StageContext& context, const ArtifactStore& artifacts, const TargetStore& store,
               const CorpusView& corpus, const TargetTeacher& teacher)
       : task_(context.task),
+        mask_(MaskPolicyOf(task_.config().targets().mask())),
         words_(context.progress),
         artifacts_(artifacts),
         store_(store),
         corpus_(corpus),
         teacher_(teacher),
-        masker_(task_.mask, corpus.token_counts(), corpus.special_tokens()) {}
+        masker_(mask_, corpus.token_counts(), corpus.special_tokens()) {}
 
-  std::uint64_t TotalUnits() const override { return corpus_.sequences() * task_.mask.variants; }
+  std::uint64_t TotalUnits() const override { return corpus_.sequences() * mask_.variants; }
   std::string Unit() const override { return "sequences"; }
   Result<std::uint64_t> UnitsOf(ShardId id) const override {
     if (id.round > 0 || id.shard >= store_.shards())
       return Error(Code::kInternal, "the coordinator gave shard {} of a corpus of {} shards", id.shard,
                    store_.shards());
-    return (corpus_.ShardEnd(id.shard) - corpus_.ShardBegin(id.shard)) * task_.mask.variants;
+    return (corpus_.ShardEnd(id.shard) - corpus_.ShardBegin(id.shard)) * mask_.variants;
   }
 
   v1::Phase PhaseOf(ShardId) const override { return v1::PHASE_LOAD; }  // Make enters more exact phases
@@ -48,7 +50,7 @@ class TargetCache final : public DivisibleArtifact {
     words_.Enter(v1::PHASE_INFERENCE);
     words_.SetMicrobatch(batch);
     return BuildShardTargets(
-        corpus_, id.shard, masker_, task_.mask.variants, teacher_, store_.PlaceOf(id.shard), store_.identity(),
+        corpus_, id.shard, masker_, mask_.variants, teacher_, store_.PlaceOf(id.shard), store_.identity(),
         [&](std::uint64_t records, std::uint64_t tokens) {
           progress.units += records;
           progress.tokens += tokens;
@@ -60,7 +62,7 @@ class TargetCache final : public DivisibleArtifact {
         computed);
   }
   Status Quarantine(ShardId id) const override {
-    return shards::QuarantineTargetShard(artifacts_, task_.targets, id.shard);
+    return shards::QuarantineTargetShard(artifacts_, task_.artifacts().targets(), id.shard);
   }
   Status Commit(const WorkMeasures& measures) const override {
     return store_.Commit({{"shards", store_.shards()},
@@ -69,7 +71,8 @@ class TargetCache final : public DivisibleArtifact {
   }
 
  private:
-  const Task& task_;
+  const v1::WorkerTask& task_;
+  const shards::MaskPolicy mask_;
   ProgressWriter& words_;
   const ArtifactStore& artifacts_;
   const TargetStore& store_;
@@ -81,17 +84,19 @@ class TargetCache final : public DivisibleArtifact {
 }  // namespace
 
 Status RunTargetsStage(const StageContext& context) {
-  const Task& task = context.task;
-  const ArtifactStore artifacts(task.artifacts_root);
-  if (artifacts.Has("targets", task.targets)) return Ok();  // another rank may have been faster
+  const v1::WorkerTask& task = context.task;
+  const ArtifactStore artifacts(task.config().artifacts());
+  if (artifacts.Has("targets", task.artifacts().targets())) return Ok();  // another rank may have been faster
 
-  STILL_ASSIGN_OR_RETURN(const auto corpus,
-                         CorpusView::Open(artifacts.PathOf("corpus", task.corpus), shards::Split::kTrain));
+  STILL_ASSIGN_OR_RETURN(const auto corpus, CorpusView::Open(artifacts.PathOf("corpus", task.artifacts().corpus()),
+                                                             shards::Split::kTrain));
   STILL_ASSIGN_OR_RETURN(const auto teacher,
-                         TargetTeacher::Load(artifacts.PathOf("teacher", task.teacher), task.target_spec,
-                                             task.targets_at_all_positions, task.bf16));
-  STILL_ASSIGN_OR_RETURN(const TargetStore store, TargetStore::Open(artifacts, IdentityBuilder::FromText(task.identity),
-                                                                    teacher->spec(), corpus->shards()));
+                         TargetTeacher::Load(artifacts.PathOf("teacher", task.artifacts().teacher()),
+                                             TargetSpecOf(task.config().targets()),
+                                             HasTargetsAtAllPositions(task.config()), UsesBf16(task.config())));
+  STILL_ASSIGN_OR_RETURN(
+      const TargetStore store,
+      TargetStore::Open(artifacts, IdentityBuilder::FromText(task.identity()), teacher->spec(), corpus->shards()));
   STILL_RETURN_IF_ERROR(store.RemoveLeftovers());
   TargetCache cache(context, artifacts, store, *corpus, *teacher);
   return RunLeasedWork("targets", cache, context.control, context.progress);

@@ -1,10 +1,14 @@
-// The triple loss of DistilBERT (Sanh et al. 2019), each term a mean over the whole step's positions, so that a
-// microbatch's loss and gradient are exactly its share:
-//   alpha_ce  * T^2 * mean KL(teacher_T || student_T) + alpha_mlm * mean CE(label) + alpha_cos * mean(1 - cos(h_s,
-//   h_t))
-// KL and cosine run over the target positions (all attended, or masked), CE over the masked ones.
-// The vocabulary is processed in row chunks whose gradient overwrites the logits: two [rows, V] tensors of the whole
-// batch never exist.
+// The triple loss of DistilBERT (Sanh et al. 2019):
+//
+// clang-format off
+//   loss = alpha_ce  * T^2 * mean KL(teacher_T || student_T)   over the target positions (all attended, or masked)
+//        + alpha_mlm * mean CE(label)                          over the masked positions
+//        + alpha_cos * mean (1 - cos(h_student, h_teacher))    over the target positions
+// clang-format on
+//
+// Each mean is over the positions of the whole step. So the loss and the gradient of a microbatch are exactly its
+// share. The vocabulary is processed in chunks of rows, whose gradient overwrites the logits. Two [rows, V] tensors of
+// the whole batch therefore never exist.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,21 +22,23 @@
 
 namespace still::worker {
 
-// Targets of one microbatch, in the order of `rows` below. Exactly one of hidden / logits is defined, or neither (MLM
-// only).
+// clang-format off
+// The teacher's targets of one microbatch, N rows in the order of LossRows::target_rows. Either `hidden` is defined, or
+// the other three are, or none (masked language modelling only).
 struct BatchTargets {
-  at::Tensor hidden;         // float [N, H]: teacher's last hidden state
-  at::Tensor ids;            // int64 [N, K], with
-  at::Tensor logits;         // float [N, K] and
-  at::Tensor log_partition;  // float [N] at the loss's temperature: mass outside the K is one bucket (ghost token)
+  at::Tensor hidden;         // float [N, H]: the teacher's last hidden state
+  at::Tensor ids;            // int64 [N, K]: the K likeliest tokens
+  at::Tensor logits;         // float [N, K]: their logits
+  at::Tensor log_partition;  // float [N]: at the loss's temperature; the mass outside the K is one bucket (ghost token)
 };
 
+// The rows of the padded batch where the losses apply, as flat indices b * S + s, ascending.
 struct LossRows {
-  at::Tensor target_rows;  // int64 [N]: flattened b*S+s of target positions, ascending
-  at::Tensor
-      masked_rows;    // int64 [M]: of masked positions, ascending; a subset of target_rows when targets are defined
-  at::Tensor labels;  // int64 [M]
+  at::Tensor target_rows;  // int64 [N]: the target positions
+  at::Tensor masked_rows;  // int64 [M]: the masked positions; a subset of target_rows when there are targets
+  at::Tensor labels;       // int64 [M]: the original tokens at masked_rows
 };
+// clang-format on
 
 // Sums over this microbatch's positions (not yet divided by the step's counts).
 struct LossSums {
@@ -42,14 +48,14 @@ struct LossSums {
   double correct = 0;  // masked positions whose arg max is the label
 };
 
-// Adds d loss / d parameters of one microbatch into student.gradients() and returns its sums.
-// `hidden` is EncoderForward's result [B, S, H] with its autograd graph; it is consumed. `teacher` gives the frozen
-// head for hidden targets and may be null otherwise.
+// Adds d loss / d parameters of one microbatch to student.gradients() and returns the microbatch's sums. `hidden` is
+// the result [B, S, H] of EncoderForward with its autograd graph, which is consumed. `teacher` provides the frozen head
+// for hidden targets and may be null otherwise.
 LossSums AccumulateGradients(const ParameterSet& student, const ParameterSet* teacher, const at::Tensor& hidden,
                              const LossRows& rows, const BatchTargets& targets, const StepPositions& step,
                              const LossWeights& weights, const Compute& compute);
 
-// The step's loss from sums over all its microbatches.
+// Returns the loss of a step from the sums over all its microbatches.
 double StepLoss(const LossSums& sums, const StepPositions& step, const LossWeights& weights);
 
 }  // namespace still::worker

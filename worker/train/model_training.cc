@@ -3,24 +3,33 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
+#include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
 #include "worker/train/trainer.h"
 
 namespace still::worker {
 namespace {
 
-std::string CheckpointDirectory(const Task& task, const std::string& identity) {
-  return ArtifactStore(task.artifacts_root).PathOf("checkpoints", identity);
+std::string CheckpointDirectory(const v1::WorkerTask& task, const std::string& identity) {
+  return ArtifactStore(task.config().artifacts()).PathOf("checkpoints", identity);
 }
 
-KeeperOptions KeeperOptionsOf(const Task& task, const std::string& identity, const TrainOptions& options) {
+// Returns the memory file system for snapshots; empty when no snapshots are wanted.
+std::string SnapshotDirectory(const v1::WorkerTask& task) {
+  const std::string& directory = task.config().recovery().snapshot_directory();
+  return directory == "none" ? "" : directory;
+}
+
+KeeperOptions KeeperOptionsOf(const v1::WorkerTask& task, const std::string& identity, const TrainOptions& options) {
   KeeperOptions keeper{.checkpoint_directory = CheckpointDirectory(task, identity),
-                       .published = task.checkpoints,
-                       .snapshot_directory = task.snapshot_directory,
+                       .snapshot_directory = SnapshotDirectory(task),
                        .schedule = {.steps = options.checkpoint_steps, .seconds = options.checkpoint_seconds},
-                       .generation = task.generation};
-  if (task.failure_interval_seconds > 0) keeper.schedule.failure_interval_seconds = task.failure_interval_seconds;
+                       .generation = task.generation()};
+  for (const v1::CheckpointManifest& manifest : task.checkpoints()) keeper.published.push_back(ManifestOf(manifest));
+  const double failure_interval_hours = task.config().recovery().failure_interval_hours();
+  if (failure_interval_hours > 0) keeper.schedule.failure_interval_seconds = failure_interval_hours * 3600;
   return keeper;
 }
 
@@ -33,8 +42,8 @@ Result<bool> IsDone(Communicator& world, const ArtifactStore& artifacts, const s
   return done == "yes";
 }
 
-Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const Task& task, const ModelShape& shape) {
-  const std::string directory = ArtifactStore(task.artifacts_root).PathOf("corpus", task.corpus);
+Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const v1::WorkerTask& task, const ModelShape& shape) {
+  const std::string directory = ArtifactStore(task.config().artifacts()).PathOf("corpus", task.artifacts().corpus());
   STILL_ASSIGN_OR_RETURN(auto corpus, shards::CorpusView::Open(directory, shards::Split::kTrain));
   if (corpus->vocabulary_size() != shape.vocabulary)
     return Error(Code::kInvalidArgument,
@@ -50,27 +59,27 @@ Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const Task& task, con
 }
 
 Status TrainModel(const StageContext& context, const ModelTraining& training, ParameterSet& model) {
-  const Task& task = context.task;
+  const v1::WorkerTask& task = context.task;
   const TrainOptions& options = training.options;
   const shards::Masker masker(training.mask, training.corpus.token_counts(), training.corpus.special_tokens());
   STILL_ASSIGN_OR_RETURN(const StepPlanner planner,
-                         StepPlanner::Create({.seed = task.seed,
-                                              .corpus_digest = task.corpus,
+                         StepPlanner::Create({.seed = task.config().seed(),
+                                              .corpus_digest = task.artifacts().corpus(),
                                               .epochs = options.epochs,
                                               .max_steps = options.max_steps,
                                               .sequences_per_step = options.sequences_per_step,
                                               .microbatch_tokens = options.microbatch_tokens,
                                               .mask_variants = training.mask.variants,
-                                              .targets_at_all_positions = task.targets_at_all_positions},
+                                              .targets_at_all_positions = HasTargetsAtAllPositions(task.config())},
                                              training.corpus, masker));
-  const BatchSource source(training.corpus, masker, training.targets, task.targets_at_all_positions);
+  const BatchSource source(training.corpus, masker, training.targets, HasTargetsAtAllPositions(task.config()));
   Trainer trainer({.name = training.name,
                    .identity = training.identity,
-                   .seed = task.seed,
+                   .seed = task.config().seed(),
                    .sequences = training.corpus.sequences(),
                    .options = options,
                    .keeper = KeeperOptionsOf(task, training.identity, options),
-                   .compute = {.matmul = task.bf16 ? at::kBFloat16 : at::kFloat},
+                   .compute = {.matmul = UsesBf16(task.config()) ? at::kBFloat16 : at::kFloat},
                    .planner = planner,
                    .source = source,
                    .teacher = training.teacher},
@@ -80,7 +89,7 @@ Status TrainModel(const StageContext& context, const ModelTraining& training, Pa
 
 void RemoveSnapshots(const StageContext& context, const std::string& identity) {
   if (context.world.host_place().index == 0)
-    MemorySnapshot(context.task.snapshot_directory, CheckpointDirectory(context.task, identity), identity, 0).Remove();
+    MemorySnapshot(SnapshotDirectory(context.task), CheckpointDirectory(context.task, identity), identity, 0).Remove();
 }
 
 Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,

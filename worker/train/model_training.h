@@ -10,6 +10,7 @@
 #include "shards/targets/target_store.h"
 #include "worker/control/stages.h"
 #include "worker/model/parameters.h"
+#include "worker/train/train_options.h"
 
 namespace still::worker {
 
@@ -28,7 +29,7 @@ Result<bool> IsDone(Communicator& world, const ArtifactStore& artifacts, const s
                     const std::string& digest);
 
 // The train split of the task's corpus; INVALID_ARGUMENT when a model of this shape cannot read it.
-Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const Task& task, const ModelShape& shape);
+Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const v1::WorkerTask& task, const ModelShape& shape);
 
 // Collective: trains `model` to the last step, with checkpoints at <artifacts>/checkpoints/<identity>.
 Status TrainModel(const StageContext& context, const ModelTraining& training, ParameterSet& model);

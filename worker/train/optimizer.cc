@@ -35,14 +35,6 @@ void UpdateParameter(const Update& u, std::size_t count, const float* __restrict
 
 }  // namespace
 
-double LearningRate(std::uint64_t step, std::uint64_t total_steps, double peak, double warmup_percent) {
-  if (step >= total_steps) return 0;
-  const double warmup = std::ceil(warmup_percent / 100 * static_cast<double>(total_steps));
-  const double done = static_cast<double>(step);
-  if (done < warmup) return peak * (done + 1) / warmup;
-  return peak * (static_cast<double>(total_steps) - done) / (static_cast<double>(total_steps) - warmup);
-}
-
 double Norm(std::span<const float> values) {
   constexpr std::size_t kLanes = 16;  // independent sums: vectorises without reordering any addition
   std::array<double, kLanes> lanes{};

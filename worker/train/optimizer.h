@@ -18,10 +18,6 @@ struct OptimizerOptions {
   double clip_norm = 5;  // 0: no clipping
 };
 
-// Linear warm-up over W = ceil(warmup_percent of total) steps, peak at step W - 1, then linear decay that would reach 0
-// at step `total_steps`; step counts from 0.
-double LearningRate(std::uint64_t step, std::uint64_t total_steps, double peak, double warmup_percent);
-
 // Euclidean norm, in double, the same bits for the same values.
 double Norm(std::span<const float> values);
 

@@ -5,6 +5,7 @@
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"
+#include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
 #include "worker/checkpoint/restore.h"
 
@@ -19,6 +20,16 @@ constexpr double kCopyBytesPerSecond = 2e9;  // until a copy has been measured
 ScheduleOptions WithExpectedCost(ScheduleOptions options, const std::vector<ParameterInfo>& layout) {
   options.expected_cost_seconds = 3 * sizeof(float) * static_cast<double>(ExtentOf(layout)) / kCopyBytesPerSecond;
   return options;
+}
+
+v1::PartsWritten MessageOf(const WriteOutcome& outcome, std::uint32_t total_parts) {
+  v1::PartsWritten message;
+  *message.mutable_info() = ToMessage(outcome.info);
+  for (const CheckpointPart& part : *outcome.parts) *message.add_parts() = ToMessage(part);
+  message.set_total_parts(total_parts);
+  message.set_ranks(outcome.ranks);
+  message.set_state_digest(outcome.state_digest);
+  return message;
 }
 
 }  // namespace
@@ -80,11 +91,7 @@ Status StateKeeper::Poll() {
       LogInfo("checkpoint of step {}: copied in {:.3f} s, written in {:.3f} s", step, outcome->copy_seconds,
               outcome->write_seconds);
       STILL_RETURN_IF_ERROR(FaultPoint("publish"));
-      STILL_RETURN_IF_ERROR(control_.PartsWritten({.info = outcome->info,
-                                                   .parts = *outcome->parts,
-                                                   .total_parts = writer_.total_parts(),
-                                                   .ranks = outcome->ranks,
-                                                   .state_digest = outcome->state_digest}));
+      STILL_RETURN_IF_ERROR(control_.PartsWritten(MessageOf(*outcome, writer_.total_parts())));
     }
   }
   return control_.Poll();

@@ -9,6 +9,7 @@
 #include "common/storage/file_digest.h"
 #include "common/storage/staging.h"
 #include "worker/collective/agree.h"
+#include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
 #include "worker/train/model_training.h"
 
@@ -19,60 +20,64 @@ constexpr std::uint64_t kFitMask = 0x666974;  // keeps the fit's masks apart fro
 
 // Masked language modelling alone, with a fresh mask every epoch.
 Status FitHead(const StageContext& context, ParameterSet& teacher) {
-  const Task& task = context.task;
+  const v1::WorkerTask& task = context.task;
   Result<std::unique_ptr<shards::CorpusView>> corpus = OpenTrainSplit(task, teacher.shape());
   STILL_RETURN_IF_ERROR(Agree(context.world, corpus.status()));
-  ModelTraining training{
-      .name = "teacher", .identity = task.teacher, .options = task.fit, .mask = task.mask, .corpus = **corpus};
+  ModelTraining training{.name = "teacher",
+                         .identity = task.artifacts().teacher(),
+                         .options = TrainOptionsOf(task.config().teacher().fit()),
+                         .mask = MaskPolicyOf(task.config().targets().mask()),
+                         .corpus = **corpus};
   training.options.loss.alpha_ce = training.options.loss.alpha_cos = 0;
-  training.mask.seed = MixKey({task.mask.seed, kFitMask});
-  training.mask.variants = std::max(task.fit.epochs, 1U);
+  training.mask.seed = MixKey({training.mask.seed, kFitMask});
+  training.mask.variants = std::max(training.options.epochs, 1U);
   return TrainModel(context, training, teacher);
 }
 
 // The identity names the files' digests of when the plan was made, which may be long ago.
-Status CheckUnchanged(const Task& task) {
+Status CheckUnchanged(const v1::WorkerTask& task) {
   constexpr std::pair<std::string_view, std::string_view> kFiles[] = {
       {"config", "config.json"}, {"model", "model.safetensors"}, {"vocab", "vocab.txt"}};
   for (const auto& [field, name] : kFiles) {
-    const std::string path = JoinPath(task.teacher_path, name);
+    const std::string path = JoinPath(task.config().teacher().path(), name);
     STILL_ASSIGN_OR_RETURN(const Sha256Digest digest, Sha256OfFile(path));
-    if (task.identity.find(fmt::format("\n{}={}\n", field, Hex(digest))) == std::string::npos)
+    if (task.identity().find(fmt::format("\n{}={}\n", field, Hex(digest))) == std::string::npos)
       return Error(Code::kInvalidArgument, "{} changed since the plan was made; run again", path);
   }
   return Ok();
 }
 
 Status CommitTeacher(const StageContext& context, const ImportedTeacher& teacher, const ArtifactStore& artifacts) {
-  const Task& task = context.task;
+  const v1::WorkerTask& task = context.task;
   context.progress.Enter(v1::PHASE_COMMIT);
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
-                         artifacts.Begin("teacher", IdentityBuilder::FromText(task.identity)));
-  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, teacher.parameters, task.teacher,
+                         artifacts.Begin("teacher", IdentityBuilder::FromText(task.identity())));
+  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, teacher.parameters, task.artifacts().teacher(),
                                            {{"fitted", teacher.has_head ? 0 : 1}}, staged->path()));
-  STILL_ASSIGN_OR_RETURN(const std::string vocabulary, ReadFile(JoinPath(task.teacher_path, "vocab.txt")));
+  STILL_ASSIGN_OR_RETURN(const std::string vocabulary, ReadFile(JoinPath(task.config().teacher().path(), "vocab.txt")));
   STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(staged->path(), "vocab.txt"), vocabulary));
   STILL_RETURN_IF_ERROR(FaultPoint("teacher.commit"));
   STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
-  LogInfo("teacher {} with weights {}", artifacts.PathOf("teacher", task.teacher), teacher.parameters.WeightsDigest());
+  LogInfo("teacher {} with weights {}", artifacts.PathOf("teacher", task.artifacts().teacher()),
+          teacher.parameters.WeightsDigest());
   return Ok();
 }
 
 }  // namespace
 
 Status RunTeacherStage(const StageContext& context) {
-  const Task& task = context.task;
+  const v1::WorkerTask& task = context.task;
   Communicator& world = context.world;
-  const ArtifactStore artifacts(task.artifacts_root);
-  STILL_ASSIGN_OR_RETURN(const bool done, IsDone(world, artifacts, "teacher", task.teacher));
+  const ArtifactStore artifacts(task.config().artifacts());
+  STILL_ASSIGN_OR_RETURN(const bool done, IsDone(world, artifacts, "teacher", task.artifacts().teacher()));
   if (done) return Ok();
   STILL_RETURN_IF_ERROR(Agree(world, CheckUnchanged(task)));
-  Result<ImportedTeacher> teacher = ImportHuggingFaceBert(task.teacher_path, /*trainable=*/true);
+  Result<ImportedTeacher> teacher = ImportHuggingFaceBert(task.config().teacher().path(), /*trainable=*/true);
   STILL_RETURN_IF_ERROR(Agree(world, teacher.status()));
   if (!teacher->has_head) STILL_RETURN_IF_ERROR(FitHead(context, teacher->parameters));
   context.progress.Enter(v1::PHASE_WAIT);  // the others wait, for as long as the disk takes
   const Status committed = Agree(world, world.rank() == 0 ? CommitTeacher(context, *teacher, artifacts) : Ok());
-  if (artifacts.Has("teacher", task.teacher)) RemoveSnapshots(context, task.teacher);
+  if (artifacts.Has("teacher", task.artifacts().teacher())) RemoveSnapshots(context, task.artifacts().teacher());
   return committed;
 }
 

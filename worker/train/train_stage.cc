@@ -6,7 +6,9 @@
 #include "common/log.h"
 #include "common/storage/staging.h"
 #include "worker/collective/agree.h"
+#include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 #include "worker/train/model_training.h"
 
 namespace still::worker {
@@ -36,54 +38,58 @@ Status CheckTargets(const shards::TargetSpec& spec, const LossWeights& loss, con
   return Ok();
 }
 
-Result<Distillation> Prepare(const Task& task, const ArtifactStore& artifacts) {
-  STILL_ASSIGN_OR_RETURN(ParameterSet teacher, LoadModel(artifacts.PathOf("teacher", task.teacher), false));
-  const std::int64_t layers = task.student_layers > 0 ? task.student_layers : (teacher.shape().layers + 1) / 2;
-  ParameterSet student = InitialiseStudent(teacher, layers, task.student_from_teacher, task.seed);
+Result<Distillation> Prepare(const v1::WorkerTask& task, const ArtifactStore& artifacts) {
+  STILL_ASSIGN_OR_RETURN(ParameterSet teacher,
+                         LoadModel(artifacts.PathOf("teacher", task.artifacts().teacher()), false));
+  const std::int64_t layers =
+      task.config().student().layers() > 0 ? task.config().student().layers() : (teacher.shape().layers + 1) / 2;
+  ParameterSet student =
+      InitialiseStudent(teacher, layers, task.config().student().from_teacher(), task.config().seed());
   STILL_ASSIGN_OR_RETURN(auto corpus, OpenTrainSplit(task, student.shape()));
   std::unique_ptr<shards::TargetSet> targets;
-  const LossWeights& loss = task.train.loss;
+  const LossWeights loss = TrainOptionsOf(task.config().train()).loss;
   if (loss.alpha_ce > 0 || loss.alpha_cos > 0) {
-    STILL_ASSIGN_OR_RETURN(targets, shards::TargetSet::Open(artifacts.PathOf("targets", task.targets)));
+    STILL_ASSIGN_OR_RETURN(targets, shards::TargetSet::Open(artifacts.PathOf("targets", task.artifacts().targets())));
     STILL_RETURN_IF_ERROR(CheckTargets(targets->spec(), loss, teacher.shape()));
   }
   return Distillation{std::move(teacher), std::move(student), std::move(corpus), std::move(targets)};
 }
 
 Status CommitStudent(const StageContext& context, const ParameterSet& student, const ArtifactStore& artifacts) {
-  const Task& task = context.task;
+  const v1::WorkerTask& task = context.task;
   context.progress.Enter(v1::PHASE_COMMIT);
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
-                         artifacts.Begin("student", IdentityBuilder::FromText(task.identity)));
-  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, student, task.student, {}, staged->path()));
+                         artifacts.Begin("student", IdentityBuilder::FromText(task.identity())));
+  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, student, task.artifacts().student(), {}, staged->path()));
   STILL_RETURN_IF_ERROR(FaultPoint("train.commit"));
   STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
-  LogInfo("student {} with weights {}", artifacts.PathOf("student", task.student), student.WeightsDigest());
+  LogInfo("student {} with weights {}", artifacts.PathOf("student", task.artifacts().student()),
+          student.WeightsDigest());
   return Ok();
 }
 
 }  // namespace
 
 Status RunTrainStage(const StageContext& context) {
-  const Task& task = context.task;
+  const v1::WorkerTask& task = context.task;
   Communicator& world = context.world;
-  const ArtifactStore artifacts(task.artifacts_root);
-  STILL_ASSIGN_OR_RETURN(const bool done, IsDone(world, artifacts, "student", task.student));
+  const ArtifactStore artifacts(task.config().artifacts());
+  STILL_ASSIGN_OR_RETURN(const bool done, IsDone(world, artifacts, "student", task.artifacts().student()));
   if (done) return Ok();
   Result<Distillation> prepared = Prepare(task, artifacts);
   STILL_RETURN_IF_ERROR(Agree(world, prepared.status()));
   STILL_RETURN_IF_ERROR(TrainModel(context,
                                    {.name = "train",
-                                    .identity = task.student,
-                                    .options = task.train,
-                                    .mask = task.mask,
+                                    .identity = task.artifacts().student(),
+                                    .options = TrainOptionsOf(task.config().train()),
+                                    .mask = MaskPolicyOf(task.config().targets().mask()),
                                     .corpus = *prepared->corpus,
                                     .targets = prepared->targets.get(),
                                     .teacher = &prepared->teacher},
                                    prepared->student));
   const Status committed =
       Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok());
-  if (artifacts.Has("student", task.student)) RemoveSnapshots(context, task.student);
+  if (artifacts.Has("student", task.artifacts().student())) RemoveSnapshots(context, task.artifacts().student());
   return committed;
 }
 

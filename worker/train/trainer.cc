@@ -18,6 +18,7 @@
 #include "worker/model/exception_status.h"
 #include "worker/train/audit.h"
 #include "worker/train/exact_sum.h"
+#include "worker/train/learning_rate.h"
 
 namespace still::worker {
 namespace {
@@ -129,7 +130,7 @@ Status Trainer::TakeOverMetrics() {
 Status Trainer::Step() {
   SetFaultStep(state_.step);
   progress_.SetStep(state_.step);
-  progress_.Enter(v1::PHASE_COMPUTE);
+  progress_.Enter(v1::PHASE_DATA);
   sums_.Clear();
   std::ranges::fill(computed_, 0);
   StepPlan plan;
@@ -171,11 +172,11 @@ Status Trainer::Step() {
 }
 
 Status Trainer::AddMicrobatches(const StepPlan& plan, const std::vector<std::size_t>& share) {
-  progress_.Enter(v1::PHASE_COMPUTE);
   const Clock::TimePoint started = clock_.Now();
   std::uint64_t tokens = 0;
   for (std::size_t i = 0; i < share.size(); ++i) {
     progress_.SetMicrobatch(i);
+    progress_.Enter(v1::PHASE_DATA);
     Status added;
     try {
       added = AddMicrobatch(plan, share[i]);
@@ -193,9 +194,10 @@ Status Trainer::AddMicrobatches(const StepPlan& plan, const std::vector<std::siz
 }
 
 Status Trainer::AddMicrobatch(const StepPlan& plan, std::size_t index) {
-  STILL_RETURN_IF_ERROR(FaultPoint("compute"));
   const shards::Microbatch& microbatch = plan.microbatches[index];
   STILL_ASSIGN_OR_RETURN(const Batch batch, run_.source.Make(microbatch, plan.variant));
+  progress_.Enter(v1::PHASE_COMPUTE);
+  STILL_RETURN_IF_ERROR(FaultPoint("compute"));
   const Dropout dropout{.hidden = run_.options.dropout,
                         .attention = run_.options.attention_dropout,
                         .key = MixKey({run_.seed, plan.step, index})};

@@ -22,7 +22,6 @@
 #include "worker/checkpoint/training_state.h"
 #include "worker/collective/communicator.h"
 #include "worker/control/control_link.h"
-#include "worker/control/task.h"
 #include "worker/guardian/progress_words.h"
 #include "worker/model/parameters.h"
 #include "worker/train/batch_source.h"
@@ -33,6 +32,7 @@
 #include "worker/train/step_sums.h"
 #include "worker/train/step_terms.h"
 #include "worker/train/survivors.h"
+#include "worker/train/train_options.h"
 
 namespace still::worker {
 

@@ -277,8 +277,8 @@ TEST_F(LauncherAgentTest, PublishedCheckpointsComeWithTheNextTaskAndOthersAreRem
                         [&](const LaunchSpec& spec, const WorkerTask& task) {
                           EXPECT_EQ(task.checkpoints_size(), 2);
                           if (task.checkpoints_size() != 2) return kKilled;
-                          EXPECT_EQ(ParseManifest(task.checkpoints(0)).value().info.step, 30u);
-                          EXPECT_EQ(ParseManifest(task.checkpoints(1)).value().info.step, 20u);
+                          EXPECT_EQ(task.checkpoints(0).info().step(), 30u);
+                          EXPECT_EQ(task.checkpoints(1).info().step(), 20u);
                           EXPECT_FALSE(Exists(CheckpointPath(checkpoints_, 40, 1)));
                           EXPECT_FALSE(Exists(CheckpointPath(checkpoints_, 10, 1)));
                           // A worker finds it damaged and sets it aside.

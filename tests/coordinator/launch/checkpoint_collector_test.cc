@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/proto/control.pb.h"
+#include "common/storage/checkpoint_message.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
@@ -107,7 +108,7 @@ TEST_F(CheckpointCollectorTest, APartThatNoRankWroteIsAnInternalError) {
 
 TEST(ReadShareTest, ReadsWhatWorkersSend) {
   stillhouse::v1::PartsWritten message;
-  message.set_info(InfoJson(InfoOf(40, 7)));
+  *message.mutable_info() = ToMessage(InfoOf(40, 7));
   message.set_total_parts(3);
   message.set_ranks(2);
   message.set_state_digest("state");

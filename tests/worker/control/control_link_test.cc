@@ -16,7 +16,6 @@
 namespace still::worker {
 namespace {
 
-namespace v1 = ::stillhouse::v1;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
@@ -69,6 +68,13 @@ v1::Envelope Answered(std::uint64_t request, v1::LeaseAnswer answer) {
   envelope.mutable_lease_grant()->set_answer(answer);
   envelope.mutable_lease_grant()->set_tokens(700);
   return envelope;
+}
+
+v1::ShardDone Finished(std::uint32_t shard) {
+  v1::ShardDone done;
+  done.set_shard(shard);
+  done.set_digest("abc");
+  return done;
 }
 
 class ControlLinkTest : public ::testing::Test {
@@ -139,7 +145,7 @@ TEST_F(ControlLinkTest, ALostReplyIsAskedForAgainUnderTheSameNumber) {
   const auto link = Connect({.lease_resend_interval = milliseconds(20)});
   const auto shard = link->NextShard();
   ASSERT_TRUE(shard.ok()) << shard.status().ToString();
-  EXPECT_EQ(shard->shard, 11u);
+  EXPECT_EQ(shard->shard(), 11u);
   const std::vector<v1::Envelope>& heard = Heard(*link);
   EXPECT_GE(LeaseRequests(heard, 1), 2);
   EXPECT_EQ(LeaseRequests(heard, 2), 0);
@@ -153,9 +159,9 @@ TEST_F(ControlLinkTest, AGrantThatComesTwiceIsOneShard) {
     return {Grant(request, shard), Grant(request, shard), Grant(request - 1, shard - 1)};
   });
   const auto link = Connect();
-  EXPECT_EQ(link->NextShard()->shard, 11u);
-  EXPECT_EQ(link->NextShard()->shard, 12u);
-  EXPECT_EQ(link->NextShard()->kind, ShardLease::Kind::kDone);
+  EXPECT_EQ(link->NextShard()->shard(), 11u);
+  EXPECT_EQ(link->NextShard()->shard(), 12u);
+  EXPECT_EQ(link->NextShard()->answer(), v1::LEASE_ANSWER_DONE);
   Heard(*link);
 }
 
@@ -167,8 +173,8 @@ TEST_F(ControlLinkTest, ToldToWaitItAsksAgainUnderAnotherNumber) {
   const auto link = Connect({.lease_pause = milliseconds(1)});
   const auto lease = link->NextShard();
   ASSERT_TRUE(lease.ok()) << lease.status().ToString();
-  EXPECT_EQ(lease->kind, ShardLease::Kind::kCommit);
-  EXPECT_EQ(lease->tokens, 700u);
+  EXPECT_EQ(lease->answer(), v1::LEASE_ANSWER_COMMIT);
+  EXPECT_EQ(lease->tokens(), 700u);
   EXPECT_EQ(LeaseRequests(Heard(*link), 4), 1);
 }
 
@@ -181,17 +187,16 @@ TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsRoundAndLease) {
   ASSERT_TRUE(link->NextShard().ok());
   const auto lease = link->NextShard();
   ASSERT_TRUE(lease.ok()) << lease.status().ToString();
-  EXPECT_EQ(lease->round, 2u);
+  EXPECT_EQ(lease->round(), 2u);
   link->ReportProgress({.done = 1, .total = 5});
   link->ReportProgress({.done = 1, .total = 5});
-  ASSERT_TRUE(link->ShardDone({.round = lease->round,
-                               .shard = lease->shard,
-                               .digest = "abc",
-                               .found = true,
-                               .units = 5,
-                               .tokens = 9,
-                               .next_shards = 3})
-                  .ok());
+  v1::ShardDone finished = Finished(lease->shard());
+  finished.set_round(lease->round());
+  finished.set_found(true);
+  finished.set_units(5);
+  finished.set_tokens(9);
+  finished.set_next_shards(3);
+  ASSERT_TRUE(link->ShardDone(finished).ok());
   ASSERT_TRUE(link->NextShard().ok());
   link->ReportProgress({.done = 0, .total = 5});
   const std::vector<v1::Envelope>& heard = Heard(*link);
@@ -270,7 +275,7 @@ TEST_F(ControlLinkTest, FencedOnceIsFencedForGood) {
 
 TEST_F(ControlLinkTest, BytesThatAreNoMessageArePassedOver) {
   const auto link = Connect();
-  ASSERT_TRUE(link->ShardDone({.shard = 1, .digest = "abc"}).ok());
+  ASSERT_TRUE(link->ShardDone(Finished(1)).ok());
   const auto first = server_->Receive(milliseconds(30'000));
   ASSERT_TRUE(first.ok() && first->has_value());
   ASSERT_TRUE(server_->Send((*first)->peer, "\xff\xff no Envelope").ok());
@@ -333,27 +338,16 @@ TEST_F(ControlLinkTest, AnUnansweredShrinkIsUnavailable) {
 TEST_F(ControlLinkTest, WrittenPartsAreCarried) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   const auto link = Connect();
-  const WrittenParts written{
-      .info = {.step = 100, .seed = 56, .generation = 3, .identity = "d1", .audit_hash = 1ull << 63},
-      .parts = {{.file = PartFile(1), .size = 1ull << 40, .sha256 = "aa"},
-                {.file = PartFile(3), .size = 5, .sha256 = "bb"}},
-      .total_parts = 4,
-      .ranks = 2,
-      .state_digest = "cc"};
+  v1::PartsWritten written;
+  written.mutable_info()->set_step(100);
+  written.mutable_info()->set_audit_hash(1ull << 63);
+  written.add_parts()->set_size(1ull << 40);
+  written.set_total_parts(4);
+  written.set_state_digest("cc");
   ASSERT_TRUE(link->PartsWritten(written).ok());
   const std::vector<v1::Envelope>& heard = Heard(*link);
   ASSERT_EQ(heard.size(), 2u);
-  const v1::PartsWritten& said = heard[0].parts_written();
-  const Result<CheckpointInfo> info = ParseInfo(said.info());
-  ASSERT_TRUE(info.ok()) << info.status().ToString();
-  EXPECT_EQ(*info, written.info);
-  ASSERT_EQ(said.parts_size(), 2);
-  EXPECT_EQ(said.parts(0).file(), PartFile(1));
-  EXPECT_EQ(said.parts(0).size(), 1ull << 40);
-  EXPECT_EQ(said.parts(1).sha256(), "bb");
-  EXPECT_EQ(said.total_parts(), 4u);
-  EXPECT_EQ(said.ranks(), 2u);
-  EXPECT_EQ(said.state_digest(), "cc");
+  EXPECT_EQ(heard[0].parts_written().SerializeAsString(), written.SerializeAsString());
 }
 
 TEST_F(ControlLinkTest, StorageTroubleIsSaidWhenItChanges) {
@@ -390,7 +384,7 @@ TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastIsSent) {
 TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   const auto link = Connect();
-  ASSERT_TRUE(link->ShardDone({.shard = 4, .digest = "abc"}).ok());
+  ASSERT_TRUE(link->ShardDone(Finished(4)).ok());
   link->ReportResult(Error(Code::kDataLoss, "shard 4 is torn"));
   coordinator_.join();
   ASSERT_EQ(heard_.size(), 2u);

@@ -21,41 +21,39 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::StatusIs;
 
-using Kind = ShardLease::Kind;
-
 std::string Text(ShardId id) { return fmt::format("{}/{}", id.round, id.shard); }
 
 // Grants what a test says, and remembers what is said.
 class ScriptedLink final : public ControlLink {
  public:
-  explicit ScriptedLink(std::deque<ShardLease> leases) : leases_(std::move(leases)) {}
+  explicit ScriptedLink(std::deque<v1::LeaseGrant> leases) : leases_(std::move(leases)) {}
 
   void ReportProgress(const StageProgress& progress) override { reports.push_back(progress); }
-  Result<ShardLease> NextShard() override {
+  Result<v1::LeaseGrant> NextShard() override {
     on_request();
     if (leases_.empty()) return Error(Code::kAborted, "fenced");
-    const ShardLease lease = leases_.front();
+    const v1::LeaseGrant lease = leases_.front();
     leases_.pop_front();
     return lease;
   }
-  Status ShardDone(const FinishedShard& shard) override {
+  Status ShardDone(const v1::ShardDone& shard) override {
     finished.push_back(shard);
     return Ok();
   }
   Status Poll() override { return Ok(); }
-  Status PartsWritten(const WrittenParts&) override { return Ok(); }
+  Status PartsWritten(const v1::PartsWritten&) override { return Ok(); }
   std::optional<std::uint64_t> PublishedStep() const override { return std::nullopt; }
   Result<std::uint64_t> RequestShrink(std::uint64_t, const std::vector<int>&) override { return 0; }
   void ReportStorageTrouble(const std::string&) override {}
   void ReportResult(const Status& status) override { results.push_back(status); }
 
   std::vector<StageProgress> reports;
-  std::vector<FinishedShard> finished;
+  std::vector<v1::ShardDone> finished;
   std::vector<Status> results;
   std::function<void()> on_request = [] {};
 
  private:
-  std::deque<ShardLease> leases_;
+  std::deque<v1::LeaseGrant> leases_;
 };
 
 // Two rounds; shards of the first one count 4 units each and its last one says how many follow.
@@ -106,22 +104,33 @@ class ArtifactInMemory final : public DivisibleArtifact {
   mutable std::vector<WorkMeasures> commits;
 };
 
-ShardLease Shard(std::uint32_t round, std::uint32_t shard) {
-  return {.kind = Kind::kShard, .round = round, .shard = shard};
+v1::LeaseGrant Answer(v1::LeaseAnswer answer) {
+  v1::LeaseGrant grant;
+  grant.set_answer(answer);
+  grant.set_tokens(700);
+  return grant;
+}
+v1::LeaseGrant Done() { return Answer(v1::LEASE_ANSWER_DONE); }
+v1::LeaseGrant Commit() { return Answer(v1::LEASE_ANSWER_COMMIT); }
+v1::LeaseGrant Shard(std::uint32_t round, std::uint32_t shard) {
+  v1::LeaseGrant grant = Answer(v1::LEASE_ANSWER_SHARD);
+  grant.set_round(round);
+  grant.set_shard(shard);
+  return grant;
 }
 
 TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
-  ScriptedLink link({Shard(0, 0), Shard(0, 1), {.kind = Kind::kCommit, .tokens = 700}});
+  ScriptedLink link({Shard(0, 0), Shard(0, 1), Commit()});
   ArtifactInMemory artifact;
   ProgressWriter words;
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   ASSERT_EQ(link.finished.size(), 2u);
-  EXPECT_EQ(link.finished[0].digest, "digest of 0/0");
-  EXPECT_FALSE(link.finished[0].found);
-  EXPECT_EQ(link.finished[0].units, 4u);
-  EXPECT_EQ(link.finished[0].tokens, 20u);
-  EXPECT_EQ(link.finished[0].next_shards, 0u);
-  EXPECT_EQ(link.finished[1].next_shards, 5u);
+  EXPECT_EQ(link.finished[0].digest(), "digest of 0/0");
+  EXPECT_FALSE(link.finished[0].found());
+  EXPECT_EQ(link.finished[0].units(), 4u);
+  EXPECT_EQ(link.finished[0].tokens(), 20u);
+  EXPECT_EQ(link.finished[0].next_shards(), 0u);
+  EXPECT_EQ(link.finished[1].next_shards(), 5u);
   ASSERT_EQ(artifact.commits.size(), 1u);
   EXPECT_GT(artifact.commits[0].tokens_per_second, 0);
   ASSERT_EQ(link.results.size(), 1u) << "at once: the others wait for it";
@@ -129,7 +138,7 @@ TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
 }
 
 TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRankDid) {
-  ScriptedLink link({Shard(0, 0), Shard(0, 1), {.kind = Kind::kDone}});
+  ScriptedLink link({Shard(0, 0), Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
@@ -146,7 +155,7 @@ TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRa
 }
 
 TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
-  ScriptedLink link({Shard(0, 0), {.kind = Kind::kDone}});
+  ScriptedLink link({Shard(0, 0), Done()});
   ArtifactInMemory artifact;
   artifact.beats = 2;
   ProgressWords shared;
@@ -160,7 +169,7 @@ TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
 }
 
 TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
-  ScriptedLink link({Shard(0, 0), Shard(1, 0), {.kind = Kind::kCommit}});
+  ScriptedLink link({Shard(0, 0), Shard(1, 0), Commit()});
   ArtifactInMemory artifact;
   ProgressWords shared;
   ProgressWriter words(&shared);
@@ -174,49 +183,49 @@ TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
 }
 
 TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {
-  ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
+  ScriptedLink link({Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
   artifact.made["0/1"] = "of an earlier launch";
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   ASSERT_EQ(link.finished.size(), 1u);
-  EXPECT_TRUE(link.finished[0].found);
-  EXPECT_EQ(link.finished[0].digest, "of an earlier launch");
-  EXPECT_EQ(link.finished[0].units, 4u);
-  EXPECT_EQ(link.finished[0].tokens, 0u);
-  EXPECT_EQ(link.finished[0].next_shards, 5u);
+  EXPECT_TRUE(link.finished[0].found());
+  EXPECT_EQ(link.finished[0].digest(), "of an earlier launch");
+  EXPECT_EQ(link.finished[0].units(), 4u);
+  EXPECT_EQ(link.finished[0].tokens(), 0u);
+  EXPECT_EQ(link.finished[0].next_shards(), 5u);
 }
 
 TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
-  ScriptedLink link({Shard(1, 3), {.kind = Kind::kDone}});
+  ScriptedLink link({Shard(1, 3), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
   artifact.another_differs = true;
   EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kDataLoss, "another one's stands there"));
   EXPECT_THAT(artifact.set_aside, ElementsAre("1/3"));
   ASSERT_EQ(link.finished.size(), 1u);
-  EXPECT_EQ(link.finished[0].round, 1u);
-  EXPECT_EQ(link.finished[0].digest, "digest of 1/3");
+  EXPECT_EQ(link.finished[0].round(), 1u);
+  EXPECT_EQ(link.finished[0].digest(), "digest of 1/3");
 }
 
 TEST(LeasedWorkTest, AResultThatComesWhenTheArtifactStandsIsSaidAllTheSame) {
-  ScriptedLink link({Shard(0, 1), {.kind = Kind::kDone}});
+  ScriptedLink link({Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
   artifact.overtaken = true;
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   ASSERT_EQ(link.finished.size(), 1u);
-  EXPECT_EQ(link.finished[0].digest, "digest of 0/1") << "for comparing";
-  EXPECT_EQ(link.finished[0].next_shards, 0u);
+  EXPECT_EQ(link.finished[0].digest(), "digest of 0/1") << "for comparing";
+  EXPECT_EQ(link.finished[0].next_shards(), 0u);
 
-  ScriptedLink other({Shard(0, 1), {.kind = Kind::kDone}});
+  ScriptedLink other({Shard(0, 1), Done()});
   artifact.failure = Error(Code::kAlreadyExists, "the artifact stands, and what it is made from has gone");
   ASSERT_OK(RunLeasedWork("corpus", artifact, other, words));
   EXPECT_THAT(other.finished, IsEmpty()) << "there is nothing to say";
 }
 
 TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
-  ScriptedLink link({Shard(0, 0), {.kind = Kind::kDone}});
+  ScriptedLink link({Shard(0, 0), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
   artifact.failure = Error(Code::kDataLoss, "the dump is torn");
@@ -226,7 +235,7 @@ TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
 }
 
 TEST(LeasedWorkTest, AShardThatDoesNotExistAndAFenceEndIt) {
-  ScriptedLink link({Shard(2, 0)});
+  ScriptedLink link(std::deque{Shard(2, 0)});
   ArtifactInMemory artifact;
   ProgressWriter words;
   EXPECT_THAT(RunLeasedWork("corpus", artifact, link, words), StatusIs(Code::kInternal, "no such round"));

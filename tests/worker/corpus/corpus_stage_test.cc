@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/config/pipeline_config.h"
 #include "common/storage/files.h"
+#include "shards/corpus/corpus_config.h"
+#include "shards/corpus/corpus_options.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 #include "worker/control/stages.h"
@@ -16,13 +19,15 @@ using testing::StatusIs;
 class IdleLink final : public ControlLink {
  public:
   void ReportProgress(const StageProgress&) override {}
-  Result<ShardLease> NextShard() override {
+  Result<v1::LeaseGrant> NextShard() override {
     ++asked;
-    return ShardLease{.kind = ShardLease::Kind::kDone};
+    v1::LeaseGrant grant;
+    grant.set_answer(v1::LEASE_ANSWER_DONE);
+    return grant;
   }
-  Status ShardDone(const FinishedShard&) override { return Ok(); }
+  Status ShardDone(const v1::ShardDone&) override { return Ok(); }
   Status Poll() override { return Ok(); }
-  Status PartsWritten(const WrittenParts&) override { return Ok(); }
+  Status PartsWritten(const v1::PartsWritten&) override { return Ok(); }
   std::optional<std::uint64_t> PublishedStep() const override { return std::nullopt; }
   Result<std::uint64_t> RequestShrink(std::uint64_t, const std::vector<int>&) override { return 0; }
   void ReportStorageTrouble(const std::string&) override {}
@@ -37,13 +42,15 @@ TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
   ASSERT_OK(WriteFileAtomically(book, "one two one two"));
   const std::string vocab = directory.path() + "/vocab.txt";
   ASSERT_OK(WriteFileAtomically(vocab, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\n"));
-  Task task;
-  task.artifacts_root = directory.path() + "/artifacts";
-  task.corpus_options.books = {book};
-  task.corpus_options.vocab = vocab;
-  const IdentityBuilder identity = shards::ReadCorpusInputs(task.corpus_options)->identity;
-  task.corpus = identity.Digest();
-  task.identity = identity.text();
+  v1::WorkerTask task;
+  *task.mutable_config() = DefaultPipelineConfig();
+  task.mutable_config()->set_artifacts(directory.path() + "/artifacts");
+  v1::CorpusConfig& corpus = *task.mutable_config()->mutable_corpus();
+  corpus.add_books(book);
+  corpus.set_vocab(vocab);
+  const IdentityBuilder identity = shards::ReadCorpusInputs(shards::CorpusOptionsOf(corpus))->identity;
+  task.mutable_artifacts()->set_corpus(identity.Digest());
+  task.set_identity(identity.text());
   IdleLink link;
   ProgressWriter words;
   const auto run = [&] { return RunCorpusStage(task, link, words); };

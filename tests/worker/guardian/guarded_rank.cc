@@ -14,6 +14,8 @@
 #include "common/progress.h"
 #include "worker/guardian/guardian.h"
 
+namespace v1 = stillhouse::v1;
+
 int main(int argc, char** argv) {
   using namespace still::worker;
   if (argc != 5) return 2;

@@ -22,7 +22,6 @@
 namespace still::worker {
 namespace {
 
-namespace v1 = ::stillhouse::v1;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::Not;

@@ -15,8 +15,8 @@ HangVerdict JudgeQuiet(v1::Phase phase, double quiet_seconds, double p99_seconds
 }
 
 TEST(HangRuleTest, OwnWorkMayTakeTheFloor) {
-  for (const v1::Phase phase :
-       {v1::PHASE_COMPUTE, v1::PHASE_OPTIMIZER, v1::PHASE_SNAPSHOT, v1::PHASE_CHECKPOINT, v1::PHASE_INFERENCE}) {
+  for (const v1::Phase phase : {v1::PHASE_DATA, v1::PHASE_COMPUTE, v1::PHASE_OPTIMIZER, v1::PHASE_SNAPSHOT,
+                                v1::PHASE_CHECKPOINT, v1::PHASE_INFERENCE}) {
     EXPECT_EQ(JudgeQuiet(phase, 10, 0.1), HangVerdict::kFine) << EnumWord(phase);
     EXPECT_EQ(JudgeQuiet(phase, 10.1, 0.1), HangVerdict::kHung) << EnumWord(phase);
   }

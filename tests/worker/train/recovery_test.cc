@@ -164,7 +164,7 @@ TEST_F(RecoveryTest, WithoutAGrantTheSurvivorsEndAndTheNextLaunchFinishes) {
 // Every rank of a launch dies; the state in memory outlives them.
 TEST_F(RecoveryTest, ARelaunchLosesNoCommittedStep) {
   const std::string undisturbed = UndisturbedDigest();
-  task_.train.checkpoint_steps = 100;  // never
+  TrainConfig().set_checkpoint_steps(100);  // never
   for (const int step : {4, 9}) {
     const auto statuses = TrainWithDeaths(2, {0, 1}, Moment::kBeforeReduce, step, /*in_place=*/false);
     EXPECT_THAT(statuses, Each(StatusIs(Code::kUnavailable)));
@@ -175,7 +175,7 @@ TEST_F(RecoveryTest, ARelaunchLosesNoCommittedStep) {
     EXPECT_EQ(StudentDigest(), undisturbed);
     ASSERT_OK_AND_ASSIGN(const Summary summary, ReadSummary(StudentPath()));
     EXPECT_EQ(summary.at("steps"), 11);
-    EXPECT_TRUE(std::filesystem::is_empty(task_.snapshot_directory)) << "snapshots outlive their use";
+    EXPECT_TRUE(std::filesystem::is_empty(SnapshotDirectory())) << "snapshots outlive their use";
     StartOver();
   }
 }
@@ -193,7 +193,7 @@ TEST_F(RecoveryTest, RanksMayChangeAtEveryLaunch) {
 
 TEST_F(RecoveryTest, WithoutSnapshotsTheNewestCheckpointContinues) {
   const std::string undisturbed = UndisturbedDigest();
-  task_.snapshot_directory.clear();
+  SetSnapshotDirectory("none");
   TrainUntilPublished(1, 8, 2, 8);
   ASSERT_THAT(Train(3), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
@@ -201,8 +201,8 @@ TEST_F(RecoveryTest, WithoutSnapshotsTheNewestCheckpointContinues) {
 
 TEST_F(RecoveryTest, ADamagedCheckpointIsSetAsideAndTheOneBeforeContinues) {
   const std::string undisturbed = UndisturbedDigest();
-  task_.snapshot_directory.clear();
-  task_.train.checkpoint_steps = 1;
+  SetSnapshotDirectory("none");
+  TrainConfig().set_checkpoint_steps(1);
   TrainUntilPublished(2, 4, 2, 9);
   const auto published = coordinator_.Checkpoints();
   const std::string newest =
@@ -216,15 +216,15 @@ TEST_F(RecoveryTest, ADamagedCheckpointIsSetAsideAndTheOneBeforeContinues) {
 TEST_F(RecoveryTest, ATornSnapshotIsPassedOver) {
   const std::string undisturbed = UndisturbedDigest();
   TrainWithDeaths(2, {0, 1}, Moment::kBeforeReduce, 9, /*in_place=*/false);
-  for (const std::string& name : ListDirectory(task_.snapshot_directory).value())
-    FlipByte(JoinPath(task_.snapshot_directory, name), 9000);
+  for (const std::string& name : ListDirectory(SnapshotDirectory()).value())
+    FlipByte(JoinPath(SnapshotDirectory(), name), 9000);
   ASSERT_THAT(Train(2), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
 }
 
 TEST_F(RecoveryTest, SnapshotsThatCannotBeWrittenStopNothing) {
   const std::string undisturbed = UndisturbedDigest();
-  task_.snapshot_directory = root_ + "/nowhere";
+  SetSnapshotDirectory(root_ + "/nowhere");
   ASSERT_THAT(Train(2), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
 }
@@ -257,8 +257,8 @@ TEST_F(RecoveryTest, AFailureOnOneRankEndsAllAlike) {
 
 TEST_F(RecoveryTest, ADrainFinishesTheStepLeavesACheckpointAndTheNextLaunchContinues) {
   const std::string undisturbed = UndisturbedDigest();
-  task_.snapshot_directory.clear();
-  task_.train.checkpoint_steps = 100;
+  SetSnapshotDirectory("none");
+  TrainConfig().set_checkpoint_steps(100);
   words_[1].drain = 1;  // one rank is asked, all end
   EXPECT_THAT(Train(2), Each(StatusIs(Code::kCancelled, HasSubstr("stopped after step 1 of 11"))));
   words_[1].drain = 0;
@@ -289,7 +289,7 @@ TEST_F(RecoveryTest, OneMicrobatchThatIsNotFiniteSkipsTheSameStepWhateverHappens
 }
 
 TEST_F(RecoveryTest, FastSumsTrainAsWellWithoutThePromise) {
-  task_.train.fast_reduction = true;
+  TrainConfig().set_reduction(v1::REDUCTION_FAST);
   ExpectSurvivorsDone(TrainWithDeaths(3, {0}, Moment::kAfterReduce, 5), {0});
   ASSERT_OK_AND_ASSIGN(const Summary summary, ReadSummary(StudentPath()));
   EXPECT_EQ(summary.at("steps"), 11);

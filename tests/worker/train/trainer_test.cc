@@ -28,7 +28,7 @@ TEST_F(TrainerTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
     EXPECT_EQ(StudentDigest(), one) << ranks << " ranks";
     StartOver();
   }
-  task_.seed = 6;
+  task_.mutable_config()->set_seed(6);
   ASSERT_THAT(Train(1), Each(testing::IsOk()));
   EXPECT_NE(StudentDigest(), one) << "the digest does not see the seed";
 }
@@ -48,6 +48,16 @@ TEST_F(TrainerTest, ArtifactTellsWhatWasDone) {
   EXPECT_EQ(coordinator_.last_progress().values.at("loss"), summary.at("loss_last"));
 }
 
+TEST_F(TrainerTest, EveryStepPassesThroughThePhasesThatPeopleAreShown) {
+  ASSERT_THAT(Train(1), Each(testing::IsOk()));
+  for (const v1::Phase phase :
+       {v1::PHASE_DATA, v1::PHASE_COMPUTE, v1::PHASE_REDUCE, v1::PHASE_VOTE, v1::PHASE_OPTIMIZER, v1::PHASE_SNAPSHOT}) {
+    std::uint64_t entered = 0;
+    for (const auto& count : words_[0].histograms[static_cast<std::size_t>(phase)].counts) entered += count.load();
+    EXPECT_GE(entered, 11U) << EnumWord(phase);
+  }
+}
+
 TEST_F(TrainerTest, ATrainedStudentIsNotTrainedAgain) {
   ASSERT_THAT(Train(1), Each(testing::IsOk()));
   std::filesystem::remove_all(root_ + "/targets");
@@ -55,7 +65,7 @@ TEST_F(TrainerTest, ATrainedStudentIsNotTrainedAgain) {
 }
 
 TEST_F(TrainerTest, TargetsOfAnotherMaskStopTheJobOnEveryRank) {
-  task_.mask.seed = 9;
+  task_.mutable_config()->mutable_targets()->mutable_mask()->set_seed(9);
   EXPECT_THAT(Train(2), Each(StatusIs(Code::kDataLoss,
                                       AllOf(HasSubstr("step 0, microbatch"), HasSubstr("targets of sequence")))));
   EXPECT_FALSE(Exists(StudentPath()));

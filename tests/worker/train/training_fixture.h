@@ -11,15 +11,19 @@
 #include <string>
 #include <vector>
 
+#include "common/config/pipeline_config.h"
 #include "common/random.h"
 #include "common/storage/artifact.h"
+#include "common/storage/checkpoint_message.h"
 #include "shards/targets/target_store.h"
 #include "tests/shards/corpus/corpus_fixture.h"
 #include "tests/testing/local_communicator.h"
 #include "tests/testing/local_coordinator.h"
 #include "tests/testing/status_matchers.h"
 #include "worker/control/stages.h"
+#include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
+#include "worker/model/student_layers.h"
 
 namespace still::worker {
 
@@ -38,24 +42,30 @@ class TrainingFixture : public shards::CorpusFixture {
     AddShard(shards::Split::kTrain, 1, 30, 17, &manifest);
     ASSERT_OK(shards::WriteCorpusManifest(directory_, manifest));
     const IdentityBuilder student("student");
-    task_ = {.artifacts_root = root_,
-             .identity = student.text(),
-             .corpus = "c0",
-             .teacher = "t0",
-             .student = student.Digest(),
-             .seed = 5,
-             .train = {.epochs = 3,
-                       .max_steps = 11,
-                       .sequences_per_step = 12,
-                       .microbatch_tokens = 128,
-                       .learning_rate = 3e-3,
-                       .checkpoint_steps = 3},
-             .mask = {.seed = 8, .variants = 2},
-             .student_layers = 1};
-    task_.snapshot_directory = root_ + "/memory";
-    ASSERT_OK(MakeDirectories(task_.snapshot_directory));
+    v1::PipelineConfig& config = *task_.mutable_config();
+    config = DefaultPipelineConfig();
+    config.set_artifacts(root_);
+    config.set_seed(5);
+    config.set_precision(v1::PRECISION_FP32);
+    config.mutable_student()->set_layers(1);
+    config.mutable_targets()->mutable_mask()->set_seed(8);
+    config.mutable_targets()->mutable_mask()->set_variants(2);
+    v1::TrainConfig& training = *config.mutable_train();
+    training.set_epochs(3);
+    training.set_max_steps(11);
+    training.set_sequences_per_step(12);
+    training.set_microbatch_tokens(128);
+    training.set_learning_rate(3e-3);
+    training.set_checkpoint_steps(3);
+    training.set_reduction(v1::REDUCTION_EXACT);
+    task_.set_identity(student.text());
+    task_.mutable_artifacts()->set_corpus("c0");
+    task_.mutable_artifacts()->set_teacher("t0");
+    task_.mutable_artifacts()->set_student(student.Digest());
+    SetSnapshotDirectory(root_ + "/memory");
+    ASSERT_OK(MakeDirectories(SnapshotDirectory()));
     WriteTeacher(0);
-    task_.targets = WriteTargets();
+    task_.mutable_artifacts()->set_targets(WriteTargets());
   }
   void TearDown() override {
     directory_ = root_;
@@ -81,14 +91,15 @@ class TrainingFixture : public shards::CorpusFixture {
   // Hidden states drawn at random for every position of every sequence and variant.
   std::string WriteTargets() {
     const auto corpus = shards::CorpusView::Open(directory_, shards::Split::kTrain).value();
-    const shards::Masker masker(task_.mask, corpus->token_counts(), corpus->special_tokens());
+    const shards::MaskPolicy mask = MaskPolicyOf(task_.config().targets().mask());
+    const shards::Masker masker(mask, corpus->token_counts(), corpus->special_tokens());
     const shards::TargetSpec spec{.width = kHidden};
     const IdentityBuilder identity("targets");
     const auto store = shards::TargetStore::Open(ArtifactStore(root_), identity, spec, corpus->shards()).value();
     for (std::uint32_t shard = 0; shard < corpus->shards(); ++shard) {
       const auto writer = shards::TargetWriter::Create(store.PlaceOf(shard), spec).value();
       for (std::uint64_t i = corpus->ShardBegin(shard); i < corpus->ShardEnd(shard); ++i) {
-        for (std::uint32_t variant = 0; variant < task_.mask.variants; ++variant) {
+        for (std::uint32_t variant = 0; variant < mask.variants; ++variant) {
           shards::TargetRecord record{.masked_hash = masker.Mask(*corpus->Sequence(i), variant).hash,
                                       .positions = corpus->Length(i)};
           KeyedRandom random(MixKey({i, variant}));
@@ -108,8 +119,10 @@ class TrainingFixture : public shards::CorpusFixture {
 
   // One launch: a generation of its own, the published checkpoints known to it.
   std::vector<Status> Launch(int ranks, const RankWork& work) {
-    task_.generation = ++coordinator_.generation;
-    task_.checkpoints = coordinator_.Checkpoints();
+    task_.set_generation(++coordinator_.generation);
+    task_.clear_checkpoints();
+    for (const CheckpointManifest& checkpoint : coordinator_.Checkpoints())
+      *task_.add_checkpoints() = ToMessage(checkpoint);
     return testing::RunRanks(ranks, [&](Communicator& world) {
       return work(world, [&](Communicator& seen) {
         const auto control = coordinator_.Connect(world.launch_rank());
@@ -122,8 +135,13 @@ class TrainingFixture : public shards::CorpusFixture {
     return Launch(ranks, [](Communicator& world, const auto& train) { return train(world); });
   }
 
-  std::string StudentPath() const { return root_ + "/student/" + task_.student; }
-  std::string CheckpointDirectory() const { return root_ + "/checkpoints/" + task_.student; }
+  v1::TrainConfig& TrainConfig() { return *task_.mutable_config()->mutable_train(); }
+  const std::string& SnapshotDirectory() const { return task_.config().recovery().snapshot_directory(); }
+  void SetSnapshotDirectory(const std::string& directory) {
+    task_.mutable_config()->mutable_recovery()->set_snapshot_directory(directory);
+  }
+  std::string StudentPath() const { return root_ + "/student/" + task_.artifacts().student(); }
+  std::string CheckpointDirectory() const { return root_ + "/checkpoints/" + task_.artifacts().student(); }
   std::string StudentDigest() const {
     const auto student = LoadModel(StudentPath(), false);
     return student.ok() ? student->WeightsDigest() : student.status().ToString();
@@ -144,7 +162,7 @@ class TrainingFixture : public shards::CorpusFixture {
   }
 
   std::string root_;
-  Task task_;
+  v1::WorkerTask task_;
   testing::LocalCoordinator coordinator_;
   std::array<ProgressWords, 8> words_;  // of the ranks
 };
