@@ -1,7 +1,8 @@
-// still-worker: one rank of a stage. mpirun starts it; the task file says what to do.
+// still-worker is one rank of a stage. mpirun starts it, and the task file says what to do.
 //
-// Exit: 0 when the stage is done, or stopped as it was asked to. Any failure ends in SIGKILL, after it was logged and
-// reported: under a fault-tolerant mpirun an exit code would leave the other ranks waiting, a signal is noticed.
+// The exit code is 0 when the stage is done, or when it stopped because it was asked to. After any failure the process
+// logs and reports it, then ends by SIGKILL: under a fault-tolerant mpirun an exit code would leave the other ranks
+// waiting, but a signal is noticed.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ Status RunStage(const StageContext& context) {
   }
 }
 
-// LibTorch reports its failures by exceptions; the stages' own are statuses. Both end here.
+// Runs the stage. LibTorch reports its failures by exceptions, which become statuses like those of the stages.
 Status RunStageCatching(const StageContext& context) {
   try {
     return RunStage(context);
@@ -53,7 +54,7 @@ Status RunStageCatching(const StageContext& context) {
   }
 }
 
-// Says what went wrong wherever somebody may listen, then goes the way that the other ranks notice.
+// Reports the failure to the log and to the coordinator, then ends this process by the signal that other ranks notice.
 [[noreturn]] void Die(ControlLink* control, const Status& status) {
   LogError("{}", status.ToString());
   if (control != nullptr) control->ReportResult(status);
@@ -61,8 +62,8 @@ Status RunStageCatching(const StageContext& context) {
   std::abort();
 }
 
-// That of our launch, on this host; what launches that were killed left here goes. Nobody's, of an mpirun typed by
-// hand.
+// Holds the scratch directory of this launch on this host, and removes what killed launches left behind. Returns none
+// when mpirun was started by hand, because such a launch has no scratch directory.
 std::optional<ScratchDirectory> HoldScratch() {
   const std::string path = EnvironmentValue(kScratchVariable);
   if (path.empty()) return std::nullopt;
@@ -72,7 +73,8 @@ std::optional<ScratchDirectory> HoldScratch() {
   return held.ok() ? std::optional(*std::move(held)) : std::nullopt;
 }
 
-// The rank mpirun gave this process; known before MPI_Init, before which the guardian must be forked.
+// Returns the rank that mpirun gave this process. It is known before MPI_Init, before which the guardian must be
+// forked.
 int LaunchRank() {
   return std::atoi(EnvironmentValue("OMPI_COMM_WORLD_RANK").c_str());  // 0 when it is not set
 }
@@ -88,7 +90,8 @@ Result<std::unique_ptr<Guardian>> StartGuardian(const v1::WorkerTask& task) {
                           .orphan_seconds = recovery.orphan_seconds()});
 }
 
-// The last barrier and the end of MPI, where another rank may be found dead: the stage is done all the same.
+// Waits in the last barrier, reports the outcome and ends MPI. The stage is done even if another rank is found dead
+// here.
 void ShutDown(std::unique_ptr<MpiEnvironment> mpi, ControlLink& control, ProgressWriter& progress,
               const Status& outcome) {
   progress.Enter(v1::PHASE_SHUTDOWN);
@@ -106,11 +109,11 @@ int Run(int argc, char** argv, const std::string& task_path) {
   InitLog(fmt::format("{}/rank-{}", task.ok() ? EnumWord(task->stage()) : "worker", LaunchRank()));
   if (!task.ok()) Die(nullptr, task.status());
   SetFaultScope(EnumWord(task->stage()));
-  const auto scratch = HoldScratch();  // its guardian does, too
+  const auto scratch = HoldScratch();  // the guardian, a child process, holds it, too
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());
-  const ProgressListener beats([&progress] { progress.Beat(); });
+  const ProgressListener listener([&progress] { progress.MarkProgress(); });
   progress.Enter(v1::PHASE_START);
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery() == v1::RECOVERY_MODE_INPLACE);
@@ -129,7 +132,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   return 0;
 }
 
-// Becomes a worker of the task that the coordinator has for it.
+// Turns this process into a worker of the task that the coordinator has for it. Returns only when that fails.
 int Attach(const char* program, const AttachOptions& options) {
   const Result<std::string> task = FetchTask(options);
   if (!task.ok()) {
@@ -148,15 +151,18 @@ int main(int argc, char** argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);    // a launcher that was killed leaves no ranks behind
   prctl(PR_SET_NAME, "still-worker");  // an attached one was executed by way of /proc/self/exe, and is called exe
 
-  CLI::App app("One rank of a Stillhouse stage. mpirun starts it: of `still run`, of a coordinator's job, or your own.",
-               "still-worker");
+  CLI::App app(
+      "Runs one rank of a Stillhouse stage. It is started by mpirun: that of `still run`, of a coordinator's job, or "
+      "yours.",
+      "still-worker");
   std::string task_path;
   still::worker::AttachOptions attach;
-  CLI::Option* task = app.add_option("--task", task_path, "task file written by an agent (WorkerTask as JSON)");
-  CLI::Option* job =
-      app.add_option("--job", attach.job, "take this job, as part of an mpirun typed by hand")->excludes(task);
-  app.add_option("--coordinator", attach.coordinator, "that has the job: tcp://host:5600")->needs(job);
-  app.add_option("--keys", attach.keys, "its client keys; else $STILL_KEYS, else those of the state directory")
+  CLI::Option* task = app.add_option("--task", task_path, "Task file that an agent wrote (WorkerTask as JSON)");
+  CLI::Option* job = app.add_option("--job", attach.job, "Take this job, as part of a manual mpirun")->excludes(task);
+  app.add_option("--coordinator", attach.coordinator, "Endpoint of the coordinator that has the job: tcp://host:5600")
+      ->needs(job);
+  app.add_option("--keys", attach.keys,
+                 "Directory of its client keys (default: $STILL_KEYS, else that of the state directory)")
       ->needs(job)
       ->type_name("DIR");
   job->needs("--coordinator");
@@ -168,7 +174,7 @@ int main(int argc, char** argv) {
   }
   if (job->count() > 0) return still::worker::Attach(argv[0], attach);
   if (task->count() == 0) {
-    std::fputs("still-worker: it is started with --task, or with --coordinator and --job\n", stderr);
+    std::fputs("still-worker: nothing to do; pass --task, or --coordinator and --job\n", stderr);
     return 2;
   }
   return still::worker::Run(argc, argv, task_path);

@@ -51,7 +51,7 @@ std::optional<WriteOutcome> BackgroundWriter::TakeOutcome() {
 }
 
 void BackgroundWriter::Work(std::stop_token stop) {
-  // On a machine whose cores all train, writing takes what they leave: a later checkpoint, not a slower step.
+  // The writer takes only the time that training leaves: a later checkpoint is better than a slower step.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   while (true) {
     {

@@ -1,4 +1,4 @@
-// Writes one rank's share of a checkpoint while the rank trains on.
+// Writes one rank's share of a checkpoint while the rank goes on training.
 #pragma once
 
 #include <condition_variable>
@@ -15,33 +15,35 @@
 
 namespace still::worker {
 
-// What became of one checkpoint's share.
+// The outcome of writing one checkpoint's share.
 struct WriteOutcome {
   CheckpointInfo info;
-  std::uint32_t ranks = 0;  // that shared in it
+  std::uint32_t ranks = 0;  // that have a share in it
   Result<std::vector<CheckpointPart>> parts;
   std::string state_digest;  // SampleDigest of all of the state
-  double copy_seconds = 0;   // for which training stood still
+  double copy_seconds = 0;   // how long training stood still
   double write_seconds = 0;
 };
 
-// Owned by one thread, which makes all calls; has one thread of its own. Never two checkpoints in flight. Destroyed in
-// mid-write it waits for the end of the file in progress; what it wrote stays without a manifest, which is nothing.
+// The writer is owned by one thread, which makes all calls, and has one thread of its own. At most one checkpoint is in
+// flight. The destructor waits for the end of the file in progress. Files of an unfinished checkpoint stay behind
+// without a manifest and count for nothing.
 class BackgroundWriter {
  public:
-  // Checkpoints of a model of this layout, in subdirectories of `directory`.
+  // Prepares to write checkpoints of a model of this layout into subdirectories of `directory`.
   BackgroundWriter(std::string directory, std::vector<ParameterInfo> layout);
   ~BackgroundWriter();
   BackgroundWriter(const BackgroundWriter&) = delete;
   BackgroundWriter& operator=(const BackgroundWriter&) = delete;
 
   std::uint32_t total_parts() const { return static_cast<std::uint32_t>(ranges_.size()); }
-  // From Begin until TakeOutcome gave its outcome.
+  // Returns true from Begin until TakeOutcome has returned the outcome.
   bool busy() const { return busy_; }
-  // Copies the parts of rank `rank` of `ranks` (part p belongs to rank p mod ranks) and starts to write them. Not busy.
-  // `log` is synced with them, when this rank keeps one: the record of the steps that the checkpoint stands for.
+  // Copies the parts of rank `rank` of `ranks` (part p belongs to rank p mod ranks) and starts to write them. The
+  // writer must not be busy. `log` is the log of the steps up to this checkpoint, if this rank keeps one; it is synced,
+  // too.
   void Begin(const CheckpointInfo& info, const LiveState& state, int rank, int ranks, const std::string& log = "");
-  // The outcome of what Begin started, once.
+  // Returns the outcome of what Begin started, once; nothing while it is being written.
   std::optional<WriteOutcome> TakeOutcome();
 
  private:
@@ -53,20 +55,20 @@ class BackgroundWriter {
   const std::vector<PartRange> ranges_;
   bool busy_ = false;  // the owner's view
 
-  // Handed over under the mutex: the owner's while nothing is begun, the thread's until it is done.
+  // Handed over under the mutex: they belong to the owner while nothing is begun, then to the thread until it is done.
   CheckpointInfo info_;
   std::string log_;
   std::string state_digest_;
   std::vector<std::size_t> part_indices_;
   std::vector<PartCopy> copies_;
 
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the fields that follow
   std::condition_variable_any changed_;
   bool begun_ = false;
   std::optional<WriteOutcome> outcome_;
   double copy_seconds_ = 0;
   std::uint32_t ranks_ = 0;
-  std::jthread thread_;  // last: stops before the rest goes
+  std::jthread thread_;  // declared last, so that it stops before the rest is destroyed
 };
 
 }  // namespace still::worker

@@ -49,19 +49,19 @@ std::size_t SlotBytes(std::size_t parameters) {
   return sizeof(Header) + TableBytes(parameters) + 3 * BlocksOfBuffer(parameters) * kBlock;
 }
 
-// Other processes, and the next one after a kill, see stores in this order.
+// Orders stores as other processes see them, and the next process after a kill.
 void StoreStep(std::uint64_t* at, std::uint64_t step) {
   std::atomic_ref<std::uint64_t>(*at).store(step, std::memory_order_seq_cst);
 }
 
-// Bytes of block `index` within one of the three buffers.
+// Returns the bytes of block `index` within one of the three buffers.
 template <typename T>
 std::span<T> BlockOf(std::span<T> buffer, std::size_t index) {
   const std::size_t begin = index * kBlock;
   return buffer.subspan(begin, std::min(kBlock, buffer.size() - begin));
 }
 
-// The info of a mapped slot when its header is whole; nothing else is checked.
+// Returns the info of a mapped slot if its header is whole. Checks nothing else.
 std::optional<CheckpointInfo> ReadInfo(const Header& header, const std::string& identity, std::size_t parameters) {
   if (header.magic != kMagic || header.parameters != parameters || header.step == kNoStep) return std::nullopt;
   if (header.info_size > sizeof header.info) return std::nullopt;
@@ -98,7 +98,7 @@ MemorySnapshot::~MemorySnapshot() {
 
 std::string MemorySnapshot::PathOf(std::size_t slot) const { return fmt::format("{}-{}", prefix_, slot); }
 
-// The pages are reserved first: a store to a page that cannot be had would be a SIGBUS.
+// Reserves the pages first, because a store to a page that cannot be had would be a SIGBUS.
 Status MemorySnapshot::MapForWriting(std::size_t slot) {
   if (slots_[slot].data != nullptr) return Ok();
   const std::string path = PathOf(slot);
@@ -112,7 +112,7 @@ Status MemorySnapshot::MapForWriting(std::size_t slot) {
     if (data == MAP_FAILED) error = errno;
   }
   ::close(fd);
-  // The file stays: other ranks may have it mapped.
+  // The file stays, because other ranks may have it mapped.
   if (error != 0) return ErrnoStatus(error, "cannot reserve memory for the snapshot", path);
   slots_[slot] = {static_cast<std::byte*>(data), size};
   return Ok();

@@ -11,7 +11,7 @@
 namespace still::worker {
 namespace {
 
-// The rank whose host has the newest snapshot, and its step.
+// Finds the rank whose host has the newest snapshot, and the step of that snapshot.
 struct SnapshotClaim {
   int owner = 0;
   std::optional<std::uint64_t> step;

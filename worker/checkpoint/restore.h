@@ -1,4 +1,4 @@
-// Where a run continues: the newest state that is whole, of the hosts' memory and of the published checkpoints.
+// Finds where a run continues: at the newest whole state among the hosts' snapshots and the published checkpoints.
 #pragma once
 
 #include <optional>
@@ -20,9 +20,9 @@ struct RestoreSources {
   MemorySnapshot& snapshot;
 };
 
-// Collective. One rank reads and checks; everybody gets its bytes, so all ranks hold the same state whatever their
-// hosts have on disk. A snapshot that does not check out is passed over, a checkpoint set aside as "<name>.bad".
-// Nothing found: `live` is as it was. Any other failure is the same on every rank.
+// Collective. One rank reads and checks the state, and all ranks get its bytes. So all ranks hold the same state,
+// whatever their hosts have on disk. A damaged snapshot is skipped; a damaged checkpoint is set aside as "<name>.bad".
+// Returns nothing, and leaves `live` as it was, when no state is found. Any other failure is the same on every rank.
 Result<std::optional<CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
                                                     const std::string& identity,
                                                     const std::vector<ParameterInfo>& layout, const LiveState& live);

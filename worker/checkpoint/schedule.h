@@ -1,4 +1,5 @@
-// When to save: every so many steps, every so many seconds, or as often as pays (Young 1974, Daly 2006).
+// Decides when to save: after a number of steps, after a number of seconds, or as often as it pays (Young 1974, Daly
+// 2006).
 #pragma once
 
 #include <cstdint>
@@ -8,17 +9,17 @@
 namespace still::worker {
 
 struct ScheduleOptions {
-  std::uint64_t steps = 0;                   // every so many steps; 0: by time
-  double seconds = 0;                        // every so often; 0: Young's interval
+  std::uint64_t steps = 0;                   // between two checkpoints; 0 to go by time
+  double seconds = 0;                        // between two checkpoints; 0 for Young's interval
   double failure_interval_seconds = 86'400;  // mean time between failures
   double expected_cost_seconds = 0.1;        // of one checkpoint, until one has been measured
 };
 
-// sqrt(2 C M): the interval at which what checkpoints cost (C each) and what failures destroy (every M seconds, half an
-// interval each) are least together. Not below 5 seconds.
+// Returns sqrt(2 C M), but at least 5 seconds. At this interval the cost of checkpoints (C each) and the work that
+// failures destroy (half an interval every M seconds) are least together.
 double YoungInterval(double cost_seconds, double failure_interval_seconds);
 
-// One thread.
+// The schedule of one run. Used by one thread.
 class CheckpointSchedule {
  public:
   CheckpointSchedule(const ScheduleOptions& options, std::uint64_t step, Clock::TimePoint now)
@@ -26,7 +27,7 @@ class CheckpointSchedule {
 
   bool Due(std::uint64_t step, Clock::TimePoint now) const;
   void Started(std::uint64_t step, Clock::TimePoint now);
-  // Training stood still for this long.
+  // Records how long training stood still for a checkpoint.
   void Measured(double cost_seconds) { cost_seconds_ = cost_seconds; }
 
  private:

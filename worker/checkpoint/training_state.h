@@ -1,5 +1,5 @@
-// The state of a training run: everything that the next step depends on and the seed alone does not give. How it is
-// cut into the part files of a checkpoint (common/storage/checkpoint.h), and read back.
+// The state of a training run: everything that the next step depends on, except what follows from the seed. The
+// functions cut it into the part files of a checkpoint (common/storage/checkpoint.h) and read it back.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace still::worker {
 
-// A copy, taken between steps; flat buffers in the order of the layout.
+// A copy that is taken between steps. Its buffers are flat, in the order of the layout.
 struct TrainingState {
   CheckpointInfo info;
   std::vector<float> weights;
@@ -37,8 +37,8 @@ struct PartRange {
   std::size_t end = 0;
 };
 
-// How a model is cut: whole parameters, in order, at least 16 Mi floats of the three buffers together a part, but for
-// the last one. A function of the layout alone.
+// Cuts a model into parts of whole parameters, in order. Each part but the last has at least 16 Mi floats of the three
+// buffers together. The cut is a function of the layout alone.
 std::vector<PartRange> CutIntoParts(const std::vector<ParameterInfo>& layout);
 
 // The floats of one part.
@@ -49,14 +49,14 @@ struct PartCopy {
   std::vector<float> second_moment;
 };
 
-// Reuses the buffers of `copy`.
+// Copies one part of the state. Reuses the buffers of `copy`.
 void CopyPart(const LiveState& state, const PartRange& range, PartCopy* copy);
 
-// A digest over one page in 64 of the three buffers, other pages at other steps: ranks that hold the same state have
-// the same, and one that computed something else is found by it sooner or later, for next to nothing.
+// Returns a digest over one page in 64 of the three buffers, and over other pages at other steps. Ranks with the same
+// state have the same digest. A rank that computed something else is found sooner or later, at next to no cost.
 std::string SampleDigest(const LiveState& state, std::uint64_t step);
 
-// Writes part `index` of a checkpoint into `directory`: durable under its final name when it returns.
+// Writes part `index` of a checkpoint into `directory`. The part is durable under its final name on return.
 Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
                                  const std::vector<ParameterInfo>& layout);
 
@@ -65,7 +65,7 @@ Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index
 Result<TrainingState> LoadCheckpoint(const std::string& path, const CheckpointManifest& manifest,
                                      const std::string& identity, const std::vector<ParameterInfo>& layout);
 
-// Out of the way, but still there to look at: renamed to "<path>.bad".
+// Renames the checkpoint to "<path>.bad", so that it is out of the way but can still be examined.
 Status Quarantine(const std::string& path);
 
 }  // namespace still::worker

@@ -1,4 +1,4 @@
-// One outcome for a whole group: how a failure on one rank ends the work of all with the same Status.
+// Gives a whole group one outcome: a failure on one rank ends the work of all ranks with the same Status.
 #pragma once
 
 #include "common/status.h"
@@ -6,11 +6,11 @@
 
 namespace still::worker {
 
-// Collective. Ok when every rank's `mine` is; otherwise, on every rank alike, the failure of the lowest rank that has
-// one, named: "rank 2: ...". A failing communicator's own status is returned where nothing could be agreed.
+// Collective. Returns Ok when `mine` is Ok on every rank. Otherwise every rank gets the failure of the lowest rank that
+// has one, with its name: "rank 2: ...". When the communicator itself fails, returns its status.
 Status Agree(Communicator& world, const Status& mine);
 
-// Collective, after a vote that was not unanimous: what the lowest rank with a failure met, as above.
+// Collective, after a vote that was not unanimous. Returns the failure of the lowest rank that has one, as above.
 Status ShareFailure(Communicator& world, const Status& mine);
 
 }  // namespace still::worker

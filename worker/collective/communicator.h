@@ -1,5 +1,5 @@
-// What the exact step needs from a group of ranks. Every call is collective: all ranks make it in the same order.
-// A failed call leaves buffers undefined; nothing read from them may be used before a unanimous Vote.
+// What the exact step needs from a group of ranks. Every call is collective: all ranks make it in the same order. A
+// failed call leaves its buffers undefined. Nothing read from them may be used before a unanimous Vote.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@ struct HostPlace {
   int count = 1;
 };
 
+// A group of ranks as one of them sees it. Used by one thread.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -27,25 +28,26 @@ class Communicator {
   virtual int launch_rank() const = 0;
   virtual HostPlace host_place() const = 0;
 
-  // values[i] = sum over ranks. Integer addition is associative: the result does not depend on rank count or order.
+  // Sets values[i] to its sum over ranks. Integer addition is associative, so the bits do not depend on rank count or
+  // order.
   virtual Status AllReduceSum(std::span<std::int64_t> values) = 0;
-  // The same out of place: what a rank puts in survives a failure. `in` and `out` do not overlap.
+  // Does the same out of place, so that `in` survives a failure. `in` and `out` do not overlap.
   virtual Status AllReduceSum(std::span<const std::int64_t> in, std::span<std::int64_t> out) = 0;
-  // In fp32: the result depends on the number of ranks. For `reduction: fast`.
+  // Sums in fp32, for `reduction: fast`. The result depends on the number of ranks.
   virtual Status AllReduceSum(std::span<float> values) = 0;
-  // True when every rank said true. This, never a return code of AllReduceSum, decides whether a step counts. Every
-  // survivor of a death gets the same answer: all true, all false, or all UNAVAILABLE.
+  // Returns true when every rank passed true. The vote decides whether a step counts; a return code of AllReduceSum
+  // never does. Every survivor of a death gets the same answer: all true, all false, or all UNAVAILABLE.
   virtual Result<bool> Vote(bool ok) = 0;
-  // Rank `root`'s bytes to everybody; sizes are exchanged as well.
+  // Copies rank `root`'s bytes to all ranks. The size is exchanged as well.
   virtual Status Broadcast(std::string* bytes, int root) = 0;
-  // The same into a buffer of a size that all ranks know.
+  // Does the same for a buffer whose size all ranks know.
   virtual Status Broadcast(std::span<std::byte> bytes, int root) = 0;
   virtual Status Barrier() = 0;
 
-  // Whether survivors of a death can go on together.
+  // Returns whether survivors of a death can go on together.
   virtual bool can_shrink() const { return false; }
-  // After a failed call: makes every survivor's pending call fail, then leaves the dead behind. rank() and size() are
-  // those of the survivors afterwards. Not Ok: the group cannot be used any more.
+  // Call it after a failed call. Makes every survivor's pending call fail, then removes the dead from the group: rank()
+  // and size() are then those among the survivors. After an error the group cannot be used any more.
   virtual Status Shrink() { return Error(Code::kUnavailable, "this communicator cannot go on without a dead rank"); }
 };
 

@@ -34,8 +34,8 @@ class HybridCommunicator final : public Communicator {
     return IsLarge(out) ? Sum(in, out) : control_.AllReduceSum(in, out);
   }
 
-  // Nearly always one vote of `control`. Only after a no is a second one needed: was it what a rank meant to say, or is
-  // its group broken?
+  // This is nearly always one vote of `control`. Only after a no does a second vote tell whether a rank meant no, or
+  // whether its group is broken.
   Result<bool> Vote(bool ok) override {
     const Result<bool> all = control_.Vote(ok && joined_);
     if (all.ok() && *all) return true;
@@ -63,7 +63,7 @@ class HybridCommunicator final : public Communicator {
                  joined.message());
   }
 
-  // Collective over `control`; Ok for all or for none.
+  // Collective over `control`. Ok on all ranks or on none.
   Status Join() {
     std::string id;
     Status mine = ShareId(&id);
@@ -75,7 +75,7 @@ class HybridCommunicator final : public Communicator {
   }
 
  private:
-  // An empty id is how rank 0 says that it has none.
+  // An empty id means that rank 0 has none.
   Status ShareId(std::string* id) {
     Status made;
     if (rank() == 0) {

@@ -36,10 +36,10 @@ int FindHostPlace(MPI_Comm comm, HostPlace* place) {
   return MPI_Comm_free(&host);
 }
 
-// Owns a duplicate of MPI_COMM_WORLD, so that nobody else's traffic meets ours; after a Shrink, the survivors'.
+// Owns a duplicate of MPI_COMM_WORLD, so that no other traffic meets ours. After a Shrink it owns the survivors' one.
 //
-// Under ULFM a failed collective may leave some ranks inside it: whoever sees the failure revokes, so that the others
-// see one, too, and come to the vote. The vote is MPIX_Comm_agree, which is uniform whoever dies meanwhile.
+// Under ULFM a failed collective call may leave some ranks inside it. A rank that sees the failure revokes, so that the
+// others see one, too, and come to the vote. The vote is MPIX_Comm_agree, whose result is uniform whichever rank dies.
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator(MPI_Comm comm, bool survive_deaths) : comm_(comm), survive_deaths_(survive_deaths) {
@@ -103,7 +103,7 @@ class MpiCommunicator final : public Communicator {
       MPIX_Comm_revoke(comm_);
       MPI_Comm survivors = MPI_COMM_NULL;
       STILL_RETURN_IF_ERROR(MpiStatus(MPIX_Comm_shrink(comm_, &survivors), "MPIX_Comm_shrink"));
-      // The old one is not freed: that may wait for the dead.
+      // The old communicator is not freed, because that may wait for the dead.
       comm_ = survivors;
       shrunk_ = true;
       broken_ = false;
@@ -151,7 +151,7 @@ class MpiCommunicator final : public Communicator {
   void NoteMembers() {
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
-    // Collective: a failure is met at the next vote, like that of any other call.
+    // This call is collective. Its failure shows at the next vote, like that of any other call.
     static_cast<void>(Check(FindHostPlace(comm_, &host_place_), "MPI_Comm_split_type"));
   }
 

@@ -30,7 +30,8 @@ std::uint32_t NumberFromMpirun(const char* name, std::uint32_t otherwise) {
   return text.empty() ? otherwise : static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
 }
 
-// The same for all ranks of one mpirun, and of no other: Open MPI 5 names the job by host and process, 4 by a number.
+// Returns a name that all ranks of one mpirun share with no other. Open MPI 5 names it by host and process, 4 by a
+// number.
 std::string LaunchName() {
   for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_orte_ess_jobid", "OMPI_MCA_ess_base_jobid"})
     if (std::string text = EnvironmentValue(name); !text.empty()) return text;
@@ -46,7 +47,7 @@ stillhouse::v1::Attach Introduction(const std::string& job) {
   return attach;
 }
 
-// In memory, where nobody else reads it: it may hold keys. It goes with the process.
+// Stores the task in memory that ends with the process and that no other process reads, because it may hold keys.
 Result<std::string> Keep(const std::string& task) {
   const int file = ::memfd_create("still-task", 0);
   if (file < 0) return ErrnoStatus(errno, "cannot keep in memory", "the task");
@@ -86,7 +87,7 @@ Result<std::string> FetchTask(const AttachOptions& options) {
                    "directory (STILL_STATE)",
                    options.coordinator, keys ? "it has no keys, or others than ours" : "it has keys, which we lack");
     }
-    // Full of what nobody took for half an hour: it is taken when somebody listens again.
+    // UNAVAILABLE means that the queue is full of messages that nobody has taken. They go out when somebody listens.
     if (!sent.ok() && sent.code() != Code::kUnavailable) return sent;
     STILL_ASSIGN_OR_RETURN(const std::optional<std::string> answer, client->Receive(kAnswer));
     stillhouse::v1::ClientReply reply;

@@ -1,6 +1,6 @@
-// How an mpirun that a person typed gets its work: `still-worker --coordinator ENDPOINT --job JOB`. Each rank asks the
-// coordinator for the task of the launch it belongs to, then becomes an ordinary worker of that task (exec). Before MPI
-// and before any thread of ours.
+// How a manual mpirun gets its work: `still-worker --coordinator ENDPOINT --job JOB`. Each rank asks the coordinator
+// for the task of its launch, then becomes an ordinary worker of that task (exec). This happens before MPI starts and
+// before this process has any other thread.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@ namespace still::worker {
 
 struct AttachOptions {
   std::string coordinator;  // endpoint
-  std::string job;          // number or name
-  std::string keys;         // directory of client keys; empty: see FindClientKeys
+  std::string job;          // its number or name
+  std::string keys;         // directory of client keys; when empty, FindClientKeys looks for one
 };
 
-// The path of the task, a file in this process's memory that survives exec. Waits as long as the job cannot be
-// taken yet, and says why on stderr when that changes (rank 0). The coordinator's refusal is the error.
+// Returns the path of the task: a file in this process's memory, which survives exec. Blocks while the job cannot be
+// taken yet; rank 0 then prints the reason to stderr whenever it changes. A refusal by the coordinator is the error.
 Result<std::string> FetchTask(const AttachOptions& options);
 
 }  // namespace still::worker

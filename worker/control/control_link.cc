@@ -121,7 +121,7 @@ class RpcControlLink final : public ControlLink {
     envelope.mutable_storage_trouble()->set_message(message);
     if (const Status sent = Send(&envelope); !sent.ok()) {
       LogWarn("trouble with storage is not reported: {}", sent.message());
-      return;  // said again when asked to
+      return;  // the next call tries again
     }
     storage_trouble_ = message;
   }
@@ -132,7 +132,7 @@ class RpcControlLink final : public ControlLink {
     envelope.mutable_stage_result()->set_code(CodeOnWire(status.code()));
     envelope.mutable_stage_result()->set_message(status.message());
     if (const Status sent = Send(&envelope); !sent.ok()) LogWarn("result not delivered: {}", sent.message());
-    client_.reset();  // lingers until the message is out
+    client_.reset();  // waits briefly until the message is sent
   }
 
  private:
@@ -161,8 +161,9 @@ class RpcControlLink final : public ControlLink {
     return client_->Send(envelope->SerializeAsString());
   }
 
-  // Sends `request`, and again every `resend_interval`, until a message comes that `answers` it; nothing by the
-  // deadline. Answers to earlier requests (to repeats of them) are passed over. ABORTED when fenced.
+  // Sends `request`, repeats it every `resend_interval`, and returns the first message that `answers` it. Returns
+  // nothing when none has come after `patience`. Skips answers to earlier requests and to repeats of them. ABORTED when
+  // fenced.
   Result<std::optional<v1::Envelope>> Ask(v1::Envelope* request, milliseconds resend_interval, milliseconds patience,
                                           const std::function<bool(const v1::Envelope&)>& answers) {
     const Clock::TimePoint deadline = options_.clock->Now() + patience;
@@ -172,7 +173,7 @@ class RpcControlLink final : public ControlLink {
       const Clock::TimePoint now = options_.clock->Now();
       if (now >= deadline) return std::optional<v1::Envelope>();
       if (now >= resend_at) {
-        // A request that could not be queued is as good as lost on the way: the next one comes in a moment.
+        // A request that could not be queued counts as lost on the way: it is repeated soon.
         if (const Status sent = Send(request); !sent.ok()) LogDebug("request: {}", sent.message());
         resend_at = now + resend_interval;
       }
@@ -182,14 +183,15 @@ class RpcControlLink final : public ControlLink {
     }
   }
 
-  // The next message, already taken in; nothing when none came in time. An empty one for bytes that are none.
+  // Returns the next message after recording what it says of fences and checkpoints. Returns nothing when none comes in
+  // time, and an empty message for bytes that are not one.
   Result<std::optional<v1::Envelope>> Receive(milliseconds timeout) {
     STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
     STILL_ASSIGN_OR_RETURN(const std::optional<std::string> payload, client_->Receive(timeout));
     if (!payload) return std::optional<v1::Envelope>();
     v1::Envelope envelope;
     if (!envelope.ParseFromString(*payload)) {
-      LogWarn("dropped a message of {} bytes from {} that is no Envelope", payload->size(), endpoint_);
+      LogWarn("dropped a message of {} bytes from {}: it is not an Envelope", payload->size(), endpoint_);
       return std::optional<v1::Envelope>(v1::Envelope());
     }
     if (envelope.has_fenced())
@@ -210,13 +212,13 @@ class RpcControlLink final : public ControlLink {
   const std::uint32_t rank_;
   const ControlLinkOptions options_;
   const std::uint64_t incarnation_ = DrawIncarnation();
-  std::optional<Clock::TimePoint> last_progress_;  // when it was sent,
-  std::optional<std::uint64_t> last_done_;         // and what of this shard
+  std::optional<Clock::TimePoint> last_progress_;  // when progress was last sent
+  std::optional<std::uint64_t> last_done_;         // and how much of this shard it said was done
   bool warned_ = false;
   std::uint64_t last_request_ = 0;
   std::uint64_t lease_ = 0;  // of the shard in hand, or of the commit
   std::uint64_t signs_ = 0;  // of progress in it
-  Status fenced_;            // not Ok from the moment that this rank is
+  Status fenced_;            // not Ok once this rank is fenced
   std::optional<std::uint64_t> published_step_;
   std::string storage_trouble_;  // as last reported
 };

@@ -53,15 +53,15 @@ class ControlLink {
 struct ControlLinkOptions {
   std::chrono::milliseconds progress_interval{100};
   std::chrono::milliseconds lease_resend_interval{500};
-  std::chrono::milliseconds lease_deadline{60'000};  // without an answer
-  std::chrono::milliseconds lease_pause{200};        // before asking again, when told to wait
+  std::chrono::milliseconds lease_deadline{60'000};  // for a request's answer
+  std::chrono::milliseconds lease_pause{200};        // before the next request, when told to wait
   std::chrono::milliseconds shrink_resend_interval{250};
   std::chrono::milliseconds shrink_deadline{5'000};
-  std::optional<RpcClientKeys> keys;  // none: the endpoint takes anybody
+  std::optional<RpcClientKeys> keys;  // none when the endpoint accepts anybody
   Clock* clock = &Clock::System();
 };
 
-// Over ZeroMQ to `endpoint`, under the identity "<generation>.<rank>.<pid>".
+// Connects to `endpoint` over ZeroMQ, under the identity "<generation>.<rank>.<pid>".
 Result<std::unique_ptr<ControlLink>> ConnectControlLink(const std::string& endpoint, std::uint64_t generation, int rank,
                                                         const ControlLinkOptions& options = {});
 

@@ -81,7 +81,7 @@ class LeasedWork {
     measures.tokens_per_second = static_cast<double>(tokens) / measures.seconds;
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
     {
-      progress_.done = 0;  // of the commit
+      progress_.done = 0;  // counts within the commit
       const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
       STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
     }
@@ -95,7 +95,7 @@ class LeasedWork {
   ProgressWriter& words_;
   const Clock& clock_;
   const Clock::TimePoint start_ = clock_.Now();
-  StageProgress progress_;  // `done` of the shard in hand, the rest of all that this rank made
+  StageProgress progress_;  // `done` counts within the shard in hand, the rest over all that this rank made
 };
 
 }  // namespace

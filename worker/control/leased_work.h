@@ -1,6 +1,6 @@
-// What the ranks of divisible work do, whatever it makes: each leases shard after shard from the coordinator, and the
-// one that is told to puts the artifact together. Ranks need each other for nothing; one that dies costs the shard that
-// it held.
+// The ranks' side of leased work, whatever artifact it makes. Each rank leases one shard after the other from the
+// coordinator, and the rank that is told to commits the artifact. Ranks do not depend on each other: a rank that dies
+// costs the shard that it held.
 #pragma once
 
 #include <cstdint>
@@ -20,49 +20,51 @@ struct ShardId {
   std::uint32_t shard = 0;
 };
 
-// How far the making of one shard is.
+// How much of one shard is made.
 struct ShardProgress {
   std::uint64_t units = 0;
   std::uint64_t tokens = 0;
-  std::map<std::string, double> values;  // to show, as sums over all shards
+  std::map<std::string, double> values;  // shown to people as sums over all shards
 };
 
-// Of all that this rank did, when it puts the artifact together.
+// What was measured of the whole stage, for the rank that commits the artifact.
 struct WorkMeasures {
   double seconds = 0;
   double tokens_per_second = 0;  // of all ranks
 };
 
-// One stage's artifact, as pieces that may be made in any order within a round, and twice. Owned by one thread.
+// One stage's artifact as shards, which may be made in any order within a round, and twice. Owned by one thread.
 class DivisibleArtifact {
  public:
   virtual ~DivisibleArtifact() = default;
 
-  // What progress counts to.
+  // Returns the total that progress counts to, in units.
   virtual std::uint64_t TotalUnits() const = 0;
   virtual std::string Unit() const = 0;
-  // What a shard counts of it. INTERNAL when there is no such shard.
+  // Returns how many of these units a shard stands for. INTERNAL when there is no such shard.
   virtual Result<std::uint64_t> UnitsOf(ShardId id) const = 0;
 
-  // Where a rank is that makes it.
+  // Returns the phase of a rank that makes this shard.
   virtual v1::Phase PhaseOf(ShardId id) const = 0;
-  // The digest of a shard that is made, by an earlier launch or by a rank that died since. NOT_FOUND when it is not.
+  // Returns the digest of a shard that an earlier launch, or a rank that has died since, made. NOT_FOUND when the shard
+  // is not made.
   virtual Result<std::string> MadeDigest(ShardId id) const = 0;
-  // Makes it and returns its digest. DATA_LOSS, with the digest of this rank's result in `*computed`, when another
-  // process's stands by now and differs. ALREADY_EXISTS when the artifact was put together meanwhile: what `*computed`
-  // names, if anything, is good for comparing only.
+  // Makes the shard and returns its digest. DATA_LOSS, with the digest of this rank's result in `*computed`, when
+  // another process has made the shard meanwhile and the results differ. ALREADY_EXISTS when the artifact was committed
+  // meanwhile: `*computed`, if it is set, is then only good for comparing.
   virtual Result<std::string> Make(ShardId id, const std::function<void(const ShardProgress&)>& on_progress,
                                    std::string* computed) = 0;
-  // How many shards the next round has, where this shard, which is made, decides that; else 0.
+  // Returns how many shards the next round has, when this shard, which is made, decides that; else 0.
   virtual Result<std::uint32_t> NextShards(ShardId) const { return 0; }
-  // Sets the shard aside, so that it is made anew.
+  // Sets the shard aside, so that it will be made again.
   virtual Status Quarantine(ShardId id) const = 0;
-  // Every shard is made.
+  // Commits the artifact. Every shard is made.
   virtual Status Commit(const WorkMeasures& measures) const = 0;
 };
 
-// Until there is nothing left to do, for anybody. The rank that puts the artifact together reports the result at once:
-// the others wait for it. A beat (common/progress.h) renews the lease of the shard that is made, or of the commit.
+// Leases and makes shards until nothing is left to do for any rank. The rank that commits the artifact reports the
+// result at once, because the others wait for it. MarkProgress (common/progress.h) renews the lease of the shard in
+// hand, or of the commit.
 Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
                      const Clock& clock = Clock::System());
 

@@ -1,5 +1,5 @@
-// What a worker can be asked to do. Each stage is collective (every rank calls it), commits its artifact itself and is
-// safe to run again after a kill at any instant: it resumes from what is durable and ends in the same bytes.
+// The stages that a worker can run. Each stage is collective: every rank calls it. It commits its artifact itself. It
+// may be run again after a kill at any instant: it resumes from what is durable and ends in the same bytes.
 #pragma once
 
 #include "common/proto/control.pb.h"
@@ -11,6 +11,7 @@
 
 namespace still::worker {
 
+// What a stage works with. The references outlive the call.
 struct StageContext {
   const v1::WorkerTask& task;
   Communicator& world;
@@ -18,7 +19,7 @@ struct StageContext {
   ProgressWriter& progress;
 };
 
-// Leased pieces of the input -> shards of token sequences.
+// Leased input splits -> shards of token sequences.
 Status RunCorpusStage(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& words);
 Status RunTeacherStage(const StageContext& context);   // import; fit a head by masked LM when there is none
 Status RunTargetsStage(const StageContext& context);   // leased shards -> teacher forward -> target cache

@@ -49,7 +49,7 @@ Result<Models> LoadModels(const v1::WorkerTask& task, const ArtifactStore& artif
   return Models{std::move(teacher), std::move(initial), std::move(student)};
 }
 
-// Held-out text and the one mask it is judged with.
+// Held-out text and the one mask that models are judged by.
 class HeldoutText {
  public:
   static Result<HeldoutText> Open(const v1::WorkerTask& task, const ArtifactStore& artifacts) {
@@ -59,7 +59,7 @@ class HeldoutText {
       return Error(Code::kInvalidArgument,
                    "the corpus {} has no held-out sequences to evaluate on; raise corpus.heldout_percent or add text",
                    directory);
-    // Token weights are those of training: held-out counts are another, smaller sample.
+    // Token weights are those of training, because held-out counts are a smaller sample.
     STILL_ASSIGN_OR_RETURN(const std::unique_ptr<CorpusView> train, CorpusView::Open(directory, Split::kTrain));
     shards::MaskPolicy policy = MaskPolicyOf(task.config().targets().mask());
     policy.seed = MixKey({policy.seed, kEvaluationMask});
@@ -69,7 +69,8 @@ class HeldoutText {
                        order, task.config().evaluate().max_sequences());
   }
 
-  // The sequences to judge by, a random subset when there are more than wanted, cut into batches of like length.
+  // Returns the sequences to judge by, cut into batches of similar length: a random subset when there are more than
+  // wanted.
   std::vector<shards::Microbatch> Batches() const {
     std::vector<std::uint64_t> sequences(sequences_);
     std::vector<std::uint32_t> lengths(sequences_);
@@ -85,7 +86,7 @@ class HeldoutText {
     return masker_.Mask(tokens, /*variant=*/0);
   }
 
-  // The longest sequence of the first batch, cut to kLatencyTokens: what inference is timed with.
+  // Returns the sequence that inference is timed with: the longest one of the first batch, cut to kLatencyTokens.
   Result<MaskedSequence> ForLatency() const {
     STILL_ASSIGN_OR_RETURN(const shards::TokenSpan tokens, heldout_->Sequence(Batches().front().sequences.front()));
     return masker_.Mask(tokens.first(std::min<std::size_t>(tokens.size(), kLatencyTokens)), /*variant=*/0);

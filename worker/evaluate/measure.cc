@@ -33,13 +33,13 @@ MaskedRows RowsOf(const std::vector<const shards::MaskedSequence*>& batch, std::
   return {at::tensor(rows), at::tensor(labels)};
 }
 
-// The head's transform of the masked rows: [M, H].
+// Returns the head's transform of the masked rows: [M, H].
 at::Tensor TransformedRows(const ParameterSet& model, const TokenBatch& batch, const at::Tensor& rows) {
   const at::Tensor hidden = EncoderForward(model, batch, kNoDropout, kFp32);
   return HeadTransform(model, hidden.reshape({-1, hidden.size(-1)}).index_select(0, rows), kFp32);
 }
 
-// Log-probabilities of some rows at both temperatures.
+// The log-probabilities of some rows at both temperatures.
 struct LogProbabilities {
   at::Tensor plain;
   at::Tensor tempered;

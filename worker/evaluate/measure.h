@@ -1,4 +1,4 @@
-// What is measured of a teacher and its students: how well they fill masks in held-out text, and how long they take.
+// Measures a teacher and its students: how well they fill masks in held-out text, and how long they take.
 #pragma once
 
 #include <array>
@@ -21,13 +21,14 @@ struct MaskFillingSums {
   double kl_tempered = 0;  // at the training temperature
 };
 
-// Adds those of one batch of masked sequences for each of `models`, the first of which is the teacher; fp32.
+// Adds the sums of one batch of masked sequences for each of `models`. The first of them is the teacher. Computes in
+// fp32.
 void AddMaskFilling(std::span<const ParameterSet* const> models,
                     const std::vector<const shards::MaskedSequence*>& batch, double temperature,
                     std::span<MaskFillingSums> sums);
 
-// Median seconds of one forward pass over one sequence: encoder, then the head at the masked positions; fp32. The
-// models take turns, so that whatever else the machine does falls on all of them.
+// Returns each model's median seconds of one forward pass over one sequence, in fp32: the encoder, then the head at the
+// masked positions. The models take turns, so that other load on the machine affects all of them alike.
 std::vector<double> MeasureLatency(std::span<const ParameterSet* const> models, const shards::MaskedSequence& sequence,
                                    std::uint32_t runs, const Clock& clock);
 

@@ -9,7 +9,7 @@
 
 namespace still::worker {
 
-// Of one model at the masked positions of the held-out text.
+// The score of one model at the masked positions of the held-out text.
 struct MaskFillingScore {
   double accuracy = 0;
   double loss = 0;         // cross-entropy, nats
@@ -32,10 +32,11 @@ struct EvaluationReport {
   ModelCost teacher_cost, student_cost;
 };
 
-// Flat numbers: teacher_accuracy, student_accuracy, accuracy_ratio, kl_initial, kl_final, speedup, ...
+// Returns flat numbers: teacher_accuracy, student_accuracy, accuracy_ratio, kl_initial, kl_final, speedup, ...
 Summary SummaryOf(const EvaluationReport& report);
+// Returns the table for people.
 std::string TableOf(const EvaluationReport& report);
-// report.json, report.txt and summary.json in `directory`.
+// Writes report.json, report.txt and summary.json into `directory`.
 Status WriteReport(const EvaluationReport& report, const std::string& identity, const std::string& directory);
 
 }  // namespace still::worker

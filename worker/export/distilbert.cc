@@ -21,8 +21,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kDistilBertEpsilon = 1e-12;
 
-// Ours -> Hugging Face's, for parameters that keep their shape. The decoder's weight is tied to the word embeddings
-// and, as in the published checkpoints, not stored a second time.
+// Maps our names to Hugging Face's, for parameters that keep their shape. The decoder's weight is tied to the word
+// embeddings. As in the published checkpoints, it is not stored a second time.
 using NamePair = std::pair<std::string_view, std::string_view>;
 constexpr std::array kModelNames = {
     NamePair{"embeddings.word", "distilbert.embeddings.word_embeddings.weight"},
@@ -93,7 +93,7 @@ Status WriteWeights(const SafetensorsFile& model, std::int64_t layers, const std
   return WriteSafetensors(path, converter.tensors(), {{"format", "pt"}});
 }
 
-// The line number of `token`, counted from 0.
+// Returns the line number of `token`, counted from 0.
 Result<std::size_t> VocabularyIndex(std::string_view vocab, std::string_view token, const std::string& path) {
   for (std::size_t line = 0; !vocab.empty(); ++line) {
     const std::size_t end = std::min(vocab.find('\n'), vocab.size());

@@ -1,5 +1,5 @@
-// A student as a Hugging Face DistilBertForMaskedLM directory: config.json, model.safetensors, vocab.txt,
-// tokenizer_config.json. No tensor library here: the parameters are copied, or cut, from one safetensors file to
+// Writes a student as a Hugging Face directory of DistilBertForMaskedLM: config.json, model.safetensors, vocab.txt and
+// tokenizer_config.json. It needs no tensor library: parameters are copied, or cut, from one safetensors file to
 // another.
 #pragma once
 
@@ -14,7 +14,8 @@ struct DistilBertOptions {
   bool lowercase = true;
 };
 
-// Reads the model in `model_directory` (as SaveModel writes it), writes into the existing directory `output_directory`.
+// Reads the model in `model_directory` (as SaveModel writes it) and writes into the existing directory
+// `output_directory`.
 // INVALID_ARGUMENT when DistilBERT cannot express the model: its LayerNorm epsilon is fixed at 1e-12.
 Status WriteDistilBert(const std::string& model_directory, const DistilBertOptions& options,
                        const std::string& output_directory);

@@ -13,7 +13,7 @@
 namespace still::worker {
 namespace {
 
-// Where the directory came from, for whoever finds it elsewhere.
+// Records where the directory came from, for anybody who finds a copy of it.
 Status WriteProvenance(const v1::WorkerTask& task, const std::string& directory) {
   STILL_ASSIGN_OR_RETURN(const Sha256Digest weights, Sha256OfFile(JoinPath(directory, "model.safetensors")));
   const nlohmann::ordered_json provenance = {{"made_by", "stillhouse"},

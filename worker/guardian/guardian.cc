@@ -19,13 +19,13 @@ namespace {
 
 constexpr int kSignals[] = {SIGCHLD, SIGUSR1, SIGTERM};
 
-// What the handlers know; 0 and null while no guardian is there.
+// What the signal handlers use. Both are 0 or null while there is no guardian.
 std::atomic<pid_t> guardian_pid = 0;
 std::atomic<ProgressWords*> shared_words = nullptr;
 char stack_title[64];
 static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<ProgressWords*>::is_always_lock_free);
 
-// Handlers: async-signal-safe calls only.
+// The handlers make async-signal-safe calls only.
 
 void OnChildDeath(int) {
   const int saved_errno = errno;
@@ -43,7 +43,7 @@ void OnStackRequest(int, siginfo_t* info, void*) {
   backtrace_symbols_fd(frames, depth, STDERR_FILENO);
   if (info->si_pid == guardian_pid.load(std::memory_order_relaxed)) {
     if (ProgressWords* words = shared_words.load(std::memory_order_relaxed)) words->stack_dumped.store(1);
-    while (true) pause();  // it comes to kill: nothing more may happen here
+    while (true) pause();  // the guardian will kill this process: nothing more may happen here
   }
   errno = saved_errno;
 }
@@ -57,12 +57,12 @@ class GuardianChild final : public Guardian {
  public:
   explicit GuardianChild(ProgressWords* words) : words_(words) {}
 
-  // Installs the handlers, then forks: a death of the child in its first instant is seen, too.
+  // Installs the handlers, then forks, so that a death of the child in its first instant is noticed, too.
   Status Start(const GuardianOptions& options) {
     const pid_t rank = getpid();
     std::snprintf(stack_title, sizeof stack_title, "stack of rank %d (process %d):\n", options.rank, rank);
     void* frame = nullptr;
-    backtrace(&frame, 1);  // loads what it needs while allocation is allowed
+    backtrace(&frame, 1);  // loads its library while allocation is allowed
     shared_words = words_;
 
     sigset_t ours, before;
@@ -78,14 +78,14 @@ class GuardianChild final : public Guardian {
     }
     const int fork_errno = errno;
     guardian_pid = pid_;
-    pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);  // whatever it was before: a rank must hear these
+    pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);  // whatever the mask was before: a rank must receive these
     if (pid_ > 0) return Ok();
     return Error(Code::kResourceExhausted, "cannot start the guardian of rank {}: fork: {}", options.rank,
                  std::strerror(fork_errno));
   }
 
   ~GuardianChild() override {
-    signal(SIGCHLD, SIG_DFL);  // first: the end of this child is wanted
+    signal(SIGCHLD, SIG_DFL);  // first, because the end of this child is wanted
     guardian_pid = 0;
     if (pid_ > 0) {
       kill(pid_, SIGKILL);
@@ -120,7 +120,7 @@ class GuardianChild final : public Guardian {
 }  // namespace
 
 Result<std::unique_ptr<Guardian>> Guardian::Start(const GuardianOptions& options) {
-  STILL_CHECK(shared_words.load() == nullptr, "one guardian a process");
+  STILL_CHECK(shared_words.load() == nullptr, "a process has one guardian");
   void* memory = mmap(nullptr, sizeof(ProgressWords), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     return Error(Code::kResourceExhausted, "cannot share {} bytes with the guardian of rank {}: mmap: {}",

@@ -1,13 +1,18 @@
-// The guardian of a rank: a child process that watches it, speaks for it while it computes, and ends it when it must.
+// The guardian of a rank is a child process that watches the rank, reports for it while it computes, and kills it when
+// it must.
 //
-//   heartbeats   phase, step and microbatch over a control link of its own, a few times a second
-//   hang         no progress for longer than the phase allows (hang_rule.h): stack of the rank into the log, the
-//                coordinator is told, SIGKILL: a hang becomes a death, which the others recover from
-//   fence        the coordinator says that this rank's time is over: SIGKILL
-//   orphan       the coordinator has not answered for `orphan_seconds`: SIGKILL
-//   drain        the coordinator asks for an end: passed on in shared memory
-// It ends with its rank (parent-death signal), after telling where that was. A rank whose guardian dies kills itself
-// (SIGCHLD): unwatched, it could neither be unhung nor fenced, and a dead rank is recovered from.
+// clang-format off
+//   heartbeat   sends phase, step and microbatch a few times per second, over a connection of its own
+//   hang        sees no progress for longer than the phase allows (hang_rule.h): makes the rank log its stack, tells
+//               the coordinator and sends SIGKILL, so that a hang becomes a death, which the others recover from
+//   fence       hears from the coordinator that this rank's generation is over: sends SIGKILL
+//   orphan      has had no answer from the coordinator for `orphan_seconds`: sends SIGKILL
+//   drain       is asked by the coordinator for an end: passes it on in shared memory
+// clang-format on
+//
+// The guardian ends with its rank (parent-death signal), after it has reported where the rank was. A rank whose
+// guardian dies kills itself (SIGCHLD). Unwatched it could hang for ever and could not be fenced; a dead rank is
+// recovered from.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +28,8 @@
 namespace still::worker {
 
 struct GuardianOptions {
-  std::string endpoint;               // of the coordinator,
-  std::optional<RpcClientKeys> keys;  // and what to connect to it with; none: it takes anybody
+  std::string endpoint;               // of the coordinator
+  std::optional<RpcClientKeys> keys;  // to connect with; none when the endpoint accepts anybody
   std::uint64_t generation = 1;       // of the launch
   int rank = 0;                       // at launch
   std::string log_name;               // "train/guardian-1"
@@ -34,11 +39,12 @@ struct GuardianOptions {
 
 class Guardian {
  public:
-  // Forks; call in the main thread before any other thread or MPI_Init exists, one at a time. From here on SIGTERM asks
-  // for a drain, SIGUSR1 writes the main thread's stack to stderr (and, from the guardian, waits for the end there),
-  // and SIGCHLD sees to it that the death of the guardian is the rank's.
+  // Forks the guardian of this process. Call it in the main thread, before any other thread exists and before MPI_Init.
+  // A process has at most one guardian. From here on SIGTERM asks for a drain. SIGUSR1 writes the main thread's stack
+  // to stderr; sent by the guardian, it also keeps the main thread there. SIGCHLD kills the rank when its guardian
+  // dies. RESOURCE_EXHAUSTED when there is no memory to share or no process to fork.
   static Result<std::unique_ptr<Guardian>> Start(const GuardianOptions& options);
-  // Ends the child and gives the three signals back.
+  // Ends the child and restores the handlers of the three signals.
   virtual ~Guardian() = default;
 
   virtual ProgressWords& words() = 0;

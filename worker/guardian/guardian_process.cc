@@ -28,10 +28,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookInterval(100);
 constexpr milliseconds kHeartbeatInterval(200);
 constexpr milliseconds kStackPatience(1000);
-// Looks this far apart mean that this process did not run: what it did not see is held against nobody.
+// Looks this far apart mean that this process did not run. What it did not see is not held against the rank.
 constexpr std::chrono::seconds kAbsence(1);
 
-// First bytes of /proc/<pid>/<name>; empty when it cannot be read.
+// Returns the first bytes of /proc/<pid>/<name>, or nothing when it cannot be read.
 std::string ReadProc(pid_t pid, const char* name) {
   const int fd = open(fmt::format("/proc/{}/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return "";
@@ -41,14 +41,14 @@ std::string ReadProc(pid_t pid, const char* name) {
   return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : "";
 }
 
-// 'T' of a process or thread that is stopped, 'D' of one that waits for a disk; '?' when it is gone.
+// Returns the state of a process or thread: 'T' when it is stopped, 'D' when it waits for a disk, '?' when it is gone.
 char StateOf(pid_t pid, const char* stat_file) {
   const std::string stat = ReadProc(pid, stat_file);  // "17 (name) T ...": the name may hold anything
   const std::size_t name_end = stat.rfind(')');
   return name_end != stat.npos && name_end + 2 < stat.size() ? stat[name_end + 2] : '?';
 }
 
-// Any of its threads: others may read and write for the one that works.
+// Returns true when any thread of the process waits for a disk. Threads may read and write for the one that works.
 bool WaitsForDisk(pid_t pid) {
   const Result<std::vector<std::string>> threads = ListDirectory(fmt::format("/proc/{}/task", pid));
   return threads.ok() && std::ranges::any_of(*threads, [pid](const std::string& thread) {
@@ -56,12 +56,13 @@ bool WaitsForDisk(pid_t pid) {
          });
 }
 
+// Where the rank is.
 struct Place {
   v1::Phase phase = v1::PHASE_START;
   std::uint64_t step = 0;
   std::uint64_t microbatch = 0;
 
-  // "compute of step 17, microbatch 3".
+  // Returns, for example, "compute of step 17, microbatch 3".
   std::string ToString() const {
     if (phase == v1::PHASE_INFERENCE) return fmt::format("{}, batch {}", EnumWord(phase), microbatch);
     const std::string place = PlaceText(phase, step);
@@ -94,7 +95,7 @@ class Watch {
 
  private:
   void Look(Clock::TimePoint now) {
-    // The phase first: the writer stores its time before it.
+    // The phase is read first, because the writer stores the time before the phase.
     place_.phase = static_cast<v1::Phase>(words_->phase.load(std::memory_order_acquire));
     place_.step = words_->step.load(std::memory_order_relaxed);
     place_.microbatch = words_->microbatch.load(std::memory_order_relaxed);
@@ -106,16 +107,16 @@ class Watch {
                           .stopped = StateOf(rank_, "stat") == 'T'};
     if (!sighting.stopped) stopped_since_.reset();
     if (sighting.stopped && !stopped_since_) stopped_since_ = now;
-    // A disk may be slow for minutes, or a server of files away, and the work is as healthy as ever.
+    // A disk may be slow for minutes, or a file server away, while the work is healthy.
     const bool overdue = quiet_seconds_ > options_.hang.floor_seconds;
     if (overdue && FactsOf(place_.phase).heartbeats && WaitsForDisk(rank_)) on_disk_ = now;
-    // A stop counts from when it was seen: a rank that waited long before may be stopped for a moment.
+    // A stop counts from when it was seen: a rank that had waited long before may be stopped for a moment only.
     const Clock::TimePoint quiet_since =
         std::max({progressed, present_since_, on_disk_, stopped_since_.value_or(progressed)});
     sighting.quiet_seconds = std::chrono::duration<double>(now - quiet_since).count();
 
     const HangVerdict verdict = Judge(sighting, options_.hang);
-    // Twice in a row: the words are read one by one, and a rank may have moved between two of them.
+    // Only the second suspicion in a row counts: the words are read one by one, and a rank may move in between.
     const bool suspected_before = std::exchange(suspected_, verdict != HangVerdict::kFine);
     if (suspected_ && suspected_before) EndHang(verdict, sighting);
   }
@@ -138,7 +139,7 @@ class Watch {
       if (left <= milliseconds::zero() || getppid() != rank_) return;
       const Result<std::optional<std::string>> payload = client_->Receive(left);
       if (!payload.ok()) {
-        LogWarn("cannot hear the coordinator: {}", payload.status().message());
+        LogWarn("cannot receive from the coordinator: {}", payload.status().message());
         clock_.SleepFor(left);
         return;
       }
@@ -146,7 +147,7 @@ class Watch {
       if (!*payload || !envelope.ParseFromString(**payload)) continue;
       last_reply_ = clock_.Now();
       if (envelope.heartbeat_reply().drain() && words_->drain.load() == 0) {
-        LogInfo("rank {} is asked to finish its step and end", options_.rank);  // before it can do so
+        LogInfo("rank {} is asked to finish its step and end", options_.rank);  // logged before the rank can end
         words_->drain.store(1);
       }
       if (envelope.has_fenced()) EndFenced(envelope.fenced().current_generation());
@@ -154,8 +155,8 @@ class Watch {
   }
 
   [[noreturn]] void EndHang(HangVerdict verdict, const RankSighting& sighting) {
-    const std::string waits_in = ReadProc(rank_, "wchan");  // before its signal handler waits elsewhere
-    // Both pending when a stopped rank wakes: it goes into the handler and nowhere else.
+    const std::string waits_in = ReadProc(rank_, "wchan");  // before the signal handler waits elsewhere
+    // Both signals are pending when a stopped rank wakes, so it enters the handler and goes nowhere else.
     syscall(SYS_tgkill, rank_, rank_, SIGUSR1);
     if (verdict == HangVerdict::kStopped) kill(rank_, SIGCONT);
     const Clock::TimePoint asked = clock_.Now();
@@ -164,7 +165,7 @@ class Watch {
 
     const bool stopped = verdict == HangVerdict::kStopped;
     const bool dumped = words_->stack_dumped.load(std::memory_order_acquire) != 0;
-    const bool waits = !waits_in.empty() && waits_in != "0";  // "0": it runs
+    const bool waits = !waits_in.empty() && waits_in != "0";  // "0" means that it runs
     LogError("rank {} {} in {}, for {:.1f} s (limit {:.1f} s){}: it is killed; {}", options_.rank,
              stopped ? "is stopped" : "hangs", place_.ToString(), sighting.quiet_seconds,
              HangLimitSeconds(sighting, options_.hang), waits ? ", in " + waits_in + " of the kernel" : "",
@@ -186,7 +187,7 @@ class Watch {
     End(v1::DEATH_CAUSE_ORPHANED);
   }
 
-  // The rank died by itself; where, is still in the memory that it shared.
+  // Reports a rank that died by itself. The shared memory still says where it was.
   [[noreturn]] void EndWithRank(Clock::TimePoint now) {
     Look(now);
     End(v1::DEATH_CAUSE_DIED);
@@ -200,7 +201,7 @@ class Watch {
     killed.set_step(place_.step);
     killed.set_phase_seconds(quiet_seconds_);
     Send(&envelope);
-    client_.reset();  // lingers until the message is out
+    client_.reset();  // waits briefly until the message is sent
     if (getppid() == rank_) kill(rank_, SIGKILL);
     _exit(0);
   }
@@ -209,7 +210,7 @@ class Watch {
     envelope->set_generation(options_.generation);
     envelope->set_rank(static_cast<std::uint32_t>(options_.rank));
     envelope->set_incarnation(incarnation_);
-    // Lost is lost: the next heartbeat says the same, and silence has its own limit.
+    // A lost message is not sent again: the next heartbeat says the same, and silence has its own limit.
     if (const Status sent = client_->Send(envelope->SerializeAsString()); !sent.ok()) LogDebug("{}", sent.message());
   }
 
@@ -226,20 +227,20 @@ class Watch {
   Clock::TimePoint next_heartbeat_ = present_since_;
   Place place_;               // as last seen
   double quiet_seconds_ = 0;  // as last seen
-  bool suspected_ = false;    // by the last look
-  Clock::TimePoint on_disk_;  // when it was last seen waiting for a disk, in a phase that beats
+  bool suspected_ = false;    // at the last look
+  Clock::TimePoint on_disk_;  // when it last waited for a disk in a phase that shows progress
   std::optional<Clock::TimePoint> stopped_since_;
 };
 
 }  // namespace
 
 void RunGuardian(const GuardianOptions& options, pid_t rank, ProgressWords* words) {
-  // A signal, only to cut short what this process waits for when its rank dies.
+  // This signal only interrupts what this process waits for when its rank dies.
   signal(SIGUSR2, [](int) {});
   prctl(PR_SET_PDEATHSIG, SIGUSR2);
-  if (getppid() != rank) _exit(0);  // it died before that took effect
+  if (getppid() != rank) _exit(0);  // the rank died before that took effect
   prctl(PR_SET_NAME, "still-guardian");
-  // mpirun signals the group of its child: those are meant for the rank.
+  // mpirun signals the process group of its child. Those signals are meant for the rank.
   for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signal(signal_number, SIG_IGN);
   signal(SIGCHLD, SIG_DFL);
   InitLog(options.log_name);

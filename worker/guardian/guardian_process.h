@@ -1,4 +1,4 @@
-// The guardian's own process: what the child that Guardian::Start forks does until its end.
+// The work of the guardian's own process, from the fork in Guardian::Start to its end.
 #pragma once
 
 #include <sys/types.h>
@@ -8,8 +8,8 @@
 
 namespace still::worker {
 
-// Watches `rank`, its parent, through `words`, shared with it. Ends with this process: after it has killed the rank, or
-// when the rank is gone. It never signals any other process.
+// Watches `rank`, the parent of this process, through `words`, which they share. Ends this process after it has killed
+// the rank, or when the rank is gone. Never signals any other process.
 [[noreturn]] void RunGuardian(const GuardianOptions& options, pid_t rank, ProgressWords* words);
 
 }  // namespace still::worker

@@ -6,19 +6,19 @@
 namespace still::worker {
 namespace {
 
-constexpr double kStartLimits = 12;   // models and states are loaded
-constexpr double kBeatLimits = 6;     // far more than a mebibyte takes, or a copy of a book in memory
-constexpr double kWaitingLimits = 6;  // time for the guardian of whoever is at fault
-constexpr double kUnknownLimits = 6;  // nothing to compare with yet
+constexpr double kStartLimits = 12;    // models and states are loaded
+constexpr double kProgressLimits = 6;  // far more than a mebibyte takes, or a copy of a book in memory
+constexpr double kWaitingLimits = 6;   // time for the guardian of the rank at fault
+constexpr double kUnknownLimits = 6;   // nothing to compare with yet
 
 }  // namespace
 
 double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits) {
-  const bool beats = FactsOf(sighting.phase).heartbeats;
-  const double limit = std::max(limits.floor_seconds, beats ? 0 : limits.factor * sighting.p99_seconds);
+  const bool shows_progress = FactsOf(sighting.phase).heartbeats;
+  const double limit = std::max(limits.floor_seconds, shows_progress ? 0 : limits.factor * sighting.p99_seconds);
   if (sighting.stopped) return limit;
   if (sighting.phase == v1::PHASE_WAIT) return std::numeric_limits<double>::infinity();
-  if (beats) return kBeatLimits * limit;
+  if (shows_progress) return kProgressLimits * limit;
   if (sighting.phase == v1::PHASE_START || sighting.phase == v1::PHASE_RESTORE) return kStartLimits * limit;
   if (FactsOf(sighting.phase).waits_for_others) return kWaitingLimits * limit;
   return sighting.p99_seconds > 0 ? limit : kUnknownLimits * limit;

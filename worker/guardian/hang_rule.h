@@ -1,4 +1,4 @@
-// When a rank counts as hung: a pure function of what its guardian sees.
+// Decides when a rank counts as hung. The rule is a pure function of what the guardian sees.
 #pragma once
 
 #include <string>
@@ -8,30 +8,36 @@
 namespace still::worker {
 
 struct HangLimits {
-  double floor_seconds = 10;  // nothing shorter is a hang
-  double factor = 10;         // nor is anything below this multiple of the phase's 99th percentile
+  double floor_seconds = 10;  // no silence shorter than this is a hang
+  double factor = 10;         // nor one below this multiple of the phase's 99th percentile
 };
 
+// What the guardian sees of its rank.
 struct RankSighting {
   v1::Phase phase = v1::PHASE_START;
-  double quiet_seconds = 0;  // since the last sign of progress, or, where it beats, of waiting for a disk
-  double p99_seconds = 0;    // of this phase so far; 0: unknown
-  bool stopped = false;      // the kernel says it is stopped (T)
+  // Time since the last sign of progress. In a phase that shows progress, waiting for a disk counts as a sign, too.
+  double quiet_seconds = 0;
+  double p99_seconds = 0;  // 99th percentile of this phase's durations so far; 0 when unknown
+  bool stopped = false;    // the kernel says that the process is stopped (state T)
 };
 
 enum class HangVerdict { kFine, kHung, kStopped };
 
-// How long the rank may be quiet in this phase; infinite where it is not judged. With L = max(floor, factor * p99), and
-// the floor alone where it beats, as phases of one kind take anything from no time to hours:
-//   stopped, says the kernel       L, in every phase
-//   START, RESTORE                 12 L: models and states are loaded
-//   phases that beat               6 L: what lies between two beats is small, but not alike
-//   own work                       L; 6 L while too little is known: the first steps touch memory and choose kernels
-//   waiting for others             6 L, by when whoever is at fault has been found by its own guardian
-//   WAIT                           infinite
+// Returns how long the rank may be quiet in this phase. The limit is a multiple of L = max(floor, factor * p99). In a
+// phase that shows progress L is the floor alone, because such a phase may take no time or hours.
+//
+// clang-format off
+//   stopped, says the kernel      L, in every phase
+//   START, RESTORE                12 L: models and states are loaded
+//   phases that show progress     6 L: the work between two signs of progress is small, but varies
+//   own work                      L; 6 L while too little is known: the first steps touch memory and choose kernels
+//   waiting for others            6 L, by which time the guardian of the rank at fault has found it
+//   WAIT                          infinite: this phase is not judged
+// clang-format on
 double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits);
 
-// Quiet for longer than that: kStopped when the kernel says that it is stopped, else kHung.
+// Returns kFine while the rank is quiet for no longer than that. After it, returns kStopped when the kernel says that
+// the rank is stopped, else kHung.
 HangVerdict Judge(const RankSighting& sighting, const HangLimits& limits);
 
 }  // namespace still::worker

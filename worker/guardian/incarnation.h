@@ -1,4 +1,4 @@
-// The number by which a process is told from its predecessor under the same rank (control.proto, Envelope).
+// The number that tells a process from its predecessor under the same rank (control.proto, Envelope).
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace still::worker {
 
-// Drawn once by each process that speaks, after any fork.
+// Returns a new random number. Each process that sends messages draws one, after any fork.
 inline std::uint64_t DrawIncarnation() {
   std::uint64_t drawn = 0;
   FillWithEntropy(std::as_writable_bytes(std::span(&drawn, 1)));

@@ -7,7 +7,7 @@
 namespace still::worker {
 namespace {
 
-// Shared by two processes: a lock in one would be none in the other.
+// Two processes share the words. A lock in one of them would not lock out the other.
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
 
 constexpr std::uint64_t kFewestSamples = 3;
@@ -31,7 +31,7 @@ void ProgressWriter::Enter(v1::Phase phase) {
     words_->histograms[ended].counts[BucketOf(now - *entered_ns_)].fetch_add(1, std::memory_order_relaxed);
   }
   entered_ns_ = now;
-  // In this order: who sees the new phase must not measure it against a sign of progress from before it.
+  // The order matters: a reader of the new phase must not measure it against a sign of progress from before it.
   words_->progressed_ns.store(now, std::memory_order_relaxed);
   words_->phase.store(static_cast<std::uint32_t>(phase), std::memory_order_release);
 }
@@ -39,16 +39,16 @@ void ProgressWriter::Enter(v1::Phase phase) {
 void ProgressWriter::SetStep(std::uint64_t step) {
   if (words_ == nullptr) return;
   words_->step.store(step, std::memory_order_relaxed);
-  Beat();
+  MarkProgress();
 }
 
 void ProgressWriter::SetMicrobatch(std::uint64_t index) {
   if (words_ == nullptr) return;
   words_->microbatch.store(index, std::memory_order_relaxed);
-  Beat();
+  MarkProgress();
 }
 
-void ProgressWriter::Beat() {
+void ProgressWriter::MarkProgress() {
   if (words_ != nullptr) words_->progressed_ns.store(Nanoseconds(*clock_), std::memory_order_relaxed);
 }
 
@@ -64,7 +64,7 @@ double P99Seconds(const PhaseHistogram& histogram) {
     samples += counts[i];
   }
   if (samples < kFewestSamples) return 0;
-  const std::uint64_t wanted = samples - samples / 100;  // so many are not above the percentile
+  const std::uint64_t wanted = samples - samples / 100;  // how many samples are not above the percentile
   std::uint64_t seen = 0;
   std::size_t bucket = 0;
   for (; bucket < counts.size(); ++bucket) {

@@ -1,4 +1,4 @@
-// Hugging Face BERT checkpoints into our layout.
+// Imports Hugging Face BERT checkpoints into our layout.
 #include <ATen/ops/eye.h>
 #include <ATen/ops/from_blob.h>
 #include <fmt/ranges.h>
@@ -24,7 +24,7 @@ Result<std::int64_t> IntegerField(const Json& json, const char* key, const std::
   return found->get<std::int64_t>();
 }
 
-// `key` must be `wanted` (or absent, where BERT's default is that).
+// Checks that `key` is `wanted`, or absent where that is BERT's default.
 Status ExpectText(const Json& json, const char* key, const char* wanted, bool required, const std::string& path) {
   const auto found = json.find(key);
   if (found == json.end() && !required) return Ok();
@@ -64,7 +64,7 @@ Result<BertConfig> ReadConfig(const std::string& path) {
   return checked.ok() ? Result<BertConfig>(config) : checked.WithContext(path);
 }
 
-// Tensors of a checkpoint by BertModel's names, whatever prefix and spelling the file has.
+// The tensors of a checkpoint by BertModel's names, whatever prefix and spelling the file has.
 class Checkpoint {
  public:
   explicit Checkpoint(SafetensorsFile file) : file_(std::move(file)) {
@@ -74,7 +74,7 @@ class Checkpoint {
   const std::string& path() const { return file_.path(); }
   bool Has(const std::string& name) const { return file_.tensors().contains(Spelling(name)); }
 
-  // As fp32, of exactly this shape.
+  // Returns the tensor as fp32. It must have exactly this shape.
   Result<at::Tensor> Read(const std::string& name, const std::vector<std::int64_t>& shape) const {
     const auto found = file_.tensors().find(Spelling(name));
     if (found == file_.tensors().end()) {
@@ -129,7 +129,7 @@ Status Copy(const Checkpoint& from, const std::string& source, const ParameterSe
   return Ok();
 }
 
-// Weight and bias.
+// Copies a weight and its bias.
 Status CopyPair(const Checkpoint& from, const std::string& source, const ParameterSet& to, const std::string& name) {
   STILL_RETURN_IF_ERROR(Copy(from, source + ".weight", to, name + ".weight"));
   return Copy(from, source + ".bias", to, name + ".bias");
@@ -139,7 +139,7 @@ Status CopyEmbeddings(const Checkpoint& from, std::int64_t token_types, const Pa
   STILL_RETURN_IF_ERROR(Copy(from, "embeddings.word_embeddings.weight", to, "embeddings.word"));
   STILL_RETURN_IF_ERROR(Copy(from, "embeddings.position_embeddings.weight", to, "embeddings.position"));
   STILL_RETURN_IF_ERROR(CopyPair(from, "embeddings.LayerNorm", to, "embeddings.norm"));
-  // One segment is all we ever feed: its type's row is the same constant at every position.
+  // We only ever feed one segment, so the row of its type is the same constant at every position.
   STILL_ASSIGN_OR_RETURN(const at::Tensor rows,
                          from.Read("embeddings.token_type_embeddings.weight", {token_types, to.shape().hidden}));
   to["embeddings.position"].detach().add_(rows.select(0, 0));

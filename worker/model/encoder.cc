@@ -52,14 +52,14 @@ at::Tensor ApplyDropout(const at::Tensor& x, double rate, std::uint64_t key, std
   return x * mask;
 }
 
-// The product is in `compute.matmul`, and so is the result.
+// Returns the product. It is computed in the type `compute.matmul`, which is also that of the result.
 at::Tensor Linear(const ParameterSet& parameters, const std::string& name, const at::Tensor& x,
                   const Compute& compute) {
   return at::linear(x.to(compute.matmul), parameters.As(name + ".weight", compute.matmul),
                     parameters.As(name + ".bias", compute.matmul));
 }
 
-// In the parameters' own precision.
+// Computes in the parameters' own precision.
 at::Tensor Norm(const ParameterSet& parameters, const std::string& name, const at::Tensor& x) {
   const ModelShape& shape = parameters.shape();
   return at::layer_norm(x, {shape.hidden}, parameters[name + ".weight"], parameters[name + ".bias"],
@@ -68,13 +68,13 @@ at::Tensor Norm(const ParameterSet& parameters, const std::string& name, const a
 
 at::Tensor Embeddings(const ParameterSet& parameters, const at::Tensor& tokens) {
   const at::Tensor& table = parameters["embeddings.word"];
-  // The gradient is sparse: a dense one would be the whole table for each microbatch.
+  // The gradient is sparse, because a dense one would be the whole table for each microbatch.
   const at::Tensor words = at::embedding(table, tokens, /*padding_idx=*/-1, false, /*sparse=*/table.requires_grad());
   return Norm(parameters, "embeddings.norm", words + parameters["embeddings.position"].narrow(0, 0, tokens.size(1)));
 }
 
-// Added to attention scores [B * heads, S, S]: 0 inside a row's length, hugely negative past it. Undefined when every
-// row is full.
+// Returns what is added to attention scores [B * heads, S, S]: 0 inside a row's length, hugely negative past it. The
+// result is an undefined tensor when every row is full.
 at::Tensor PaddingMask(const TokenBatch& batch, std::int64_t heads, at::ScalarType dtype) {
   const std::int64_t rows = batch.tokens.size(0), length = batch.tokens.size(1);
   if (batch.lengths.eq(length).all().item<bool>()) return {};

@@ -1,4 +1,4 @@
-// LibTorch and the standard library report failures by exceptions; ours are statuses. The first line says it all.
+// Converts exceptions of LibTorch and of the standard library into statuses, which this project uses.
 #pragma once
 
 #include <exception>
@@ -9,6 +9,7 @@
 
 namespace still::worker {
 
+// Returns RESOURCE_EXHAUSTED for a lack of memory, else INTERNAL. The message is the first line of the exception's.
 inline Status StatusOfException(const std::exception& exception) {
   const std::string_view text = exception.what();
   const std::string_view line = text.substr(0, text.find('\n'));

@@ -1,7 +1,9 @@
-// Models on disk. Ours: a directory with model.safetensors (names of ParameterLayout) and shape.json. Hugging Face's:
-// config.json, model.safetensors, vocab.txt of a BERT checkpoint (BertModel or BertForMaskedLM, with or without the
-// "bert." prefix, fp32/fp16/bf16). A missing or misshapen tensor is DATA_LOSS and is named; config.json of another
-// architecture, activation or position scheme is INVALID_ARGUMENT.
+// Reads and writes models on disk. Ours is a directory with model.safetensors (names of ParameterLayout), shape.json
+// and weights.sha256. Hugging Face's has config.json, model.safetensors and vocab.txt of a BERT checkpoint: BertModel
+// or BertForMaskedLM, with or without the prefix "bert.", in fp32, fp16 or bf16.
+//
+// DATA_LOSS names a tensor that is missing or has the wrong shape. INVALID_ARGUMENT: config.json is of another
+// architecture, activation or position scheme.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Masked sequences as the rectangle a model reads.
+// Puts masked sequences into the rectangle that a model reads.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace still::worker {
 
-// One row a sequence, in the order given, filled with id 0 up to the longest one.
+// Returns one row per sequence, in the given order, filled with id 0 up to the length of the longest.
 TokenBatch PadBatch(const std::vector<const shards::MaskedSequence*>& sequences);
 
 }  // namespace still::worker

@@ -15,7 +15,7 @@ void CopyParameter(const ParameterSet& from, const std::string& source, Paramete
   to[name].detach().copy_(from[source].detach());
 }
 
-// N(0, 0.02) by Box and Muller for tables and matrices, 1 for LayerNorm weights; biases stay 0.
+// Sets tables and matrices to N(0, 0.02) by Box and Muller, and LayerNorm weights to 1. Biases stay 0.
 void RandomInitialise(ParameterSet& parameters, std::uint64_t seed) {
   constexpr double kDeviation = 0.02;
   for (std::size_t i = 0; i < parameters.layout().size(); ++i) {

@@ -1,4 +1,4 @@
-// A microbatch of the plan as tensors: masked tokens, the rows where losses apply, and the teacher's targets there.
+// Makes tensors of a microbatch: masked tokens, the rows where losses apply, and the teacher's targets there.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,16 @@ struct Batch {
   BatchTargets targets;
 };
 
-// Keeps references to what it is given. Thread-safe.
+// Makes batches from a corpus and its targets. Keeps references to its arguments, which outlive it. Thread-safe.
 class BatchSource {
  public:
-  // `targets` null: masked language modelling only, without target rows.
+  // When `targets` is null, batches are for masked language modelling only and have no target rows.
   BatchSource(const shards::CorpusView& corpus, const shards::Masker& masker, const shards::TargetSet* targets,
               bool targets_at_all_positions)
       : corpus_(corpus), masker_(masker), targets_(targets), all_positions_(targets_at_all_positions) {}
 
-  // DATA_LOSS, naming the sequence, for a damaged one and for a target that is missing, damaged or of another input:
-  // never trained through.
+  // Returns the batch of `microbatch` under mask variant `variant`. DATA_LOSS names the sequence that is damaged, or
+  // whose target is missing, damaged or of another input. Such a sequence is never trained on.
   Result<Batch> Make(const shards::Microbatch& microbatch, std::uint32_t variant) const;
 
  private:

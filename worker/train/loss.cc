@@ -27,7 +27,7 @@ std::span<T> Values(const at::Tensor& tensor) {
   return {static_cast<T*>(tensor.mutable_data_ptr()), static_cast<std::size_t>(tensor.numel())};
 }
 
-// d_states[rows] += weight * d/dh sum(1 - cos(h, t)); returns the sum.
+// Adds weight * d/dh sum(1 - cos(h, t)) to d_states[rows] and returns the sum.
 double AddCosineGradient(const at::Tensor& states, const at::Tensor& rows, const at::Tensor& targets, double weight,
                          const at::Tensor& d_states) {
   constexpr double kTinyNorm = 1e-12;
@@ -41,7 +41,7 @@ double AddCosineGradient(const at::Tensor& states, const at::Tensor& rows, const
   return (1 - cosine.to(at::kDouble)).sum().item<double>();
 }
 
-// label_of[i]: the label at rows[i], or -1.
+// Returns for each row i the label at rows[i], or -1.
 std::vector<std::int64_t> AlignLabels(const at::Tensor& rows, const LossRows& masked) {
   const auto row = Values<std::int64_t>(rows), at = Values<std::int64_t>(masked.masked_rows),
              label = Values<std::int64_t>(masked.labels);
@@ -99,7 +99,7 @@ class VocabularyHead {
 
   static E* Elements(const at::Tensor& tensor) { return static_cast<E*>(tensor.mutable_data_ptr()); }
 
-  // Logits of rows [begin, begin + count) become their gradient.
+  // Turns the logits of rows [begin, begin + count) into their gradient.
   std::vector<RowSums> RunRows(const at::Tensor& logits, std::int64_t begin, const std::vector<std::int64_t>& labels) {
     const std::int64_t count = logits.size(0), n = logits.size(1);
     at::Tensor teacher_logits;
@@ -158,7 +158,7 @@ class VocabularyHead {
   at::Tensor decoder_;
 };
 
-// KL and CE: adds the head's gradients, and into d_states those of the states.
+// Adds the gradients of KL and CE: those of the head to its parameters, and those of the states to d_states.
 void AddVocabularyGradient(const ParameterSet& student, const ParameterSet* teacher, const at::Tensor& states,
                            const LossRows& rows, const BatchTargets& targets, const RowWeights& weights,
                            const Compute& compute, const at::Tensor& d_states, LossSums& sums) {

@@ -1,4 +1,4 @@
-// What the triple loss is weighted by and divided by; see loss.h. No tensor library here.
+// The weights and divisors of the triple loss (loss.h). This header needs no tensor library.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct LossWeights {
   double temperature = 2;
 };
 
-// Positions of the whole step, known from its plan.
+// Numbers of positions in the whole step, known from its plan.
 struct StepPositions {
   std::int64_t targets = 0;  // where KL and cosine apply
   std::int64_t masked = 0;   // where CE applies

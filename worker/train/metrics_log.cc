@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The complete lines of a log, as JSON objects.
+// Returns the complete lines of a log as JSON objects.
 Result<std::vector<Json>> ReadLines(const std::string& path) {
   std::vector<Json> lines;
   if (!Exists(path)) return lines;

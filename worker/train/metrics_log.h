@@ -1,5 +1,5 @@
-// The record of a training run: one JSON object a step, one a line, appended as steps are committed and kept across
-// launches ("training.jsonl"). Written by rank 0 only.
+// The log of a training run ("training.jsonl"): one JSON object per line and step, appended as steps are committed and
+// kept across launches. Only rank 0 writes it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace still::worker {
 struct StepMetrics {
   std::uint64_t step = 0;  // from 0
   std::uint64_t epoch = 0;
-  bool skipped = false;  // not finite: no update was made; the losses are then without meaning
+  bool skipped = false;  // not finite, so no update was made and the losses mean nothing
   double loss = 0;
   double kl = 0;
   double mlm = 0;
@@ -31,20 +31,21 @@ struct StepMetrics {
   int ranks = 0;
 };
 
+// The log of one run. Owned by one thread.
 class MetricsLog {
  public:
-  // Opens `path` for the run that continues with step `next_step`: lines of that step and later ones, which will be
-  // done again, and a last line torn by a kill are dropped.
+  // Opens `path` for the run that continues with step `next_step`. Drops the lines of that step and of later ones,
+  // which will be done again, and a last line that a kill has torn.
   static Result<std::unique_ptr<MetricsLog>> Open(const std::string& path, std::uint64_t next_step);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
-  // What cannot be written (a full disk) is kept and tried again with the next line.
+  // Appends one line. What cannot be written (a full disk) is kept and tried again with the next line.
   Status Append(const StepMetrics& metrics);
   Status Flush();
   const std::string& path() const { return path_; }
-  std::uint64_t dropped() const { return dropped_; }  // lines, by Open
+  std::uint64_t dropped() const { return dropped_; }  // number of lines that Open dropped
 
  private:
   MetricsLog(std::string path, int fd, std::uint64_t dropped) : path_(std::move(path)), fd_(fd), dropped_(dropped) {}
@@ -55,8 +56,8 @@ class MetricsLog {
   std::string unwritten_;
 };
 
-// What a finished run's log adds up to: steps, sequences, tokens, seconds, tokens_per_second, skipped_steps and, of the
-// first and last step that was not skipped, loss, kl, mlm and cosine ("loss_first", "loss_last", ...).
+// Returns the sums of a finished run's log: steps, sequences, tokens, seconds, tokens_per_second and skipped_steps.
+// Adds loss, kl, mlm and cosine of the first and last step that was not skipped ("loss_first", "loss_last", ...).
 Result<Summary> SummariseMetrics(const std::string& path);
 
 }  // namespace still::worker

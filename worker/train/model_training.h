@@ -1,4 +1,5 @@
-// What the teacher and the train stage share: training one model on the corpus of a task, and its artifact.
+// The common part of the teacher and the train stage: they train one model on the corpus of a task and write its
+// artifact.
 #pragma once
 
 #include <string>
@@ -20,25 +21,25 @@ struct ModelTraining {
   TrainOptions options;
   shards::MaskPolicy mask;
   const shards::CorpusView& corpus;
-  const shards::TargetSet* targets = nullptr;  // null: masked language modelling only
+  const shards::TargetSet* targets = nullptr;  // null for masked language modelling only
   const ParameterSet* teacher = nullptr;       // the frozen head for hidden targets
 };
 
-// Collective: whether the artifact is there already, as rank 0 sees it, so that all ranks do the same.
+// Collective. Returns whether the artifact exists already, as rank 0 sees it, so that all ranks do the same.
 Result<bool> IsDone(Communicator& world, const ArtifactStore& artifacts, const std::string& kind,
                     const std::string& digest);
 
-// The train split of the task's corpus; INVALID_ARGUMENT when a model of this shape cannot read it.
+// Opens the train split of the task's corpus. INVALID_ARGUMENT when a model of this shape cannot read it.
 Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const v1::WorkerTask& task, const ModelShape& shape);
 
-// Collective: trains `model` to the last step, with checkpoints at <artifacts>/checkpoints/<identity>.
+// Collective. Trains `model` to the last step, with checkpoints at <artifacts>/checkpoints/<identity>.
 Status TrainModel(const StageContext& context, const ModelTraining& training, ParameterSet& model);
 
-// Once the artifact stands nobody will continue from the snapshots of its making: each host forgets them.
+// Removes this host's snapshots. Call it once the artifact exists, when nobody will continue from them.
 void RemoveSnapshots(const StageContext& context, const std::string& identity);
 
-// Writes what every trained model's artifact holds into `directory`: model files, training.jsonl (when it was trained)
-// and summary.json, with `extra` added.
+// Writes into `directory` the files of every trained model's artifact: model files, training.jsonl (when it was
+// trained) and summary.json with the numbers of `extra` added.
 Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,
                           const Summary& extra, const std::string& directory);
 

@@ -1,5 +1,6 @@
 // AdamW (Loshchilov & Hutter 2019) with bias correction, over the flat parameter vector, after clipping by the global
-// norm. Deterministic for any number of threads: element-wise, and the norm is summed in fixed blocks.
+// norm. The update is element-wise and the norm is summed in fixed lanes, so the bits do not depend on the machine's
+// threads.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +16,19 @@ struct OptimizerOptions {
   double beta2 = 0.98;
   double epsilon = 1e-6;
   double weight_decay = 0;
-  double clip_norm = 5;  // 0: no clipping
+  double clip_norm = 5;  // 0 for no clipping
 };
 
-// Euclidean norm, in double, the same bits for the same values.
+// Returns the Euclidean norm in double. The same values give the same bits.
 double Norm(std::span<const float> values);
 
-// First and second moments. Owned by one thread.
+// The optimizer and its state, the first and second moments. Owned by one thread.
 class AdamW {
  public:
   AdamW(const OptimizerOptions& options, const std::vector<ParameterInfo>& layout);
 
-  // One update; `step` counts from 0 (bias correction uses step + 1). Returns the gradient norm before clipping.
+  // Applies one update and returns the gradient norm before clipping. `step` counts from 0; bias correction uses step
+  // + 1.
   double Step(std::span<float> weights, std::span<const float> gradients, std::uint64_t step, double learning_rate);
 
   std::vector<float>& first_moment() { return first_; }

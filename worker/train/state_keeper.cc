@@ -12,7 +12,7 @@
 namespace still::worker {
 namespace {
 
-constexpr std::uint64_t kStepsWithoutSnapshots = 21;  // after one failed; odd: the next try is at the other slot
+constexpr std::uint64_t kStepsWithoutSnapshots = 21;  // after a failure; odd, so that the next try is at the other slot
 constexpr std::chrono::milliseconds kPollInterval{2};
 constexpr double kPublishPatienceSeconds = 10;
 constexpr double kCopyBytesPerSecond = 2e9;  // until a copy has been measured
@@ -49,7 +49,7 @@ StateKeeper::StateKeeper(const KeeperOptions& options, const std::string& identi
       schedule_(WithExpectedCost(options.schedule, layout), 0, clock_.Now()) {}
 
 Result<std::optional<CheckpointInfo>> StateKeeper::Restore(const LiveState& live) {
-  // The first launch of a job has nothing to continue: what lies there is of one whose directory was removed.
+  // The first launch of a job has nothing to continue. A snapshot there belongs to a job whose directory was removed.
   if (options_.generation == 1 && world_.host_place().index == 0) snapshot_.Remove();
   return RestoreNewest(world_, {options_.checkpoint_directory, options_.published, snapshot_}, identity_, layout_,
                        live);
@@ -63,7 +63,7 @@ double StateKeeper::Snapshot(const CheckpointInfo& info, const LiveState& live) 
   const Clock::TimePoint started = clock_.Now();
   const Status written = snapshot_.Write(info, live, world_.host_place());
   if (!written.ok()) {
-    LogWarn("no snapshot of step {} in memory, nor of the next {}: {}", info.step, kStepsWithoutSnapshots,
+    LogWarn("no snapshot of step {} in memory, nor of the next {} steps: {}", info.step, kStepsWithoutSnapshots,
             written.message());
     snapshots_off_until_ = info.step + kStepsWithoutSnapshots;
   }
@@ -86,7 +86,7 @@ Status StateKeeper::Poll() {
   if (const std::optional<WriteOutcome> outcome = writer_.TakeOutcome()) {
     const std::uint64_t step = outcome->info.step;
     last_failed_ = !outcome->parts.ok();
-    NoteTrouble(outcome->parts.status());
+    ReportTrouble(outcome->parts.status());
     if (outcome->parts.ok()) {
       LogInfo("checkpoint of step {}: copied in {:.3f} s, written in {:.3f} s", step, outcome->copy_seconds,
               outcome->write_seconds);
@@ -105,7 +105,7 @@ Status StateKeeper::Finish(const CheckpointInfo& info, const LiveState& live, co
     BeginCheckpoint(info, live, log);
   }
   const auto published = [&] { return CheckPublished(info.step).ok(); };
-  // The others wait for the leading rank in whatever comes next.
+  // The other ranks wait for the leading one at the next collective call.
   if (!WaitUntil([&] { return !writer_.busy() && (last_failed_ || published()); }, &fenced)) return fenced;
   if (!published())
     LogWarn("the checkpoint of step {} was not published; a run that is started again continues from an older one",
@@ -119,7 +119,7 @@ Status StateKeeper::CheckPublished(std::uint64_t step) const {
   return Error(Code::kUnavailable, "the checkpoint of step {} is not published", step);
 }
 
-// False when fenced; true when done or out of patience.
+// Blocks until `done`, or until patience runs out. Returns false only when fenced.
 bool StateKeeper::WaitUntil(const std::function<bool()>& done, Status* fenced) {
   const Clock::TimePoint started = clock_.Now();
   while (!done() && (writer_.busy() || SecondsSince(clock_, started) < kPublishPatienceSeconds)) {
@@ -131,11 +131,11 @@ bool StateKeeper::WaitUntil(const std::function<bool()>& done, Status* fenced) {
   return true;
 }
 
-void StateKeeper::NoteTrouble(const Status& trouble) {
+void StateKeeper::ReportTrouble(const Status& trouble) {
   if (trouble.message() == trouble_) return;
   trouble_ = trouble.message();
   if (!trouble.ok())
-    LogWarn("checkpoints cannot be written, training goes on without: {}", trouble_);
+    LogWarn("checkpoints cannot be written; training goes on without them: {}", trouble_);
   else
     LogInfo("checkpoints are written again");
   control_.ReportStorageTrouble(trouble_);

@@ -1,5 +1,5 @@
-// Keeps what is needed to continue: the snapshot in memory after every step, checkpoints on disk now and then, both of
-// this rank's share. Nothing here fails a run: what cannot be kept is said, and tried again later.
+// Saves the state that a run continues from: a snapshot in memory after every step, and checkpoints on disk from time
+// to time. Each rank saves its share. No failure here ends a run: it is reported, and saving is tried again later.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ namespace still::worker {
 struct KeeperOptions {
   std::string checkpoint_directory;           // also holds training.jsonl
   std::vector<CheckpointManifest> published;  // newest first
-  std::string snapshot_directory;             // empty: none
+  std::string snapshot_directory;             // empty when no snapshots are wanted
   ScheduleOptions schedule;
   std::uint64_t generation = 0;  // of the launch
 };
@@ -34,33 +34,32 @@ class StateKeeper {
   StateKeeper(const KeeperOptions& options, const std::string& identity, const std::vector<ParameterInfo>& layout,
               Communicator& world, ControlLink& control, ProgressWriter& progress);
 
-  // Collective: see RestoreNewest.
+  // Collective. Restores the newest state into `live`; see RestoreNewest.
   Result<std::optional<CheckpointInfo>> Restore(const LiveState& live);
-  // Before the first step of a launch.
+  // Starts the schedule. Call it before the first step of a launch.
   void StartAt(std::uint64_t step);
 
   bool CheckpointDue(std::uint64_t step) const { return schedule_.Due(step, clock_.Now()); }
   bool writer_busy() const { return writer_.busy(); }
 
-  // After every committed step, on all ranks; returns the seconds it took.
+  // Writes a snapshot and returns the seconds it took. Call it on all ranks after every committed step.
   double Snapshot(const CheckpointInfo& info, const LiveState& live);
-  // Nobody shall continue from them.
+  // Removes the snapshots, so that no launch continues from them.
   void RemoveSnapshots() { snapshot_.Remove(); }
-  // On all ranks, none of whose writers is busy; returns the seconds of the copy.
-  // `log`: see BackgroundWriter.
+  // Copies the state for the background writer and returns the seconds of the copy. Call it on all ranks, and only when
+  // none of their writers is busy. For `log` see BackgroundWriter.
   double BeginCheckpoint(const CheckpointInfo& info, const LiveState& live, const std::string& log);
-  // Tells the coordinator when the share being written has become durable. Between steps. ABORTED: fenced.
+  // Tells the coordinator when the share that was being written is durable. Call it between steps. ABORTED when fenced.
   Status Poll();
-  // Writes a checkpoint of this state, unless the last one is of it, and waits until this rank's share is written and,
-  // on the leading rank, until all is published, or cannot be.
-  // ABORTED: fenced.
+  // Writes a checkpoint of this state, unless the last one is of the same step. Blocks until this rank's share is
+  // written. The leading rank also waits until the checkpoint is published, or cannot be. ABORTED when fenced.
   Status Finish(const CheckpointInfo& info, const LiveState& live, const std::string& log);
-  // UNAVAILABLE when no checkpoint of this step is on the coordinator's record. Ok on all ranks but the leading one,
-  // which alone knows.
+  // UNAVAILABLE when the coordinator has not published a checkpoint of this step. Only the leading rank knows that, so
+  // on all others it is Ok.
   Status CheckPublished(std::uint64_t step) const;
 
  private:
-  void NoteTrouble(const Status& trouble);
+  void ReportTrouble(const Status& trouble);
   bool WaitUntil(const std::function<bool()>& done, Status* fenced);
 
   const KeeperOptions options_;

@@ -74,7 +74,7 @@ std::vector<std::size_t> ShareOfRank(const StepPlan& plan, const std::vector<std
   const auto size = [&](std::size_t index) { return PaddedTokens(plan.microbatches[index]); };
   std::vector<std::size_t> by_size = microbatches;
   std::ranges::stable_sort(by_size, std::ranges::greater{}, size);
-  // A rank of which nothing is known counts as the quickest: it gets its share, and is known after that.
+  // A rank whose cost is not known counts as the quickest, so it gets a share and its cost is known after that.
   std::int64_t quickest = std::numeric_limits<std::int64_t>::max();
   for (const std::int64_t cost : costs) quickest = cost > 0 ? std::min(quickest, cost) : quickest;
   if (quickest == std::numeric_limits<std::int64_t>::max()) quickest = 1;

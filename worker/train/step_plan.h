@@ -1,6 +1,6 @@
-// What one step computes: its microbatches, epoch, mask variant and the numbers of positions its losses are divided by.
-// A pure function of (corpus, seed, step, options). Ranks enter only in ShareOfRank, which says who computes what and,
-// since the sums are exact, cannot change a bit of the result.
+// The plan of one step: its microbatches, epoch, mask variant and the numbers of positions that divide its losses. It
+// is a pure function of (corpus, seed, step, options). Ranks matter only in ShareOfRank, which says which rank computes
+// what. Since the sums are exact, that cannot change a bit of the result.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct PlanOptions {
   std::uint64_t seed = 0;
   std::string corpus_digest;
   std::uint32_t epochs = 1;
-  std::uint32_t max_steps = 0;  // 0: no limit but the epochs
+  std::uint32_t max_steps = 0;  // 0 for no limit but the epochs
   std::uint32_t sequences_per_step = 1;
   std::uint32_t microbatch_tokens = 1;
   std::uint32_t mask_variants = 1;
@@ -36,7 +36,7 @@ struct StepPlan {
   std::uint64_t tokens = 0;  // without padding
 };
 
-// Keeps references to corpus and masker. Thread-safe.
+// Plans steps. Keeps references to corpus and masker, which outlive it. Thread-safe.
 class StepPlanner {
  public:
   // INVALID_ARGUMENT when there is nothing to train on.
@@ -56,15 +56,16 @@ class StepPlanner {
   std::uint64_t total_steps_;
 };
 
-// Deals `microbatches` (indices into the plan) to ranks and returns those of `rank`, ascending: by falling padded size,
-// each to the rank that would be done with it first, ties to the lower rank. `costs` are the ranks' measured times for
-// a token, in any unit, one a rank; one that is not known (0) counts as the quickest.
+// Assigns `microbatches` (indices into the plan) to ranks and returns those of `rank`, ascending. They are assigned by
+// falling padded size, each to the rank that would finish it first; the lower rank wins a tie. `costs` has each rank's
+// measured time per token, in any unit. A cost that is not known (0) counts as that of the quickest rank.
 std::vector<std::size_t> ShareOfRank(const StepPlan& plan, const std::vector<std::size_t>& microbatches, int rank,
                                      const std::vector<std::int64_t>& costs);
 
-// 0, 1, ... of the plan: all of it.
+// Returns the indices of all microbatches of the plan: 0, 1, ...
 std::vector<std::size_t> AllMicrobatches(const StepPlan& plan);
 
+// Returns the number of tokens of `microbatch`, padding included.
 std::uint64_t PaddedTokens(const shards::Microbatch& microbatch);
 
 }  // namespace still::worker

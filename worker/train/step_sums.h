@@ -1,8 +1,8 @@
-// What the ranks of a step add up: gradients, and the terms that travel with them (losses, counts, flags).
+// The sums of a step over its ranks: gradients, and the terms that travel with them (losses, counts, flags).
 //
-// Exact: gradients are rounded to fixed point (exact_sum.h) and added as int64; gradients and terms are one buffer and
-// one all-reduce. Fast: gradients are added as they come, in fp32, half the bytes, and the result depends on the number
-// of ranks. Terms are int64 either way.
+// In exact sums, gradients are rounded to fixed point (exact_sum.h) and added as int64. Gradients and terms are one
+// buffer and one all-reduce. In fast sums, gradients are added in fp32 as they come, which halves the bytes; the result
+// then depends on the number of ranks. Terms are int64 either way.
 #pragma once
 
 #include <cstddef>
@@ -19,25 +19,26 @@ struct StepSumsOptions {
   std::size_t gradients = 0;
   std::size_t terms = 0;
   bool fast = false;
-  // What a rank put in outlives a failed Reduce: 8 bytes more a gradient (fast: 4).
+  // Keeps this rank's own sums through a failed Reduce. Costs 8 bytes more per gradient (fast: 4).
   bool keep_own = false;
 };
 
-// One thread.
+// The sums of one rank. Used by one thread.
 class StepSums {
  public:
   explicit StepSums(const StepSumsOptions& options);
 
   void Clear();
-  // False when some gradient is not finite or not below kMaxTerm: the sums are then of no use.
+  // Adds gradients. Returns false when one is not finite or not below kMaxTerm: the sums are then useless.
   bool AddGradients(std::span<const float> gradients);
-  // This rank's; add to them as you like before Reduce.
+  // Returns this rank's own terms. They may be changed before Reduce.
   std::span<std::int64_t> terms() { return std::span(own_).last(options_.terms); }
 
-  // Collective. May be called again after a failure, with more added meanwhile, only with keep_own.
+  // Collective. Sums over the ranks. After a failure it may be called again, also with more added, but only with
+  // keep_own.
   Status Reduce(Communicator& world);
 
-  // After Reduce.
+  // Valid after Reduce.
   std::span<const std::int64_t> totals() const { return Reduced().last(options_.terms); }
   void WriteGradients(std::span<float> gradients) const;
 

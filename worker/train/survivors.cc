@@ -23,21 +23,21 @@ Survivors::Survivors(Communicator& world, ControlLink& control, std::uint64_t ge
   std::iota(members_.begin(), members_.end(), 0);
 }
 
-Result<std::vector<std::size_t>> Survivors::GoOn(std::uint64_t step, const std::vector<char>& computed) {
+Result<std::vector<std::size_t>> Survivors::Reconfigure(std::uint64_t step, const std::vector<char>& computed) {
   Status last;
   for (int attempt = 0; attempt < kTries; ++attempt) {
     const Status fault = FaultPoint("recover");
-    Result<std::vector<std::size_t>> lost = GoOnOnce(step, computed);
-    STILL_RETURN_IF_ERROR(fault);  // after the calls that the others make, too
+    Result<std::vector<std::size_t>> lost = ReconfigureOnce(step, computed);
+    STILL_RETURN_IF_ERROR(fault);  // only after the collective calls, which the others make, too
     if (lost.ok() || lost.status().code() != Code::kUnavailable) return lost;
     last = lost.status();
   }
   return last.WithContext(fmt::format("step {} could not be saved in {} tries", step, kTries));
 }
 
-Result<std::vector<std::size_t>> Survivors::GoOnOnce(std::uint64_t step, const std::vector<char>& computed) {
+Result<std::vector<std::size_t>> Survivors::ReconfigureOnce(std::uint64_t step, const std::vector<char>& computed) {
   STILL_RETURN_IF_ERROR(world_.Shrink());
-  // Who is here, and whose sums hold what, in one go.
+  // One sum tells which ranks are left and which microbatches their sums hold.
   const auto launched = static_cast<std::size_t>(launched_);
   std::vector<std::int64_t> told(launched + computed.size());
   told[static_cast<std::size_t>(world_.launch_rank())] = 1;
@@ -58,7 +58,7 @@ Result<std::vector<std::size_t>> Survivors::GoOnOnce(std::uint64_t step, const s
   return lost;
 }
 
-// The lowest survivor asks, all go by its answer.
+// Gets a new generation: the lowest survivor asks, and all follow its answer.
 Status Survivors::TakeGeneration(std::uint64_t step) {
   std::string answer;
   if (world_.rank() == 0) {

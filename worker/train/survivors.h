@@ -1,4 +1,4 @@
-// Going on without dead ranks, in the middle of a step.
+// Continues a step without ranks that died in it.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,22 @@
 
 namespace still::worker {
 
-// Who is left, and as which generation. One thread.
+// The ranks that are left, and their generation. Used by one thread.
 class Survivors {
  public:
   Survivors(Communicator& world, ControlLink& control, std::uint64_t generation);
 
-  // Collective over the survivors of a death, after a failed call. Leaves the dead behind, takes a new generation from
-  // the coordinator, and returns which of the step's microbatches nobody's sums hold: those the dead had computed.
-  // `computed` says which this rank's sums hold. Another death meanwhile starts it over, a few times. Not Ok: this
-  // launch is over.
-  Result<std::vector<std::size_t>> GoOn(std::uint64_t step, const std::vector<char>& computed);
+  // Collective over the survivors of a death, after a failed call. Shrinks the communicator, gets a new generation from
+  // the coordinator, and returns the step's microbatches that no sum holds any more: those that the dead had computed.
+  // `computed` says which microbatches this rank's sums hold. After another death meanwhile it starts over, a few
+  // times. Any error means that this launch is over.
+  Result<std::vector<std::size_t>> Reconfigure(std::uint64_t step, const std::vector<char>& computed);
 
   std::uint64_t generation() const { return generation_; }
-  const std::vector<int>& members() const { return members_; }  // launch ranks, ascending; this is rank()'s order
+  const std::vector<int>& members() const { return members_; }  // launch ranks, ascending, in the order of rank()
 
  private:
-  Result<std::vector<std::size_t>> GoOnOnce(std::uint64_t step, const std::vector<char>& computed);
+  Result<std::vector<std::size_t>> ReconfigureOnce(std::uint64_t step, const std::vector<char>& computed);
   Status TakeGeneration(std::uint64_t step);
 
   Communicator& world_;

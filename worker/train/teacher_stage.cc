@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kFitMask = 0x666974;  // keeps the fit's masks apart from those that students are trained on
 
-// Masked language modelling alone, with a fresh mask every epoch.
+// Fits the head by masked language modelling alone, with a new mask every epoch.
 Status FitHead(const StageContext& context, ParameterSet& teacher) {
   const v1::WorkerTask& task = context.task;
   Result<std::unique_ptr<shards::CorpusView>> corpus = OpenTrainSplit(task, teacher.shape());
@@ -34,7 +34,7 @@ Status FitHead(const StageContext& context, ParameterSet& teacher) {
   return TrainModel(context, training, teacher);
 }
 
-// The identity names the files' digests of when the plan was made, which may be long ago.
+// Checks that the teacher's files are those of the identity. The plan with their digests may have been made long ago.
 Status CheckUnchanged(const v1::WorkerTask& task) {
   constexpr std::pair<std::string_view, std::string_view> kFiles[] = {
       {"config", "config.json"}, {"model", "model.safetensors"}, {"vocab", "vocab.txt"}};

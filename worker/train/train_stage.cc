@@ -18,7 +18,7 @@ struct Distillation {
   ParameterSet teacher;
   ParameterSet student;
   std::unique_ptr<shards::CorpusView> corpus;
-  std::unique_ptr<shards::TargetSet> targets;  // null when no loss needs them
+  std::unique_ptr<shards::TargetSet> targets;  // null when no loss needs targets
 };
 
 Status CheckTargets(const shards::TargetSpec& spec, const LossWeights& loss, const ModelShape& teacher) {

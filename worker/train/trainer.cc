@@ -25,10 +25,10 @@ namespace {
 
 constexpr std::uint64_t kMaxSkippedInARow = 10;
 constexpr int kMaxRecoveriesAStep = 3;
-constexpr std::size_t kWatchFloats = 1 << 16;  // of the weights are compared between ranks at every step
+constexpr std::size_t kWatchFloats = 1 << 16;  // weights that ranks compare at every step
 
 std::size_t FlagCount(const TrainOptions& options) {
-  return std::min<std::size_t>(options.sequences_per_step, kMaxTerms);  // a microbatch has a sequence at least
+  return std::min<std::size_t>(options.sequences_per_step, kMaxTerms);  // a microbatch has at least one sequence
 }
 
 std::span<float> Flat(const at::Tensor& tensor) {
@@ -39,17 +39,17 @@ double Share(double sum, std::int64_t positions) {
   return sum / static_cast<double>(std::max<std::int64_t>(positions, 1));
 }
 
-// A window of the weights that moves on with every step, as a number whose sum over ranks cannot overflow.
+// Returns a checksum of a window of the weights, which moves on with every step. Its sum over ranks cannot overflow.
 std::int64_t Watch(std::span<const float> weights, std::uint64_t step) {
   const std::size_t windows = (weights.size() + kWatchFloats - 1) / kWatchFloats;
   const std::size_t begin = step % windows * kWatchFloats;
   return Crc32c(std::as_bytes(weights.subspan(begin, std::min(kWatchFloats, weights.size() - begin))));
 }
 
-// The record of steps is no reason to stop: a full disk may be empty again at the end.
+// Turns RESOURCE_EXHAUSTED into a warning. The log of steps is no reason to stop, and a full disk may have space later.
 Status WithoutFullDisk(const Status& status) {
   if (status.code() != Code::kResourceExhausted) return status;
-  LogWarn("the record of steps is not complete: {}", status.message());
+  LogWarn("the log of steps is not complete: {}", status.message());
   return Ok();
 }
 
@@ -97,7 +97,7 @@ Status Trainer::Run() {
   progress_.Enter(v1::PHASE_WAIT);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
   if (state_.step == total) return Ok();
-  // Whoever goes on from here finds the same on disk; nobody may ever go on.
+  // The next launch finds the same state on disk, and there may never be one, so the snapshots go.
   if (Agree(world_, keeper_.CheckPublished(state_.step)).ok()) keeper_.RemoveSnapshots();
   return Error(Code::kCancelled, "{}: stopped after step {} of {}", run_.name, state_.step, total);
 }
@@ -120,7 +120,8 @@ Status Trainer::OpenMetrics() {
   return Ok();
 }
 
-// The rank that led is dead; whether it wrote the line of the last step is not known, so that is written again.
+// Continues the log of the leading rank, which is dead. It may not have written the line of the last step, so this rank
+// writes it again.
 Status Trainer::TakeOverMetrics() {
   const std::string path = MetricsPath(run_.keeper.checkpoint_directory);
   STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(path, state_.step - (last_ ? 1 : 0)));
@@ -144,10 +145,10 @@ Status Trainer::Step() {
     mine =
         AddMicrobatches(plan, ShareOfRank(plan, AllMicrobatches(plan), world_.rank(), costs_.Of(survivors_.members())));
   AddRequests();
-  // A rank that failed still takes part, so that the others learn of it at the vote instead of waiting for ever.
+  // A rank that failed still takes part, so that the others learn of it at the vote and do not wait for ever.
   STILL_RETURN_IF_ERROR(ReduceAndVote(plan, mine));
 
-  // From here on every rank holds the same sums and does the same with them.
+  // From here on every rank has the same sums and does the same with them.
   StepMetrics metrics{.step = state_.step,
                       .epoch = plan.epoch,
                       .sequences = plan.sequences,
@@ -165,9 +166,9 @@ Status Trainer::Step() {
   metrics.seconds = SecondsSince(clock_, reported_);
   reported_ = clock_.Now();
   last_ = metrics;
-  if (leads()) Report(metrics);  // before the snapshot: a step that is continued from has its line
+  if (leads()) Report(metrics);  // before the snapshot, so that a step to continue from has its line
   snapshot_seconds_ = keeper_.Snapshot(state_, live());
-  NoteMine(keeper_.Poll());
+  RecordMine(keeper_.Poll());
   return Ok();
 }
 
@@ -218,7 +219,8 @@ Status Trainer::AddMicrobatch(const StepPlan& plan, std::size_t index) {
   return Ok();
 }
 
-// Losses are summed as shares of the step's means, which keeps them in the range of fixed point; counts as they are.
+// Adds the losses as shares of the step's means, which keeps them in the range of fixed point. Adds counts as they are.
+// Returns false when a share is not finite or too large.
 bool Trainer::AddLosses(const LossSums& losses, const StepPlan& plan) {
   const double shares[] = {Share(losses.kl, plan.positions.targets), Share(losses.mlm, plan.positions.masked),
                            Share(losses.cosine, plan.positions.targets)};
@@ -231,7 +233,7 @@ bool Trainer::AddLosses(const LossSums& losses, const StepPlan& plan) {
   return true;
 }
 
-// What this rank asks of all, or tells them, whatever becomes of its microbatches.
+// Sets the terms by which this rank asks or tells all ranks something, even when its microbatches failed.
 void Trainer::AddRequests() {
   const std::span<std::int64_t> terms = sums_.terms();
   terms[StepTerms::kCheckpointDue] = leads() && keeper_.CheckpointDue(state_.step + 1) ? 1 : 0;
@@ -257,12 +259,12 @@ Status Trainer::ReduceAndVote(const StepPlan& plan, Status mine) {
   }
 }
 
-// The survivors take over what the dead had computed of this step.
+// Continues the step without the dead: the survivors compute again what the dead had computed.
 Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
   progress_.Enter(v1::PHASE_RECOVER);
   const Clock::TimePoint started = clock_.Now();
   const bool led = leads();
-  STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.GoOn(state_.step, computed_));
+  STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.Reconfigure(state_.step, computed_));
   if (leads() && !led) STILL_RETURN_IF_ERROR(WithoutFullDisk(TakeOverMetrics()));
   if (!mine.ok()) return mine;
   std::erase_if(lost, [&](std::size_t index) { return index >= plan.microbatches.size(); });
@@ -278,10 +280,10 @@ Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
 Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   const std::span<const std::int64_t> totals = sums_.totals();
   STILL_CHECK(totals[StepTerms::kAuditSequences] == static_cast<std::int64_t>(plan.sequences),
-              "a step's sums hold a microbatch twice, or not at all");
-  for (const int rank : survivors_.members()) costs_.Note(rank, totals[terms_.cost(rank)]);
+              "the sums of a step hold a microbatch twice, or not at all");
+  for (const int rank : survivors_.members()) costs_.Record(rank, totals[terms_.cost(rank)]);
   if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step)) {
-    keeper_.RemoveSnapshots();  // made of several ranks' memories
+    keeper_.RemoveSnapshots();  // they mix the memories of several ranks
     return Error(Code::kDataLoss,
                  "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
                  "others: run on one kind of processor, and remove checkpoints/{} if the fault may be older",
@@ -309,9 +311,9 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   metrics->cosine = FromFixed(totals[StepTerms::kCosine]);
   metrics->masked_accuracy = Share(static_cast<double>(totals[StepTerms::kCorrect]), plan.positions.masked);
   metrics->loss = StepLoss({.kl = metrics->kl, .mlm = metrics->mlm, .cosine = metrics->cosine},
-                           {.targets = 1, .masked = 1}, run_.options.loss);  // these are means already
+                           {.targets = 1, .masked = 1}, run_.options.loss);  // the terms are means already
   sums_.WriteGradients(gradients());
-  NoteMine(FaultPoint("optimizer"));
+  RecordMine(FaultPoint("optimizer"));
   metrics->gradient_norm =
       optimizer_.Step(live().weights, gradients(), state_.step - state_.skipped_steps, metrics->learning_rate);
   return Ok();
@@ -332,7 +334,7 @@ Status Trainer::Skip(const StepPlan& plan, const std::vector<std::size_t>& bad) 
       plan.microbatches[bad.front()].sequences.front());
 }
 
-// At the end of an epoch every sequence must have been used once: by number and by the sum of their hashes.
+// Checks at the end of an epoch that every sequence was used once, by their number and by the sum of their hashes.
 void Trainer::Audit(const StepPlan& plan) {
   state_.audit_sequences += plan.sequences;
   state_.audit_hash += static_cast<std::uint64_t>(sums_.totals()[StepTerms::kAuditHash]);
@@ -347,13 +349,13 @@ void Trainer::Audit(const StepPlan& plan) {
 
 std::string Trainer::LogPath() const { return metrics_ ? metrics_->path() : ""; }
 
-void Trainer::NoteMine(const Status& status) {
+void Trainer::RecordMine(const Status& status) {
   if (pending_.ok()) pending_ = status;
 }
 
 void Trainer::Report(const StepMetrics& metrics) {
   tokens_ += metrics.tokens;
-  if (metrics_) NoteMine(WithoutFullDisk(metrics_->Append(metrics)));
+  if (metrics_) RecordMine(WithoutFullDisk(metrics_->Append(metrics)));
   control_.ReportProgress({.done = state_.step,
                            .total = run_.planner.total_steps(),
                            .unit = "steps",

@@ -1,13 +1,15 @@
-// The exact step, over and over. One loop serves the distillation of a student and the masked-language-model fit of a
-// teacher's head (no targets, alpha_ce = alpha_cos = 0).
+// The training loop, which repeats the exact step. One loop serves the distillation of a student and the
+// masked-language-model fit of a teacher's head (no targets, alpha_ce = alpha_cos = 0).
 //
-// A step: every rank adds the gradients of its microbatches, rounded, into int64 sums; one all-reduce; a vote; only
-// then does every rank make the same update of its copy of the weights. So the weights after step s are a function of
-// the configuration alone, whatever the number of ranks and however often the run was killed and started again.
+// In a step every rank adds the gradients of its microbatches, rounded, to int64 sums. One all-reduce and a vote
+// follow. Only then does every rank apply the same update to its copy of the weights. So the weights after step s are a
+// function of the configuration alone. They depend neither on the number of ranks nor on how often the run was killed
+// and started.
 //
-// A rank dies: the vote fails on all others alike. Where the communicator can shrink they go on without it, compute the
-// microbatches that nobody's sums hold any more (survivors.h), and reduce and vote again: the same step, the same bits.
-// Otherwise, or when that fails too often, the launch ends, and the next one continues from the newest state.
+// When a rank dies, the vote fails on all others alike. If the communicator can shrink, they go on without the dead
+// rank. They compute the microbatches that no sum holds any more (survivors.h), then reduce and vote again: the same
+// step, the same bits. Otherwise, or when that fails too often, the launch ends and the next one continues from the
+// newest state.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +38,12 @@
 
 namespace still::worker {
 
-// What a run is made of. References outlive the trainer.
+// The inputs of a run. The references outlive the trainer.
 struct TrainingRun {
   std::string name;      // "train" or "teacher": prefix of messages
   std::string identity;  // digest of the artifact in the making
   std::uint64_t seed = 0;
-  std::uint64_t sequences = 0;  // of an epoch
+  std::uint64_t sequences = 0;  // per epoch
   TrainOptions options;
   KeeperOptions keeper;
   Compute compute;
@@ -50,10 +52,10 @@ struct TrainingRun {
   const ParameterSet* teacher = nullptr;  // the frozen head for hidden targets
 };
 
-// Where a run's log stands.
+// Returns the path of a run's log of steps.
 std::string MetricsPath(const std::string& checkpoint_directory);
 
-// Owned by one thread; every rank has one and makes the same calls.
+// Trains one model. Every rank has a trainer and makes the same calls. Owned by one thread.
 class Trainer {
  public:
   // `model` holds the initial weights, is trained in place and outlives the trainer.
@@ -80,12 +82,13 @@ class Trainer {
   Status Skip(const StepPlan& plan, const std::vector<std::size_t>& bad);
   void Audit(const StepPlan& plan);
   std::string LogPath() const;  // empty where there is none
-  void NoteMine(const Status& status);
+  void RecordMine(const Status& status);
   void Report(const StepMetrics& metrics);
 
   LiveState live();
   std::span<float> gradients();
-  bool leads() const { return world_.rank() == 0; }  // whoever that is now
+  // Returns true on the leading rank, which may be another one after a death.
+  bool leads() const { return world_.rank() == 0; }
 
   const TrainingRun run_;
   ParameterSet& model_;
@@ -99,7 +102,7 @@ class Trainer {
   Survivors survivors_;
   RankCosts costs_;
   StateKeeper keeper_;
-  std::unique_ptr<MetricsLog> metrics_;  // of the leading rank
+  std::unique_ptr<MetricsLog> metrics_;  // on the leading rank only
   std::optional<StepMetrics> last_;      // of the last step
 
   CheckpointInfo state_;         // step completed, counters
@@ -107,7 +110,7 @@ class Trainer {
   std::uint64_t tokens_ = 0;     // in this launch
   Clock::TimePoint reported_;    // the last step
   double snapshot_seconds_ = 0;  // of the last step
-  Status pending_;               // what this rank alone met after a vote; told at the next one
+  Status pending_;               // a failure of this rank alone after a vote, told at the next one
 };
 
 }  // namespace still::worker

@@ -87,7 +87,7 @@ STILL_INLINE void Assign(float value,
   out.bits = static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// --- the passes over a row: bodies, then one overload a type, compiled for several instruction sets ---
+// --- the passes over a row: bodies, then one overload per type, compiled for several instruction sets ---
 
 template <typename E, typename A>
 STILL_INLINE void LoadRowBody(const E* logits, const A* bias, std::int64_t n, A* out) {
@@ -106,7 +106,7 @@ STILL_INLINE A MaximumBody(const A* row, std::int64_t padded) {
   return result;
 }
 
-// sum of exp((row - most) * scale)
+// Returns the sum of exp((row - most) * scale).
 template <typename A>
 STILL_INLINE double SumExpBody(const A* row, std::int64_t padded, A most, A scale) {
   Vector<A> sum{};
@@ -134,7 +134,7 @@ STILL_INLINE DenseSums DenseSumsBody(const A* student, const A* teacher, std::in
   return {Total<A>(student_sum), Total<A>(teacher_sum), Total<A>(cross)};
 }
 
-// What a row's gradient is made of: soft * q - target * p + hard * softmax, each from its log-partition.
+// The terms of a row's gradient: soft * q - target * p + hard * softmax, each from its log-partition.
 template <typename A>
 struct GradientTerms {
   A scale = 1;  // 1 / temperature
@@ -155,7 +155,7 @@ STILL_INLINE void GradientLoop(A* student, const A* teacher, std::int64_t padded
   }
 }
 
-// Over `student`, in place.
+// Writes over `student`, in place.
 template <typename A>
 STILL_INLINE void GradientBody(A* student, const A* teacher, std::int64_t padded, const GradientTerms<A>& terms) {
   const bool hard = terms.hard != 0;
@@ -218,7 +218,7 @@ STILL_VECTOR_CLONES void AddBf16Pass(const Bf16* values, std::int64_t size, floa
 
 // --- a row ---
 
-// The row with bias in `buffer`, padded to whole registers with logits of no probability; returns the padded size.
+// Puts the row with bias into `buffer`, pads it to whole registers with impossible logits, returns the padded size.
 template <typename E, typename A>
 std::int64_t PrepareRow(const E* logits, const A* bias, std::int64_t n, std::vector<A>& buffer) {
   const std::int64_t padded = (n + kLanes<A> - 1) / kLanes<A> * kLanes<A>;
@@ -228,7 +228,7 @@ std::int64_t PrepareRow(const E* logits, const A* bias, std::int64_t n, std::vec
   return padded;
 }
 
-// The student's row under the hard label: fills in the CE part of the gradient's terms.
+// Fills in the CE part of the gradient's terms from the student's row under the hard label.
 template <typename A>
 void HardLabel(double partition, A most, A label_logit, double weight, RowSums& sums, GradientTerms<A>& terms) {
   const double log_partition = static_cast<double>(most) + std::log(partition);

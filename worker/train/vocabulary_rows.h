@@ -1,6 +1,7 @@
-// The vocabulary side of the loss, one row at a time: softmaxes at the temperature and at 1, the loss's terms, and
-// their gradient written over the student's logits. Plain loops over memory that fits a core's cache; no tensors.
-//   E: element of the logits (float, double, or Bf16); A: arithmetic (double for double, else float).
+// The vocabulary side of the loss, one row at a time: softmaxes at the temperature and at 1, the terms of the loss, and
+// their gradient, which is written over the student's logits. These are plain loops over memory that fits the cache of
+// a core. E is the element type of the logits (float, double or Bf16). A is the type of the arithmetic (double for
+// double, else float).
 #pragma once
 
 #include <cstdint>
@@ -42,15 +43,16 @@ struct SparseTeacher {
   double log_partition = 0;  // at the temperature
 };
 
-// Reused from row to row; one a thread.
+// Buffers that are reused from row to row, one set per thread.
 template <typename A>
 struct RowScratch {
   std::vector<A> student;
   std::vector<A> teacher;
 };
 
-// `logits` [n] without bias in, d loss / d logits out. `label` is -1 where CE does not apply. A dense teacher without
-// logits means CE alone. Values that are not finite come out as sums that are not finite.
+// Reads `logits` [n] without bias, replaces them by d loss / d logits and returns the row's sums. `label` is -1 where
+// CE does not apply. A dense teacher without logits means CE alone. Values that are not finite give sums that are not
+// finite.
 template <typename E>
 RowSums DenseRow(E* logits, const Arithmetic<E>* bias, std::int64_t n, const DenseTeacher<E>& teacher,
                  std::int64_t label, const RowWeights& weights, RowScratch<Arithmetic<E>>& scratch);
@@ -58,11 +60,11 @@ template <typename E>
 RowSums SparseRow(E* logits, const Arithmetic<E>* bias, std::int64_t n, const SparseTeacher& teacher,
                   std::int64_t label, const RowWeights& weights, RowScratch<Arithmetic<E>>& scratch);
 
-// sums[i] += sum over rows of values[row * n + i], for i in [begin, end).
+// Adds the sum over rows of values[row * n + i] to sums[i], for i in [begin, end).
 template <typename E>
 void AddColumnSums(const E* values, std::int64_t rows, std::int64_t n, std::int64_t begin, std::int64_t end,
                    Arithmetic<E>* sums);
-// out[i] += values[i]
+// Adds values[i] to out[i].
 void AddBf16(const Bf16* values, std::int64_t size, float* out);
 
 }  // namespace still::worker

@@ -128,7 +128,7 @@ TEST(ReadShareTest, ReadsWhatWorkersSend) {
   message.set_total_parts(2'000'000'000);
   EXPECT_THAT(ReadShare(4, message), StatusIs(Code::kInternal));
   message.set_total_parts(3);
-  message.set_info("{}");
+  message.clear_info();
   EXPECT_THAT(ReadShare(4, message), StatusIs(Code::kInternal, HasSubstr("rank 4")));
 }
 

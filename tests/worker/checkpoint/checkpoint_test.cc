@@ -79,7 +79,7 @@ TEST(TrainingStateTest, AnyNumberOfRanksWritesTheSameCheckpointAndItIsReadBack) 
   }
 }
 
-TEST(TrainingStateTest, DamageAndStrangersAreNamed) {
+TEST(TrainingStateTest, DamageAndForeignCheckpointsAreNamed) {
   State state(1);
   const TempDirectory directory;
   const CheckpointManifest manifest = Write(directory.path(), state, 7, 1);
@@ -112,7 +112,7 @@ TEST(TrainingStateTest, PartsCoverEveryParameterOnceAndBigModelsHaveSeveral) {
   EXPECT_EQ(parts.back().end, static_cast<std::size_t>(offset));
 }
 
-TEST(TrainingStateTest, StatesThatDifferAnywhereHaveOtherSamplesSoonerOrLater) {
+TEST(TrainingStateTest, StatesThatDifferHaveDifferentSamplesSoonerOrLater) {
   State state(1), other(1);
   EXPECT_EQ(SampleDigest(state.live(), 9), SampleDigest(other.live(), 9));
   other.second[kWide / 3] += 1;
@@ -122,7 +122,7 @@ TEST(TrainingStateTest, StatesThatDifferAnywhereHaveOtherSamplesSoonerOrLater) {
   EXPECT_GE(found, 1);
 }
 
-TEST(BackgroundWriterTest, AWriteThatFailsSaysSoAndTheNextOneWorks) {
+TEST(BackgroundWriterTest, AFailedWriteIsReportedAndTheNextOneWorks) {
   State state(2);
   const TempDirectory directory;
   ASSERT_OK(WriteFileAtomically(CheckpointPath(directory.path(), 4, 3), "in the way"));
@@ -135,7 +135,7 @@ TEST(BackgroundWriterTest, AWriteThatFailsSaysSoAndTheNextOneWorks) {
   EXPECT_OK(WaitFor(writer).parts);
 }
 
-TEST(BackgroundWriterTest, WhatWasCopiedIsWrittenWhateverTrainingDoesMeanwhile) {
+TEST(BackgroundWriterTest, TheCopyIsWrittenWhateverTrainingDoesMeanwhile) {
   State state(3);
   const State copy = state;
   const TempDirectory directory;
@@ -169,7 +169,7 @@ TEST(MemorySnapshotTest, TheNewestStepIsReadBackWhateverTheNumberOfRanks) {
   EXPECT_EQ(read.info, InfoOf(7));
 }
 
-TEST(MemorySnapshotTest, ASlotThatOneRankDidNotFinishIsPassedOver) {
+TEST(MemorySnapshotTest, ASlotThatOneRankDidNotFinishIsSkipped) {
   const TempDirectory directory;
   State older(1), newer(2);
   Snap(directory.path(), older, 6, 2);
@@ -197,7 +197,7 @@ TEST(MemorySnapshotTest, AFlippedBitAnywhereInTheDataIsFound) {
   }
 }
 
-TEST(MemorySnapshotTest, OfAnotherJobOrModelIsNotSeen) {
+TEST(MemorySnapshotTest, SnapshotsOfAnotherJobOrModelAreIgnored) {
   const TempDirectory directory;
   State state(1);
   Snap(directory.path(), state, 6, 1);
@@ -235,7 +235,7 @@ TEST(ScheduleTest, StepsAreMultiplesHoweverLateTheOneBeforeWas) {
   EXPECT_TRUE(schedule.Due(20, now));
 }
 
-TEST(ScheduleTest, TimeIsTheOneAskedForOrYoungs) {
+TEST(ScheduleTest, TheIntervalIsTheOneAskedForOrYoungs) {
   const auto at = [](double seconds) {
     return Clock::TimePoint() +
            std::chrono::duration_cast<Clock::TimePoint::duration>(std::chrono::duration<double>(seconds));

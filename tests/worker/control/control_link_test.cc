@@ -165,7 +165,7 @@ TEST_F(ControlLinkTest, AGrantThatComesTwiceIsOneShard) {
   Heard(*link);
 }
 
-TEST_F(ControlLinkTest, ToldToWaitItAsksAgainUnderAnotherNumber) {
+TEST_F(ControlLinkTest, AfterAnAnswerToWaitItAsksAgainUnderAnotherNumber) {
   Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
     const std::uint64_t request = said.lease_request().request();
     return {Answered(request, request < 4 ? v1::LEASE_ANSWER_WAIT : v1::LEASE_ANSWER_COMMIT)};
@@ -243,7 +243,7 @@ TEST_F(ControlLinkTest, ASilentCoordinatorIsUnavailableAndNamed) {
   Heard(*link);
 }
 
-TEST_F(ControlLinkTest, PollHearsWhatWasPublishedAndKeepsTheNewest) {
+TEST_F(ControlLinkTest, PollKeepsTheNewestPublishedStep) {
   Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
     if (!said.has_parts_written()) return {};
     return {Published(200), Published(100), Published(200), Fenced(4)};
@@ -257,7 +257,7 @@ TEST_F(ControlLinkTest, PollHearsWhatWasPublishedAndKeepsTheNewest) {
   Heard(*link);
 }
 
-TEST_F(ControlLinkTest, FencedOnceIsFencedForGood) {
+TEST_F(ControlLinkTest, AFencedRankStaysFenced) {
   Serve([](const v1::Envelope& said) -> std::vector<v1::Envelope> {
     if (said.has_progress()) return {Fenced(9)};
     return {};
@@ -273,7 +273,7 @@ TEST_F(ControlLinkTest, FencedOnceIsFencedForGood) {
   Heard(*link);
 }
 
-TEST_F(ControlLinkTest, BytesThatAreNoMessageArePassedOver) {
+TEST_F(ControlLinkTest, BytesThatAreNotAMessageAreSkipped) {
   const auto link = Connect();
   ASSERT_TRUE(link->ShardDone(Finished(1)).ok());
   const auto first = server_->Receive(milliseconds(30'000));
@@ -335,7 +335,7 @@ TEST_F(ControlLinkTest, AnUnansweredShrinkIsUnavailable) {
   Heard(*link);
 }
 
-TEST_F(ControlLinkTest, WrittenPartsAreCarried) {
+TEST_F(ControlLinkTest, WrittenPartsArriveAsTheyWereSent) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   const auto link = Connect();
   v1::PartsWritten written;
@@ -350,7 +350,7 @@ TEST_F(ControlLinkTest, WrittenPartsAreCarried) {
   EXPECT_EQ(heard[0].parts_written().SerializeAsString(), written.SerializeAsString());
 }
 
-TEST_F(ControlLinkTest, StorageTroubleIsSaidWhenItChanges) {
+TEST_F(ControlLinkTest, StorageTroubleIsReportedWhenItChanges) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   const auto link = Connect();
   link->ReportStorageTrouble("");  // none yet: nothing to say
@@ -363,7 +363,7 @@ TEST_F(ControlLinkTest, StorageTroubleIsSaidWhenItChanges) {
   EXPECT_THAT(said, ::testing::ElementsAre("disk full", "disk full and slow", ""));
 }
 
-TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastIsSent) {
+TEST_F(ControlLinkTest, ReportsBeyondTheIntervalAreDroppedButTheLastIsSent) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   StoppedClock clock;
   const auto link = Connect({.progress_interval = milliseconds(100), .clock = &clock});
@@ -381,7 +381,7 @@ TEST_F(ControlLinkTest, ProgressIsThinnedButTheLastIsSent) {
   EXPECT_THAT(done, ::testing::ElementsAre(1, 4, 5));
 }
 
-TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
+TEST_F(ControlLinkTest, EveryMessageNamesItsSender) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
   const auto link = Connect();
   ASSERT_TRUE(link->ShardDone(Finished(4)).ok());
@@ -400,7 +400,7 @@ TEST_F(ControlLinkTest, EveryMessageSaysWhoSentIt) {
   EXPECT_THAT(peer_, ::testing::StartsWith("3.1."));
 }
 
-TEST_F(ControlLinkTest, KeysOpenAServerThatHasSome) {
+TEST_F(ControlLinkTest, KeysOpenAServerThatAsksForThem) {
   const RpcKeyPair server = NewRpcKeyPair().value(), client = NewRpcKeyPair().value();
   server_ = *RpcServer::Bind("tcp://127.0.0.1:*", RpcServerKeys{.own = server, .clients = {client.public_key}});
   Serve([](const v1::Envelope&) { return std::vector<v1::Envelope>(); });

@@ -75,7 +75,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
                            std::string* computed) override {
     on_make();
     on_progress({.units = 2, .tokens = 10, .values = {{"documents", 1}}});
-    for (int i = 0; i < beats; ++i) MarkProgress();
+    for (int i = 0; i < marks; ++i) MarkProgress();
     on_progress({.units = 4, .tokens = 20, .values = {{"documents", 3}}});
     if (!failure.ok()) return failure;
     *computed = "digest of " + Text(id);
@@ -95,7 +95,7 @@ class ArtifactInMemory final : public DivisibleArtifact {
   }
 
   std::map<std::string, std::string> made;
-  int beats = 0;  // of a shard
+  int marks = 0;  // calls of MarkProgress per shard
   std::function<void()> on_make = [] {};
   Status failure;
   bool another_differs = false;
@@ -119,7 +119,7 @@ v1::LeaseGrant Shard(std::uint32_t round, std::uint32_t shard) {
   return grant;
 }
 
-TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
+TEST(LeasedWorkTest, MakesEveryShardItIsGrantedAndCommitsWhenTold) {
   ScriptedLink link({Shard(0, 0), Shard(0, 1), Commit()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -137,7 +137,7 @@ TEST(LeasedWorkTest, DoesWhatItIsGivenAndPutsTheArtifactTogetherWhenTold) {
   EXPECT_OK(link.results[0]);
 }
 
-TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRankDid) {
+TEST(LeasedWorkTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverAllShards) {
   ScriptedLink link({Shard(0, 0), Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -154,10 +154,10 @@ TEST(LeasedWorkTest, ProgressIsOfTheShardInHandAndTokensAndValuesOfAllThatThisRa
   EXPECT_THAT(link.results, IsEmpty()) << "that is the matter of who puts it together";
 }
 
-TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
+TEST(LeasedWorkTest, ProgressWithinAShardIsReportedAndChangesNoCount) {
   ScriptedLink link({Shard(0, 0), Done()});
   ArtifactInMemory artifact;
-  artifact.beats = 2;
+  artifact.marks = 2;
   ProgressWords shared;
   ProgressWriter words(&shared);
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
@@ -168,7 +168,7 @@ TEST(LeasedWorkTest, ABeatWithinAShardIsSaidAndMovesNothing) {
   EXPECT_EQ(link.reports.size(), 5u) << "outside of a shard nobody listens";
 }
 
-TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
+TEST(LeasedWorkTest, TheGuardianSeesThePhaseOfEachShardAndOfWaiting) {
   ScriptedLink link({Shard(0, 0), Shard(1, 0), Commit()});
   ArtifactInMemory artifact;
   ProgressWords shared;
@@ -182,7 +182,7 @@ TEST(LeasedWorkTest, TheGuardianIsToldWhatIsMadeAndThatThisRankWaits) {
                                   v1::PHASE_COMMIT));
 }
 
-TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {
+TEST(LeasedWorkTest, AShardThatIsMadeIsFoundAndNotMadeAgain) {
   ScriptedLink link({Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -196,7 +196,7 @@ TEST(LeasedWorkTest, WhatIsMadeIsFoundAndNotMadeAgain) {
   EXPECT_EQ(link.finished[0].next_shards(), 5u);
 }
 
-TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
+TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndReported) {
   ScriptedLink link({Shard(1, 3), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -208,7 +208,7 @@ TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndSaid) {
   EXPECT_EQ(link.finished[0].digest(), "digest of 1/3");
 }
 
-TEST(LeasedWorkTest, AResultThatComesWhenTheArtifactStandsIsSaidAllTheSame) {
+TEST(LeasedWorkTest, AResultThatComesAfterTheCommitIsReportedForComparing) {
   ScriptedLink link({Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -234,7 +234,7 @@ TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
   EXPECT_THAT(link.finished, IsEmpty());
 }
 
-TEST(LeasedWorkTest, AShardThatDoesNotExistAndAFenceEndIt) {
+TEST(LeasedWorkTest, AShardThatDoesNotExistEndsTheWorkAndSoDoesAFence) {
   ScriptedLink link(std::deque{Shard(2, 0)});
   ArtifactInMemory artifact;
   ProgressWriter words;

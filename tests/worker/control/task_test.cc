@@ -63,7 +63,7 @@ class TaskTest : public ::testing::Test {
   v1::WorkerTask message_;
 };
 
-TEST_F(TaskTest, CarriesWhatTheDriverWrote) {
+TEST_F(TaskTest, CarriesEveryFieldThatTheAgentWrote) {
   v1::PipelineConfig& config = *message_.mutable_config();
   config.set_seed(56);
   config.set_threads_per_rank(2);
@@ -123,7 +123,7 @@ TEST_F(TaskTest, TheWidthOfHiddenStatesIsLeftToTheTeacher) {
   EXPECT_EQ(TargetSpecOf(targets).width, 0u);
 }
 
-TEST_F(TaskTest, RefusesWhatTheDriverMustHaveSettled) {
+TEST_F(TaskTest, RefusesATaskWhoseOptionsAreNotResolved) {
   const v1::WorkerTask good = message_;
   message_.set_stage(v1::STAGE_UNSPECIFIED);
   ExpectRefused("stage");
@@ -165,7 +165,7 @@ TEST_F(TaskTest, RefusesAnIdentityOfAnotherArtifact) {
   ExpectRefused("identity");
 }
 
-TEST_F(TaskTest, NamesTheFileThatIsMissingOrNotATask) {
+TEST_F(TaskTest, NamesTheFileThatIsMissingOrIsNotATask) {
   EXPECT_EQ(LoadTask("/nowhere/task.json").status().code(), Code::kNotFound);
   ASSERT_TRUE(WriteFileAtomically(path_, "{\"stage\": \"STAGE_TRAIN\", \"colour\": 3}").ok());
   const Status status = LoadTask(path_).status();

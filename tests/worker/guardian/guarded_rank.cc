@@ -2,7 +2,7 @@
 // Says its guardian's pid, then behaves:
 //   works    makes progress in compute until it is asked to drain; 0
 //   computes, reduces, stage, commit   enters that phase in step 17, microbatch 3, and makes no progress for ever
-//   beats      is in commit, beats until five of its limits have passed, then waits for a disk for as long; 0
+//   progress   is in commit, shows progress until five of its limits have passed, then waits for a disk for as long; 0
 #include <unistd.h>
 
 #include <chrono>
@@ -34,14 +34,14 @@ int main(int argc, char** argv) {
     progress.Enter(v1::PHASE_COMPUTE);
     progress.Enter(v1::PHASE_REDUCE);
   }
-  progress.Enter(behaviour == "reduces"                          ? v1::PHASE_REDUCE
-                 : behaviour == "stage"                          ? v1::PHASE_WAIT
-                 : behaviour == "commit" || behaviour == "beats" ? v1::PHASE_COMMIT
-                                                                 : v1::PHASE_COMPUTE);
+  progress.Enter(behaviour == "reduces"                             ? v1::PHASE_REDUCE
+                 : behaviour == "stage"                             ? v1::PHASE_WAIT
+                 : behaviour == "commit" || behaviour == "progress" ? v1::PHASE_COMMIT
+                                                                    : v1::PHASE_COMPUTE);
   std::printf("guardian %d\n", (*guardian)->pid());
   std::fflush(stdout);
-  if (behaviour == "beats") {
-    const still::ProgressListener listener([&progress] { progress.Beat(); });
+  if (behaviour == "progress") {
+    const still::ProgressListener listener([&progress] { progress.MarkProgress(); });
     const auto long_time = std::chrono::duration<double>(5 * 6 * std::atof(argv[3]));
     const auto until = std::chrono::steady_clock::now() + long_time;
     while (std::chrono::steady_clock::now() < until) {

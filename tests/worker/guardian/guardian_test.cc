@@ -111,7 +111,7 @@ TEST_F(GuardianTest, ARankThatHangsIsNamedShowsItsStackAndIsKilled) {
   EXPECT_GE(killed.phase_seconds(), 0.3);
 }
 
-TEST_F(GuardianTest, ARankThatShouldBeatAndDoesNotIsKilled) {
+TEST_F(GuardianTest, ARankThatShouldShowProgressAndDoesNotIsKilled) {
   Process rank = Rank("commit", 0.2);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
@@ -120,8 +120,8 @@ TEST_F(GuardianTest, ARankThatShouldBeatAndDoesNotIsKilled) {
   EXPECT_EQ(Killed().phase(), v1::PHASE_COMMIT);
 }
 
-TEST_F(GuardianTest, ASlowRankThatBeatsOrWaitsForADiskIsNotKilled) {
-  Process rank = Rank("beats", 0.1);
+TEST_F(GuardianTest, ASlowRankThatShowsProgressOrWaitsForADiskIsNotKilled) {
+  Process rank = Rank("progress", 0.1);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.exit_code, 0) << end.err;
 }
@@ -154,7 +154,7 @@ TEST_F(GuardianTest, ARankThatWaitsForOthersHasTimeForTheirGuardians) {
   EXPECT_GE(killed.phase_seconds(), 6 * 0.4);
 }
 
-TEST_F(GuardianTest, TimeInWhichTheGuardianDidNotRunIsHeldAgainstNobody) {
+TEST_F(GuardianTest, TimeInWhichTheGuardianDidNotRunDoesNotCount) {
   Process rank = Rank("computes", 2);
   const pid_t guardian = GuardianOf(rank);
   ASSERT_GT(guardian, 0);
@@ -211,7 +211,7 @@ TEST_F(GuardianTest, SigtermToTheGroupAsksForADrainAndSparesTheGuardian) {
   EXPECT_EQ(end.exit_code, 0) << end.err;  // by SIGKILL if the guardian had died of it
 }
 
-TEST_F(GuardianTest, WhoeverAsksForAStackGetsItAndTheRankGoesOn) {
+TEST_F(GuardianTest, AnyProcessMayAskForTheStackAndTheRankContinues) {
   Process rank = Rank("works", kNever);
   ASSERT_TRUE(HearHeartbeat());
   ASSERT_GT(GuardianOf(rank), 0);

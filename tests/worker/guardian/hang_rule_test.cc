@@ -50,7 +50,7 @@ TEST(HangRuleTest, StartMayLoadModels) {
   }
 }
 
-TEST(HangRuleTest, APhaseThatBeatsIsJudgedByTheFloorAlone) {
+TEST(HangRuleTest, APhaseThatShowsProgressIsJudgedByTheFloorAlone) {
   for (const v1::Phase phase :
        {v1::PHASE_LOAD, v1::PHASE_TOKENISE, v1::PHASE_PLAN_SHARDS, v1::PHASE_COPY, v1::PHASE_SEAL, v1::PHASE_COMMIT}) {
     EXPECT_EQ(JudgeQuiet(phase, 60, 3600), HangVerdict::kFine) << EnumWord(phase);

@@ -33,7 +33,7 @@ const PhaseHistogram& HistogramOf(const ProgressWords& words, v1::Phase phase) {
   return words.histograms[static_cast<std::size_t>(phase)];
 }
 
-TEST(ProgressWordsTest, TheWriterSaysWhereItIsAndSince) {
+TEST(ProgressWordsTest, TheWriterRecordsItsPhaseAndWhenItEntered) {
   HandClock clock;
   ProgressWords words;
   ProgressWriter writer(&words, &clock);
@@ -50,13 +50,13 @@ TEST(ProgressWordsTest, TheWriterSaysWhereItIsAndSince) {
   EXPECT_EQ(words.progressed_ns.load(), 1'002'000'000'000);
 }
 
-TEST(ProgressWordsTest, ABeatIsASignOfProgressAndNoMeasure) {
+TEST(ProgressWordsTest, MarkProgressIsASignOfProgressAndMeasuresNothing) {
   HandClock clock;
   ProgressWords words;
   ProgressWriter writer(&words, &clock);
   writer.Enter(v1::PHASE_SEAL);
   clock.Advance(seconds(1));
-  writer.Beat();
+  writer.MarkProgress();
   EXPECT_EQ(words.progressed_ns.load(), 1'001'000'000'000);
   EXPECT_EQ(Samples(words, v1::PHASE_SEAL), 0u);
 }
@@ -103,7 +103,7 @@ TEST(ProgressWordsTest, ThePercentileIsTheEdgeOfItsBucket) {
   EXPECT_DOUBLE_EQ(P99Seconds(histogram), 1048576e-6);
 }
 
-TEST(ProgressWordsTest, ADrainIsSeen) {
+TEST(ProgressWordsTest, TheWriterSeesADrain) {
   ProgressWords words;
   const ProgressWriter writer(&words);
   EXPECT_FALSE(writer.drain_requested());
@@ -111,7 +111,7 @@ TEST(ProgressWordsTest, ADrainIsSeen) {
   EXPECT_TRUE(writer.drain_requested());
 }
 
-TEST(ProgressWordsTest, WithoutWordsNothingIsDone) {
+TEST(ProgressWordsTest, AWriterWithoutWordsDoesNothing) {
   ProgressWriter writer;
   writer.Enter(v1::PHASE_COMPUTE);
   writer.SetStep(1);

@@ -56,7 +56,7 @@ TEST(ExactSumTest, EveryValueIsRoundedToTheNearestMultipleTiesToEven) {
   }
 }
 
-TEST(ExactSumTest, WhatIsNotFiniteOrTooLargeIsReportedWhereverItStands) {
+TEST(ExactSumTest, ValuesThatAreNotFiniteOrTooLargeAreReportedAtAnyIndex) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float bad : {std::nanf(""), infinity, -infinity, 1024.0F, -1024.0F, -8000.0F, 3e38F}) {
     for (const std::size_t at : {0U, 7U, 18U}) {

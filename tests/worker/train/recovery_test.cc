@@ -151,7 +151,7 @@ TEST_F(RecoveryTest, ADeathInTheRecoveryItselfIsSurvived) {
   EXPECT_EQ(StudentDigest(), undisturbed);
 }
 
-TEST_F(RecoveryTest, WithoutAGrantTheSurvivorsEndAndTheNextLaunchFinishes) {
+TEST_F(RecoveryTest, WithoutAGrantTheSurvivorsEndAndTheNextLaunchFinishesTheRun) {
   const std::string undisturbed = UndisturbedDigest();
   coordinator_.refuse_shrink = true;
   const auto statuses = TrainWithDeaths(3, {1}, Moment::kAfterReduce, 6);
@@ -213,7 +213,7 @@ TEST_F(RecoveryTest, ADamagedCheckpointIsSetAsideAndTheOneBeforeContinues) {
   EXPECT_TRUE(Exists(newest + ".bad"));
 }
 
-TEST_F(RecoveryTest, ATornSnapshotIsPassedOver) {
+TEST_F(RecoveryTest, ATornSnapshotIsSkipped) {
   const std::string undisturbed = UndisturbedDigest();
   TrainWithDeaths(2, {0, 1}, Moment::kBeforeReduce, 9, /*in_place=*/false);
   for (const std::string& name : ListDirectory(SnapshotDirectory()).value())
@@ -229,7 +229,7 @@ TEST_F(RecoveryTest, SnapshotsThatCannotBeWrittenStopNothing) {
   EXPECT_EQ(StudentDigest(), undisturbed);
 }
 
-TEST_F(RecoveryTest, CheckpointsThatCannotBeWrittenAreSaidAndStopNothing) {
+TEST_F(RecoveryTest, CheckpointsThatCannotBeWrittenAreReportedAndStopNothing) {
   const std::string undisturbed = UndisturbedDigest();
   ASSERT_OK(MakeDirectories(CheckpointDirectory()));
   for (int step = 1; step <= 11; ++step)  // files where the directories should be

@@ -158,7 +158,7 @@ TEST_F(StepPlanTest, ADamagedSequenceFailsTheStepThatHasIt) {
   EXPECT_OK(Planner().Plan(3));
 }
 
-TEST_F(StepPlanTest, WhatCannotBeTrainedOnIsRefused) {
+TEST_F(StepPlanTest, ACorpusThatCannotBeTrainedOnIsRefused) {
   const MemoryCorpus empty(0);
   EXPECT_THAT(StepPlanner::Create(options_, empty, masker_),
               StatusIs(Code::kInvalidArgument, HasSubstr("no training sequences")));

@@ -33,7 +33,7 @@ TEST_F(TrainerTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
   EXPECT_NE(StudentDigest(), one) << "the digest does not see the seed";
 }
 
-TEST_F(TrainerTest, ArtifactTellsWhatWasDone) {
+TEST_F(TrainerTest, TheArtifactRecordsItsTraining) {
   ASSERT_THAT(Train(2), Each(testing::IsOk()));
   ASSERT_OK_AND_ASSIGN(const Summary summary, ReadSummary(StudentPath()));
   EXPECT_EQ(summary.at("steps"), 11);
