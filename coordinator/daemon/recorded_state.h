@@ -45,7 +45,7 @@ class RecordedState {
   const std::chrono::milliseconds probe_interval_;
   State state_;
   std::vector<Changes> unwritten_;  // applied to state_ and not in the journal yet
-  UndoLog undo_log_;               // by those
+  UndoLog undo_log_;                // by those
   Status trouble_;
   Clock::TimePoint probed_;
 };

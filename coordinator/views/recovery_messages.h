@@ -1,5 +1,5 @@
-// The messages of jobs and of lines of the history, as people read them. Records hold recoveries as facts; their text is
-// made here.
+// The messages of jobs and of lines of the history, as people read them. Records hold recoveries as facts; their text
+// is made here.
 #pragma once
 
 #include <string>

@@ -8,8 +8,8 @@
 #include <span>
 #include <utility>
 
-#include "common/progress.h"
 #include "common/bytes.h"
+#include "common/progress.h"
 
 namespace still::shards {
 namespace {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace still::shards {
@@ -186,73 +188,39 @@ void RenderIsotope(const Arguments& arguments, std::string* out) {
 
 using Renderer = void (*)(const Arguments&, std::string*);
 
-Renderer RendererOf(std::string_view name) {
-  static const std::unordered_map<std::string_view, Renderer> renderers = {
-      {"convert", RenderConvert},
-      {"cvt", RenderConvert},
-      {"val", RenderVal},
-      {"frac", RenderFraction},
-      {"sfrac", RenderFraction},
-      {"formatnum", RenderNumber},
-      {"nts", RenderNumber},
-      {"num", RenderNumber},
-      {"as of", RenderAsOf},
-      {"circa", RenderCirca},
-      {"c.", RenderCirca},
-      {"nihongo", RenderJapanese},
-      {"quote", RenderQuote},
-      {"cquote", RenderQuote},
-      {"quotation", RenderQuote},
-      {"blockquote", RenderQuote},
-      {"poemquote", RenderQuote},
-      {"hlist", RenderHorizontalList},
-      {"chem", RenderJoined},
-      {"simplenuclide", RenderIsotope},
-      {"simplenuclide2", RenderIsotope},
-      {"nuclide", RenderIsotope},
-      {"lang", RenderArgument<2>},
-      {"transl", RenderLast},
-      {"lsj", RenderLast},
-      {"nobold", RenderArgument<1>},
-      {"nowrap", RenderArgument<1>},
-      {"nobr", RenderArgument<1>},
-      {"small", RenderArgument<1>},
-      {"smaller", RenderArgument<1>},
-      {"big", RenderArgument<1>},
-      {"larger", RenderArgument<1>},
-      {"sc", RenderArgument<1>},
-      {"smallcaps", RenderArgument<1>},
-      {"sup", RenderArgument<1>},
-      {"sub", RenderArgument<1>},
-      {"math", RenderArgument<1>},
-      {"mvar", RenderArgument<1>},
-      {"angbr", RenderArgument<1>},
-      {"abbr", RenderArgument<1>},
-      {"tooltip", RenderArgument<1>},
-      {"keypress", RenderArgument<1>},
-      {"vanchor", RenderArgument<1>},
-      {"visible anchor", RenderArgument<1>},
-      {"not a typo", RenderArgument<1>},
-      {"sic", RenderArgument<1>},
-      {"railgauge", RenderArgument<1>},
-      {"track gauge", RenderArgument<1>},
-      {"plainlist", RenderArgument<1>},
-      {"unbulleted list", RenderHorizontalList},
-      {"columns-list", RenderLast},
-      {"flag", RenderArgument<1>},
-      {"flagcountry", RenderArgument<1>},
-      {"longitem", RenderArgument<1>},
-      {"eqm", RenderLast},
-      {"nbsp", RenderSpace},
-      {"spaces", RenderSpace},
-      {"space", RenderSpace},
-      {"pad", RenderSpace},
-      {"spaced ndash", RenderDash},
-      {"spnd", RenderDash},
-      {"snd", RenderDash},
-      {"ndash", RenderDash},
-      {"mdash", RenderDash},
+// Templates by how they are rendered. All others are dropped.
+const std::vector<std::pair<Renderer, std::vector<std::string_view>>>& TemplatesByRenderer() {
+  static const std::vector<std::pair<Renderer, std::vector<std::string_view>>> templates = {
+      {RenderConvert, {"convert", "cvt"}},
+      {RenderVal, {"val"}},
+      {RenderFraction, {"frac", "sfrac"}},
+      {RenderNumber, {"formatnum", "nts", "num"}},
+      {RenderAsOf, {"as of"}},
+      {RenderCirca, {"circa", "c."}},
+      {RenderJapanese, {"nihongo"}},
+      {RenderQuote, {"quote", "cquote", "quotation", "blockquote", "poemquote"}},
+      {RenderHorizontalList, {"hlist", "unbulleted list"}},
+      {RenderJoined, {"chem"}},
+      {RenderIsotope, {"simplenuclide", "simplenuclide2", "nuclide"}},
+      {RenderArgument<2>, {"lang"}},
+      {RenderLast, {"transl", "lsj", "columns-list", "eqm"}},
+      {RenderArgument<1>, {"nobold",    "nowrap",      "nobr",      "small",   "smaller",        "big",        "larger",
+                           "sc",        "smallcaps",   "sup",       "sub",     "math",           "mvar",       "angbr",
+                           "abbr",      "tooltip",     "keypress",  "vanchor", "visible anchor", "not a typo", "sic",
+                           "railgauge", "track gauge", "plainlist", "flag",    "flagcountry",    "longitem"}},
+      {RenderSpace, {"nbsp", "spaces", "space", "pad"}},
+      {RenderDash, {"spaced ndash", "spnd", "snd", "ndash", "mdash"}},
   };
+  return templates;
+}
+
+Renderer RendererOf(std::string_view name) {
+  static const std::unordered_map<std::string_view, Renderer> renderers = [] {
+    std::unordered_map<std::string_view, Renderer> by_name;
+    for (const auto& [renderer, names] : TemplatesByRenderer())
+      for (const std::string_view known : names) by_name[known] = renderer;
+    return by_name;
+  }();
   if (name.starts_with("lang-")) return RenderArgument<1>;  // {{lang-ru|слово}}
   const auto found = renderers.find(name);
   return found == renderers.end() ? nullptr : found->second;

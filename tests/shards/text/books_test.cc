@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "common/progress.h"
 #include "common/digest.h"
+#include "common/progress.h"
 #include "tests/shards/text/text_fixture.h"
 
 namespace still::shards {
