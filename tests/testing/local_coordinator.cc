@@ -8,10 +8,10 @@ class LocalControlLink final : public worker::ControlLink {
  public:
   LocalControlLink(LocalCoordinator& coordinator, int rank) : coordinator_(coordinator), rank_(rank) {}
 
-  void ReportProgress(const StageProgress& progress) override {
+  void ReportProgress(const v1::Progress& progress) override {
     const std::lock_guard lock(coordinator_.mutex_);
     coordinator_.last_progress_ = progress;
-    coordinator_.steps_reported_.push_back(progress.done);
+    coordinator_.steps_reported_.push_back(progress.done());
   }
   Result<v1::LeaseGrant> NextShard() override { return v1::LeaseGrant(); }
   Status ShardDone(const v1::ShardDone&) override { return Ok(); }
@@ -74,7 +74,7 @@ std::vector<std::uint64_t> LocalCoordinator::steps_reported() const {
   return steps_reported_;
 }
 
-StageProgress LocalCoordinator::last_progress() const {
+v1::Progress LocalCoordinator::last_progress() const {
   const std::lock_guard lock(mutex_);
   return last_progress_;
 }

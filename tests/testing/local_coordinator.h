@@ -24,7 +24,7 @@ class LocalCoordinator {
   // Returns the published checkpoints, newest first.
   std::vector<CheckpointManifest> Checkpoints() const;
   std::vector<std::uint64_t> steps_reported() const;  // of every progress report, in order
-  StageProgress last_progress() const;
+  v1::Progress last_progress() const;
   std::string trouble() const;
 
   std::uint64_t generation = 1;
@@ -43,7 +43,7 @@ class LocalCoordinator {
   std::map<std::string, Pending> pending_;  // by the JSON of their info
   std::map<std::uint64_t, CheckpointManifest> published_;
   std::vector<std::uint64_t> steps_reported_;
-  StageProgress last_progress_;
+  v1::Progress last_progress_;
   std::string trouble_;
 };
 

@@ -25,23 +25,19 @@ class RpcControlLink final : public ControlLink {
         rank_(static_cast<std::uint32_t>(rank)),
         options_(options) {}
 
-  void ReportProgress(const StageProgress& progress) override {
+  void ReportProgress(const v1::Progress& progress) override {
     ++signs_;
     const Clock::TimePoint now = options_.clock->Now();
-    const bool last = progress.total > 0 && progress.done == progress.total && last_done_ != progress.done;
+    const bool last = progress.total() > 0 && progress.done() == progress.total() && last_done_ != progress.done();
     if (!last && last_progress_ && now - *last_progress_ < options_.progress_interval) return;
     last_progress_ = now;
-    last_done_ = progress.done;
+    last_done_ = progress.done();
 
     v1::Envelope envelope;
     v1::Progress& message = *envelope.mutable_progress();
-    message.set_done(progress.done);
-    message.set_total(progress.total);
-    message.set_unit(progress.unit);
-    message.set_tokens(progress.tokens);
+    message = progress;
     message.set_lease(lease_);
     message.set_signs(signs_);
-    for (const auto& [name, value] : progress.values) (*message.mutable_values())[name] = value;
     if (const Status sent = Send(&envelope); !sent.ok())
       WarnOnce("progress is not shown from here on, the work goes on", sent);
   }

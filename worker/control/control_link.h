@@ -13,7 +13,6 @@
 #include "common/clock.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
-#include "common/stage_progress.h"
 #include "common/status.h"
 #include "common/vocabulary.h"
 
@@ -25,7 +24,7 @@ class ControlLink {
   // Reports how far this rank is. Never blocks. Within a lease every call is a sign of progress, which renews the
   // lease. At most one report per `progress_interval` is sent, and the others are dropped; the first report with done
   // == total is always sent.
-  virtual void ReportProgress(const StageProgress& progress) = 0;
+  virtual void ReportProgress(const v1::Progress& progress) = 0;
   // Gives up the shard in hand and returns what to do next: the answer is SHARD, COMMIT or DONE, never WAIT. Blocks
   // while other ranks hold all that is left, because one of them may die. ReportProgress and ShardDone speak of the
   // lease that was returned last. ABORTED when this generation is over.

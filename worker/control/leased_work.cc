@@ -10,12 +10,10 @@ class LeasedWork {
  public:
   LeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
              const Clock& clock)
-      : stage_(stage),
-        artifact_(artifact),
-        control_(control),
-        words_(words),
-        clock_(clock),
-        progress_{.total = artifact.TotalUnits(), .unit = artifact.Unit()} {}
+      : stage_(stage), artifact_(artifact), control_(control), words_(words), clock_(clock) {
+    progress_.set_total(artifact.TotalUnits());
+    progress_.set_unit(artifact.Unit());
+  }
 
   Status Run() {
     control_.ReportProgress(progress_);
@@ -31,7 +29,7 @@ class LeasedWork {
  private:
   Status Do(ShardId id) {
     words_.Enter(artifact_.PhaseOf(id));
-    const std::uint64_t tokens_before = progress_.tokens;
+    const std::uint64_t tokens_before = progress_.tokens();
     v1::ShardDone done;
     done.set_round(id.round);
     done.set_shard(id.shard);
@@ -51,24 +49,24 @@ class LeasedWork {
     }
     STILL_RETURN_IF_ERROR(digest.status());
     done.set_digest(*digest);
-    done.set_tokens(progress_.tokens - tokens_before);
+    done.set_tokens(progress_.tokens() - tokens_before);
     STILL_ASSIGN_OR_RETURN(const std::uint32_t next_shards, artifact_.NextShards(id));
     done.set_next_shards(next_shards);
     return control_.ShardDone(done);
   }
 
   Result<std::string> Make(ShardId id, std::string* computed) {
-    const StageProgress before = progress_;
-    progress_.done = 0;
+    const v1::Progress before = progress_;
+    progress_.set_done(0);
     const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
     return artifact_.Make(
         id,
         [&](const ShardProgress& made) {
-          progress_.done = made.units;
-          progress_.tokens = before.tokens + made.tokens;
+          progress_.set_done(made.units);
+          progress_.set_tokens(before.tokens() + made.tokens);
           for (const auto& [name, value] : made.values) {
-            const auto known = before.values.find(name);
-            progress_.values[name] = value + (known == before.values.end() ? 0 : known->second);
+            const auto known = before.values().find(name);
+            (*progress_.mutable_values())[name] = value + (known == before.values().end() ? 0 : known->second);
           }
           MarkProgress();
         },
@@ -81,7 +79,7 @@ class LeasedWork {
     measures.tokens_per_second = static_cast<double>(tokens) / measures.seconds;
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
     {
-      progress_.done = 0;  // counts within the commit
+      progress_.set_done(0);  // counts within the commit
       const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
       STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
     }
@@ -95,7 +93,7 @@ class LeasedWork {
   ProgressWriter& words_;
   const Clock& clock_;
   const Clock::TimePoint start_ = clock_.Now();
-  StageProgress progress_;  // `done` counts within the shard in hand, the rest over all that this rank made
+  v1::Progress progress_;  // `done` counts within the shard in hand, the rest over all that this rank made
 };
 
 }  // namespace

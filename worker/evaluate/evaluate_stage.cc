@@ -119,7 +119,9 @@ MaskFillingScore ScoreOf(const MaskFillingSums& sums, std::uint64_t positions) {
 // Fills in the scores of all three models.
 Status Score(const Models& models, const HeldoutText& text, const StageContext& context, EvaluationReport* report) {
   std::array<MaskFillingSums, 3> sums;
-  StageProgress progress{.total = text.sequences(), .unit = "sequences"};
+  v1::Progress progress;
+  progress.set_total(text.sequences());
+  progress.set_unit("sequences");
   std::uint64_t batches = 0;
   for (const shards::Microbatch& batch : text.Batches()) {
     context.progress.Enter(v1::PHASE_INFERENCE);
@@ -129,13 +131,13 @@ Status Score(const Models& models, const HeldoutText& text, const StageContext& 
     for (std::uint64_t sequence : batch.sequences) {
       STILL_ASSIGN_OR_RETURN(MaskedSequence one, text.Masked(sequence));
       report->masked_positions += one.positions.size();
-      progress.tokens += one.input.size();
+      progress.set_tokens(progress.tokens() + one.input.size());
       masked.push_back(std::move(one));
     }
     std::vector<const MaskedSequence*> rows;
     for (const MaskedSequence& one : masked) rows.push_back(&one);
     AddMaskFilling(models.All(), rows, report->temperature, sums);
-    progress.done += batch.sequences.size();
+    progress.set_done(progress.done() + batch.sequences.size());
     context.control.ReportProgress(progress);
   }
   context.progress.Enter(v1::PHASE_COMMIT);

@@ -44,7 +44,11 @@ Status Export(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& 
   STILL_RETURN_IF_ERROR(WriteSummary(staged->path(), {{"model_bytes", static_cast<double>(bytes)}}));
   STILL_RETURN_IF_ERROR(FaultPoint("export.commit"));
   STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
-  control.ReportProgress({.done = 1, .total = 1, .unit = "models"});
+  v1::Progress exported;
+  exported.set_done(1);
+  exported.set_total(1);
+  exported.set_unit("models");
+  control.ReportProgress(exported);
   LogInfo("exported to {}", artifacts.PathOf("export", task.artifacts().export_()));
   return Ok();
 }

@@ -356,11 +356,16 @@ void Trainer::RecordMine(const Status& status) {
 void Trainer::Report(const StepMetrics& metrics) {
   tokens_ += metrics.tokens;
   if (metrics_) RecordMine(WithoutFullDisk(metrics_->Append(metrics)));
-  control_.ReportProgress({.done = state_.step,
-                           .total = run_.planner.total_steps(),
-                           .unit = "steps",
-                           .tokens = tokens_,
-                           .values = {{"loss", metrics.loss}, {"kl", metrics.kl}, {"lr", metrics.learning_rate}}});
+  v1::Progress progress;
+  progress.set_done(state_.step);
+  progress.set_total(run_.planner.total_steps());
+  progress.set_unit("steps");
+  progress.set_tokens(tokens_);
+  auto& values = *progress.mutable_values();
+  values["loss"] = metrics.loss;
+  values["kl"] = metrics.kl;
+  values["lr"] = metrics.learning_rate;
+  control_.ReportProgress(progress);
 }
 
 }  // namespace still::worker

@@ -43,6 +43,15 @@ v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
   return envelope;
 }
 
+v1::Progress ProgressOf(std::uint64_t done, std::uint64_t total) {
+  v1::Progress progress;
+  progress.set_done(done);
+  progress.set_total(total);
+  progress.set_unit("steps");
+  (*progress.mutable_values())["loss"] = 0.5;
+  return progress;
+}
+
 v1::Envelope Fenced(std::uint64_t current_generation) {
   v1::Envelope envelope;
   envelope.mutable_fenced()->set_current_generation(current_generation);
@@ -188,8 +197,8 @@ TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsRoundAndLease) {
   const auto lease = link->NextShard();
   ASSERT_TRUE(lease.ok()) << lease.status().ToString();
   EXPECT_EQ(lease->round(), 2u);
-  link->ReportProgress({.done = 1, .total = 5});
-  link->ReportProgress({.done = 1, .total = 5});
+  link->ReportProgress(ProgressOf(1, 5));
+  link->ReportProgress(ProgressOf(1, 5));
   v1::ShardDone finished = Finished(lease->shard());
   finished.set_round(lease->round());
   finished.set_found(true);
@@ -198,7 +207,7 @@ TEST_F(ControlLinkTest, ProgressAndResultOfAShardNameItsRoundAndLease) {
   finished.set_next_shards(3);
   ASSERT_TRUE(link->ShardDone(finished).ok());
   ASSERT_TRUE(link->NextShard().ok());
-  link->ReportProgress({.done = 0, .total = 5});
+  link->ReportProgress(ProgressOf(0, 5));
   const std::vector<v1::Envelope>& heard = Heard(*link);
   ASSERT_EQ(heard.size(), 8u);
   EXPECT_EQ(heard[2].progress().lease(), 107u);
@@ -263,7 +272,7 @@ TEST_F(ControlLinkTest, AFencedRankStaysFenced) {
     return {};
   });
   const auto link = Connect();
-  link->ReportProgress({.done = 1, .total = 2, .unit = "steps"});
+  link->ReportProgress(ProgressOf(1, 2));
   PollUntil(*link, [](const Status& polled) { return !polled.ok(); });
   const Status status = link->Poll();
   EXPECT_EQ(status.code(), Code::kAborted);
@@ -368,10 +377,10 @@ TEST_F(ControlLinkTest, ReportsBeyondTheIntervalAreDroppedButTheLastIsSent) {
   StoppedClock clock;
   const auto link = Connect({.progress_interval = milliseconds(100), .clock = &clock});
   for (std::uint64_t done = 1; done <= 5; ++done) {
-    link->ReportProgress({.done = done, .total = 5, .unit = "steps", .values = {{"loss", 0.5}}});
+    link->ReportProgress(ProgressOf(done, 5));
     clock.SleepFor(milliseconds(40));
   }
-  link->ReportProgress({.done = 5, .total = 5, .values = {{"loss", 0.5}}});  // within the interval
+  link->ReportProgress(ProgressOf(5, 5));  // within the interval
   std::vector<std::uint64_t> done;
   for (const v1::Envelope& said : Heard(*link)) {
     if (!said.has_progress()) continue;

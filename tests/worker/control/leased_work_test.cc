@@ -28,7 +28,7 @@ class ScriptedLink final : public ControlLink {
  public:
   explicit ScriptedLink(std::deque<v1::LeaseGrant> leases) : leases_(std::move(leases)) {}
 
-  void ReportProgress(const StageProgress& progress) override { reports.push_back(progress); }
+  void ReportProgress(const v1::Progress& progress) override { reports.push_back(progress); }
   Result<v1::LeaseGrant> NextShard() override {
     on_request();
     if (leases_.empty()) return Error(Code::kAborted, "fenced");
@@ -47,7 +47,7 @@ class ScriptedLink final : public ControlLink {
   void ReportStorageTrouble(const std::string&) override {}
   void ReportResult(const Status& status) override { results.push_back(status); }
 
-  std::vector<StageProgress> reports;
+  std::vector<v1::Progress> reports;
   std::vector<v1::ShardDone> finished;
   std::vector<Status> results;
   std::function<void()> on_request = [] {};
@@ -143,10 +143,10 @@ TEST(LeasedWorkTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverAllSh
   ProgressWriter words;
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   std::vector<std::string> reports;
-  for (const StageProgress& said : link.reports) {
-    const auto documents = said.values.find("documents");
-    reports.push_back(fmt::format("{}/{} {}, {} tokens, {} documents", said.done, said.total, said.unit, said.tokens,
-                                  documents == said.values.end() ? 0 : documents->second));
+  for (const v1::Progress& said : link.reports) {
+    const auto documents = said.values().find("documents");
+    reports.push_back(fmt::format("{}/{} {}, {} tokens, {} documents", said.done(), said.total(), said.unit(),
+                                  said.tokens(), documents == said.values().end() ? 0 : documents->second));
   }
   EXPECT_THAT(reports, ElementsAre("0/8 bytes, 0 tokens, 0 documents", "2/8 bytes, 10 tokens, 1 documents",
                                    "4/8 bytes, 20 tokens, 3 documents", "2/8 bytes, 30 tokens, 4 documents",
@@ -162,7 +162,7 @@ TEST(LeasedWorkTest, ProgressWithinAShardIsReportedAndChangesNoCount) {
   ProgressWriter words(&shared);
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   std::vector<std::uint64_t> done;
-  for (const StageProgress& said : link.reports) done.push_back(said.done);
+  for (const v1::Progress& said : link.reports) done.push_back(said.done());
   EXPECT_THAT(done, ElementsAre(0, 2, 2, 2, 4));
   MarkProgress();
   EXPECT_EQ(link.reports.size(), 5u) << "outside of a shard nobody listens";

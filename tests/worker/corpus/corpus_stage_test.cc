@@ -18,7 +18,7 @@ using testing::StatusIs;
 // A link without work, which counts how often a rank asks for some.
 class IdleLink final : public ControlLink {
  public:
-  void ReportProgress(const StageProgress&) override {}
+  void ReportProgress(const v1::Progress&) override {}
   Result<v1::LeaseGrant> NextShard() override {
     ++asked;
     v1::LeaseGrant grant;

@@ -42,10 +42,10 @@ TEST_F(TrainerTest, TheArtifactRecordsItsTraining) {
   EXPECT_EQ(summary.at("skipped_steps"), 0);
   EXPECT_LT(summary.at("loss_last"), summary.at("loss_first"));
   EXPECT_LT(summary.at("mlm_last"), summary.at("mlm_first"));
-  EXPECT_EQ(coordinator_.last_progress().done, 11U);
-  EXPECT_EQ(coordinator_.last_progress().total, 11U);
-  EXPECT_EQ(static_cast<double>(coordinator_.last_progress().tokens), summary.at("tokens"));
-  EXPECT_EQ(coordinator_.last_progress().values.at("loss"), summary.at("loss_last"));
+  EXPECT_EQ(coordinator_.last_progress().done(), 11U);
+  EXPECT_EQ(coordinator_.last_progress().total(), 11U);
+  EXPECT_EQ(static_cast<double>(coordinator_.last_progress().tokens()), summary.at("tokens"));
+  EXPECT_EQ(coordinator_.last_progress().values().at("loss"), summary.at("loss_last"));
 }
 
 TEST_F(TrainerTest, EveryStepPassesThroughThePhasesThatPeopleAreShown) {
