@@ -29,7 +29,7 @@ class SumTransport {
   // failure `out` is undefined, but nothing writes to it any more.
   virtual Status Sum(std::span<const std::int64_t> in, std::span<std::int64_t> out) = 0;
   virtual Status Sum(std::span<const float> in, std::span<float> out) = 0;
-  // Of this rank alone: drops the group with whatever is under way in it. Not in a group: nothing.
+  // Drops the group of this rank alone, with whatever is under way in it. Does nothing outside of a group.
   virtual void Leave() = 0;
 };
 

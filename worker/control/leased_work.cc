@@ -8,7 +8,7 @@ namespace {
 
 class LeasedWork {
  public:
-  LeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+  LeasedWork(const std::string& stage, LeasedArtifact& artifact, ControlLink& control, ProgressWriter& words,
              const Clock& clock)
       : stage_(stage), artifact_(artifact), control_(control), words_(words), clock_(clock) {
     progress_.set_total(artifact.TotalUnits());
@@ -88,7 +88,7 @@ class LeasedWork {
   }
 
   const std::string& stage_;
-  DivisibleArtifact& artifact_;
+  LeasedArtifact& artifact_;
   ControlLink& control_;
   ProgressWriter& words_;
   const Clock& clock_;
@@ -98,7 +98,7 @@ class LeasedWork {
 
 }  // namespace
 
-Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+Status RunLeasedWork(const std::string& stage, LeasedArtifact& artifact, ControlLink& control, ProgressWriter& words,
                      const Clock& clock) {
   return LeasedWork(stage, artifact, control, words, clock).Run();
 }

@@ -34,9 +34,9 @@ struct WorkMeasures {
 };
 
 // One stage's artifact as shards, which may be made in any order within a round, and twice. Owned by one thread.
-class DivisibleArtifact {
+class LeasedArtifact {
  public:
-  virtual ~DivisibleArtifact() = default;
+  virtual ~LeasedArtifact() = default;
 
   // Returns the total that progress counts to, in units.
   virtual std::uint64_t TotalUnits() const = 0;
@@ -65,7 +65,7 @@ class DivisibleArtifact {
 // Leases and makes shards until nothing is left to do for any rank. The rank that commits the artifact reports the
 // result at once, because the others wait for it. MarkProgress (common/progress.h) renews the lease of the shard in
 // hand, or of the commit.
-Status RunLeasedWork(const std::string& stage, DivisibleArtifact& artifact, ControlLink& control, ProgressWriter& words,
+Status RunLeasedWork(const std::string& stage, LeasedArtifact& artifact, ControlLink& control, ProgressWriter& words,
                      const Clock& clock = Clock::System());
 
 }  // namespace still::worker

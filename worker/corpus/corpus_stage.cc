@@ -20,7 +20,7 @@ CorpusPass PassOf(ShardId id) { return static_cast<CorpusPass>(id.round); }
 
 constexpr v1::Phase kPhaseOfPass[shards::kCorpusPasses] = {v1::PHASE_TOKENISE, v1::PHASE_PLAN_SHARDS, v1::PHASE_COPY};
 
-class Corpus final : public DivisibleArtifact {
+class Corpus final : public LeasedArtifact {
  public:
   explicit Corpus(CorpusBuild build) : build_(std::move(build)) {}
 

@@ -18,7 +18,7 @@ namespace {
 using shards::CorpusView;
 using shards::TargetStore;
 
-class TargetCache final : public DivisibleArtifact {
+class TargetCache final : public LeasedArtifact {
  public:
   TargetCache(const StageContext& context, const ArtifactStore& artifacts, const TargetStore& store,
               const CorpusView& corpus, const TargetTeacher& teacher)

@@ -57,7 +57,7 @@ class ScriptedLink final : public ControlLink {
 };
 
 // Two rounds; shards of the first one count 4 units each and its last one says how many follow.
-class ArtifactInMemory final : public DivisibleArtifact {
+class ArtifactInMemory final : public LeasedArtifact {
  public:
   std::uint64_t TotalUnits() const override { return 8; }
   std::string Unit() const override { return "bytes"; }
