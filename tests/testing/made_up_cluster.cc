@@ -334,10 +334,11 @@ MadeUpCluster::MadeUpCluster() {
       kNow + 12 * kMinute,
       {{v1::WAIT_REASON_SLOTS, "needs 8 slots, 1 is free: waits for job 15 (low-priority/train, PREEMPTING)"},
        {v1::WAIT_REASON_HOSTS_DRAINED, "8 slots of node-c are closed: drained by alice: disk swap"}}};
-  waits[kDependent] = {0, 0, {{"DEPENDENCY", "waits for job 4 (demo/train), which is RUNNING"}}};
+  waits[kDependent] = {0, 0, {{v1::WAIT_REASON_DEPENDENCY, "waits for job 4 (demo/train), which is RUNNING"}}};
   waits[kHeld] = {0, 0, {{v1::WAIT_REASON_HELD, "held by alice (still release 9)"}}};
-  waits[kHostile] = {
-      2, kNow + 95 * kMinute, {{"RESERVED", "the slots are reserved for job 7 <script>owned()</script>"}}};
+  waits[kHostile] = {2,
+                     kNow + 95 * kMinute,
+                     {{v1::WAIT_REASON_RESERVED, "the slots are reserved for job 7 <script>owned()</script>"}}};
 }
 
 coordinator::ViewSources MadeUpCluster::sources() const {

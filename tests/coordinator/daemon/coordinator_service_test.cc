@@ -109,7 +109,7 @@ TEST_F(CoordinatorServiceTest, ADeathOnAFullDiskIsReportedUntilItIsRecorded) {
   callbacks.on_generation({.generation = 1});
   const auto say = [&] {
     const AgentReport report = agent.Report();
-    agent.Answered(coordinator_->OnReport(report));
+    agent.OnOrders(coordinator_->OnReport(report));
     coordinator_->Tick();
     return report.recoveries_size();
   };
