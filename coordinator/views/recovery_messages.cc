@@ -6,7 +6,8 @@
 namespace still::coordinator {
 
 std::string MessageOf(const v1::Job& job) {
-  return job.message().empty() && HoldsSlots(job.state()) ? MessageOf(job.last_recovery()) : job.message();
+  const bool recovered = job.last_recovery().has_recovery() && job.last_recovery().message().empty();
+  return job.message().empty() && recovered && HoldsSlots(job.state()) ? MessageOf(job.last_recovery()) : job.message();
 }
 
 std::string MessageOf(const v1::JobRecovery& recovery) {
