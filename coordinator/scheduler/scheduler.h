@@ -1,4 +1,5 @@
-// Who starts next, on which hosts, who makes way, and why everybody else waits. Pure: a function of its input alone.
+// Decides which jobs start next and on which hosts, which ones are preempted, and why the others wait. Pure: a function of
+// its input alone.
 //
 // The queue is ordered by effective priority (priority plus what waiting adds), then by submission. All jobs age at the
 // same pace, so the order of two jobs never changes with time. Gangs are admitted whole.

@@ -242,14 +242,10 @@ TEST(TidyTest, NothingIsLeftForLaterAndNamesSayWhatThingsAre) {
 }
 
 TEST(TidyTest, CommentsAreWholeSentences) {
-  // The first comment line that is a fragment fails. Add a folder once its comments are whole sentences.
-  const std::vector<std::string> clean = {"common/config/", "common/rpc/",     "shards/dump/",
-                                          "shards/text/",   "shards/targets/", "tests/repo/"};
+  // The first line of a comment at the margin must not begin with the words of a fragment.
   static const std::regex fragment("^// (Of|Who|Whoever|That|Those|Nobody|For who|As if) ");
   static const std::regex comment("^//");
   for (const Source& source : Sources()) {
-    if (std::none_of(clean.begin(), clean.end(), [&](const auto& room) { return source.path.starts_with(room); }))
-      continue;
     bool inside = false;  // a line that continues a comment may begin with any word
     for (std::size_t i = 0; i < source.lines.size(); ++i) {
       const bool is_comment = std::regex_search(source.lines[i], comment);

@@ -56,7 +56,7 @@ std::vector<std::int64_t> TermsOf(int rank) {
   return terms;
 }
 
-// Of the ranks 0 to ranks - 1, on the CPU.
+// Returns the sum over the ranks 0 to ranks - 1, computed on the CPU.
 std::vector<std::int64_t> SumsOf(int ranks) {
   std::vector<std::int64_t> sums(kElements);
   for (int rank = 0; rank < ranks; ++rank) {
