@@ -58,7 +58,7 @@ void ProgressDisplay::ShowLine(const StagePlan& stage, const std::string& text) 
 }
 
 void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, const Status& outcome) {
-  const std::string_view name = EnumWord(stage.stage);
+  const std::string name = EnumWord(stage.stage);
   const std::string_view word = outcome.ok()                         ? "done in"
                                 : outcome.code() == Code::kCancelled ? "stopped after"
                                                                      : "failed after";
