@@ -10,7 +10,9 @@ namespace still::cli {
 namespace {
 
 using coordinator::StagePlan;
+using ::testing::AllOf;
 using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 class ProgressDisplayTest : public ::testing::Test {
@@ -46,6 +48,13 @@ TEST_F(ProgressDisplayTest, TroubleWithStorageIsShownWhenItBeginsAndEnds) {
   EXPECT_THAT(Shown(),
               StartsWith("train: no checkpoints, the work goes on without: rank 0: no space left on device\n"));
   EXPECT_EQ(std::ranges::count(Shown(), '\n'), 2);
+}
+
+TEST_F(ProgressDisplayTest, TheEndOfAStageNamesIt) {
+  ProgressDisplay display(out_, false, Clock::System());
+  display.OnStageFinished(train_, 2, Ok());
+  display.OnStageFinished(train_, 2, Error(Code::kInternal, "broken"));
+  EXPECT_THAT(Shown(), AllOf(StartsWith("train "), HasSubstr("\ntrain ")));
 }
 
 }  // namespace
