@@ -1,5 +1,5 @@
-// Decides which jobs start next and on which hosts, which ones are preempted, and why the others wait. Pure: a function of
-// its input alone.
+// Decides which jobs start next and on which hosts, which ones are preempted, and why the others wait. Pure: a function
+// of its input alone.
 //
 // The queue is ordered by effective priority (priority plus what waiting adds), then by submission. All jobs age at the
 // same pace, so the order of two jobs never changes with time. Gangs are admitted whole.

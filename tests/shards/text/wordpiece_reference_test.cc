@@ -33,8 +33,8 @@ class TokenizerReferenceTest : public TextFixture {
   void ExpectEqual(const std::string& vocab, bool lowercase, const std::string& text) {
     const std::string input = Write("lines.txt", text);
     const std::string output = directory_ + "/ids";
-    const std::string command = python_ + " " STILLHOUSE_SOURCE_DIR "/tests/shards/text/tokenizers_reference.py " + vocab +
-                                (lowercase ? " uncased " : " cased ") + input + " " + output;
+    const std::string command = python_ + " " STILLHOUSE_SOURCE_DIR "/tests/shards/text/tokenizers_reference.py " +
+                                vocab + (lowercase ? " uncased " : " cased ") + input + " " + output;
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
     const auto tokenizer = Tokenizer::Load(vocab, lowercase);
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();

@@ -67,8 +67,9 @@ TEST(ExportHfTest, TransformersComputesOurLogits) {
   ASSERT_OK(WriteDistilBert(model_directory, {.vocab = temporary / "vocab.txt"}, exported));
   ASSERT_OK(WriteReference(model, temporary / "reference.safetensors"));
 
-  const testing::ProcessResult check = testing::Run({python, STILLHOUSE_SOURCE_DIR "/tests/worker/export/hf_export_check.py",
-                                                     exported, temporary / "reference.safetensors"});
+  const testing::ProcessResult check =
+      testing::Run({python, STILLHOUSE_SOURCE_DIR "/tests/worker/export/hf_export_check.py", exported,
+                    temporary / "reference.safetensors"});
   EXPECT_EQ(check.exit_code, 0) << check.out << check.err;
 }
 
