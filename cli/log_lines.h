@@ -18,8 +18,8 @@ class LogLines {
   std::string Add(std::string_view bytes);
   // Returns the last line, which has no line break.
   std::string Rest();
-  // Returns true when a rank was asked for and no line is its own. A log with only
-  // unsigned lines misses no rank, because they belong to all ranks.
+  // Returns true when a rank was asked for and no line is its own. A log in which no rank has signed a line (see below)
+  // misses none, because its lines belong to all ranks.
   bool MissesItsRank() const { return rank_ && !found_ && (others_ || !preface_); }
 
  private:
@@ -34,7 +34,7 @@ class LogLines {
   bool others_ = false;   // another rank signed a line
 };
 
-// Returns where the last `lines` lines of `text` begin, or 0 for `lines` = 0.
+// Returns where the last `lines` lines of `text` begin. 0 lines stand for the whole text.
 std::size_t TailBegin(std::string_view text, std::uint64_t lines);
 
 }  // namespace still::cli

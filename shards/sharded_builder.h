@@ -9,7 +9,8 @@
 //   5. Commit.  When all shards are sealed, the building directory is renamed to        <digest>/
 // clang-format on
 //
-// Temporary names stand outside of the building directory, so that a slow process leaves nothing in what is renamed.
+// Shards are staged outside of the building directory, so that a slow process leaves no part of one in what is renamed.
+// The few files that describe the artifact are staged inside. Commit removes what is left of those.
 // The first process to seal a shard wins. The bytes of a shard follow from the digest of the artifact, so every other
 // process must have computed the same digest of the shard. A process that finds another digest reports DATA_LOSS.
 #pragma once

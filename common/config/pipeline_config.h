@@ -12,8 +12,9 @@ class PipelineConfig;
 
 namespace still {
 
-// Returns the configuration with every key at its default. Paths are empty, except `artifacts`. This is the only place
-// where defaults stand; a test compares configs/sample.yaml with it.
+// Returns the configuration with every key at its default. Paths are empty, except `artifacts`. A run takes its
+// defaults from here alone; a test compares configs/sample.yaml with it. The initial values in option structs elsewhere
+// serve tests: a run overwrites those that a key sets.
 stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
 // Returns the defaults overlaid by the file, completed and checked (see CompletePipelineConfig). Every error is

@@ -7,8 +7,8 @@
 //   http.token                     the token that a request over HTTP must carry
 // clang-format on
 //
-// Files have mode 0600 in a directory of mode 0700. A file that others may read is refused, because the holder of
-// client.secret can start programs on this machine.
+// Files have mode 0600 in a directory of mode 0700. Every file that others have any access to is refused, public keys
+// included, because the holder of client.secret can start programs on this machine.
 #pragma once
 
 #include <string>
@@ -22,7 +22,7 @@ namespace still {
 // replaced.
 Status NewKeys(const std::string& directory);
 
-// Load keys from a directory. NOT_FOUND without the files, PERMISSION_DENIED when others may read them,
+// Load keys from a directory. NOT_FOUND without the files, PERMISSION_DENIED when others have access to them,
 // INVALID_ARGUMENT when a file holds no key.
 Result<RpcServerKeys> LoadServerKeys(const std::string& directory);
 Result<RpcClientKeys> LoadClientKeys(const std::string& directory);
@@ -39,7 +39,7 @@ std::string KeysOfState(const std::string& state_directory);
 
 // Returns the keys that a client uses: those in the directory `keys`, else those of the state directory `state`. When
 // both are empty (options that were not given), STILL_KEYS and the default state directory take their places. Returns
-// nothing when a state directory has no keys.
+// nothing when a state directory has no keys, or when there is no default state directory.
 Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, const std::string& state);
 
 }  // namespace still

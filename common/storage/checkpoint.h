@@ -78,7 +78,7 @@ Status VerifyParts(const std::string& path, const CheckpointManifest& manifest);
 Result<std::string> CheckpointHash(const std::string& path);
 
 // Returns the `steps` (ascending) whose checkpoints may be deleted: all but the newest `keep_last` (at least 1) and the
-// multiples of `keep_every` (0: none). Pure.
+// multiples of `keep_every` (0: none). Pure. coordinator/launch/checkpoint_publisher.h deletes them.
 std::vector<std::uint64_t> StepsToRetire(const std::vector<std::uint64_t>& steps, std::uint32_t keep_last,
                                          std::uint32_t keep_every);
 

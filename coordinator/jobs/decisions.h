@@ -1,8 +1,12 @@
-// The coordinator's decisions about jobs and hosts. Each source of this folder holds the decisions that its name says:
+// The coordinator's decisions about jobs and hosts, and where each of them stands in this folder:
 //
-//   submissions.cc      Submit                  agent_reports.cc  OnReport, OnAgentGone, OnLaunchFailed, OrdersFor
-//   job_changes.cc      ChangeJobs              starts.cc         AttachLaunch
-//   host_changes.cc     ChangeHost, SetHosts    advance.cc        Advance, Waits
+// clang-format off
+//   submissions.cc   Submit                  agent_reports.cc  OnReport, OnAgentGone, OnLaunchFailed, OrdersFor,
+//   job_changes.cc   ChangeJobs                                UnreportedRecoveries
+//   host_changes.cc  ChangeHost, SetHosts,   advance.cc        Advance, Waits
+//                    OnCoordinatorStart      starts.cc         AttachLaunch
+//   invariants.cc    BrokenInvariant
+// clang-format on
 #pragma once
 
 #include <cstdint>

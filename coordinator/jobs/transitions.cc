@@ -27,17 +27,17 @@ class Moves {
 constexpr std::array<Moves, kStates> MakeTable() {
   using namespace v1;  // NOLINT(google-build-using-namespace): a table of its words
   std::array<Moves, kStates> table;
-  // A submission makes a job, which a person may ask to be held from the start (decisions.cc).
+  // A submission makes a job, which a person may ask to be held from the start (submissions.cc).
   table[JOB_STATE_UNSPECIFIED] = {JOB_HELD, JOB_PENDING};
-  // A person releases the job or cancels it (decisions.cc).
+  // A person releases the job or cancels it (job_changes.cc).
   table[JOB_HELD] = {JOB_PENDING, JOB_CANCELLED};
   // The scheduler starts the job, or an mpirun that a person typed takes it (starts.cc). Its artifact turns out to
   // exist, or a job that it needs ends without success (dependencies.cc). A person holds it, cancels it, or requeues
   // it, which forgets its failures.
   table[JOB_PENDING] = {JOB_STARTING, JOB_SUCCEEDED, JOB_CANCELLED, JOB_HELD, JOB_PENDING};
   // The agent reports ranks. Or the attempt ends before that: it succeeds, fails, is ended by somebody else, or dies
-  // and is tried again (attempts.cc, retry_after_death.cc). Or its end is asked for: by the scheduler for another job
-  // (advance.cc), by a person, or by its time limit (time_limits.cc).
+  // and is tried again (agent_reports.cc, retry_after_death.cc). Or its end is asked for: by the scheduler for another
+  // job (advance.cc), by a person, or by its time limit (time_limits.cc).
   table[JOB_STARTING] = {JOB_RUNNING,    JOB_SUCCEEDED,  JOB_FAILED,     JOB_CANCELLED,
                          JOB_RECOVERING, JOB_PREEMPTING, JOB_COMPLETING, JOB_PENDING};
   // As from STARTING. And the agent launches the ranks again after a death that ended all of them.

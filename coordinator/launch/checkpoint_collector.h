@@ -32,11 +32,13 @@ Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWr
 
 class CheckpointCollector {
  public:
-  static constexpr std::size_t kPending = 4;  // the newest are kept; those of dead generations never complete
+  // Of the checkpoints that are not complete, so many are kept. Of more the oldest go: those of dead generations never
+  // complete.
+  static constexpr std::size_t kPending = 4;
 
   // Records a share. Returns the manifest once every rank has reported its share of this step and generation, and
-  // nothing before. A share may come twice. DATA_LOSS names the ranks whose states or parts differ. INTERNAL when no
-  // rank wrote one of the parts.
+  // nothing before. A share may come twice. DATA_LOSS names the ranks whose states or parts differ. INTERNAL when a
+  // part is in no share.
   Result<std::optional<CheckpointManifest>> Add(const WrittenShare& share);
 
  private:

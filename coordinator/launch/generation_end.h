@@ -1,5 +1,5 @@
-// The text of a v1::GenerationEnd, by which the journal remembers and the recovery policy decides how a generation of a
-// job ended.
+// The text of a v1::GenerationEnd for people. The message is the journal's record of how a generation of a job ended,
+// and the recovery policy decides by it.
 #pragma once
 
 #include <string>

@@ -21,10 +21,12 @@
 namespace still::coordinator {
 
 struct HostSilenceLimits {
-  std::chrono::milliseconds silence{15'000};  // a host is lost when all of its ranks were silent for so long,
-  std::chrono::milliseconds others{2'000};    // and a rank of another host was heard within this time
-  // A launch is lost when all ranks were silent for so long. Not less than their orphan_seconds, when they end
-  // themselves.
+  // A host is lost when all of its ranks were silent for `silence` and a rank of another host was heard within
+  // `others`. A run sets `silence` from recovery.host_seconds, whose default is in common/config/pipeline_config.cc.
+  std::chrono::milliseconds silence{15'000};
+  std::chrono::milliseconds others{2'000};
+  // A launch is lost when all ranks were silent for so long. It is at least recovery.orphan_seconds, after which ranks
+  // without a coordinator end themselves.
   std::chrono::milliseconds everybody{60'000};
 };
 

@@ -1,5 +1,5 @@
-// A launch whose ranks compute shards under leases (corpus, targets; see leased_work.h). Ranks need each other for
-// nothing, so a dead rank is left behind without a question and the others finish its shards.
+// A launch whose ranks compute shards under leases (corpus, targets; see leased_work.h). The ranks are independent, so
+// a dead one is left behind without a question and the others finish its shards.
 //
 // A lost host is a death of its ranks like any other, although Open MPI's mpirun ends a minute later because it lost
 // its daemon there.

@@ -3,7 +3,8 @@
 // A lease is one rank's turn at one shard. Its number rises with every grant, and progress renews it. Its shard is free
 // again once its deadline has passed, or its rank is dead or asks for another shard. A shard is computed at least once
 // and counts once: the first completion counts, and every later one must have the same digest. When no shard is free, a
-// rank that asks gets a second lease on the shard that has been held for too long, the longest first.
+// rank that asks gets a second lease on the shard that has been held longest, if that is too long. A shard has at most
+// two leases, and is free again when both have ended.
 #pragma once
 
 #include <chrono>
@@ -56,13 +57,15 @@ class LeaseTable {
   explicit LeaseTable(std::uint32_t shards, const LeasePolicy& policy = {}, std::string noun = "shard",
                       std::uint64_t first_lease = 1);
 
-  // Returns a lease, or nothing: then the rank waits and asks again, unless AllDone. A request that arrives twice gets
-  // the same answer. One that is older than its rank's newest gets nothing. Requests of a rank rise from 1.
+  // Returns a lease, or nothing: then the rank waits and asks again, unless AllDone. A request that arrives again gets
+  // the same lease while that lease is open, and nothing after. One that is older than its rank's newest gets nothing.
+  // Requests of a rank rise from 1.
   std::optional<Lease> Grant(std::uint32_t rank, std::uint64_t request, Clock::TimePoint now);
   // Records progress within a lease. Only more progress than before renews it, and only while it is held.
   void Renew(std::uint32_t rank, std::uint64_t lease, const LeaseProgress& progress, Clock::TimePoint now);
   // Returns true when this completed the shard, false when it was done already with the same digest. DATA_LOSS when an
-  // earlier completion had another digest. INVALID_ARGUMENT when this rank never had this lease on this shard.
+  // earlier completion had another digest. INVALID_ARGUMENT when this rank never had this lease on this shard, or when
+  // the result has no digest.
   Result<bool> Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result, Clock::TimePoint now);
   // Frees what the rank held. It gets no lease any more.
   void OnDeath(std::uint32_t rank);

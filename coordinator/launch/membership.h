@@ -1,5 +1,5 @@
-// The ranks that belong to a launch, and the generation that they are. A launch starts as one generation with all of
-// its ranks, and rises each time that survivors go on without the dead. Pure; one thread.
+// The ranks that belong to a launch, and the number of their generation. A launch starts as one generation with all of
+// its ranks. The number rises each time that survivors go on without the dead. Pure; one thread.
 #pragma once
 
 #include <cstdint>

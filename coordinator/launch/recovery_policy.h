@@ -1,4 +1,5 @@
-// Decides what follows when a generation has ended. Pure: it uses no clock, no disk and no network.
+// Decides what follows when a launch has ended. Pure: it uses no clock, no disk and no network. Survivors that go on
+// without a relaunch decide that themselves (worker/train/survivors.h), and gang_protocol.cc admits them.
 //
 // clang-format off
 //   success                               done
@@ -6,7 +7,8 @@
 //   a process died, a peer is gone        relaunch: at once when a step was gained since the last death, else after a
 //   (UNAVAILABLE, ABORTED)                growing pause; after `same_step_failures` deaths without a gain, fail with
 //                                         the evidence
-//   a host of several was lost            fail: UNAVAILABLE; the coordinator places the job elsewhere
+//   one of several hosts was lost, and    fail: UNAVAILABLE; the coordinator places the job elsewhere
+//   no survivors went on in place
 //   anything else, which a rank reported  fail at once: it would happen again
 // clang-format on
 #pragma once
@@ -25,7 +27,7 @@ namespace still::coordinator {
 struct RecoveryPolicy {
   std::string stage;  // its name, in messages
   std::uint32_t same_step_failures = 3;
-  bool several_hosts = false;  // the job is placed on
+  bool several_hosts = false;  // whether the job is placed on more than one host
 };
 
 enum class NextAction { kDone, kRelaunch, kFail };

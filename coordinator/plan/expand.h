@@ -40,10 +40,9 @@ struct Expansion {
   std::vector<bool> exists;                       // by job: whether the artifact existed when the plan was made
 };
 
-// Returns the submission of all variants. Jobs are named "<pipeline>/<stage>" where the whole sweep has one of the
-// stage, else
-// "<pipeline>/<first variant that needs it>/<stage>". INVALID_ARGUMENT: a variant has the name of a
-// stage, or two have one name.
+// Returns the submission of all variants. A job is named "<pipeline>/<stage>". If the sweep has several jobs of that
+// stage, the name holds the first variant that needs it: "<pipeline>/<variant>/<stage>". INVALID_ARGUMENT: a variant
+// has the name of a stage, or two have one name.
 Result<Expansion> ExpandPipelines(const std::string& pipeline, const std::vector<PlannedVariant>& variants,
                                   const SubmitOptions& options);
 

@@ -23,8 +23,8 @@ struct Candidate {
 // Returns the positions in `candidates` of the victims: together with what is free in `profile`, their slots hold the
 // gang from `from` until before `to`. Returns none when not even all candidates make enough room. Few are chosen: the
 // candidate that helps most is taken first, so that one alone is found where one suffices. Among equals the lowest in
-// priority goes, then the youngest. None of the victims can be left out. They are ordered: the one to spare first comes
-// first.
+// priority goes, then the youngest. None of the victims can be left out. A caller that turns out to need fewer drops
+// them from the front.
 std::vector<std::size_t> ChooseVictims(const SlotProfile& profile, std::span<const Candidate> candidates,
                                        const cluster::GangShape& gang, UnixMs from, UnixMs to);
 

@@ -18,7 +18,7 @@ namespace {
 using cluster::GangShape;
 using cluster::HostSlots;
 
-// How much longer a job is expected to keep its slots that was told to leave, or whose time is up.
+// The time for which a job that must leave, or whose time is up, is expected to keep its slots.
 constexpr std::int64_t kLeavingMs = 30'000;
 constexpr std::size_t kMostTries = 8;                          // of plans with fewer victims
 constexpr std::int64_t kLongestMs = 100LL * 365 * 86'400'000;  // keeps sums of times within their type

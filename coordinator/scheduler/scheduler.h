@@ -5,15 +5,15 @@
 // same pace, so the order of two jobs never changes with time. Gangs are admitted whole.
 //
 // A job that does not fit gets a reservation, in queue order: the earliest time that the expected ends of running jobs
-// allow. A lower job starts only where it delays no reservation above it (conservative backfill). Asked again with that
-// job running, Schedule answers the same predicted starts. Jobs beyond the first `reservations` get none, and start
-// only if they delay nobody who has one. Once everything is decided, `predictions` of them get a predicted start all
-// the same. No slots are kept for it, so it may slip.
+// allow. A lower job starts only where it delays no reservation above it (conservative backfill), so its start changes
+// no predicted start. Jobs beyond the first `reservations` get none, and start only if they delay nobody who has one.
+// Once everything is decided, `predictions` further jobs get a predicted start all the same. No slots are kept for it,
+// so it may slip.
 //
 // A job with a reservation preempts others when that lets it start as soon as they are gone, and delays no reservation
 // above it. The victims are preemptible, `preemption_gap` below it in their own priority, and behind it in the queue
-// order: otherwise they would be back before it started. As few as possible are chosen, then the lowest, then the
-// youngest. No job is a victim whose slots would not be missed. There are no victims when the job would not fit even
+// order: otherwise they would be back before it started. Few are chosen, and every one of them is needed: without its
+// slots the gang would not fit (ChooseVictims, preemption.h). There are no victims when the job would not fit even
 // then, or when jobs that already leave make enough room.
 #pragma once
 
@@ -57,7 +57,7 @@ struct RunningJob {
   bool leaving = false;  // was told to make way or to end: its slots come free soon
 };
 
-// Why a job waits. The scheduler gives the first seven reasons of the enum, and its callers the others.
+// Why a job waits. The scheduler gives the reasons NEVER_FITS to DEPTH, and its callers the others (jobs/waits.cc).
 struct Reason {
   v1::WaitReason code = v1::WAIT_REASON_UNSPECIFIED;
   std::string text;  // for people

@@ -23,8 +23,8 @@ struct WaitFacts {
   struct RoomMaker {
     std::uint64_t id = 0;
     bool leaving = false;
-    std::uint64_t unlimited =
-        0;  // the job without a time limit that makes this end unknown: itself or one it waits for; 0: none
+    // The job without a time limit that makes this end unknown: itself or one that it waits for. 0: none.
+    std::uint64_t unlimited = 0;
   };
 
   cluster::GangShape gang;

@@ -1,4 +1,5 @@
-// The order of sequences: which sequences a step uses, and in which microbatches. The data cursor is one integer.
+// The order of sequences: which sequences a step uses, and in which microbatches. The number of a step alone says where
+// in the data a run is.
 //
 // The order of an epoch is a keyed permutation of [0, n). It is a Feistel network over the next even power of two with
 // cycle walking, so any process computes any position in O(1). Step s of an epoch owns positions [s*G, (s+1)*G), for G

@@ -9,7 +9,7 @@
 namespace still::worker {
 
 struct ScheduleOptions {
-  std::uint64_t steps = 0;                   // between two checkpoints; 0 to go by time
+  std::uint64_t steps = 0;                   // a checkpoint is due at every multiple of it; 0 to go by time
   double seconds = 0;                        // between two checkpoints; 0 for Young's interval
   double failure_interval_seconds = 86'400;  // mean time between failures
   double expected_cost_seconds = 0.1;        // of one checkpoint, until one has been measured

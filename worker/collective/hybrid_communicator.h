@@ -38,11 +38,11 @@ struct HybridOptions {
   std::size_t smallest_bytes = std::size_t{64} << 10;
 };
 
-// Collective over `control`, which outlives the result and is used by nobody else meanwhile. Ok on all ranks or on
+// Collective over `control`, which outlives the result and has no other user meanwhile. Ok on all ranks or on
 // none; when not, every rank has left the group.
 //
 // Rules the result keeps. A failed sum is followed by leaving at once, on this rank; the Vote that follows is
-// UNAVAILABLE on all ranks, and all leave. A Vote that somebody only said no to is a plain false, and the group stays.
+// UNAVAILABLE on all ranks, and all leave. When a rank votes no and none has died, Vote returns false and all stay.
 // After UNAVAILABLE large sums fail until Shrink has left the dead behind in `control` and joined a fresh group;
 // nothing is lost by it if nobody was dead. Leaving breaks the sums of others: vote (or wait at a Barrier) after the
 // last one before the communicator goes.

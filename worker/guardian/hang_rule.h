@@ -8,8 +8,8 @@
 namespace still::worker {
 
 struct HangLimits {
-  double floor_seconds = 10;  // no silence shorter than this is a hang
-  double factor = 10;         // nor one below this multiple of the phase's 99th percentile
+  double floor_seconds = 10;  // the shortest silence that can be a hang
+  double factor = 10;         // the limit is at least this multiple of the phase's p99, unless it shows progress
 };
 
 // What the guardian sees of its rank.

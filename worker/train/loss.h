@@ -6,9 +6,9 @@
 //        + alpha_cos * mean (1 - cos(h_student, h_teacher))    over the target positions
 // clang-format on
 //
-// Each mean is over the positions of the whole step. So the loss and the gradient of a microbatch are exactly its
-// share. The vocabulary is processed in chunks of rows, whose gradient overwrites the logits. Two [rows, V] tensors of
-// the whole batch therefore never exist.
+// Each mean is over the positions of the whole step, so the losses and gradients of the microbatches add up to those of
+// the step. The vocabulary is processed in chunks of rows, whose gradient overwrites the logits. Two [rows, V] tensors
+// of the whole batch therefore never exist.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,7 +29,7 @@ struct BatchTargets {
   at::Tensor hidden;         // float [N, H]: the teacher's last hidden state
   at::Tensor ids;            // int64 [N, K]: the K likeliest tokens
   at::Tensor logits;         // float [N, K]: their logits
-  at::Tensor log_partition;  // float [N]: at the loss's temperature; the mass outside the K is one bucket (ghost token)
+  at::Tensor log_partition;  // float [N]: at the loss's temperature; all tokens outside the K count as one more token
 };
 
 // The rows of the padded batch where the losses apply, as flat indices b * S + s, ascending.

@@ -1,5 +1,6 @@
 // Saves the state that a run continues from: a snapshot in memory after every step, and checkpoints on disk from time
-// to time. Each rank saves its share. No failure here ends a run: it is reported, and saving is tried again later.
+// to time. Each rank saves its share. A failure to write does not end a run: it is reported, and saving is tried again
+// later. Only the errors that a function names end it.
 #pragma once
 
 #include <cstdint>

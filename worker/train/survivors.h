@@ -16,9 +16,10 @@ class Survivors {
   Survivors(Communicator& world, ControlLink& control, std::uint64_t generation);
 
   // Collective over the survivors of a death, after a failed call. Shrinks the communicator, gets a new generation from
-  // the coordinator, and returns the step's microbatches that no sum holds any more: those that the dead had computed.
-  // `computed` says which microbatches this rank's sums hold. After another death meanwhile it starts over, a few
-  // times. Any error means that this launch is over.
+  // the coordinator, and returns the indices of `computed` that no survivor has set: the dead had computed those
+  // microbatches, or nobody has yet. `computed` says which microbatches this rank's sums hold. It may be longer than
+  // the step has microbatches, so the result may name indices beyond them. After another death meanwhile it starts
+  // over, a few times. Any error means that this launch is over.
   Result<std::vector<std::size_t>> Reconfigure(std::uint64_t step, const std::vector<char>& computed);
 
   std::uint64_t generation() const { return generation_; }
