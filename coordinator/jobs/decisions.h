@@ -48,8 +48,8 @@ struct ChangeOutcome {
 // starts an agent for the attempt of each job that became STARTING, and answers each report with OrdersFor(). So what
 // is to be done follows from the state alone, also after a restart.
 //
-// Every transition is a compare-and-set. An event that names another attempt than the job's, or that does not fit the
-// job's state, changes nothing. Each move is checked against the table of transitions.h.
+// An event that names another attempt than the job's, or that does not fit the job's state, changes nothing. Each
+// move is checked against the table of transitions.h.
 class JobDecisions {
  public:
   explicit JobDecisions(DecisionOptions options) : options_(options) {}
