@@ -68,7 +68,7 @@ Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline)
   std::ranges::sort(jobs, {}, &v1::JobView::id);
   Sweep sweep{.name = jobs[0].name().substr(0, jobs[0].name().find('/')), .variants = {}};
   for (const v1::JobView& job : jobs) {
-    if (!job.name().ends_with("/evaluate")) continue;
+    if (job.stage() != v1::STAGE_EVALUATE) continue;
     STILL_ASSIGN_OR_RETURN(VariantArtifacts artifacts, ArtifactsOfEvaluation(client, job.id()));
     sweep.variants.push_back(std::move(artifacts));
   }

@@ -258,9 +258,10 @@ TEST_F(JobCommandsTest, ReportOfASubmittedPipelineFindsItsArtifactsByItsJobs) {
   FakeCoordinator server([&](const v1::ClientRequest& request) -> std::optional<v1::ClientReply> {
     const v1::Query& query = request.query();
     if (query.view() == v1::VIEW_KIND_HISTORY)
-      return ViewReply(R"(jobs: [{id: 5, pipeline: 2, name: "s/no-mlm/evaluate", state: JOB_SUCCEEDED},
-                                    {id: 4, pipeline: 2, name: "s/no-mlm/train", state: JOB_SUCCEEDED},
-                                    {id: 3, pipeline: 1, name: "x/evaluate", state: JOB_SUCCEEDED}])");
+      return ViewReply(R"(jobs: [
+          {id: 5, pipeline: 2, name: "s/no-mlm/evaluate", stage: STAGE_EVALUATE, state: JOB_SUCCEEDED},
+          {id: 4, pipeline: 2, name: "s/no-mlm/train", stage: STAGE_TRAIN, state: JOB_SUCCEEDED},
+          {id: 3, pipeline: 1, name: "x/evaluate", stage: STAGE_EVALUATE, state: JOB_SUCCEEDED}])");
     if (query.view() == v1::VIEW_KIND_QUEUE) return ViewReply(R"()");
     return ViewReply(fmt::format(R"(job: {{id: {0}, name: "s/no-mlm/evaluate", artifacts_root: "{1}", kind: "{2}",
                                      digest: "{3}", depends_on: [{4}]}})",
