@@ -355,6 +355,16 @@ coordinator::ViewSources MadeUpCluster::sources() const {
   return sources;
 }
 
+void MadeUpCluster::ReportLoss(double loss) {
+  v1::AgentReport report;
+  report.set_job(kRunning);
+  report.set_attempt(1);
+  report.set_sequence(10'000);
+  report.mutable_progress()->set_done(9200);
+  (*report.mutable_progress()->mutable_values())["loss"] = loss;
+  live.OnReport(report, kNow);
+}
+
 v1::View MadeUpCluster::View(v1::ViewKind view, std::uint64_t job) const {
   v1::Query query;
   query.set_view(view);

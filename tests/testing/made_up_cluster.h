@@ -25,6 +25,8 @@ struct MadeUpCluster {
   coordinator::ViewSources sources() const;
   // Returns the view. Fails the process if there is none.
   v1::View View(v1::ViewKind view, std::uint64_t job = 0) const;
+  // The running job's agent reports this loss.
+  void ReportLoss(double loss);
 
   coordinator::State state;
   coordinator::LiveJobs live;

@@ -13,6 +13,7 @@
 
 #include "common/faults/fault_point.h"
 #include "common/storage/files.h"
+#include "tests/testing/damage.h"
 #include "tests/testing/small_disk.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -20,6 +21,7 @@
 namespace still {
 namespace {
 
+using still::testing::FlipBit;
 using still::testing::SmallDisk;
 using still::testing::StatusIs;
 using still::testing::TempDirectory;
@@ -146,14 +148,6 @@ std::string FileOf(const std::string& path, std::string_view beginning, std::str
   }
   EXPECT_NE(largest, "") << "no " << beginning << "*" << end << " in " << path;
   return largest;
-}
-
-void FlipBit(const std::string& path, std::uint64_t at) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(at));
-  const char byte = static_cast<char>(file.get() ^ 0x10);
-  file.seekp(static_cast<std::streamoff>(at));
-  file.put(byte);
 }
 
 // Makes a database of ten records and opens it `opened` more times, so that they move from the log into a table.

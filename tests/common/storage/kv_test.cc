@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <thread>
 #include <vector>
@@ -11,12 +10,14 @@
 #include "common/bytes.h"
 #include "common/random.h"
 #include "common/storage/files.h"
+#include "tests/testing/damage.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still {
 namespace {
 
+using still::testing::FlipBit;
 using still::testing::StatusIs;
 using still::testing::TempDirectory;
 using ::testing::HasSubstr;
@@ -122,14 +123,6 @@ std::string TableOf(const std::string& path) {
   }
   ADD_FAILURE() << "no table in " << path;
   return "";
-}
-
-void FlipBit(const std::string& path, std::uint64_t at) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(at));
-  const char byte = static_cast<char>(file.get() ^ 0x10);
-  file.seekp(static_cast<std::streamoff>(at));
-  file.put(byte);
 }
 
 // Reads everything and returns the first error. A wrong value is a test failure.

@@ -159,13 +159,7 @@ TEST(MetricsTextTest, HostileLabelsStayLabels) {
 
 TEST(MetricsTextTest, LossThatIsNotANumberIsNaN) {
   MadeUpCluster cluster;
-  v1::AgentReport report;
-  report.set_job(MadeUpCluster::kRunning);
-  report.set_attempt(1);
-  report.set_sequence(10'000);
-  report.mutable_progress()->set_done(9200);
-  (*report.mutable_progress()->mutable_values())["loss"] = std::nan("");
-  cluster.live.OnReport(report, MadeUpCluster::kNow);
+  cluster.ReportLoss(std::nan(""));
   EXPECT_THAT(TextOf(cluster), ::testing::HasSubstr("stillhouse_job_loss{job=\"4\",name=\"demo/train\"} NaN\n"));
   Scrape scrape(TextOf(cluster));
 }

@@ -236,13 +236,7 @@ TEST_F(ViewsTest, JsonHasEveryKeyOfItsViewAndNoOther) {
 }
 
 TEST_F(ViewsTest, NumbersThatAreNotFiniteAreNullInJson) {
-  v1::AgentReport report;
-  report.set_job(MadeUpCluster::kRunning);
-  report.set_attempt(1);
-  report.set_sequence(10'000);
-  report.mutable_progress()->set_done(9200);
-  (*report.mutable_progress()->mutable_values())["loss"] = std::nan("");
-  cluster_.live.OnReport(report, MadeUpCluster::kNow);
+  cluster_.ReportLoss(std::nan(""));
   const json job = json::parse(ViewJson(View(v1::VIEW_KIND_JOB, MadeUpCluster::kRunning)))["job"];
   EXPECT_TRUE(job["values"]["loss"].is_null());
   EXPECT_TRUE(job["curve"].back()["loss"].is_null());

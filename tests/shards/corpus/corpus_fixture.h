@@ -13,6 +13,7 @@
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/shard_writer.h"
+#include "tests/testing/damage.h"
 
 namespace still::shards {
 
@@ -60,14 +61,6 @@ class CorpusFixture : public ::testing::Test {
     directory_ = pattern;
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  static void FlipByte(const std::string& path, std::size_t at) {
-    auto bytes = ReadFile(path);
-    ASSERT_TRUE(bytes.ok());
-    ASSERT_LT(at, bytes->size());
-    (*bytes)[at] = static_cast<char>((*bytes)[at] ^ 0x10);
-    ASSERT_TRUE(WriteFileAtomically(path, *bytes).ok());
-  }
 
   // Adds a shard of `sequences` sequences, numbered from `first`, to `manifest`.
   void AddShard(Split split, std::uint32_t shard, std::uint64_t first, std::uint64_t sequences,

@@ -11,6 +11,7 @@ namespace still::shards {
 namespace {
 
 using ::testing::AllOf;
+using testing::FlipBit;
 using ::testing::HasSubstr;
 
 class CorpusViewTest : public CorpusFixture {
@@ -52,7 +53,7 @@ TEST_F(CorpusViewTest, AddressesTheSequencesOfAllShardsByOneIndex) {
 
 TEST_F(CorpusViewTest, VerifyAcceptsAnIntactCorpusAndNamesADamagedShard) {
   EXPECT_TRUE(VerifyCorpus(directory_).ok());
-  FlipByte(JoinPath(directory_, "heldout-00000"), 300);
+  FlipBit(JoinPath(directory_, "heldout-00000"), 300);
   const Status damaged = VerifyCorpus(directory_);
   EXPECT_EQ(damaged.code(), Code::kDataLoss);
   EXPECT_THAT(damaged.message(), HasSubstr("heldout-00000"));

@@ -15,6 +15,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::FlipBit;
 using ::testing::HasSubstr;
 
 class ShardFormatTest : public CorpusFixture {
@@ -143,10 +144,10 @@ TEST_F(ShardFormatTest, AFlippedBitAnywhereIsFound) {
 
 TEST_F(ShardFormatTest, DamageInABlockThatTokensShareIsFoundAtOpen) {
   WriteShard(shard());
-  FlipByte(shard(), 1000);  // the header's block
+  FlipBit(shard(), 1000);  // the header's block
   EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("block 0 (bytes 0 to 65536)"));
   WriteShard(shard());
-  FlipByte(shard(), format::kBlockBytes + 100);  // the block in which the offsets begin
+  FlipBit(shard(), format::kBlockBytes + 100);  // the block in which the offsets begin
   EXPECT_THAT(ShardReader::Open(shard()).status().message(), HasSubstr("block 1 (bytes 65536 to "));
 }
 
@@ -170,7 +171,7 @@ TEST_F(ShardFormatTest, ManyThreadsMayReadABlockFirst) {
 
 TEST_F(ShardFormatTest, DamageInABlockOfTokensIsFoundWhenItIsRead) {
   WriteLongShard();
-  FlipByte(shard(), 2 * format::kBlockBytes + 5);
+  FlipBit(shard(), 2 * format::kBlockBytes + 5);
   const auto reader = ShardReader::Open(shard());
   ASSERT_TRUE(reader.ok()) << reader.status().ToString();
   EXPECT_TRUE((*reader)->Sequence(0).ok());

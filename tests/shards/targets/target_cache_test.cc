@@ -15,6 +15,7 @@ namespace still::shards {
 namespace {
 
 using ::testing::AllOf;
+using testing::FlipBit;
 using ::testing::HasSubstr;
 
 constexpr TargetSpec kHidden = {.codec = TargetCodec::kHiddenF16, .width = 11, .temperature = 2.0};
@@ -119,7 +120,7 @@ class TargetCacheTest : public CorpusFixture {
     for (const std::string& file : *files) {
       if (*FileSize(file) > *FileSize(largest)) largest = file;
     }
-    FlipByte(largest, static_cast<std::size_t>(where * static_cast<double>(*FileSize(largest))));
+    FlipBit(largest, static_cast<std::size_t>(where * static_cast<double>(*FileSize(largest))));
   }
   std::string shard() const { return JoinPath(directory_, "shard-00000"); }
 };

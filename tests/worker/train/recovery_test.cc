@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Each;
+using testing::FlipBit;
 using ::testing::HasSubstr;
 using testing::RankDied;
 using testing::StatusIs;
@@ -207,7 +208,7 @@ TEST_F(RecoveryTest, ADamagedCheckpointIsSetAsideAndTheOneBeforeContinues) {
   const auto published = coordinator_.Checkpoints();
   const std::string newest =
       CheckpointPath(CheckpointDirectory(), published[0].info.step, published[0].info.generation);
-  FlipByte(JoinPath(newest, PartFile(0)), 3000);
+  FlipBit(JoinPath(newest, PartFile(0)), 3000);
   ASSERT_THAT(Train(2), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
   EXPECT_TRUE(Exists(newest + ".bad"));
@@ -217,7 +218,7 @@ TEST_F(RecoveryTest, ATornSnapshotIsSkipped) {
   const std::string undisturbed = UndisturbedDigest();
   TrainWithDeaths(2, {0, 1}, Moment::kBeforeReduce, 9, /*in_place=*/false);
   for (const std::string& name : ListDirectory(SnapshotDirectory()).value())
-    FlipByte(JoinPath(SnapshotDirectory(), name), 9000);
+    FlipBit(JoinPath(SnapshotDirectory(), name), 9000);
   ASSERT_THAT(Train(2), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
 }
