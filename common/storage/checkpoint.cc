@@ -56,23 +56,9 @@ class Fields {
   }
 
   void Read(const char* name, std::uint64_t* number) {
-    const json* const found = Find(name);
-    if (found == nullptr) return;
-    if (found->is_number_unsigned()) {
-      *number = found->get<std::uint64_t>();
-    } else {
-      problem_ = fmt::format("its \"{}\" is not an unsigned number", name);
-    }
+    ReadAs(name, number, &json::is_number_unsigned, "an unsigned number");
   }
-  void Read(const char* name, std::string* text) {
-    const json* const found = Find(name);
-    if (found == nullptr) return;
-    if (found->is_string()) {
-      *text = found->get<std::string>();
-    } else {
-      problem_ = fmt::format("its \"{}\" is not a text", name);
-    }
-  }
+  void Read(const char* name, std::string* text) { ReadAs(name, text, &json::is_string, "a text"); }
   // Returns a null value when the field is missing.
   const json& Nested(const char* name) {
     static const json nothing;
@@ -85,6 +71,16 @@ class Fields {
   }
 
  private:
+  template <typename T>
+  void ReadAs(const char* name, T* value, bool (json::*is_of_type)() const noexcept, std::string_view type) {
+    const json* const found = Find(name);
+    if (found == nullptr) return;
+    if ((found->*is_of_type)()) {
+      *value = found->get<T>();
+    } else {
+      problem_ = fmt::format("its \"{}\" is not {}", name, type);
+    }
+  }
   const json* Find(const char* name) {
     if (!problem_.empty()) return nullptr;
     const auto found = object_.find(name);
