@@ -1,4 +1,4 @@
-// What `still logs` shows of a log that grows.
+// Chooses what `still logs` shows of a log that grows.
 #pragma once
 
 #include <cstdint>

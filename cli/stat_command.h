@@ -1,4 +1,4 @@
-// What `still corpus` and `still targets` share: each of their verbs takes the directory of one artifact.
+// `still corpus` and `still targets` share this: each of their verbs takes the directory of one artifact.
 #pragma once
 
 #include <string>

@@ -32,8 +32,8 @@ Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWr
 
 class CheckpointCollector {
  public:
-  // Of the checkpoints that are not complete, so many are kept. Of more the oldest go: those of dead generations never
-  // complete.
+  // At most this many incomplete checkpoints are kept. Beyond that the oldest is dropped, because those of dead
+  // generations never complete.
   static constexpr std::size_t kPending = 4;
 
   // Records a share. Returns the manifest once every rank has reported its share of this step and generation, and

@@ -1,4 +1,4 @@
-// What a finished plan means for the waiting jobs: their place in the queue, predicted start and reasons. Pure.
+// Tells the waiting jobs what a finished plan means for them: place in the queue, predicted start, reasons. Pure.
 #pragma once
 
 #include <cstdint>

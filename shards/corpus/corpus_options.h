@@ -1,4 +1,4 @@
-// What a corpus is made from: its options, its inputs, and the identity that they give.
+// The options and inputs that a corpus is made from, and the identity that they give it.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 // is a pure function of (seed, sequence content, variant). So the processes of teacher and student compute the same
 // mask, and compare its hash.
 //
-// Of a sequence of L tokens, ceil(rate x L) positions are drawn without replacement, with weight count^-smoothing.
+// In a sequence of L tokens, ceil(rate x L) positions are drawn without replacement, with weight count^-smoothing.
 // Special tokens are never drawn; a sequence with fewer candidates gets fewer positions. Of the drawn positions 80 %
 // become [MASK], 10 % become a uniform random id of the whole vocabulary, as in BERT's code, and 10 % keep their token.
 #pragma once

@@ -22,7 +22,7 @@ class DumpParser {
  public:
   DumpParser(const std::string& path, const WikipediaPageSink& sink) : path_(path), sink_(sink) {}
 
-  // What follows is the dump's beginning; or, for `split`, text from `offset` on, where a page begins.
+  // The input is the dump from its beginning or, for `split`, its text from `offset` on, where a page begins.
   Status Begin(bool split, std::uint64_t offset, std::uint64_t compressed_offset) {
     parser_.reset(XML_ParserCreate("UTF-8"));
     if (parser_ == nullptr) return Error(Code::kResourceExhausted, "{}: no memory for an XML parser", path_);

@@ -49,7 +49,7 @@ struct PlannedSubmit {
   v1::Submit submit;
 };
 
-// What a person does to a job or pipeline. `dice` chooses it among those that exist at that time.
+// One thing that a person does to a job or pipeline. `dice` chooses it among those that exist at that time.
 struct PlannedAct {
   std::int64_t at_ms = 0;
   v1::ChangeJobs::Verb verb = v1::ChangeJobs::CANCEL;

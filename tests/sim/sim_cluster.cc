@@ -129,7 +129,7 @@ void SimCluster::PlanFaults() {
   Often(weather_.agent_cut_ms, [this] { CutAgent(); });
   Often(weather_.coordinator_crash_ms, [this] { CrashCoordinator(); });
   Often(weather_.disk_full_ms, [this] { FillDisk(); });
-  // Nobody planned a crash in a commit. The coordinator is started again all the same.
+  // The scenario planned no crash in this commit. The coordinator is started again all the same.
   Often(20'000, [this] { ReturnCoordinator(); });
 }
 

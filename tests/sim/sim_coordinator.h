@@ -14,7 +14,7 @@
 
 namespace still::sim {
 
-// What a mutant does to decisions before they count. It tests the checks.
+// A mutant changes decisions like this before they count, which tests the checks.
 struct Mutation {
   std::function<void(const coordinator::State&, coordinator::Changes*)> decide;
   std::function<void(std::vector<coordinator::Changes>*)> replay;

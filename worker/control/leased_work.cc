@@ -39,7 +39,7 @@ class LeasedWork {
     done.set_found(digest.ok());
     if (digest.status().code() == Code::kNotFound) digest = Make(id, done.mutable_digest());
     if (digest.status().code() == Code::kDataLoss && !done.digest().empty()) {
-      // Nobody knows yet whose result is wrong. The coordinator, which may know the other rank, is told of it, too.
+      // It is not known yet whose result is wrong. This tells the coordinator, which may know the other rank.
       STILL_RETURN_IF_ERROR(artifact_.Quarantine(id));
       STILL_RETURN_IF_ERROR(control_.ShardDone(done));
     }

@@ -22,7 +22,7 @@ class TargetTeacher {
 
   virtual const shards::TargetSpec& spec() const = 0;
   // Returns one record per sequence, at all its positions or at the masked ones. The same batch gives the same bits.
-  // The same sequences in other batches need not.
+  // The same sequences in other batches may give other bits.
   virtual std::vector<shards::TargetRecord> Run(const std::vector<const shards::MaskedSequence*>& batch) const = 0;
 };
 
