@@ -9,6 +9,8 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/vocabulary.h"
+#include "coordinator/jobs/transitions.h"
 
 namespace still::cli {
 namespace {
@@ -54,10 +56,7 @@ std::string HostsText(const v1::JobView& job) {
   return text;
 }
 
-bool HasEnded(const v1::JobView& job) {
-  return job.state() == v1::JOB_SUCCEEDED || job.state() == v1::JOB_FAILED || job.state() == v1::JOB_CANCELLED ||
-         job.state() == v1::JOB_TIMEOUT;
-}
+bool HasEnded(const v1::JobView& job) { return coordinator::IsTerminal(job.state()); }
 
 std::string StateText(const v1::JobView& job) {
   std::string text = EnumName(job.state());

@@ -7,27 +7,6 @@
 
 namespace still::coordinator {
 
-namespace {
-
-// Returns the name of an enum's value without the prefix of the enum.
-std::string Name(const std::string& value, std::string_view prefix) {
-  return value.starts_with(prefix) ? value.substr(prefix.size()) : value;
-}
-
-}  // namespace
-
-std::string StateName(v1::JobState state) {
-  return state == v1::JOB_STATE_UNSPECIFIED ? "" : Name(v1::JobState_Name(state), "JOB_");
-}
-
-std::string CauseName(v1::Cause cause) {
-  return cause == v1::CAUSE_UNSPECIFIED ? "" : Name(v1::Cause_Name(cause), "CAUSE_");
-}
-
-std::string ReasonName(v1::WaitReason reason) {
-  return reason == v1::WAIT_REASON_UNSPECIFIED ? "" : Name(v1::WaitReason_Name(reason), "WAIT_REASON_");
-}
-
 std::string JobText(const v1::Job& job) { return fmt::format("job {} ({})", job.id(), job.spec().name()); }
 
 std::string PlacementText(const v1::Job& job) {

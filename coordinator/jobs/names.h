@@ -1,4 +1,4 @@
-// The words for states, causes and reasons, and the ways in which people name a job.
+// The ways in which people name a job.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,6 @@
 
 namespace still::coordinator {
 
-// Return the word in upper case: "PENDING", "PROCESS_DEATH", "SLOTS". It is empty for an unspecified value.
-std::string StateName(v1::JobState state);
-std::string CauseName(v1::Cause cause);
-std::string ReasonName(v1::WaitReason reason);
 // Returns "job 3 (demo/train)".
 std::string JobText(const v1::Job& job);
 // Returns the hosts of the newest attempt with their ranks: "a:2, b:1".

@@ -31,7 +31,7 @@ void RestoreRecords(const std::map<Key, std::optional<Record>>& saved, std::map<
 }  // namespace
 
 std::uint32_t RanksOf(const Job& job) {
-  if (!HoldsSlots(job.state()) && !IsTerminal(job.state())) return job.spec().ranks();
+  if (IsQueued(job.state())) return job.spec().ranks();
   if (job.attached_ranks() > 0) return job.attached_ranks();
   std::uint32_t placed = 0;
   for (const auto& share : job.placement()) placed += share.ranks();

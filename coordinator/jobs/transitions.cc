@@ -79,6 +79,8 @@ bool IsTerminal(v1::JobState state) {
 
 bool IsWaiting(v1::JobState state) { return state == v1::JOB_PENDING || state == v1::JOB_RECOVERING; }
 
+bool IsQueued(v1::JobState state) { return !HoldsSlots(state) && !IsTerminal(state); }
+
 bool HoldsSlots(v1::JobState state) {
   return state == v1::JOB_STARTING || state == v1::JOB_RUNNING || state == v1::JOB_PREEMPTING ||
          state == v1::JOB_COMPLETING;

@@ -22,6 +22,8 @@ bool MayMove(v1::JobState from, v1::JobState to);
 bool IsTerminal(v1::JobState state);
 // Returns whether the job waits for slots, or for something that comes before them: PENDING or RECOVERING.
 bool IsWaiting(v1::JobState state);
+// Returns whether the job has no slots and has not ended: HELD, PENDING or RECOVERING.
+bool IsQueued(v1::JobState state);
 // Returns whether the job has slots and may have processes: STARTING, RUNNING, PREEMPTING or COMPLETING.
 bool HoldsSlots(v1::JobState state);
 

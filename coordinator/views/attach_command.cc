@@ -9,7 +9,7 @@
 namespace still::coordinator {
 
 std::string AttachCommand(const v1::Job& job, const AttachPrograms& programs) {
-  if (!job.attached() || HoldsSlots(job.state()) || IsTerminal(job.state())) return "";
+  if (!job.attached() || !IsQueued(job.state())) return "";
   cluster::LaunchSpec spec{.ranks = job.spec().ranks(),
                            .threads_per_rank = job.spec().slots_per_rank(),
                            .program = programs.worker,

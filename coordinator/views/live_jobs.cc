@@ -178,7 +178,7 @@ Goodput LiveJobs::GoodputOf(const v1::Job& job, UnixMs now) const {
   Goodput goodput{};
   const LiveJob* live = Find(job.id());
   const double gang = std::max<std::uint32_t>(1, RanksOf(job));
-  const bool waits = !HoldsSlots(job.state()) && !IsTerminal(job.state());
+  const bool waits = IsQueued(job.state());
   double before = 0;  // wall time of the attempts before the last wait
   if (live != nullptr) {
     for (const auto& [phase, seconds] : live->phase_seconds) goodput[FactsOf(phase).goodput] += seconds / gang;

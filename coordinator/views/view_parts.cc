@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/duration_text.h"
-#include "coordinator/jobs/names.h"
+#include "common/vocabulary.h"
 #include "coordinator/jobs/queue.h"
 #include "coordinator/views/reason_text.h"
 #include "coordinator/views/recovery_messages.h"
@@ -15,12 +15,10 @@
 namespace still::coordinator {
 namespace {
 
-bool Waits(const v1::Job& job) { return !HoldsSlots(job.state()) && !IsTerminal(job.state()); }
-
 // Returns the scheduler's word on a job that waits, or null.
 const Wait* WaitOf(const PartSources& from, const v1::Job& job) {
   const auto wait = from.waits.find(job.id());
-  return wait != from.waits.end() && Waits(job) ? &wait->second : nullptr;
+  return wait != from.waits.end() && IsQueued(job.state()) ? &wait->second : nullptr;
 }
 
 void FillRecovery(const v1::JobRecovery& recovery, v1::RecoveryView* to) {
@@ -156,7 +154,7 @@ void AddReasons(const PartSources& from, const v1::Job& job, google::protobuf::R
     reason->set_text(text);
   };
   if (const Wait* const wait = WaitOf(from, job)) {
-    for (const Reason& reason : wait->reasons) add(ReasonName(reason.code), reason.text);
+    for (const Reason& reason : wait->reasons) add(EnumName(reason.code), reason.text);
   }
   const std::string line = ReasonLine(job, from.live, from.waits, from.now_ms);
   if (to->empty() && !line.empty()) add(EnumName(job.state()), line);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "common/vocabulary.h"
-#include "coordinator/jobs/names.h"
 
 namespace still::sim {
 namespace {
@@ -141,9 +140,8 @@ SimCoordinator::Written SimCoordinator::Commit(Changes changes) {
   around_.checker->Committed(changes, now);
   state_.Apply(changes);
   for (const auto& event : changes.events) {
-    around_.verdict->Trace("job {} {} -> {} ({}) {}", event.job(), coordinator::StateName(event.from()),
-                           coordinator::StateName(event.to()), coordinator::CauseName(event.cause()),
-                           event.host() + " " + event.message());
+    around_.verdict->Trace("job {} {} -> {} ({}) {}", event.job(), EnumName(event.from()), EnumName(event.to()),
+                           EnumName(event.cause()), event.host() + " " + event.message());
   }
   return Written::kDone;
 }

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/log.h"
-#include "coordinator/jobs/names.h"
+#include "common/vocabulary.h"
 #include "tests/sim/sim_cluster.h"
 
 namespace still::sim {
@@ -99,7 +99,7 @@ TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
   EXPECT_GT(crashes, 20);
   for (int cause = v1::CAUSE_SUBMITTED; cause < v1::Cause_ARRAYSIZE; ++cause) {
     if (cause == v1::CAUSE_COORDINATOR_RESTART) continue;  // it moves no job
-    const auto name = coordinator::CauseName(static_cast<v1::Cause>(cause));
+    const auto name = EnumName(static_cast<v1::Cause>(cause));
     EXPECT_GT(causes[static_cast<v1::Cause>(cause)], 0) << name;
   }
 }

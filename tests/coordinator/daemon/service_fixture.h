@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "common/rpc/protocol.h"
+#include "common/vocabulary.h"
 #include "coordinator/daemon/coordinator.h"
-#include "coordinator/jobs/names.h"
 #include "coordinator/views/view_json.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/status_matchers.h"
@@ -129,7 +129,7 @@ class ServiceFixture : public ::testing::Test {
     report.set_running(true);
     return report;
   }
-  std::string StateOf(std::uint64_t job) const { return StateName(coordinator_->state().FindJob(job)->state()); }
+  std::string StateOf(std::uint64_t job) const { return EnumName(coordinator_->state().FindJob(job)->state()); }
   // Returns the view as JSON.
   std::string View(const std::string& view, std::uint64_t job = 0) {
     v1::ClientRequest request;

@@ -1,8 +1,9 @@
 // The coordinator's decisions, event by event.
 #include <gmock/gmock.h>
 
+#include "common/vocabulary.h"
+#include "coordinator/jobs/names.h"
 #include "tests/coordinator/jobs/jobs_fixture.h"
-
 #include "tests/testing/recoveries.h"
 
 namespace still::coordinator {
@@ -42,8 +43,8 @@ TEST_F(DecisionsTest, EveryTransitionIsInTheHistoryWithItsCauseAndActor) {
   std::vector<std::string> lines;
   for (const auto& event : history_)
     if (event.job() == job)
-      lines.push_back(fmt::format("{}>{} {} {}", StateName(event.from()), StateName(event.to()),
-                                  CauseName(event.cause()), event.actor()));
+      lines.push_back(fmt::format("{}>{} {} {}", EnumName(event.from()), EnumName(event.to()), EnumName(event.cause()),
+                                  event.actor()));
   EXPECT_THAT(lines, ElementsAre(">PENDING SUBMITTED alice", "PENDING>STARTING SCHEDULED scheduler",
                                  "STARTING>RUNNING STARTED agent", "RUNNING>COMPLETING USER bob",
                                  "COMPLETING>CANCELLED USER agent"));

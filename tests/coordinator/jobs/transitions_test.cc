@@ -1,5 +1,6 @@
 // The table of allowed moves, and the transactions that are checked against it.
 #include "coordinator/jobs/transitions.h"
+#include "common/vocabulary.h"
 
 #include <gmock/gmock.h>
 
@@ -7,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/jobs/names.h"
 #include "coordinator/jobs/transaction.h"
 
 namespace still::coordinator {
@@ -55,8 +55,8 @@ TEST(TransitionsTest, TheTableHoldsExactlyTheseMoves) {
   for (const v1::JobState from : AllStates()) {
     std::string moves;
     for (const v1::JobState to : AllStates())
-      if (MayMove(from, to)) moves += (moves.empty() ? "" : " ") + StateName(to);
-    table.emplace_back(StateName(from), moves);
+      if (MayMove(from, to)) moves += (moves.empty() ? "" : " ") + EnumName(to);
+    table.emplace_back(EnumName(from), moves);
   }
   EXPECT_THAT(table, ::testing::UnorderedElementsAreArray(expected));
 }
@@ -65,7 +65,7 @@ TEST(TransitionsTest, EveryStateIsReachedAndEveryStateButSuccessCanBeLeft) {
   std::set<v1::JobState> reached = {v1::JOB_STATE_UNSPECIFIED};
   for (const v1::JobState from : AllStates()) {
     for (const v1::JobState to : MovesFrom(from)) reached.insert(to);
-    EXPECT_EQ(MovesFrom(from).empty(), from == v1::JOB_SUCCEEDED) << StateName(from);
+    EXPECT_EQ(MovesFrom(from).empty(), from == v1::JOB_SUCCEEDED) << EnumName(from);
   }
   EXPECT_EQ(reached.size(), AllStates().size());
 }
@@ -74,7 +74,15 @@ TEST(TransitionsTest, OnlyJobsWithoutSlotsGetThemAndOnlyByStarting) {
   for (const v1::JobState from : AllStates()) {
     for (const v1::JobState to : MovesFrom(from))
       EXPECT_TRUE(HoldsSlots(from) || !HoldsSlots(to) || (IsWaiting(from) && to == v1::JOB_STARTING))
-          << StateName(from) << " to " << StateName(to);
+          << EnumName(from) << " to " << EnumName(to);
+  }
+}
+
+TEST(TransitionsTest, AJobIsQueuedHoldsSlotsOrHasEnded) {
+  for (const v1::JobState state : AllStates()) {
+    if (state == v1::JOB_STATE_UNSPECIFIED) continue;
+    EXPECT_EQ(IsQueued(state) + HoldsSlots(state) + IsTerminal(state), 1) << EnumName(state);
+    EXPECT_EQ(IsQueued(state), IsWaiting(state) || state == v1::JOB_HELD) << EnumName(state);
   }
 }
 
