@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/view.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 #include "coordinator/client/client.h"
 
 namespace still::cli {

@@ -3,7 +3,7 @@
 #include <sstream>
 #include <vector>
 
-#include "cli/stat_command.h"
+#include "cli/artifact_commands.h"
 #include "cli/terminal.h"
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_manifest.h"

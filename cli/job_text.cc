@@ -9,7 +9,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/transitions.h"
 
 namespace still::cli {

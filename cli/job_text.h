@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/view.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::cli {
 

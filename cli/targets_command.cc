@@ -1,5 +1,5 @@
 // still targets: looks into a target cache.
-#include "cli/stat_command.h"
+#include "cli/artifact_commands.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "shards/targets/target_store.h"

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/proto/view.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::cli {
 

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still {
 namespace {

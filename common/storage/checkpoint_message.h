@@ -1,9 +1,9 @@
 // Converts the descriptions of checkpoints (common/storage/checkpoint.h) to and from their messages (control.proto).
 #pragma once
 
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/checkpoint.h"
-#include "common/vocabulary.h"
 
 namespace still {
 

@@ -1,6 +1,6 @@
 // A key-value database that changes: the coordinator keeps its journal in one. One process at a time has it open.
 // Records stay on disk and are read from there, so memory and the time to open do not grow with them. Reads go on when
-// the disk is full. This file and kv.cc are the only owners of RocksDB. Fault point: kv.commit.
+// the disk is full. This file and sealed_kv.cc are the only owners of RocksDB. Fault point: kv.commit.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Translates RocksDB's errors, and keeps it from logging. For kv.cc and kv_store.cc alone.
+// Translates RocksDB's errors, and keeps it from logging. For sealed_kv.cc and kv_store.cc alone.
 #pragma once
 
 #include <rocksdb/env.h>

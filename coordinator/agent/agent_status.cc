@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/vocabulary.h"
 #include "coordinator/agent/launcher_agent.h"
 
 namespace still::coordinator {

@@ -13,10 +13,10 @@
 #include "common/storage/staging.h"
 #include "coordinator/agent/launcher_agent.h"
 #include "coordinator/plan/stage_facts.h"
-#include "shards/corpus/build.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/corpus_config.h"
 #include "shards/corpus/corpus_view.h"
+#include "shards/corpus/local_build.h"
 #include "shards/targets/target_store.h"
 
 namespace still::coordinator {

@@ -1,6 +1,6 @@
 // Makes the artifact of one stage, whatever dies on the way: launches mpirun, serves the launch, and launches again as
 // the recovery policy says. It owns mpirun and the job's journal, which holds the generations and the published
-// checkpoints. It only carries out what recovery_policy.h decides.
+// checkpoints. It only carries out what relaunch_policy.h decides.
 //
 // It may be killed at any instant: mpirun and its ranks die with it, and the next agent of the job continues from the
 // journal. There is one agent per job at a time, because its caller holds the job's lock.
@@ -22,7 +22,7 @@
 #include "coordinator/launch/job_journal.h"
 #include "coordinator/launch/launch_server.h"
 #include "coordinator/launch/phase_times.h"
-#include "coordinator/launch/recovery_policy.h"
+#include "coordinator/launch/relaunch_policy.h"
 
 namespace still::coordinator {
 
@@ -48,7 +48,7 @@ struct AgentJob {
   std::string journal_path;
   std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
-  RecoveryPolicy policy;
+  RelaunchPolicy policy;
   bool in_place = false;          // survivors of a death go on; the stage has checkpoints or shards
   std::vector<WorkRound> rounds;  // of shards to lease; empty: the ranks are a gang
   // Sets aside a shard that was computed twice with different results.

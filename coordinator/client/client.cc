@@ -8,8 +8,8 @@
 
 #include "common/digest.h"
 #include "common/entropy.h"
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "common/clock.h"
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <optional>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

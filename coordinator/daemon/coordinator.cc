@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
+#include "common/enum_words.h"
 #include "common/log.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 #include "coordinator/jobs/names.h"
-#include "coordinator/views/attach_command.h"
+#include "coordinator/views/attach_command_line.h"
 #include "coordinator/views/metrics_text.h"
 #include "coordinator/views/views.h"
 

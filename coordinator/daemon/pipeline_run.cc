@@ -7,11 +7,11 @@
 
 #include "common/config/config.h"
 #include "common/death_text.h"
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "common/storage/staging.h"
-#include "common/vocabulary.h"
 #include "coordinator/agent/job_run.h"
 #include "coordinator/client/client.h"
 #include "coordinator/daemon/coordinator.h"

@@ -10,9 +10,9 @@
 
 #include "cluster/launcher.h"
 #include "common/clock.h"
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 #include "coordinator/plan/plan.h"
 
 namespace still::coordinator {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/views/view_json.h"
 
 namespace still::coordinator {

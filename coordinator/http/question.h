@@ -9,9 +9,9 @@
 #include <mutex>
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

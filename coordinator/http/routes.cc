@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

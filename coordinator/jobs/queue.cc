@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/duration_text.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/names.h"
 
 namespace still::coordinator {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/jobs/queue.h"

@@ -6,8 +6,8 @@
 
 #include <span>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -16,7 +16,7 @@
 
 #include "cluster/placement.h"
 #include "common/clock.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still::coordinator {
 

@@ -14,11 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
 #include "common/storage/checkpoint.h"
 #include "common/storage/kv_store.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -8,9 +8,9 @@
 #include <set>
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 #include "coordinator/launch/host_silence.h"
 #include "coordinator/launch/membership.h"
 #include "coordinator/launch/rank_sightings.h"

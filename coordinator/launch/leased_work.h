@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 #include "coordinator/launch/lease_table.h"
 
 namespace still::coordinator {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

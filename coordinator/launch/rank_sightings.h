@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still::coordinator {
 

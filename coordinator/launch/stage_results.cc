@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "coordinator/launch/recovery_policy.h"
+#include "coordinator/launch/relaunch_policy.h"
 
 namespace still::coordinator {
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "common/digest.h"
+#include "common/enum_words.h"
 #include "common/status.h"
 #include "common/storage/artifact.h"
-#include "common/vocabulary.h"
 #include "coordinator/plan/stage_facts.h"
 #include "coordinator/plan/teacher_facts.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still::coordinator {
 

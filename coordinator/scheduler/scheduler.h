@@ -23,8 +23,8 @@
 #include <vector>
 
 #include "cluster/placement.h"
+#include "common/enum_words.h"
 #include "common/unix_time.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

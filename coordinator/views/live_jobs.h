@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/unix_time.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

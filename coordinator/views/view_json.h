@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/proto/view.pb.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/duration_text.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/queue.h"
 #include "coordinator/views/reason_text.h"
 #include "coordinator/views/recovery_messages.h"

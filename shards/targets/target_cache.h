@@ -12,7 +12,7 @@
 
 #include "common/digest.h"
 #include "common/status.h"
-#include "common/storage/kv.h"
+#include "common/storage/sealed_kv.h"
 #include "shards/sharded_builder.h"
 #include "shards/targets/target_codec.h"
 

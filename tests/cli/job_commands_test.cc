@@ -5,8 +5,8 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 
+#include "common/enum_words.h"
 #include "common/storage/files.h"
-#include "common/vocabulary.h"
 #include "tests/cli/complete_pipeline.h"
 #include "tests/cli/views_fixture.h"
 #include "tests/testing/fake_coordinator.h"

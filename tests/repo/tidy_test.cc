@@ -129,7 +129,7 @@ TEST(TidyTest, EachLibraryHasOneOwner) {
     std::vector<std::string> owners;  // path prefixes that may
   };
   const std::vector<Rule> rules = {
-      {"rocksdb/", {"common/storage/kv.cc", "common/storage/kv_store.cc", "common/storage/rocksdb_status.h"}},
+      {"rocksdb/", {"common/storage/sealed_kv.cc", "common/storage/kv_store.cc", "common/storage/rocksdb_status.h"}},
       {"zmq", {"common/rpc/"}},
       {"spdlog/", {"common/log.cc"}},
       {"yaml-cpp/", {"common/config/config.cc", "common/config/sweep.cc", "common/config/yaml_reader.h"}},

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/names.h"
 
 namespace still::sim {

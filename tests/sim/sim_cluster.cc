@@ -6,8 +6,8 @@
 #include "common/bytes.h"
 #include "common/crc32c.h"
 #include "common/digest.h"
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 #include "coordinator/jobs/names.h"
 #include "tests/sim/sim_daemon.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still::sim {
 namespace {

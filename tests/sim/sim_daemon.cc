@@ -1,5 +1,5 @@
 #include "tests/sim/sim_daemon.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 #include <algorithm>
 #include <utility>

@@ -11,8 +11,8 @@
 #include <map>
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/log.h"
-#include "common/vocabulary.h"
 #include "tests/sim/sim_cluster.h"
 
 namespace still::sim {

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/storage/checkpoint_message.h"
-#include "common/vocabulary.h"
 
 namespace still::testing {
 

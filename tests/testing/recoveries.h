@@ -1,7 +1,7 @@
 // Recoveries as agents report them, for tests.
 #pragma once
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still::testing {
 

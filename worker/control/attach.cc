@@ -9,13 +9,13 @@
 
 #include "common/clock.h"
 #include "common/config/config.h"
+#include "common/enum_words.h"
 #include "common/environment.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/rpc/keys.h"
 #include "common/rpc/protocol.h"
 #include "common/rpc/rpc.h"
 #include "common/storage/files.h"
-#include "common/vocabulary.h"
 
 namespace still::worker {
 namespace {

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 
 namespace still::worker {
 

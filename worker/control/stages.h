@@ -2,12 +2,12 @@
 // may be run again after a kill at any instant: it resumes from what is durable and ends in the same bytes.
 #pragma once
 
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 #include "worker/collective/communicator.h"
 #include "worker/control/control_link.h"
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 namespace still::worker {
 

@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 
 namespace still::worker {
 

@@ -1,8 +1,8 @@
 // Converts what a task's configuration says into the plain options that numeric code takes.
 #pragma once
 
+#include "common/enum_words.h"
 #include "common/proto/config.pb.h"
-#include "common/vocabulary.h"
 #include "shards/corpus/masking.h"
 #include "shards/targets/target_codec.h"
 #include "worker/train/train_options.h"

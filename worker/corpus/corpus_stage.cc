@@ -1,12 +1,12 @@
 // The corpus stage. Each pass of shards/corpus/corpus_build.h is a round of leased work, and each task of the pass is a
-// shard of that round (leased_work.h). No tensor library is needed here.
+// shard of that round (leased_artifact.h). No tensor library is needed here.
 #include <string>
 #include <utility>
 
 #include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/corpus_config.h"
-#include "worker/control/leased_work.h"
+#include "worker/control/leased_artifact.h"
 #include "worker/control/stages.h"
 
 namespace still::worker {

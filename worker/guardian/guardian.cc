@@ -21,9 +21,9 @@ constexpr int kSignals[] = {SIGCHLD, SIGUSR1, SIGTERM};
 
 // What the signal handlers use. Both are 0 or null while there is no guardian.
 std::atomic<pid_t> guardian_pid = 0;
-std::atomic<ProgressWords*> shared_words = nullptr;
+std::atomic<SharedProgress*> shared_words = nullptr;
 char stack_title[64];
-static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<ProgressWords*>::is_always_lock_free);
+static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<SharedProgress*>::is_always_lock_free);
 
 // The handlers make async-signal-safe calls only.
 
@@ -42,20 +42,20 @@ void OnStackRequest(int, siginfo_t* info, void*) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, stack_title, strlen(stack_title));
   backtrace_symbols_fd(frames, depth, STDERR_FILENO);
   if (info->si_pid == guardian_pid.load(std::memory_order_relaxed)) {
-    if (ProgressWords* words = shared_words.load(std::memory_order_relaxed)) words->stack_dumped.store(1);
+    if (SharedProgress* words = shared_words.load(std::memory_order_relaxed)) words->stack_dumped.store(1);
     while (true) pause();  // the guardian will kill this process: nothing more may happen here
   }
   errno = saved_errno;
 }
 
 void OnEndRequest(int) {
-  if (ProgressWords* words = shared_words.load(std::memory_order_relaxed))
+  if (SharedProgress* words = shared_words.load(std::memory_order_relaxed))
     words->drain.store(1, std::memory_order_relaxed);
 }
 
 class GuardianChild final : public Guardian {
  public:
-  explicit GuardianChild(ProgressWords* words) : words_(words) {}
+  explicit GuardianChild(SharedProgress* words) : words_(words) {}
 
   // Installs the handlers, then forks, so that a death of the child in its first instant is noticed, too.
   Status Start(const GuardianOptions& options) {
@@ -94,10 +94,10 @@ class GuardianChild final : public Guardian {
     }
     for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
     shared_words = nullptr;
-    munmap(words_, sizeof(ProgressWords));
+    munmap(words_, sizeof(SharedProgress));
   }
 
-  ProgressWords& words() override { return *words_; }
+  SharedProgress& words() override { return *words_; }
   int pid() const override { return pid_; }
 
  private:
@@ -112,7 +112,7 @@ class GuardianChild final : public Guardian {
     for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &actions[i], &before_[i]);
   }
 
-  ProgressWords* const words_;
+  SharedProgress* const words_;
   pid_t pid_ = -1;
   struct sigaction before_[std::size(kSignals)] = {};
 };
@@ -121,11 +121,11 @@ class GuardianChild final : public Guardian {
 
 Result<std::unique_ptr<Guardian>> Guardian::Start(const GuardianOptions& options) {
   STILL_CHECK(shared_words.load() == nullptr, "a process has one guardian");
-  void* memory = mmap(nullptr, sizeof(ProgressWords), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, sizeof(SharedProgress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     return Error(Code::kResourceExhausted, "cannot share {} bytes with the guardian of rank {}: mmap: {}",
-                 sizeof(ProgressWords), options.rank, std::strerror(errno));
-  auto* words = new (memory) ProgressWords{};
+                 sizeof(SharedProgress), options.rank, std::strerror(errno));
+  auto* words = new (memory) SharedProgress{};
   const auto now = Clock::System().Now().time_since_epoch();
   words->progressed_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
   auto guardian = std::make_unique<GuardianChild>(words);

@@ -23,7 +23,7 @@
 #include "common/rpc/rpc.h"
 #include "common/status.h"
 #include "worker/guardian/hang_rule.h"
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 namespace still::worker {
 
@@ -47,7 +47,7 @@ class Guardian {
   // Ends the child and restores the handlers of the three signals.
   virtual ~Guardian() = default;
 
-  virtual ProgressWords& words() = 0;
+  virtual SharedProgress& words() = 0;
   virtual int pid() const = 0;
 };
 

@@ -73,7 +73,7 @@ struct Place {
 
 class Watch {
  public:
-  Watch(const GuardianOptions& options, pid_t rank, ProgressWords* words, std::unique_ptr<RpcClient> client)
+  Watch(const GuardianOptions& options, pid_t rank, SharedProgress* words, std::unique_ptr<RpcClient> client)
       : options_(options), rank_(rank), words_(words), client_(std::move(client)) {}
 
   [[noreturn]] void Run() {
@@ -109,7 +109,7 @@ class Watch {
     if (sighting.stopped && !stopped_since_) stopped_since_ = now;
     // A disk may be slow for minutes, or a file server away, while the work is healthy.
     const bool overdue = quiet_seconds_ > options_.hang.floor_seconds;
-    if (overdue && FactsOf(place_.phase).heartbeats && WaitsForDisk(rank_)) on_disk_ = now;
+    if (overdue && FactsOf(place_.phase).shows_progress && WaitsForDisk(rank_)) on_disk_ = now;
     // A stop counts from when it was seen: a rank that had waited long before may be stopped for a moment only.
     const Clock::TimePoint quiet_since =
         std::max({progressed, present_since_, on_disk_, stopped_since_.value_or(progressed)});
@@ -217,7 +217,7 @@ class Watch {
   const GuardianOptions& options_;
   const pid_t rank_;
   const std::string host_ = HostName();
-  ProgressWords* const words_;
+  SharedProgress* const words_;
   std::unique_ptr<RpcClient> client_;
   const std::uint64_t incarnation_ = DrawIncarnation();
   Clock& clock_ = Clock::System();
@@ -234,7 +234,7 @@ class Watch {
 
 }  // namespace
 
-void RunGuardian(const GuardianOptions& options, pid_t rank, ProgressWords* words) {
+void RunGuardian(const GuardianOptions& options, pid_t rank, SharedProgress* words) {
   // This signal only interrupts what this process waits for when its rank dies.
   signal(SIGUSR2, [](int) {});
   prctl(PR_SET_PDEATHSIG, SIGUSR2);

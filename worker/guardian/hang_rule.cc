@@ -14,7 +14,7 @@ constexpr double kUnknownLimits = 6;   // nothing to compare with yet
 }  // namespace
 
 double HangLimitSeconds(const RankSighting& sighting, const HangLimits& limits) {
-  const bool shows_progress = FactsOf(sighting.phase).heartbeats;
+  const bool shows_progress = FactsOf(sighting.phase).shows_progress;
   const double limit = std::max(limits.floor_seconds, shows_progress ? 0 : limits.factor * sighting.p99_seconds);
   if (sighting.stopped) return limit;
   if (sighting.phase == v1::PHASE_WAIT) return std::numeric_limits<double>::infinity();

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 namespace still::worker {
 

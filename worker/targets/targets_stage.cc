@@ -1,4 +1,4 @@
-// The targets stage. Each shard of the corpus is one shard of leased work (leased_work.h).
+// The targets stage. Each shard of the corpus is one shard of leased work (leased_artifact.h).
 #include <memory>
 #include <string>
 
@@ -6,7 +6,7 @@
 #include "shards/corpus/corpus_view.h"
 #include "shards/corpus/masking.h"
 #include "shards/targets/target_store.h"
-#include "worker/control/leased_work.h"
+#include "worker/control/leased_artifact.h"
 #include "worker/control/stages.h"
 #include "worker/control/task_options.h"
 #include "worker/targets/shard_targets.h"

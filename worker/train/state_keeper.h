@@ -17,7 +17,7 @@
 #include "worker/checkpoint/schedule.h"
 #include "worker/collective/communicator.h"
 #include "worker/control/control_link.h"
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 namespace still::worker {
 

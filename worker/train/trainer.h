@@ -24,7 +24,7 @@
 #include "worker/checkpoint/training_state.h"
 #include "worker/collective/communicator.h"
 #include "worker/control/control_link.h"
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 #include "worker/model/parameters.h"
 #include "worker/train/batch_source.h"
 #include "worker/train/metrics_log.h"

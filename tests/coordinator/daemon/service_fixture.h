@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/views/view_json.h"
 #include "tests/testing/memory_kv_store.h"

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "common/enum_words.h"
 #include "common/rpc/protocol.h"
-#include "common/vocabulary.h"
 #include "coordinator/http/access.h"
 #include "coordinator/http/page_files.h"
 #include "coordinator/http/question.h"

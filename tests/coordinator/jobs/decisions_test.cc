@@ -1,7 +1,7 @@
 // The coordinator's other decisions: submissions, dependencies, limits, preemption and hosts.
 #include <gmock/gmock.h>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/names.h"
 #include "tests/coordinator/jobs/jobs_fixture.h"
 

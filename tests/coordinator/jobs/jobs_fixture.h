@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/jobs/decisions.h"
 #include "tests/testing/status_matchers.h"
 

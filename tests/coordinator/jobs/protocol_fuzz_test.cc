@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/random.h"
-#include "common/vocabulary.h"
 #include "coordinator/jobs/decisions.h"
 #include "tests/testing/recoveries.h"
 #include "tests/testing/status_matchers.h"

@@ -1,6 +1,6 @@
 // The table of allowed moves, and the transactions that are checked against it.
 #include "coordinator/jobs/transitions.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 #include <gmock/gmock.h>
 

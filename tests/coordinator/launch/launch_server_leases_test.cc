@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/launch/generation_end.h"
+#include "coordinator/launch/generation_end_text.h"
 #include "coordinator/launch/launch_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"

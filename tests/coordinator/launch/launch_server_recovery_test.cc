@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "coordinator/launch/generation_end.h"
+#include "coordinator/launch/generation_end_text.h"
 #include "coordinator/launch/launch_server.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 #include "coordinator/scheduler/scheduler.h"
 
 namespace still::coordinator {

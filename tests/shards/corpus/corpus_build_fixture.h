@@ -5,8 +5,8 @@
 #include <string>
 
 #include "common/storage/files.h"
-#include "shards/corpus/build.h"
 #include "shards/corpus/corpus_build.h"
+#include "shards/corpus/local_build.h"
 #include "tests/shards/text/text_fixture.h"
 #include "tests/testing/status_matchers.h"
 

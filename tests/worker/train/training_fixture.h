@@ -164,7 +164,7 @@ class TrainingFixture : public shards::CorpusFixture {
   std::string root_;
   v1::WorkerTask task_;
   testing::LocalCoordinator coordinator_;
-  std::array<ProgressWords, 8> words_;  // of the ranks
+  std::array<SharedProgress, 8> words_;  // of the ranks
 };
 
 }  // namespace still::worker

@@ -1,4 +1,4 @@
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 #include <gtest/gtest.h>
 
@@ -24,18 +24,18 @@ class HandClock final : public Clock {
   TimePoint now_{seconds(1000)};
 };
 
-std::size_t Samples(const ProgressWords& words, v1::Phase phase) {
+std::size_t Samples(const SharedProgress& words, v1::Phase phase) {
   const auto& counts = words.histograms[static_cast<std::size_t>(phase)].counts;
   return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
 }
 
-const PhaseHistogram& HistogramOf(const ProgressWords& words, v1::Phase phase) {
+const PhaseHistogram& HistogramOf(const SharedProgress& words, v1::Phase phase) {
   return words.histograms[static_cast<std::size_t>(phase)];
 }
 
-TEST(ProgressWordsTest, TheWriterRecordsItsPhaseAndWhenItEntered) {
+TEST(SharedProgressTest, TheWriterRecordsItsPhaseAndWhenItEntered) {
   HandClock clock;
-  ProgressWords words;
+  SharedProgress words;
   ProgressWriter writer(&words, &clock);
   writer.Enter(v1::PHASE_COMPUTE);
   EXPECT_EQ(words.phase.load(), static_cast<std::uint32_t>(v1::PHASE_COMPUTE));
@@ -50,9 +50,9 @@ TEST(ProgressWordsTest, TheWriterRecordsItsPhaseAndWhenItEntered) {
   EXPECT_EQ(words.progressed_ns.load(), 1'002'000'000'000);
 }
 
-TEST(ProgressWordsTest, MarkProgressIsASignOfProgressAndMeasuresNothing) {
+TEST(SharedProgressTest, MarkProgressIsASignOfProgressAndMeasuresNothing) {
   HandClock clock;
-  ProgressWords words;
+  SharedProgress words;
   ProgressWriter writer(&words, &clock);
   writer.Enter(v1::PHASE_SEAL);
   clock.Advance(seconds(1));
@@ -61,9 +61,9 @@ TEST(ProgressWordsTest, MarkProgressIsASignOfProgressAndMeasuresNothing) {
   EXPECT_EQ(Samples(words, v1::PHASE_SEAL), 0u);
 }
 
-TEST(ProgressWordsTest, APhaseIsMeasuredWhenItEnds) {
+TEST(SharedProgressTest, APhaseIsMeasuredWhenItEnds) {
   HandClock clock;
-  ProgressWords words;
+  SharedProgress words;
   ProgressWriter writer(&words, &clock);
   writer.Enter(v1::PHASE_COMPUTE);
   EXPECT_EQ(Samples(words, v1::PHASE_START), 0u) << "nobody knows when it began";
@@ -81,9 +81,9 @@ TEST(ProgressWordsTest, APhaseIsMeasuredWhenItEnds) {
   EXPECT_EQ(HistogramOf(words, v1::PHASE_VOTE).counts[0].load(), 1u);  // no time at all
 }
 
-TEST(ProgressWordsTest, APhaseBeyondTheLastBucketCountsInIt) {
+TEST(SharedProgressTest, APhaseBeyondTheLastBucketCountsInIt) {
   HandClock clock;
-  ProgressWords words;
+  SharedProgress words;
   ProgressWriter writer(&words, &clock);
   writer.Enter(v1::PHASE_WAIT);
   clock.Advance(std::chrono::hours(24 * 30));
@@ -91,7 +91,7 @@ TEST(ProgressWordsTest, APhaseBeyondTheLastBucketCountsInIt) {
   EXPECT_EQ(HistogramOf(words, v1::PHASE_WAIT).counts[PhaseHistogram::kBuckets - 1].load(), 1u);
 }
 
-TEST(ProgressWordsTest, ThePercentileIsTheEdgeOfItsBucket) {
+TEST(SharedProgressTest, ThePercentileIsTheEdgeOfItsBucket) {
   PhaseHistogram histogram;
   EXPECT_EQ(P99Seconds(histogram), 0);
   histogram.counts[10] = 2;
@@ -103,15 +103,15 @@ TEST(ProgressWordsTest, ThePercentileIsTheEdgeOfItsBucket) {
   EXPECT_DOUBLE_EQ(P99Seconds(histogram), 1048576e-6);
 }
 
-TEST(ProgressWordsTest, TheWriterSeesADrain) {
-  ProgressWords words;
+TEST(SharedProgressTest, TheWriterSeesADrain) {
+  SharedProgress words;
   const ProgressWriter writer(&words);
   EXPECT_FALSE(writer.drain_requested());
   words.drain = 1;
   EXPECT_TRUE(writer.drain_requested());
 }
 
-TEST(ProgressWordsTest, AWriterWithoutWordsDoesNothing) {
+TEST(SharedProgressTest, AWriterWithoutWordsDoesNothing) {
   ProgressWriter writer;
   writer.Enter(v1::PHASE_COMPUTE);
   writer.SetStep(1);

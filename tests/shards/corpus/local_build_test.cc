@@ -1,4 +1,4 @@
-#include "shards/corpus/build.h"
+#include "shards/corpus/local_build.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>

@@ -18,13 +18,13 @@
 #include <span>
 #include <string>
 
+#include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"
-#include "common/vocabulary.h"
 
 namespace still::coordinator {
 
-struct RecoveryPolicy {
+struct RelaunchPolicy {
   std::string stage;  // its name, in messages
   std::uint32_t same_step_failures = 3;
   bool several_hosts = false;  // whether the job is placed on more than one host
@@ -46,6 +46,6 @@ std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends);
 
 // Decides what follows `ends`: how the generations of one attempt ended, oldest first, in-place ones included. There is
 // at least one.
-Decision Decide(std::span<const v1::GenerationEnd> ends, const RecoveryPolicy& policy);
+Decision Decide(std::span<const v1::GenerationEnd> ends, const RelaunchPolicy& policy);
 
 }  // namespace still::coordinator

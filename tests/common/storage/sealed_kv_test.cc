@@ -1,4 +1,4 @@
-#include "common/storage/kv.h"
+#include "common/storage/sealed_kv.h"
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ void WriteDatabase(const std::string& path, const std::map<std::string, std::str
   ASSERT_OK(writer->Seal("properties of it"));
 }
 
-TEST(KvTest, SealedRecordsAreReadBack) {
+TEST(SealedKvTest, SealedRecordsAreReadBack) {
   const TempDirectory directory;
   const std::string path = directory / "database";
   const auto records = SomeRecords();
@@ -63,7 +63,7 @@ TEST(KvTest, SealedRecordsAreReadBack) {
   EXPECT_THAT(database->Get(BigEndianKey(1), &value), StatusIs(Code::kNotFound, HasSubstr("0x0000000000000001")));
 }
 
-TEST(KvTest, AVisitorsErrorEndsTheVisit) {
+TEST(SealedKvTest, AVisitorsErrorEndsTheVisit) {
   const TempDirectory directory;
   WriteDatabase(directory / "database", SomeRecords());
   ASSERT_OK_AND_ASSIGN(const auto database, SealedKv::Open(directory / "database"));
@@ -75,7 +75,7 @@ TEST(KvTest, AVisitorsErrorEndsTheVisit) {
   EXPECT_EQ(visits, 3);
 }
 
-TEST(KvTest, ADatabaseOfNoRecordsKeepsItsProperties) {
+TEST(SealedKvTest, ADatabaseOfNoRecordsKeepsItsProperties) {
   const TempDirectory directory;
   WriteDatabase(directory / "database", {});
   ASSERT_OK_AND_ASSIGN(const auto database, SealedKv::Open(directory / "database"));
@@ -85,7 +85,7 @@ TEST(KvTest, ADatabaseOfNoRecordsKeepsItsProperties) {
   EXPECT_THAT(database->Get("", &value), StatusIs(Code::kNotFound));
 }
 
-TEST(KvTest, AnyKeyAndValueIsAllowed) {
+TEST(SealedKvTest, AnyKeyAndValueIsAllowed) {
   const TempDirectory directory;
   const std::map<std::string, std::string> records = {
       {"", "empty key"}, {std::string(1, '\0'), ""}, {"z", "like the properties"}, {"\xff\xff", std::string(3, '\0')}};
@@ -98,7 +98,7 @@ TEST(KvTest, AnyKeyAndValueIsAllowed) {
   }
 }
 
-TEST(KvTest, WithoutSealNothingIsLeft) {
+TEST(SealedKvTest, WithoutSealNothingIsLeft) {
   const TempDirectory directory;
   {
     ASSERT_OK_AND_ASSIGN(const auto writer, SealedKvWriter::Create(directory / "database"));
@@ -136,7 +136,7 @@ Status ReadEverything(const std::string& path, const std::map<std::string, std::
   return Ok();
 }
 
-TEST(KvTest, AFlippedBitAnywhereInTheTableIsDataLossOrHarmless) {
+TEST(SealedKvTest, AFlippedBitAnywhereInTheTableIsDataLossOrHarmless) {
   const TempDirectory directory;
   const auto records = SomeRecords();
   WriteDatabase(directory / "database", records);
@@ -158,7 +158,7 @@ TEST(KvTest, AFlippedBitAnywhereInTheTableIsDataLossOrHarmless) {
   EXPECT_OK(ReadEverything(directory / "database", records));
 }
 
-TEST(KvTest, TruncatedMissingAndForeignFilesAreDataLoss) {
+TEST(SealedKvTest, TruncatedMissingAndForeignFilesAreDataLoss) {
   const TempDirectory directory;
   const auto records = SomeRecords();
   WriteDatabase(directory / "short", records);
@@ -172,7 +172,7 @@ TEST(KvTest, TruncatedMissingAndForeignFilesAreDataLoss) {
   EXPECT_THAT(SealedKv::Open(directory / "absent"), StatusIs(Code::kNotFound, HasSubstr("absent")));
 }
 
-TEST(KvTest, ReadingWritesNothing) {
+TEST(SealedKvTest, ReadingWritesNothing) {
   const TempDirectory directory;
   const auto records = SomeRecords();
   WriteDatabase(directory / "database", records);
@@ -182,7 +182,7 @@ TEST(KvTest, ReadingWritesNothing) {
   for (const std::string& name : before) EXPECT_FALSE(name.starts_with("LOG")) << name;
 }
 
-TEST(KvTest, ThreadsReadOneDatabase) {
+TEST(SealedKvTest, ThreadsReadOneDatabase) {
   const TempDirectory directory;
   const auto records = SomeRecords();
   WriteDatabase(directory / "database", records);

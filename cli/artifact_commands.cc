@@ -1,4 +1,4 @@
-#include "cli/stat_command.h"
+#include "cli/artifact_commands.h"
 
 #include "cli/run_text.h"
 #include "cli/terminal.h"

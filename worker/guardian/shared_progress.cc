@@ -1,4 +1,4 @@
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 #include <algorithm>
 #include <bit>

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "common/clock.h"
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 namespace still::worker {
 
@@ -19,7 +19,7 @@ struct PhaseHistogram {
 };
 
 // All fields are lock-free atomics: the struct lives in anonymous shared memory.
-struct ProgressWords {
+struct SharedProgress {
   std::atomic<std::uint32_t> phase{v1::PHASE_START};
   std::atomic<std::uint64_t> step{0};
   // Position in this rank's share of the step. In PHASE_INFERENCE it is the number of the batch.
@@ -34,7 +34,7 @@ struct ProgressWords {
 class ProgressWriter {
  public:
   // `words` outlives the writer. When it is null, every call does nothing (tests, tools).
-  explicit ProgressWriter(ProgressWords* words = nullptr, const Clock* clock = &Clock::System())
+  explicit ProgressWriter(SharedProgress* words = nullptr, const Clock* clock = &Clock::System())
       : words_(words), clock_(clock) {}
 
   // Enters `phase` and records the duration of the phase that ends.
@@ -47,7 +47,7 @@ class ProgressWriter {
   bool drain_requested() const;
 
  private:
-  ProgressWords* words_;
+  SharedProgress* words_;
   const Clock* clock_;
   std::optional<std::int64_t> entered_ns_;  // unset before the first Enter
 };

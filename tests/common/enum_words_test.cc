@@ -1,4 +1,4 @@
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 #include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ void ExpectWordsRoundTrip() {
   EXPECT_EQ(EnumNamed<Enum>(""), std::nullopt);
 }
 
-TEST(VocabularyTest, EveryWordIsUniqueAndLeadsBackToItsValue) {
+TEST(EnumWordsTest, EveryWordIsUniqueAndLeadsBackToItsValue) {
   ExpectWordsRoundTrip<v1::Stage>();
   ExpectWordsRoundTrip<v1::StatusCode>();
   ExpectWordsRoundTrip<v1::Phase>();
@@ -41,7 +41,7 @@ TEST(VocabularyTest, EveryWordIsUniqueAndLeadsBackToItsValue) {
   EXPECT_EQ(EnumName(v1::JOB_HELD), "HELD");
 }
 
-TEST(VocabularyTest, EveryCodeConvertsBothWays) {
+TEST(EnumWordsTest, EveryCodeConvertsBothWays) {
   for (int number = 0; number <= static_cast<int>(Code::kInternal); ++number) {
     const auto code = static_cast<Code>(number);
     EXPECT_TRUE(v1::StatusCode_IsValid(CodeOnWire(code))) << number;
@@ -50,7 +50,7 @@ TEST(VocabularyTest, EveryCodeConvertsBothWays) {
   EXPECT_EQ(CodeFromWire(static_cast<v1::StatusCode>(99)), Code::kInternal);
 }
 
-TEST(VocabularyTest, EveryKindOfGoodputButTheQueuesHasAPhase) {
+TEST(EnumWordsTest, EveryKindOfGoodputButTheQueuesHasAPhase) {
   std::set<v1::GoodputKind> kinds{v1::GOODPUT_KIND_QUEUE};
   const google::protobuf::EnumDescriptor& phases = *v1::Phase_descriptor();
   for (int i = 1; i < phases.value_count(); ++i)

@@ -1,4 +1,4 @@
-#include "coordinator/launch/generation_end.h"
+#include "coordinator/launch/generation_end_text.h"
 
 #include "common/death_text.h"
 

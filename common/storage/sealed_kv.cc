@@ -1,4 +1,4 @@
-#include "common/storage/kv.h"
+#include "common/storage/sealed_kv.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>

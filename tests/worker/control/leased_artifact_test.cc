@@ -1,5 +1,5 @@
 // The rank's side of divisible work, over an artifact and a link in memory.
-#include "worker/control/leased_work.h"
+#include "worker/control/leased_artifact.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -119,7 +119,7 @@ v1::LeaseGrant Shard(std::uint32_t round, std::uint32_t shard) {
   return grant;
 }
 
-TEST(LeasedWorkTest, MakesEveryShardItIsGrantedAndCommitsWhenTold) {
+TEST(LeasedArtifactTest, MakesEveryShardItIsGrantedAndCommitsWhenTold) {
   ScriptedLink link({Shard(0, 0), Shard(0, 1), Commit()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -137,7 +137,7 @@ TEST(LeasedWorkTest, MakesEveryShardItIsGrantedAndCommitsWhenTold) {
   EXPECT_OK(link.results[0]);
 }
 
-TEST(LeasedWorkTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverAllShards) {
+TEST(LeasedArtifactTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverAllShards) {
   ScriptedLink link({Shard(0, 0), Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -154,11 +154,11 @@ TEST(LeasedWorkTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverAllSh
   EXPECT_THAT(link.results, IsEmpty()) << "that is the matter of who puts it together";
 }
 
-TEST(LeasedWorkTest, ProgressWithinAShardIsReportedAndChangesNoCount) {
+TEST(LeasedArtifactTest, ProgressWithinAShardIsReportedAndChangesNoCount) {
   ScriptedLink link({Shard(0, 0), Done()});
   ArtifactInMemory artifact;
   artifact.marks = 2;
-  ProgressWords shared;
+  SharedProgress shared;
   ProgressWriter words(&shared);
   ASSERT_OK(RunLeasedWork("corpus", artifact, link, words));
   std::vector<std::uint64_t> done;
@@ -168,10 +168,10 @@ TEST(LeasedWorkTest, ProgressWithinAShardIsReportedAndChangesNoCount) {
   EXPECT_EQ(link.reports.size(), 5u) << "outside of a shard nobody listens";
 }
 
-TEST(LeasedWorkTest, TheGuardianSeesThePhaseOfEachShardAndOfWaiting) {
+TEST(LeasedArtifactTest, TheGuardianSeesThePhaseOfEachShardAndOfWaiting) {
   ScriptedLink link({Shard(0, 0), Shard(1, 0), Commit()});
   ArtifactInMemory artifact;
-  ProgressWords shared;
+  SharedProgress shared;
   ProgressWriter words(&shared);
   std::vector<v1::Phase> phases;
   const auto note = [&] { phases.push_back(static_cast<v1::Phase>(shared.phase.load())); };
@@ -182,7 +182,7 @@ TEST(LeasedWorkTest, TheGuardianSeesThePhaseOfEachShardAndOfWaiting) {
                                   v1::PHASE_COMMIT));
 }
 
-TEST(LeasedWorkTest, AShardThatIsMadeIsFoundAndNotMadeAgain) {
+TEST(LeasedArtifactTest, AShardThatIsMadeIsFoundAndNotMadeAgain) {
   ScriptedLink link({Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -196,7 +196,7 @@ TEST(LeasedWorkTest, AShardThatIsMadeIsFoundAndNotMadeAgain) {
   EXPECT_EQ(link.finished[0].next_shards(), 5u);
 }
 
-TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndReported) {
+TEST(LeasedArtifactTest, AResultThatDiffersFromAnothersIsSetAsideAndReported) {
   ScriptedLink link({Shard(1, 3), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -208,7 +208,7 @@ TEST(LeasedWorkTest, AResultThatDiffersFromAnothersIsSetAsideAndReported) {
   EXPECT_EQ(link.finished[0].digest(), "digest of 1/3");
 }
 
-TEST(LeasedWorkTest, AResultThatComesAfterTheCommitIsReportedForComparing) {
+TEST(LeasedArtifactTest, AResultThatComesAfterTheCommitIsReportedForComparing) {
   ScriptedLink link({Shard(0, 1), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -224,7 +224,7 @@ TEST(LeasedWorkTest, AResultThatComesAfterTheCommitIsReportedForComparing) {
   EXPECT_THAT(other.finished, IsEmpty()) << "there is nothing to say";
 }
 
-TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
+TEST(LeasedArtifactTest, DamagedInputIsAFailureAndNothingIsSetAside) {
   ScriptedLink link({Shard(0, 0), Done()});
   ArtifactInMemory artifact;
   ProgressWriter words;
@@ -234,7 +234,7 @@ TEST(LeasedWorkTest, DamagedInputIsAFailureAndNothingIsSetAside) {
   EXPECT_THAT(link.finished, IsEmpty());
 }
 
-TEST(LeasedWorkTest, AShardThatDoesNotExistEndsTheWorkAndSoDoesAFence) {
+TEST(LeasedArtifactTest, AShardThatDoesNotExistEndsTheWorkAndSoDoesAFence) {
   ScriptedLink link(std::deque{Shard(2, 0)});
   ArtifactInMemory artifact;
   ProgressWriter words;

@@ -1,10 +1,10 @@
-#include "coordinator/launch/recovery_policy.h"
+#include "coordinator/launch/relaunch_policy.h"
 
 #include <algorithm>
 #include <optional>
 
 #include "common/backoff.h"
-#include "coordinator/launch/generation_end.h"
+#include "coordinator/launch/generation_end_text.h"
 
 namespace still::coordinator {
 namespace {
@@ -48,7 +48,7 @@ std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends) {
   return deaths;
 }
 
-Decision Decide(std::span<const v1::GenerationEnd> ends, const RecoveryPolicy& policy) {
+Decision Decide(std::span<const v1::GenerationEnd> ends, const RelaunchPolicy& policy) {
   STILL_CHECK(!ends.empty(), "Decide() needs at least one end");
   const v1::GenerationEnd& last = ends.back();
   const Code code = CodeFromWire(last.code());

@@ -1,4 +1,4 @@
-#include "common/vocabulary.h"
+#include "common/enum_words.h"
 
 #include <google/protobuf/descriptor.h>
 
@@ -61,10 +61,10 @@ constexpr Table MakeTable() {
   table[v1::PHASE_CHECKPOINT] = {.goodput = v1::GOODPUT_KIND_CHECKPOINT, .part_of_step = true, .works_alone = true};
   table[v1::PHASE_RECOVER] = {.goodput = v1::GOODPUT_KIND_RECOVERY, .part_of_step = true, .waits_for_others = true};
   table[v1::PHASE_INFERENCE] = {.goodput = v1::GOODPUT_KIND_COMPUTE, .works_alone = true};
-  table[v1::PHASE_LOAD] = {.goodput = v1::GOODPUT_KIND_RECOVERY, .works_alone = true, .heartbeats = true};
+  table[v1::PHASE_LOAD] = {.goodput = v1::GOODPUT_KIND_RECOVERY, .works_alone = true, .shows_progress = true};
   for (const v1::Phase phase :
        {v1::PHASE_TOKENISE, v1::PHASE_PLAN_SHARDS, v1::PHASE_COPY, v1::PHASE_SEAL, v1::PHASE_COMMIT}) {
-    table[phase] = {.goodput = v1::GOODPUT_KIND_COMPUTE, .works_alone = true, .heartbeats = true};
+    table[phase] = {.goodput = v1::GOODPUT_KIND_COMPUTE, .works_alone = true, .shows_progress = true};
   }
   table[v1::PHASE_WAIT] = {.goodput = v1::GOODPUT_KIND_OTHER};
   table[v1::PHASE_SHUTDOWN] = {.goodput = v1::GOODPUT_KIND_OTHER, .waits_for_others = true};

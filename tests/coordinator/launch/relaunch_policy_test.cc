@@ -1,4 +1,4 @@
-#include "coordinator/launch/recovery_policy.h"
+#include "coordinator/launch/relaunch_policy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ Decision DecisionAfter(const std::vector<End>& ends, std::uint32_t same_step_fai
   return Decide(History(ends), {.stage = "train", .same_step_failures = same_step_failures});
 }
 
-TEST(RecoveryPolicyTest, WhatFollowsWhichHistory) {
+TEST(RelaunchPolicyTest, WhatFollowsWhichHistory) {
   struct Case {
     const char* name;
     std::vector<End> ends;
@@ -78,7 +78,7 @@ TEST(RecoveryPolicyTest, WhatFollowsWhichHistory) {
   }
 }
 
-TEST(RecoveryPolicyTest, WhatWouldHappenAgainFailsAtOnceWithItsCodeAndMessage) {
+TEST(RelaunchPolicyTest, WhatWouldHappenAgainFailsAtOnceWithItsCodeAndMessage) {
   for (const Code code : {Code::kInvalidArgument, Code::kNotFound, Code::kAlreadyExists, Code::kPermissionDenied,
                           Code::kDataLoss, Code::kResourceExhausted, Code::kInternal}) {
     const Decision decision = DecisionAfter({{code, 5}});
@@ -87,17 +87,17 @@ TEST(RecoveryPolicyTest, WhatWouldHappenAgainFailsAtOnceWithItsCodeAndMessage) {
   }
 }
 
-TEST(RecoveryPolicyTest, FailureAfterDeathsTellsOfThem) {
+TEST(RelaunchPolicyTest, FailureAfterDeathsTellsOfThem) {
   EXPECT_THAT(DecisionAfter({{kDied, 2}, {kDied, 7}, {Code::kDataLoss, 8}}).failure,
               StatusIs(Code::kDataLoss, AllOf(HasSubstr("why 6"), HasSubstr("generation 4, 0.0 s, reached 2: death 4"),
                                               HasSubstr("generation 5, 0.0 s, reached 7: death 5"))));
 }
 
-TEST(RecoveryPolicyTest, CancelledSaysOnlyThat) {
+TEST(RelaunchPolicyTest, CancelledSaysOnlyThat) {
   EXPECT_THAT(DecisionAfter({{kDied, 2}, {Code::kCancelled, 2}}).failure, StatusIs(Code::kCancelled, "why 5"));
 }
 
-TEST(RecoveryPolicyTest, FailureOfAStepHoldsItsDeaths) {
+TEST(RelaunchPolicyTest, FailureOfAStepHoldsItsDeaths) {
   const Status failure = DecisionAfter({{kDied, 3}, {kDied, 17}, {kDied, 17}, {kDied, 17}}).failure;
   EXPECT_THAT(failure,
               StatusIs(kDied, AllOf(HasSubstr("train: 3 deaths in a row got no further than 17"), HasSubstr("death 5"),
@@ -105,12 +105,12 @@ TEST(RecoveryPolicyTest, FailureOfAStepHoldsItsDeaths) {
   EXPECT_THAT(failure.message(), Not(HasSubstr("death 4"))) << "it was followed by progress";
 }
 
-TEST(RecoveryPolicyTest, LimitIsTheConfigurations) {
+TEST(RelaunchPolicyTest, LimitIsTheConfigurations) {
   EXPECT_EQ(DecisionAfter({{kDied, 5}}, 1).action, NextAction::kFail);
   EXPECT_EQ(DecisionAfter({{kDied, 5}, {kDied, 5}, {kDied, 5}}, 4).action, NextAction::kRelaunch);
 }
 
-TEST(RecoveryPolicyTest, PauseGrowsToHalfAMinute) {
+TEST(RelaunchPolicyTest, PauseGrowsToHalfAMinute) {
   std::vector<End> ends;
   std::vector<int> pauses;
   for (int death = 0; death < 9; ++death) {
@@ -122,7 +122,7 @@ TEST(RecoveryPolicyTest, PauseGrowsToHalfAMinute) {
   EXPECT_EQ(DecisionAfter(ends, 100).backoff, seconds(30));
 }
 
-TEST(RecoveryPolicyTest, LostHostEndsAJobOfSeveralAndIsADeathOfAJobOfOne) {
+TEST(RelaunchPolicyTest, LostHostEndsAJobOfSeveralAndIsADeathOfAJobOfOne) {
   std::vector<v1::GenerationEnd> ends = History({{kDied, 5}});
   ends.back().mutable_death()->set_host("b");
   const Decision several = Decide(ends, {.stage = "train", .several_hosts = true});

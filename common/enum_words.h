@@ -46,7 +46,7 @@ struct PhaseFacts {
   bool part_of_step = false;      // the rank's step number means something
   bool works_alone = false;       // ranks do it one by one, so that the slowest can be told
   bool waits_for_others = false;  // no progress is not this rank's fault
-  bool heartbeats = false;        // the rank shows progress all the while, unless a disk keeps it waiting
+  bool shows_progress = false;    // the rank shows progress all the while, unless a disk keeps it waiting
 };
 // Returns the facts about `phase`. Those of a phase that only another version knows are the defaults.
 const PhaseFacts& FactsOf(v1::Phase phase);

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/status.h"
 #include "worker/control/control_link.h"
-#include "worker/guardian/progress_words.h"
+#include "worker/guardian/shared_progress.h"
 
 namespace still::worker {
 

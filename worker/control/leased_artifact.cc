@@ -1,4 +1,4 @@
-#include "worker/control/leased_work.h"
+#include "worker/control/leased_artifact.h"
 
 #include "common/log.h"
 #include "common/progress.h"
