@@ -104,13 +104,14 @@ Status PrintList(const Options& options) {
 // Reads every byte and compares it with the manifest. Damage is DATA_LOSS.
 Status Verify(const Options& options) {
   STILL_ASSIGN_OR_RETURN(const std::string checkpoint, ResolveCheckpoint(options.path));
-  STILL_ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(checkpoint));
+  STILL_ASSIGN_OR_RETURN(const v1::CheckpointManifest manifest, ReadManifest(checkpoint));
   STILL_RETURN_IF_ERROR(VerifyParts(checkpoint, manifest));
-  if (manifest.parts.empty()) return Error(Code::kDataLoss, "{}: its {} names no part", checkpoint, kManifestFile);
+  if (manifest.parts().empty()) return Error(Code::kDataLoss, "{}: its {} names no part", checkpoint, kManifestFile);
   std::uint64_t bytes = 0;
-  for (const CheckpointPart& part : manifest.parts) bytes += part.size;
+  for (const v1::CheckpointPart& part : manifest.parts()) bytes += part.size();
   fmt::print("{}: step {}, generation {}: {} bytes in {} parts, all as the manifest says\n", checkpoint,
-             WithThousands(manifest.info.step), manifest.info.generation, WithThousands(bytes), manifest.parts.size());
+             WithThousands(manifest.info().step()), manifest.info().generation(), WithThousands(bytes),
+             manifest.parts_size());
   return Ok();
 }
 

@@ -1,6 +1,8 @@
 #include "common/storage/checkpoint.h"
 
 #include <fmt/ranges.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +20,9 @@
 namespace still {
 namespace {
 
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
@@ -36,132 +41,98 @@ bool ParseName(const std::string& text, Name* name) {
   return CheckpointPath("", step, generation) == JoinPath("", text);
 }
 
-ordered_json ToJson(const CheckpointInfo& info) {
-  return {{"step", info.step},
-          {"seed", info.seed},
-          {"generation", info.generation},
-          {"identity", info.identity},
-          {"skipped_steps", info.skipped_steps},
-          {"skipped_in_a_row", info.skipped_in_a_row},
-          {"audit_sequences", info.audit_sequences},
-          {"audit_hash", info.audit_hash}};
-}
-
-// Reads fields of a JSON object and keeps the first problem: a field that is missing or of another type. The check is
-// its own, because nlohmann/json turns -1 or 1.5 into some unsigned number.
-class Fields {
- public:
-  explicit Fields(const json& object) : object_(object) {
-    if (!object.is_object()) problem_ = "it is not an object";
-  }
-
-  void Read(const char* name, std::uint64_t* number) {
-    ReadAs(name, number, &json::is_number_unsigned, "an unsigned number");
-  }
-  void Read(const char* name, std::string* text) { ReadAs(name, text, &json::is_string, "a text"); }
-  // Returns a null value when the field is missing.
-  const json& Nested(const char* name) {
-    static const json nothing;
-    const json* const found = Find(name);
-    return found == nullptr ? nothing : *found;
-  }
-  Status Outcome(std::string_view what) const {
-    if (problem_.empty()) return Ok();
-    return Error(Code::kDataLoss, "not a checkpoint's {}: {}", what, problem_);
-  }
-
- private:
-  template <typename T>
-  void ReadAs(const char* name, T* value, bool (json::*is_of_type)() const noexcept, std::string_view type) {
-    const json* const found = Find(name);
-    if (found == nullptr) return;
-    if ((found->*is_of_type)()) {
-      *value = found->get<T>();
+// Writes numbers as numbers. The JSON of protobuf itself has 64-bit numbers as texts.
+ordered_json ToJson(const Message& message) {
+  const Reflection& access = *message.GetReflection();
+  ordered_json object;
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *message.GetDescriptor()->field(i);
+    ordered_json& value = object[field.name()];
+    if (field.is_repeated()) {
+      value = ordered_json::array();
+      for (int at = 0; at < access.FieldSize(message, &field); ++at)
+        value.push_back(ToJson(access.GetRepeatedMessage(message, &field, at)));
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      value = ToJson(access.GetMessage(message, &field));
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      value = access.GetString(message, &field);
     } else {
-      problem_ = fmt::format("its \"{}\" is not {}", name, type);
+      value = access.GetUInt64(message, &field);
     }
   }
-  const json* Find(const char* name) {
-    if (!problem_.empty()) return nullptr;
-    const auto found = object_.find(name);
-    if (found != object_.end()) return &*found;
-    problem_ = fmt::format("it has no \"{}\"", name);
-    return nullptr;
+  return object;
+}
+
+Status NotA(const Message& message, std::string_view problem) {
+  return Error(Code::kDataLoss, "not a {}: {}", message.GetDescriptor()->name(), problem);
+}
+
+Status ReadFields(const json& object, Message* message);
+
+// Checks types itself, because nlohmann/json turns -1 or 1.5 into some unsigned number.
+Status ReadField(const json& value, const FieldDescriptor& field, Message* message) {
+  const Reflection& access = *message->GetReflection();
+  const auto wrong_type = [&](std::string_view type) {
+    return NotA(*message, fmt::format("its \"{}\" is not {}", field.name(), type));
+  };
+  if (field.is_repeated()) {
+    if (!value.is_array()) return wrong_type("a list");
+    for (const json& element : value) STILL_RETURN_IF_ERROR(ReadFields(element, access.AddMessage(message, &field)));
+  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    return ReadFields(value, access.MutableMessage(message, &field));
+  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+    if (!value.is_string()) return wrong_type("a text");
+    access.SetString(message, &field, value.get<std::string>());
+  } else {
+    if (!value.is_number_unsigned()) return wrong_type("an unsigned number");
+    access.SetUInt64(message, &field, value.get<std::uint64_t>());
   }
-
-  const json& object_;
-  std::string problem_;
-};
-
-json ParseJson(std::string_view text) { return json::parse(text, nullptr, /*allow_exceptions=*/false); }
-
-Result<CheckpointInfo> InfoOf(const json& object) {
-  CheckpointInfo info;
-  Fields fields(object);
-  fields.Read("step", &info.step);
-  fields.Read("seed", &info.seed);
-  fields.Read("generation", &info.generation);
-  fields.Read("identity", &info.identity);
-  fields.Read("skipped_steps", &info.skipped_steps);
-  fields.Read("skipped_in_a_row", &info.skipped_in_a_row);
-  fields.Read("audit_sequences", &info.audit_sequences);
-  fields.Read("audit_hash", &info.audit_hash);
-  STILL_RETURN_IF_ERROR(fields.Outcome("description"));
-  return info;
+  return Ok();
 }
 
-Result<CheckpointPart> PartOf(const json& object) {
-  CheckpointPart part;
-  Fields fields(object);
-  fields.Read("file", &part.file);
-  fields.Read("size", &part.size);
-  fields.Read("sha256", &part.sha256);
-  STILL_RETURN_IF_ERROR(fields.Outcome("part"));
-  // The manifest comes from disk. A name in it must not lead out of the checkpoint's directory.
-  if (part.file.empty() || part.file.front() == '.' || part.file.find('/') != std::string::npos)
-    return Error(Code::kDataLoss, "not a checkpoint's part: '{}' is not the name of one", part.file);
-  return part;
+// Reads every field of `message`, whose fields are u64, strings and messages. None may be missing.
+Status ReadFields(const json& object, Message* message) {
+  if (!object.is_object()) return NotA(*message, "it is not an object");
+  for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *message->GetDescriptor()->field(i);
+    const auto found = object.find(field.name());
+    if (found == object.end()) return NotA(*message, fmt::format("it has no \"{}\"", field.name()));
+    STILL_RETURN_IF_ERROR(ReadField(*found, field, message));
+  }
+  return Ok();
 }
 
-Status VerifyPart(const std::string& file, const CheckpointPart& part) {
+// Checks the names of the parts. A manifest comes from disk, and no name in it may lead out of its directory.
+Status CheckPartNames(const v1::CheckpointManifest& manifest) {
+  std::set<std::string> files;
+  for (const v1::CheckpointPart& part : manifest.parts()) {
+    const std::string& file = part.file();
+    if (file.empty() || file.front() == '.' || file.find('/') != std::string::npos)
+      return NotA(part, fmt::format("'{}' is not the name of one", file));
+    if (!files.insert(file).second) return NotA(manifest, fmt::format("it names {} twice", file));
+  }
+  return Ok();
+}
+
+Status VerifyPart(const std::string& file, const v1::CheckpointPart& part) {
   STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(file));
-  if (size != part.size)
-    return Error(Code::kDataLoss, "{}: it has {} bytes, its manifest says {}: the file is torn", file, size, part.size);
+  if (size != part.size())
+    return Error(Code::kDataLoss, "{}: it has {} bytes, its manifest says {}: the file is torn", file, size,
+                 part.size());
   STILL_ASSIGN_OR_RETURN(const Sha256Digest digest, Sha256OfFile(file));
-  if (Hex(digest) == part.sha256) return Ok();
+  if (Hex(digest) == part.sha256()) return Ok();
   return Error(Code::kDataLoss, "{}: its SHA-256 is {}, its manifest says {}: the file is damaged", file, Hex(digest),
-               part.sha256);
+               part.sha256());
 }
 
 }  // namespace
 
-std::string InfoJson(const CheckpointInfo& info) { return ToJson(info).dump(); }
+std::string ManifestJson(const v1::CheckpointManifest& manifest) { return ToJson(manifest).dump(2) + "\n"; }
 
-Result<CheckpointInfo> ParseInfo(std::string_view json_text) { return InfoOf(ParseJson(json_text)); }
-
-std::string ManifestJson(const CheckpointManifest& manifest) {
-  ordered_json object = ToJson(manifest.info);
-  object["parts"] = ordered_json::array();
-  for (const CheckpointPart& part : manifest.parts)
-    object["parts"].push_back({{"file", part.file}, {"size", part.size}, {"sha256", part.sha256}});
-  return object.dump(2) + "\n";
-}
-
-Result<CheckpointManifest> ParseManifest(std::string_view json_text) {
-  const json object = ParseJson(json_text);
-  CheckpointManifest manifest;
-  STILL_ASSIGN_OR_RETURN(manifest.info, InfoOf(object));
-  Fields fields(object);
-  const json& parts = fields.Nested("parts");
-  STILL_RETURN_IF_ERROR(fields.Outcome("manifest"));
-  if (!parts.is_array()) return Error(Code::kDataLoss, "not a checkpoint's manifest: its \"parts\" are no list");
-  std::set<std::string> files;
-  for (const json& part : parts) {
-    STILL_ASSIGN_OR_RETURN(CheckpointPart read, PartOf(part));
-    if (!files.insert(read.file).second)
-      return Error(Code::kDataLoss, "not a checkpoint's manifest: it names {} twice", read.file);
-    manifest.parts.push_back(std::move(read));
-  }
+Result<v1::CheckpointManifest> ParseManifest(std::string_view text) {
+  v1::CheckpointManifest manifest;
+  STILL_RETURN_IF_ERROR(ReadFields(json::parse(text, nullptr, /*allow_exceptions=*/false), &manifest));
+  STILL_RETURN_IF_ERROR(CheckPartNames(manifest));
   return manifest;
 }
 
@@ -186,32 +157,33 @@ Result<std::vector<std::string>> ListCheckpoints(const std::string& directory) {
   return paths;
 }
 
-Result<CheckpointManifest> ReadManifest(const std::string& path) {
+Result<v1::CheckpointManifest> ReadManifest(const std::string& path) {
   const std::string file = JoinPath(path, kManifestFile);
   STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
-  Result<CheckpointManifest> manifest = ParseManifest(text);
+  Result<v1::CheckpointManifest> manifest = ParseManifest(text);
   if (!manifest.ok()) return manifest.status().WithContext(file);
   Name name;
-  const CheckpointInfo& info = manifest->info;
+  const v1::CheckpointInfo& info = manifest->info();
   if (ParseName(std::filesystem::path(path).filename().string(), &name) &&
-      (name.step != info.step || name.generation != info.generation)) {
-    return Error(Code::kDataLoss, "{}: it is of step {}, generation {}: the directory was renamed", file, info.step,
-                 info.generation);
+      (name.step != info.step() || name.generation != info.generation())) {
+    return Error(Code::kDataLoss, "{}: it is of step {}, generation {}: the directory was renamed", file, info.step(),
+                 info.generation());
   }
   return manifest;
 }
 
-Status VerifyParts(const std::string& path, const CheckpointManifest& manifest) {
-  for (const CheckpointPart& part : manifest.parts) STILL_RETURN_IF_ERROR(VerifyPart(JoinPath(path, part.file), part));
+Status VerifyParts(const std::string& path, const v1::CheckpointManifest& manifest) {
+  for (const v1::CheckpointPart& part : manifest.parts())
+    STILL_RETURN_IF_ERROR(VerifyPart(JoinPath(path, part.file()), part));
   return Ok();
 }
 
 Result<std::string> CheckpointHash(const std::string& path) {
-  STILL_ASSIGN_OR_RETURN(const CheckpointManifest manifest, ReadManifest(path));
+  STILL_ASSIGN_OR_RETURN(const v1::CheckpointManifest manifest, ReadManifest(path));
   std::vector<SafetensorsFile> files;  // tensors point into them
   std::map<std::string, TensorEntry> tensors;
-  for (const CheckpointPart& part : manifest.parts) {
-    STILL_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(JoinPath(path, part.file)));
+  for (const v1::CheckpointPart& part : manifest.parts()) {
+    STILL_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(JoinPath(path, part.file())));
     for (const auto& [name, tensor] : file.tensors()) {
       if (!tensors.emplace(name, tensor).second)
         return Error(Code::kDataLoss, "{}: tensor '{}' is in another part, too", file.path(), name);

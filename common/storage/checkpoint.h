@@ -3,7 +3,7 @@
 // clang-format off
 //   <artifacts>/checkpoints/<identity digest>/step-NNNNNNNN.g<generation>/
 //     part-NNNNN.safetensors  a range of the parameters: "<name>", "first.<name>", "second.<name>" (AdamW's moments)
-//     manifest.json           CheckpointManifest as JSON: a copy of the journal's record, for people and tools
+//     manifest.json           CheckpointManifest (control.proto) as JSON: a copy of the journal's record, for people and tools
 // clang-format on
 //
 // Parts are cut by parameter range and never by rank, so any number of ranks writes and reads them. A checkpoint counts
@@ -16,49 +16,26 @@
 #include <string_view>
 #include <vector>
 
+#include "common/proto/control.pb.h"
 #include "common/status.h"
 
 namespace still {
 
+namespace v1 = ::stillhouse::v1;
+
 inline constexpr char kManifestFile[] = "manifest.json";
 
-// Everything that the next step depends on, except the tensors.
-struct CheckpointInfo {
-  std::uint64_t step = 0;  // completed
-  std::uint64_t seed = 0;
-  std::uint64_t generation = 0;
-  std::string identity;  // digest of the artifact that is being trained
-  std::uint64_t skipped_steps = 0;
-  std::uint64_t skipped_in_a_row = 0;
-  std::uint64_t audit_sequences = 0;  // sequences used so far in the epoch in progress
-  std::uint64_t audit_hash = 0;       // the sum of their hashes (worker/train/audit.h)
-
-  friend bool operator==(const CheckpointInfo&, const CheckpointInfo&) = default;
-};
-
-struct CheckpointPart {
-  std::string file;  // within the checkpoint's directory
-  std::uint64_t size = 0;
-  std::string sha256;
-
-  friend bool operator==(const CheckpointPart&, const CheckpointPart&) = default;
-};
-
-struct CheckpointManifest {
-  CheckpointInfo info;
-  std::vector<CheckpointPart> parts;  // in order of their parameters
-
-  friend bool operator==(const CheckpointManifest&, const CheckpointManifest&) = default;
-};
-
-std::string InfoJson(const CheckpointInfo& info);
-Result<CheckpointInfo> ParseInfo(std::string_view json);
-std::string ManifestJson(const CheckpointManifest& manifest);
-// Returns DATA_LOSS for a text that is not a manifest. The message says why.
-Result<CheckpointManifest> ParseManifest(std::string_view json);
+// Returns the manifest as JSON: every field of the message under its name, numbers as numbers.
+std::string ManifestJson(const v1::CheckpointManifest& manifest);
+// Reads what ManifestJson wrote. Returns DATA_LOSS for a text that is not a manifest. The message says why: a field is
+// missing or of another type, a part is named twice, or a part's name leads out of the checkpoint's directory.
+Result<v1::CheckpointManifest> ParseManifest(std::string_view json);
 
 // Returns the directory of the checkpoint of this step and generation under `directory`.
 std::string CheckpointPath(const std::string& directory, std::uint64_t step, std::uint64_t generation);
+inline std::string CheckpointPath(const std::string& directory, const v1::CheckpointInfo& info) {
+  return CheckpointPath(directory, info.step(), info.generation());
+}
 // Returns the name of a part, for example "part-00003.safetensors".
 std::string PartFile(std::size_t index);
 
@@ -67,11 +44,11 @@ std::string PartFile(std::size_t index);
 Result<std::vector<std::string>> ListCheckpoints(const std::string& directory);
 
 // Reads manifest.json of the checkpoint at `path`.
-Result<CheckpointManifest> ReadManifest(const std::string& path);
+Result<v1::CheckpointManifest> ReadManifest(const std::string& path);
 
 // Checks every byte against the manifest's digests. The error names the file: DATA_LOSS, or NOT_FOUND when it is
 // missing.
-Status VerifyParts(const std::string& path, const CheckpointManifest& manifest);
+Status VerifyParts(const std::string& path, const v1::CheckpointManifest& manifest);
 
 // Returns the SHA-256, in hex, over names, shapes and bytes of weights and optimizer state, in the order of their
 // names. Equal training states have equal hashes, however they are cut into parts and whichever generation wrote them.

@@ -5,7 +5,7 @@
 #include "common/config/config.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
-#include "common/storage/checkpoint_message.h"
+#include "common/storage/checkpoint.h"
 #include "common/storage/files.h"
 #include "coordinator/launch/generation_end_text.h"
 
@@ -61,7 +61,7 @@ std::string LauncherAgent::lost_host() const {
 }
 
 Result<v1::GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stops) {
-  std::vector<CheckpointManifest> checkpoints;
+  std::vector<v1::CheckpointManifest> checkpoints;
   if (publisher_ != nullptr) {
     publisher_->PublishWaiting();
     STILL_ASSIGN_OR_RETURN(checkpoints, publisher_->Reconcile());
@@ -110,12 +110,12 @@ LaunchOptions LauncherAgent::OptionsOf(std::uint64_t generation) {
 }
 
 Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std::string& endpoint,
-                                             const std::vector<CheckpointManifest>& checkpoints) const {
+                                             const std::vector<v1::CheckpointManifest>& checkpoints) const {
   v1::WorkerTask task = task_;
   task.set_generation(generation);
   task.set_endpoint(endpoint);
   task.set_recovery(job_.in_place ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);
-  for (const CheckpointManifest& checkpoint : checkpoints) *task.add_checkpoints() = ToMessage(checkpoint);
+  for (const v1::CheckpointManifest& checkpoint : checkpoints) *task.add_checkpoints() = checkpoint;
   const LaunchNetwork& network = job_.network;
   if (network.keys) {
     task.mutable_keys()->set_server_public(network.keys->own.public_key);

@@ -81,7 +81,7 @@ class LauncherAgent {
   LaunchOptions OptionsOf(std::uint64_t generation);
   // Writes the task of a launch and returns its path.
   Result<std::string> WriteTask(std::uint64_t generation, const std::string& endpoint,
-                                const std::vector<CheckpointManifest>& checkpoints) const;
+                                const std::vector<v1::CheckpointManifest>& checkpoints) const;
   // Journals that survivors go on, unless the recovery policy says that the job has died too often.
   Result<std::uint64_t> Shrink(const v1::GenerationEnd& end, std::size_t survivors);
   void Record(v1::GenerationEnd end);

@@ -1,11 +1,12 @@
 #include "coordinator/launch/checkpoint_collector.h"
 
 #include <fmt/ranges.h>
-
-#include "common/storage/checkpoint_message.h"
+#include <google/protobuf/util/message_differencer.h>
 
 namespace still::coordinator {
 namespace {
+
+using google::protobuf::util::MessageDifferencer;
 
 constexpr std::uint32_t kMostParts = 1'000'000;
 
@@ -17,63 +18,59 @@ std::string Groups(const std::map<std::string, std::vector<std::uint32_t>>& rank
   return fmt::format("{}", fmt::join(groups, "; "));
 }
 
+Status CheckShare(std::uint32_t rank, const v1::PartsWritten& share) {
+  if (!share.has_info()) return Error(Code::kInternal, "rank {}: a checkpoint without a description", rank);
+  if (share.total_parts() > 0 && share.total_parts() <= kMostParts && share.ranks() > 0) return Ok();
+  return Error(Code::kInternal, "rank {} reports a checkpoint of {} parts on {} ranks, which cannot be", rank,
+               share.total_parts(), share.ranks());
+}
+
 }  // namespace
 
-Result<WrittenShare> ReadShare(std::uint32_t rank, const stillhouse::v1::PartsWritten& message) {
-  WrittenShare share{.rank = rank,
-                     .total_parts = message.total_parts(),
-                     .ranks = message.ranks(),
-                     .state_digest = message.state_digest()};
-  if (!message.has_info()) return Error(Code::kInternal, "rank {}: a checkpoint without a description", rank);
-  share.info = InfoOf(message.info());
-  if (share.total_parts == 0 || share.total_parts > kMostParts || share.ranks == 0)
-    return Error(Code::kInternal, "rank {} reports a checkpoint of {} parts on {} ranks, which cannot be", rank,
-                 share.total_parts, share.ranks);
-  for (const auto& part : message.parts()) share.parts.push_back(PartOf(part));
-  return share;
-}
-
-Result<std::optional<CheckpointManifest>> CheckpointCollector::Add(const WrittenShare& share) {
-  const Key key(share.info.step, share.info.generation);
+Result<std::optional<v1::CheckpointManifest>> CheckpointCollector::Add(std::uint32_t rank,
+                                                                       const v1::PartsWritten& share) {
+  STILL_RETURN_IF_ERROR(CheckShare(rank, share));
+  const Key key(share.info().step(), share.info().generation());
   Shares& shares = pending_[key];
-  shares.insert_or_assign(share.rank, share);
-  if (shares.size() == share.ranks) {
+  shares.insert_or_assign(rank, share);
+  if (shares.size() == share.ranks()) {
     const Shares complete = std::move(shares);
     pending_.erase(pending_.begin(), pending_.upper_bound(key));  // nothing needs the older ones now
-    STILL_ASSIGN_OR_RETURN(CheckpointManifest manifest, Assemble(complete));
-    return std::optional<CheckpointManifest>(std::move(manifest));
+    STILL_ASSIGN_OR_RETURN(v1::CheckpointManifest manifest, Assemble(complete));
+    return std::optional<v1::CheckpointManifest>(std::move(manifest));
   }
   while (pending_.size() > kPending) pending_.erase(pending_.begin());
-  return std::optional<CheckpointManifest>();
+  return std::optional<v1::CheckpointManifest>();
 }
 
-Result<CheckpointManifest> CheckpointCollector::Assemble(const Shares& shares) {
-  const WrittenShare& first = shares.begin()->second;
+Result<v1::CheckpointManifest> CheckpointCollector::Assemble(const Shares& shares) {
+  const v1::PartsWritten& first = shares.begin()->second;
   std::map<std::string, std::vector<std::uint32_t>> states;
-  std::map<std::string, std::pair<CheckpointPart, std::uint32_t>> parts;  // by file, with the rank that wrote it
+  std::map<std::string, std::pair<v1::CheckpointPart, std::uint32_t>> parts;  // by file, with the rank that wrote it
   for (const auto& [rank, share] : shares) {
-    const bool same_shape =
-        share.info == first.info && share.total_parts == first.total_parts && share.ranks == first.ranks;
-    states[same_shape ? share.state_digest : InfoJson(share.info)].push_back(rank);
-    for (const CheckpointPart& part : share.parts) {
-      const auto [known, added] = parts.try_emplace(part.file, part, rank);
-      if (!added && known->second.first != part)
+    const bool same_shape = MessageDifferencer::Equals(share.info(), first.info()) &&
+                            share.total_parts() == first.total_parts() && share.ranks() == first.ranks();
+    states[same_shape ? share.state_digest() : share.info().ShortDebugString()].push_back(rank);
+    for (const v1::CheckpointPart& part : share.parts()) {
+      const auto [known, added] = parts.try_emplace(part.file(), part, rank);
+      if (!added && !MessageDifferencer::Equals(known->second.first, part))
         return Error(Code::kDataLoss, "checkpoint of step {}: ranks {} and {} wrote different bytes as {}",
-                     first.info.step, known->second.second, rank, part.file);
+                     first.info().step(), known->second.second, rank, part.file());
     }
   }
   if (states.size() > 1)
     return Error(Code::kDataLoss,
                  "checkpoint of step {}: the ranks hold different states, {}: a machine is faulty or of another kind "
                  "than the others; drain it and run again",
-                 first.info.step, Groups(states));
-  CheckpointManifest manifest{.info = first.info};
-  for (std::uint32_t i = 0; i < first.total_parts; ++i) {
+                 first.info().step(), Groups(states));
+  v1::CheckpointManifest manifest;
+  *manifest.mutable_info() = first.info();
+  for (std::uint32_t i = 0; i < first.total_parts(); ++i) {
     const auto part = parts.find(PartFile(i));
     if (part == parts.end())
-      return Error(Code::kInternal, "checkpoint of step {}: none of {} ranks wrote {}", first.info.step, shares.size(),
-                   PartFile(i));
-    manifest.parts.push_back(part->second.first);
+      return Error(Code::kInternal, "checkpoint of step {}: none of {} ranks wrote {}", first.info().step(),
+                   shares.size(), PartFile(i));
+    *manifest.add_parts() = part->second.first;
   }
   return manifest;
 }

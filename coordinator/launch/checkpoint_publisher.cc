@@ -26,24 +26,24 @@ std::uint64_t StepOf(const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<CheckpointManifest>> CheckpointPublisher::Reconcile() {
+Result<std::vector<v1::CheckpointManifest>> CheckpointPublisher::Reconcile() {
   if (Exists(directory_)) STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(directory_));
-  STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
+  STILL_ASSIGN_OR_RETURN(const std::vector<v1::CheckpointManifest> known, journal_.Manifests());
   if (!known.empty() && !Exists(directory_))
     return Error(Code::kUnavailable,
                  "{} checkpoints are on record, but {} does not exist: make it reachable again, or remove the job's "
                  "directory under jobs/ as well to start over",
                  known.size(), directory_);
-  std::vector<CheckpointManifest> present;
-  for (const CheckpointManifest& manifest : known) {
-    const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
+  std::vector<v1::CheckpointManifest> present;
+  for (const v1::CheckpointManifest& manifest : known) {
+    const std::string path = CheckpointPath(directory_, manifest.info());
     if (Exists(path)) {
       STILL_RETURN_IF_ERROR(RemoveStaleTemporaries(path));
       present.push_back(manifest);
       continue;
     }
     LogWarn("checkpoint {} is gone, so its record is dropped", path);
-    STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info.step, manifest.info.generation));
+    STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info().step(), manifest.info().generation()));
   }
   // A directory that cannot be removed does no harm, because paths carry the generation.
   if (const Status removed = RemoveUnknown(std::numeric_limits<std::uint64_t>::max()); !removed.ok())
@@ -51,14 +51,14 @@ Result<std::vector<CheckpointManifest>> CheckpointPublisher::Reconcile() {
   return present;
 }
 
-void CheckpointPublisher::Add(CheckpointManifest manifest) {
+void CheckpointPublisher::Add(v1::CheckpointManifest manifest) {
   waiting_.push_back(std::move(manifest));
-  std::ranges::sort(waiting_, {}, [](const CheckpointManifest& m) { return m.info.step; });
+  std::ranges::sort(waiting_, {}, [](const v1::CheckpointManifest& m) { return m.info().step(); });
   while (waiting_.size() > kMostWaiting) {
-    const CheckpointInfo& oldest = waiting_.front().info;
-    const Status removed = RemoveAll(CheckpointPath(directory_, oldest.step, oldest.generation));
+    const v1::CheckpointInfo& oldest = waiting_.front().info();
+    const Status removed = RemoveAll(CheckpointPath(directory_, oldest));
     if (!removed.ok())
-      LogWarn("the parts of checkpoint {}, which was given up, could not be removed: {}", oldest.step,
+      LogWarn("the parts of checkpoint {}, which was given up, could not be removed: {}", oldest.step(),
               removed.message());
     waiting_.erase(waiting_.begin());
   }
@@ -70,7 +70,7 @@ std::vector<std::uint64_t> CheckpointPublisher::PublishWaiting() {
   while (!waiting_.empty()) {
     trouble_ = Publish(waiting_.front());
     if (!trouble_.ok()) break;
-    const std::uint64_t step = waiting_.front().info.step;
+    const std::uint64_t step = waiting_.front().info().step();
     waiting_.erase(waiting_.begin());
     published.push_back(step);
     if (const Status removed = RemoveUnknown(step); !removed.ok())
@@ -79,10 +79,10 @@ std::vector<std::uint64_t> CheckpointPublisher::PublishWaiting() {
   return published;
 }
 
-Status CheckpointPublisher::Publish(const CheckpointManifest& manifest) {
-  STILL_RETURN_IF_ERROR(DropIfGone(manifest.info));
+Status CheckpointPublisher::Publish(const v1::CheckpointManifest& manifest) {
+  STILL_RETURN_IF_ERROR(DropIfGone(manifest.info()));
   STILL_RETURN_IF_ERROR(journal_.Publish(manifest, retention_).status());
-  const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
+  const std::string path = CheckpointPath(directory_, manifest.info());
   const Status copied = WriteFileAtomically(JoinPath(path, kManifestFile), ManifestJson(manifest));
   if (!copied.ok())
     LogWarn("{} is published, but its copy of the manifest could not be written: {}", path, copied.message());
@@ -90,24 +90,22 @@ Status CheckpointPublisher::Publish(const CheckpointManifest& manifest) {
 }
 
 // A checkpoint of the same step may be on record although it was found damaged and set aside meanwhile.
-Status CheckpointPublisher::DropIfGone(const CheckpointInfo& info) {
-  STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
-  for (const CheckpointManifest& manifest : known) {
-    const std::string path = CheckpointPath(directory_, manifest.info.step, manifest.info.generation);
-    if (manifest.info.step == info.step && !Exists(path))
-      STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info.step, manifest.info.generation));
+Status CheckpointPublisher::DropIfGone(const v1::CheckpointInfo& info) {
+  STILL_ASSIGN_OR_RETURN(const std::vector<v1::CheckpointManifest> known, journal_.Manifests());
+  for (const v1::CheckpointManifest& manifest : known) {
+    const std::string path = CheckpointPath(directory_, manifest.info());
+    if (manifest.info().step() == info.step() && !Exists(path))
+      STILL_RETURN_IF_ERROR(journal_.Drop(manifest.info().step(), manifest.info().generation()));
   }
   return Ok();
 }
 
 // Every live rank has finished its share of `up_to_step`, so no rank writes to older ones any more.
 Status CheckpointPublisher::RemoveUnknown(std::uint64_t up_to_step) {
-  STILL_ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> known, journal_.Manifests());
+  STILL_ASSIGN_OR_RETURN(const std::vector<v1::CheckpointManifest> known, journal_.Manifests());
   std::set<std::string> keep;
-  for (const CheckpointManifest& manifest : known)
-    keep.insert(CheckpointPath(directory_, manifest.info.step, manifest.info.generation));
-  for (const CheckpointManifest& manifest : waiting_)
-    keep.insert(CheckpointPath(directory_, manifest.info.step, manifest.info.generation));
+  for (const v1::CheckpointManifest& manifest : known) keep.insert(CheckpointPath(directory_, manifest.info()));
+  for (const v1::CheckpointManifest& manifest : waiting_) keep.insert(CheckpointPath(directory_, manifest.info()));
   STILL_ASSIGN_OR_RETURN(const std::vector<std::string> paths, ListCheckpoints(directory_));
   for (const std::string& path : paths) {
     if (!keep.contains(path) && StepOf(path) <= up_to_step) STILL_RETURN_IF_ERROR(RemoveAll(path));

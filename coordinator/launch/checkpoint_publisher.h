@@ -23,10 +23,10 @@ class CheckpointPublisher {
   // Removes directories that the journal does not know and temporaries of dead processes, and forgets checkpoints whose
   // directory is gone. Returns those that are left, newest first. Call it before a launch. UNAVAILABLE when checkpoints
   // are on record and their common directory is not there.
-  Result<std::vector<CheckpointManifest>> Reconcile();
+  Result<std::vector<v1::CheckpointManifest>> Reconcile();
 
   // Queues a checkpoint, all parts of which are durable. When too many wait, the oldest is deleted.
-  void Add(CheckpointManifest manifest);
+  void Add(v1::CheckpointManifest manifest);
   // Publishes what waits, oldest first, and returns the steps that it published. A failure is kept as trouble().
   std::vector<std::uint64_t> PublishWaiting();
 
@@ -35,16 +35,16 @@ class CheckpointPublisher {
   const Status& trouble() const { return trouble_; }
 
  private:
-  Status Publish(const CheckpointManifest& manifest);
+  Status Publish(const v1::CheckpointManifest& manifest);
   // Drops the record of the same step when its directory is gone.
-  Status DropIfGone(const CheckpointInfo& info);
+  Status DropIfGone(const v1::CheckpointInfo& info);
   // Removes directories of steps up to `up_to_step` that are neither on record nor waiting.
   Status RemoveUnknown(std::uint64_t up_to_step);
 
   JobJournal& journal_;
   const std::string directory_;
   const CheckpointRetention retention_;
-  std::vector<CheckpointManifest> waiting_;  // oldest first
+  std::vector<v1::CheckpointManifest> waiting_;  // oldest first
   Status trouble_;
 };
 

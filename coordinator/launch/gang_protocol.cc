@@ -39,18 +39,13 @@ Status GangProtocol::OnPartsWritten(const std::string& peer, std::uint32_t rank,
     return Ok();
   }
   part_writers_[rank] = peer;
-  const Result<WrittenShare> share = ReadShare(rank, parts);
-  if (!share.ok()) {
-    launch_.Fail(share.status().WithContext(options_.stage));
-    return Ok();
-  }
-  launch_.sightings().RecordStep(share->info.step);
-  if (published_step_ && share->info.step <= *published_step_) {  // the message is a repetition
+  launch_.sightings().RecordStep(parts.info().step());
+  if (published_step_ && parts.info().step() <= *published_step_) {  // the message is a repetition
     v1::Envelope reply;
     reply.mutable_checkpoint_published()->set_step(*published_step_);
     return launch_.Reply(peer, &reply);
   }
-  Result<std::optional<CheckpointManifest>> manifest = collector_.Add(*share);
+  Result<std::optional<v1::CheckpointManifest>> manifest = collector_.Add(rank, parts);
   if (!manifest.ok()) {
     launch_.Fail(manifest.status().WithContext(options_.stage));
     return Ok();

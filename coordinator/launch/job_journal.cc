@@ -46,22 +46,23 @@ Result<std::uint64_t> JobJournal::NextGeneration(const std::optional<v1::Generat
   return last + 1;
 }
 
-Result<std::vector<CheckpointManifest>> JobJournal::Publish(const CheckpointManifest& manifest,
-                                                            const CheckpointRetention& retention) {
-  STILL_ASSIGN_OR_RETURN(std::vector<CheckpointManifest> known, Manifests());
+Result<std::vector<v1::CheckpointManifest>> JobJournal::Publish(const v1::CheckpointManifest& manifest,
+                                                                const CheckpointRetention& retention) {
+  STILL_ASSIGN_OR_RETURN(std::vector<v1::CheckpointManifest> known, Manifests());
   std::ranges::reverse(known);
-  const auto step_of = [](const CheckpointManifest& m) { return m.info.step; };
-  const auto position = std::ranges::lower_bound(known, manifest.info.step, {}, step_of);
-  if (position != known.end() && step_of(*position) == manifest.info.step) return std::vector<CheckpointManifest>();
+  const auto step_of = [](const v1::CheckpointManifest& m) { return m.info().step(); };
+  const auto position = std::ranges::lower_bound(known, manifest.info().step(), {}, step_of);
+  if (position != known.end() && step_of(*position) == manifest.info().step())
+    return std::vector<v1::CheckpointManifest>();
   known.insert(position, manifest);
 
   std::vector<std::uint64_t> steps;
-  for (const CheckpointManifest& m : known) steps.push_back(m.info.step);
+  for (const v1::CheckpointManifest& m : known) steps.push_back(m.info().step());
   KvBatch batch;
-  batch.Put(ManifestKey(manifest.info.step), ManifestJson(manifest));
-  std::vector<CheckpointManifest> retired;
+  batch.Put(ManifestKey(manifest.info().step()), ManifestJson(manifest));
+  std::vector<v1::CheckpointManifest> retired;
   for (const std::uint64_t step : StepsToRetire(steps, retention.keep_last, retention.keep_every)) {
-    if (step == manifest.info.step) continue;  // it is older than those kept, and retires with the next one
+    if (step == manifest.info().step()) continue;  // it is older than those kept, and retires with the next one
     batch.Delete(ManifestKey(step));
     retired.push_back(*std::ranges::find(known, step, step_of));
   }
@@ -73,17 +74,17 @@ Status JobJournal::Drop(std::uint64_t step, std::uint64_t generation) {
   const Result<std::string> record = store_->Get(ManifestKey(step));
   if (record.status().code() == Code::kNotFound) return Ok();
   STILL_RETURN_IF_ERROR(record.status());
-  const Result<CheckpointManifest> manifest = ParseManifest(*record);
-  if (manifest.ok() && manifest->info.generation != generation) return Ok();
+  const Result<v1::CheckpointManifest> manifest = ParseManifest(*record);
+  if (manifest.ok() && manifest->info().generation() != generation) return Ok();
   KvBatch batch;
   batch.Delete(ManifestKey(step));
   return store_->Commit(batch);
 }
 
-Result<std::vector<CheckpointManifest>> JobJournal::Manifests() const {
-  std::vector<CheckpointManifest> manifests;
+Result<std::vector<v1::CheckpointManifest>> JobJournal::Manifests() const {
+  std::vector<v1::CheckpointManifest> manifests;
   STILL_RETURN_IF_ERROR(store_->ForEach(kManifestPrefix, [&](std::string_view key, std::string_view value) -> Status {
-    Result<CheckpointManifest> manifest = ParseManifest(value);
+    Result<v1::CheckpointManifest> manifest = ParseManifest(value);
     if (!manifest.ok()) return Damaged(manifest.status().WithContext(fmt::format("its record '{}'", key)));
     manifests.push_back(std::move(manifest).value());
     return Ok();

@@ -43,12 +43,12 @@ class JobJournal {
 
   // Records a checkpoint and forgets those that need not be kept any more, in one transaction. Returns the forgotten
   // ones, oldest first. A step that is published already stays as it was; that is Ok.
-  Result<std::vector<CheckpointManifest>> Publish(const CheckpointManifest& manifest,
-                                                  const CheckpointRetention& retention);
+  Result<std::vector<v1::CheckpointManifest>> Publish(const v1::CheckpointManifest& manifest,
+                                                      const CheckpointRetention& retention);
   // Forgets a checkpoint that was found damaged or missing. Ok when it is not on record.
   Status Drop(std::uint64_t step, std::uint64_t generation);
   // Returns the published checkpoints, newest first.
-  Result<std::vector<CheckpointManifest>> Manifests() const;
+  Result<std::vector<v1::CheckpointManifest>> Manifests() const;
 
   // Records how a generation ended, unless that is on record already.
   Status RecordEnd(const v1::GenerationEnd& end);

@@ -13,6 +13,7 @@
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
 #include "tests/cli/complete_pipeline.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -186,13 +187,12 @@ class CheckpointCliTest : public CliTest {
   void Write(std::uint64_t step, std::uint64_t generation) {
     const std::vector<float> values(1000, static_cast<float>(step));
     const std::string path = Path(step, generation);
-    CheckpointManifest manifest{.info = {.step = step, .generation = generation, .identity = "0123abcd"},
-                                .parts = {{.file = PartFile(0)}}};
     EXPECT_OK(MakeDirectories(path));
     const std::string file = JoinPath(path, PartFile(0));
     EXPECT_OK(WriteSafetensors(file, {{"w", "F32", {1000}, std::as_bytes(std::span(values))}}, {}));
-    manifest.parts[0].size = FileSize(file).value();
-    manifest.parts[0].sha256 = Hex(Sha256OfFile(file).value());
+    const auto manifest =
+        testing::ManifestOf(testing::InfoOf(step, generation),
+                            {testing::PartOf(0, FileSize(file).value(), Hex(Sha256OfFile(file).value()))});
     EXPECT_OK(WriteFileAtomically(JoinPath(path, kManifestFile), ManifestJson(manifest)));
   }
 };

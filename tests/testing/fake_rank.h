@@ -13,7 +13,7 @@
 #include "common/enum_words.h"
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
-#include "common/storage/checkpoint_message.h"
+#include "common/storage/checkpoint.h"
 
 namespace still::testing {
 
@@ -77,11 +77,11 @@ class FakeRank {
     Say(envelope);
   }
   // Reports this rank's share of a checkpoint of two parts: the parts `indices`.
-  void SayParts(const CheckpointInfo& info, std::initializer_list<std::size_t> indices, std::uint32_t ranks,
+  void SayParts(const v1::CheckpointInfo& info, std::initializer_list<std::size_t> indices, std::uint32_t ranks,
                 const std::string& state_digest = "same") {
     Envelope envelope;
     auto& written = *envelope.mutable_parts_written();
-    *written.mutable_info() = ToMessage(info);
+    *written.mutable_info() = info;
     written.set_total_parts(2);
     written.set_ranks(ranks);
     written.set_state_digest(state_digest);

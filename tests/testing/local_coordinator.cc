@@ -1,7 +1,5 @@
 #include "tests/testing/local_coordinator.h"
 
-#include "common/storage/checkpoint_message.h"
-
 namespace still::testing {
 
 class LocalControlLink final : public worker::ControlLink {
@@ -22,11 +20,12 @@ class LocalControlLink final : public worker::ControlLink {
   Status PartsWritten(const v1::PartsWritten& written) override {
     const std::lock_guard lock(coordinator_.mutex_);
     if (coordinator_.deaf) return Ok();
-    LocalCoordinator::Pending& pending = coordinator_.pending_[InfoJson(InfoOf(written.info()))];
-    for (const v1::CheckpointPart& part : written.parts()) pending.parts[part.file()] = PartOf(part);
+    LocalCoordinator::Pending& pending = coordinator_.pending_[written.info().SerializeAsString()];
+    for (const v1::CheckpointPart& part : written.parts()) pending.parts[part.file()] = part;
     if (++pending.reports < written.ranks() || pending.parts.size() < written.total_parts()) return Ok();
-    CheckpointManifest manifest{.info = InfoOf(written.info())};
-    for (const auto& [file, part] : pending.parts) manifest.parts.push_back(part);
+    v1::CheckpointManifest manifest;
+    *manifest.mutable_info() = written.info();
+    for (const auto& [file, part] : pending.parts) *manifest.add_parts() = part;
     coordinator_.published_[written.info().step()] = manifest;
     return Ok();
   }
@@ -62,9 +61,9 @@ void LocalCoordinator::Forget() {
   steps_reported_.clear();
 }
 
-std::vector<CheckpointManifest> LocalCoordinator::Checkpoints() const {
+std::vector<v1::CheckpointManifest> LocalCoordinator::Checkpoints() const {
   const std::lock_guard lock(mutex_);
-  std::vector<CheckpointManifest> manifests;
+  std::vector<v1::CheckpointManifest> manifests;
   for (auto at = published_.rbegin(); at != published_.rend(); ++at) manifests.push_back(at->second);
   return manifests;
 }

@@ -22,7 +22,7 @@ class LocalCoordinator {
   // Forgets every published checkpoint.
   void Forget();
   // Returns the published checkpoints, newest first.
-  std::vector<CheckpointManifest> Checkpoints() const;
+  std::vector<v1::CheckpointManifest> Checkpoints() const;
   std::vector<std::uint64_t> steps_reported() const;  // of every progress report, in order
   v1::Progress last_progress() const;
   std::string trouble() const;
@@ -36,12 +36,12 @@ class LocalCoordinator {
   friend class LocalControlLink;
   struct Pending {
     std::uint32_t reports = 0;
-    std::map<std::string, CheckpointPart> parts;
+    std::map<std::string, v1::CheckpointPart> parts;
   };
 
   mutable std::mutex mutex_;                // guards what follows
-  std::map<std::string, Pending> pending_;  // by the JSON of their info
-  std::map<std::uint64_t, CheckpointManifest> published_;
+  std::map<std::string, Pending> pending_;  // by the bytes of their info
+  std::map<std::uint64_t, v1::CheckpointManifest> published_;
   std::vector<std::uint64_t> steps_reported_;
   v1::Progress last_progress_;
   std::string trouble_;

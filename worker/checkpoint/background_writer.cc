@@ -23,14 +23,16 @@ BackgroundWriter::BackgroundWriter(std::string directory, std::vector<ParameterI
 
 BackgroundWriter::~BackgroundWriter() = default;
 
-void BackgroundWriter::Begin(const CheckpointInfo& info, const LiveState& state, int rank, int ranks,
+void BackgroundWriter::Begin(const v1::CheckpointInfo& info, const LiveState& state, int rank, int ranks,
                              const std::string& log) {
   STILL_CHECK(!busy_, "never two checkpoints in flight");
   const Clock::TimePoint started = Clock::System().Now();
   busy_ = true;
-  info_ = info;
+  *share_.mutable_info() = info;
+  share_.set_total_parts(static_cast<std::uint32_t>(ranges_.size()));
+  share_.set_ranks(static_cast<std::uint32_t>(ranks));
+  share_.set_state_digest(SampleDigest(state, info.step()));
   log_ = log;
-  state_digest_ = SampleDigest(state, info.step);
   part_indices_.clear();
   for (auto part = static_cast<std::size_t>(rank); part < ranges_.size(); part += static_cast<std::size_t>(ranks))
     part_indices_.push_back(part);
@@ -38,7 +40,6 @@ void BackgroundWriter::Begin(const CheckpointInfo& info, const LiveState& state,
   for (std::size_t i = 0; i < part_indices_.size(); ++i) CopyPart(state, ranges_[part_indices_[i]], &copies_[i]);
   const std::lock_guard lock(mutex_);
   copy_seconds_ = SecondsSince(Clock::System(), started);
-  ranks_ = static_cast<std::uint32_t>(ranks);
   begun_ = true;
   changed_.notify_one();
 }
@@ -60,30 +61,24 @@ void BackgroundWriter::Work(std::stop_token stop) {
       begun_ = false;
     }
     const Clock::TimePoint started = Clock::System().Now();
-    Result<std::vector<CheckpointPart>> parts = WriteParts();
+    Result<v1::PartsWritten> share = WriteShare();
     const double seconds = SecondsSince(Clock::System(), started);
     const std::lock_guard lock(mutex_);
-    outcome_ = WriteOutcome{.info = info_,
-                            .ranks = ranks_,
-                            .parts = std::move(parts),
-                            .state_digest = state_digest_,
-                            .copy_seconds = copy_seconds_,
-                            .write_seconds = seconds};
+    outcome_ = WriteOutcome{.share = std::move(share), .copy_seconds = copy_seconds_, .write_seconds = seconds};
   }
 }
 
-Result<std::vector<CheckpointPart>> BackgroundWriter::WriteParts() const {
-  std::vector<CheckpointPart> parts;
+Result<v1::PartsWritten> BackgroundWriter::WriteShare() const {
+  v1::PartsWritten share = share_;
   if (!log_.empty()) STILL_RETURN_IF_ERROR(SyncFile(log_));
-  if (part_indices_.empty()) return parts;
-  const std::string directory = CheckpointPath(directory_, info_.step, info_.generation);
+  if (part_indices_.empty()) return share;
+  const std::string directory = CheckpointPath(directory_, share.info());
   STILL_RETURN_IF_ERROR(MakeDirectories(directory));
   for (std::size_t i = 0; i < part_indices_.size(); ++i) {
-    STILL_ASSIGN_OR_RETURN(CheckpointPart part, WritePart(directory, part_indices_[i], copies_[i], layout_));
-    parts.push_back(std::move(part));
+    STILL_ASSIGN_OR_RETURN(*share.add_parts(), WritePart(directory, part_indices_[i], copies_[i], layout_));
   }
   STILL_RETURN_IF_ERROR(SyncDirectory(directory_));
-  return parts;
+  return share;
 }
 
 }  // namespace still::worker

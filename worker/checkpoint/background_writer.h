@@ -17,11 +17,8 @@ namespace still::worker {
 
 // The outcome of writing one checkpoint's share.
 struct WriteOutcome {
-  CheckpointInfo info;
-  std::uint32_t ranks = 0;  // that have a share in it
-  Result<std::vector<CheckpointPart>> parts;
-  std::string state_digest;  // SampleDigest of all of the state
-  double copy_seconds = 0;   // how long training stood still
+  Result<v1::PartsWritten> share;  // what to tell the coordinator
+  double copy_seconds = 0;         // how long training stood still
   double write_seconds = 0;
 };
 
@@ -36,19 +33,18 @@ class BackgroundWriter {
   BackgroundWriter(const BackgroundWriter&) = delete;
   BackgroundWriter& operator=(const BackgroundWriter&) = delete;
 
-  std::uint32_t total_parts() const { return static_cast<std::uint32_t>(ranges_.size()); }
   // Returns true from Begin until TakeOutcome has returned the outcome.
   bool busy() const { return busy_; }
   // Copies the parts of rank `rank` of `ranks` (part p belongs to rank p mod ranks) and starts to write them. The
   // writer must not be busy. `log` is the log of the steps up to this checkpoint, if this rank keeps one; it is synced,
   // too.
-  void Begin(const CheckpointInfo& info, const LiveState& state, int rank, int ranks, const std::string& log = "");
+  void Begin(const v1::CheckpointInfo& info, const LiveState& state, int rank, int ranks, const std::string& log = "");
   // Returns the outcome of what Begin started, once; nothing while it is being written.
   std::optional<WriteOutcome> TakeOutcome();
 
  private:
   void Work(std::stop_token stop);
-  Result<std::vector<CheckpointPart>> WriteParts() const;
+  Result<v1::PartsWritten> WriteShare() const;
 
   const std::string directory_;
   const std::vector<ParameterInfo> layout_;
@@ -56,9 +52,8 @@ class BackgroundWriter {
   bool busy_ = false;  // the owner's view
 
   // Handed over under the mutex: they belong to the owner while nothing is begun, then to the thread until it is done.
-  CheckpointInfo info_;
+  v1::PartsWritten share_;  // without its parts
   std::string log_;
-  std::string state_digest_;
   std::vector<std::size_t> part_indices_;
   std::vector<PartCopy> copies_;
 
@@ -67,7 +62,6 @@ class BackgroundWriter {
   bool begun_ = false;
   std::optional<WriteOutcome> outcome_;
   double copy_seconds_ = 0;
-  std::uint32_t ranks_ = 0;
   std::jthread thread_;  // declared last, so that it stops before the rest is destroyed
 };
 

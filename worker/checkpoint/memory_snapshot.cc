@@ -21,7 +21,7 @@
 namespace still::worker {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x31'4e'53'4c'4c'49'54'53;  // "STILLSN1", little-endian
+constexpr std::uint64_t kMagic = 0x32'4e'53'4c'4c'49'54'53;  // "STILLSN2", little-endian
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kBlock = std::size_t{1} << 20;
 constexpr std::uint64_t kNoStep = ~std::uint64_t{0};
@@ -62,14 +62,13 @@ std::span<T> BlockOf(std::span<T> buffer, std::size_t index) {
 }
 
 // Returns the info of a mapped slot if its header is whole. Checks nothing else.
-std::optional<CheckpointInfo> ReadInfo(const Header& header, const std::string& identity, std::size_t parameters) {
+std::optional<v1::CheckpointInfo> ReadInfo(const Header& header, const std::string& identity, std::size_t parameters) {
   if (header.magic != kMagic || header.parameters != parameters || header.step == kNoStep) return std::nullopt;
   if (header.info_size > sizeof header.info) return std::nullopt;
-  const std::string_view text(header.info, header.info_size);
-  if (Crc32c(std::as_bytes(std::span(text))) != header.info_crc) return std::nullopt;
-  const Result<CheckpointInfo> info = ParseInfo(text);
-  if (!info.ok() || info->step != header.step || info->identity != identity) return std::nullopt;
-  return *info;
+  if (Crc32c(std::as_bytes(std::span(header.info, header.info_size))) != header.info_crc) return std::nullopt;
+  v1::CheckpointInfo info;
+  if (!info.ParseFromArray(header.info, static_cast<int>(header.info_size))) return std::nullopt;
+  return info.step() == header.step && info.identity() == identity ? std::optional(info) : std::nullopt;
 }
 
 Result<MappedFile> OpenSlot(const std::string& path, std::size_t parameters) {
@@ -118,9 +117,9 @@ Status MemorySnapshot::MapForWriting(std::size_t slot) {
   return Ok();
 }
 
-Status MemorySnapshot::Write(const CheckpointInfo& info, const LiveState& state, HostPlace place) {
+Status MemorySnapshot::Write(const v1::CheckpointInfo& info, const LiveState& state, HostPlace place) {
   if (prefix_.empty()) return Ok();
-  const std::size_t slot = info.step % 2;
+  const std::size_t slot = info.step() % 2;
   STILL_RETURN_IF_ERROR(MapForWriting(slot));
   std::byte* data = slots_[slot].data;
   auto* header = reinterpret_cast<Header*>(data);
@@ -139,18 +138,18 @@ Status MemorySnapshot::Write(const CheckpointInfo& info, const LiveState& state,
     StoreStep(&table[i].step, kNoStep);
     std::memcpy(blocks + i * kBlock, from.data(), from.size());
     table[i].crc = Crc32c(from);
-    StoreStep(&table[i].step, info.step);
+    StoreStep(&table[i].step, info.step());
   }
   STILL_RETURN_IF_ERROR(FaultPoint("snapshot"));
   if (place.index != 0) return Ok();
-  const std::string text = InfoJson(info);
+  const std::string text = info.SerializeAsString();
   STILL_CHECK(text.size() <= sizeof header->info, "the description of a state fits into a header");
   header->magic = kMagic;
   header->parameters = parameters_;
   std::memcpy(header->info, text.data(), text.size());
   header->info_size = static_cast<std::uint32_t>(text.size());
   header->info_crc = Crc32c(std::as_bytes(std::span(text)));
-  StoreStep(&header->step, info.step);
+  StoreStep(&header->step, info.step());
   return Ok();
 }
 
@@ -161,13 +160,13 @@ std::optional<std::uint64_t> MemorySnapshot::ClaimedStep() const {
     const Result<MappedFile> file = OpenSlot(PathOf(slot), parameters_);
     if (!file.ok()) continue;
     const auto info = ReadInfo(*reinterpret_cast<const Header*>(file->bytes().data()), identity_, parameters_);
-    if (info && (!newest || info->step > *newest)) newest = info->step;
+    if (info && (!newest || info->step() > *newest)) newest = info->step();
   }
   return newest;
 }
 
 Result<TrainingState> MemorySnapshot::Load() const {
-  std::vector<std::pair<CheckpointInfo, std::size_t>> claims;
+  std::vector<std::pair<v1::CheckpointInfo, std::size_t>> claims;
   MappedFile files[2];
   for (std::size_t slot = 0; slot < 2; ++slot) {
     Result<MappedFile> file = OpenSlot(PathOf(slot), parameters_);
@@ -176,23 +175,24 @@ Result<TrainingState> MemorySnapshot::Load() const {
     const auto info = ReadInfo(*reinterpret_cast<const Header*>(files[slot].bytes().data()), identity_, parameters_);
     if (info) claims.emplace_back(*info, slot);
   }
-  std::ranges::sort(claims, std::ranges::greater{}, [](const auto& claim) { return claim.first.step; });
+  std::ranges::sort(claims, std::ranges::greater{}, [](const auto& claim) { return claim.first.step(); });
   const std::size_t per_buffer = BlocksOfBuffer(parameters_);
   for (const auto& [info, slot] : claims) {
     const std::byte* data = files[slot].bytes().data();
     const auto* table = reinterpret_cast<const Entry*>(data + sizeof(Header));
     const std::byte* blocks = data + sizeof(Header) + TableBytes(parameters_);
-    TrainingState state{.info = info};
+    TrainingState state;
+    state.info = info;
     std::vector<float>* buffers[] = {&state.weights, &state.first_moment, &state.second_moment};
     for (std::vector<float>* buffer : buffers) buffer->resize(parameters_);
     bool whole = true;
     for (std::size_t i = 0; i < 3 * per_buffer && whole; ++i) {
       const auto to = BlockOf(std::as_writable_bytes(std::span(*buffers[i / per_buffer])), i % per_buffer);
       std::memcpy(to.data(), blocks + i * kBlock, to.size());
-      whole = table[i].step == info.step && table[i].crc == Crc32c(to);
+      whole = table[i].step == info.step() && table[i].crc == Crc32c(to);
     }
     if (whole) return state;
-    LogInfo("{}: step {} was not complete", PathOf(slot), info.step);
+    LogInfo("{}: step {} was not complete", PathOf(slot), info.step());
   }
   return Error(Code::kDataLoss, "{}-*: no complete snapshot", prefix_);
 }

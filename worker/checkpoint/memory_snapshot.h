@@ -5,7 +5,7 @@
 // clang-format on
 //
 // <job> is a digest of the path of the job's checkpoints, so that jobs of the same identity under other roots do not
-// meet. A slot holds a header (step, CheckpointInfo as JSON with a CRC), a table with one (step, CRC-32C) per block of
+// meet. A slot holds a header (step, CheckpointInfo with a CRC), a table with one (step, CRC-32C) per block of
 // 1 MiB, and the blocks of the three buffers. The ranks of a host share the work: each copies a range of blocks. The
 // slot counts when every block has the header's step and its CRC. A writer that is killed at any instant therefore
 // leaves this slot whole or invalid, and the other slot, a step older, untouched. Neither names nor contents depend on
@@ -35,9 +35,9 @@ class MemorySnapshot {
   MemorySnapshot(const MemorySnapshot&) = delete;
   MemorySnapshot& operator=(const MemorySnapshot&) = delete;
 
-  // Copies this rank's share of the state after step info.step. All ranks of the host call it for the same steps, with
-  // a collective call between any two. RESOURCE_EXHAUSTED when the memory file system is full; older slots then remain.
-  Status Write(const CheckpointInfo& info, const LiveState& state, HostPlace place);
+  // Copies this rank's share of the state after `info.step()`. All ranks of the host call it for the same steps, with a
+  // collective call between any two. RESOURCE_EXHAUSTED when the memory file system is full; older slots then remain.
+  Status Write(const v1::CheckpointInfo& info, const LiveState& state, HostPlace place);
 
   // Returns the newest step that a slot claims to hold, without checking the slot.
   std::optional<std::uint64_t> ClaimedStep() const;

@@ -44,33 +44,33 @@ Status ShareState(Communicator& world, int owner, const TrainingState& state, co
 
 }  // namespace
 
-Result<std::optional<CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
-                                                    const std::string& identity,
-                                                    const std::vector<ParameterInfo>& layout, const LiveState& live) {
+Result<std::optional<v1::CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
+                                                        const std::string& identity,
+                                                        const std::vector<ParameterInfo>& layout,
+                                                        const LiveState& live) {
   bool snapshot_usable = true;
   std::size_t next = 0;  // of the published ones
   while (true) {
     STILL_ASSIGN_OR_RETURN(const SnapshotClaim claim, FindSnapshot(world, sources.snapshot, snapshot_usable));
     const bool on_disk = next < sources.published.size();
-    if (!claim.step && !on_disk) return std::optional<CheckpointInfo>();
-    const bool from_memory = claim.step && (!on_disk || *claim.step >= sources.published[next].info.step);
+    if (!claim.step && !on_disk) return std::optional<v1::CheckpointInfo>();
+    const bool from_memory = claim.step && (!on_disk || *claim.step >= sources.published[next].info().step());
     const int owner = from_memory ? claim.owner : 0;
-    const std::string path = on_disk ? CheckpointPath(sources.directory, sources.published[next].info.step,
-                                                      sources.published[next].info.generation)
-                                     : "";
+    const std::string path = on_disk ? CheckpointPath(sources.directory, sources.published[next].info()) : "";
     const auto load = [&]() -> Result<TrainingState> {
       STILL_RETURN_IF_ERROR(FaultPoint("restore"));
       return from_memory ? sources.snapshot.Load() : LoadCheckpoint(path, sources.published[next], identity, layout);
     };
     Result<TrainingState> state = world.rank() == owner ? load() : Result<TrainingState>(TrainingState{});
     STILL_RETURN_IF_ERROR(Agree(world, state.ok() || IsDamage(state.status()) ? Ok() : state.status()));
-    std::string info = world.rank() == owner && state.ok() ? InfoJson(state->info) : "";
+    std::string info = world.rank() == owner && state.ok() ? state->info.SerializeAsString() : "";
     STILL_RETURN_IF_ERROR(world.Broadcast(&info, owner));
     if (!info.empty()) {
       STILL_RETURN_IF_ERROR(ShareState(world, owner, *state, live));
-      STILL_ASSIGN_OR_RETURN(const CheckpointInfo restored, ParseInfo(info));
+      v1::CheckpointInfo restored;
+      STILL_CHECK(restored.ParseFromString(info), "a broadcast changes nothing");
       if (world.rank() == owner)
-        LogInfo("continuing after step {} from {}", restored.step, from_memory ? "the snapshot in memory" : path);
+        LogInfo("continuing after step {} from {}", restored.step(), from_memory ? "the snapshot in memory" : path);
       return std::optional(restored);
     }
     if (from_memory) {

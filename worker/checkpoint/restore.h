@@ -15,16 +15,17 @@
 namespace still::worker {
 
 struct RestoreSources {
-  std::string directory;                      // of checkpoints
-  std::vector<CheckpointManifest> published;  // newest first; the same on all ranks
+  std::string directory;                          // of checkpoints
+  std::vector<v1::CheckpointManifest> published;  // newest first; the same on all ranks
   MemorySnapshot& snapshot;
 };
 
 // Collective. One rank reads and checks the state, and all ranks get its bytes. So all ranks hold the same state,
 // whatever their hosts have on disk. A damaged snapshot is skipped; a damaged checkpoint is set aside as "<name>.bad".
 // Returns nothing, and leaves `live` as it was, when no state is found. Any other failure is the same on every rank.
-Result<std::optional<CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
-                                                    const std::string& identity,
-                                                    const std::vector<ParameterInfo>& layout, const LiveState& live);
+Result<std::optional<v1::CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
+                                                        const std::string& identity,
+                                                        const std::vector<ParameterInfo>& layout,
+                                                        const LiveState& live);
 
 }  // namespace still::worker

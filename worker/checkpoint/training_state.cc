@@ -81,8 +81,8 @@ std::string SampleDigest(const LiveState& state, std::uint64_t step) {
   return fmt::format("{:08x}", crc);
 }
 
-Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
-                                 const std::vector<ParameterInfo>& layout) {
+Result<v1::CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
+                                     const std::vector<ParameterInfo>& layout) {
   const FaultScope scope("checkpoint");
   const std::string path = JoinPath(directory, PartFile(index));
   const std::span<const float> buffers[] = {copy.weights, copy.first_moment, copy.second_moment};
@@ -96,27 +96,31 @@ Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index
     }
   }
   STILL_RETURN_IF_ERROR(WriteSafetensors(path, tensors, {}));
-  CheckpointPart part{.file = PartFile(index)};
-  STILL_ASSIGN_OR_RETURN(part.size, FileSize(path));
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(path));
   STILL_ASSIGN_OR_RETURN(const Sha256Digest sha256, Sha256OfFile(path));
-  part.sha256 = Hex(sha256);
+  v1::CheckpointPart part;
+  part.set_file(PartFile(index));
+  part.set_size(size);
+  part.set_sha256(Hex(sha256));
   return part;
 }
 
-Result<TrainingState> LoadCheckpoint(const std::string& path, const CheckpointManifest& manifest,
+Result<TrainingState> LoadCheckpoint(const std::string& path, const v1::CheckpointManifest& manifest,
                                      const std::string& identity, const std::vector<ParameterInfo>& layout) {
-  if (manifest.info.identity != identity)
-    return Error(Code::kDataLoss, "{}: belongs to {}, not to {}", path, manifest.info.identity, identity);
+  if (manifest.info().identity() != identity)
+    return Error(Code::kDataLoss, "{}: belongs to {}, not to {}", path, manifest.info().identity(), identity);
   const std::vector<PartRange> ranges = CutIntoParts(layout);
-  if (ranges.size() != manifest.parts.size())
-    return Error(Code::kDataLoss, "{}: has {} parts, this model has {}", path, manifest.parts.size(), ranges.size());
+  const auto parts = static_cast<std::size_t>(manifest.parts_size());
+  if (ranges.size() != parts)
+    return Error(Code::kDataLoss, "{}: has {} parts, this model has {}", path, parts, ranges.size());
   STILL_RETURN_IF_ERROR(VerifyParts(path, manifest));
-  TrainingState state{.info = manifest.info};
+  TrainingState state;
+  state.info = manifest.info();
   std::vector<float>* buffers[] = {&state.weights, &state.first_moment, &state.second_moment};
   for (std::vector<float>* buffer : buffers) buffer->resize(ranges.empty() ? 0 : ranges.back().end);
-  for (std::size_t part = 0; part < ranges.size(); ++part) {
+  for (std::size_t part = 0; part < parts; ++part) {
     STILL_ASSIGN_OR_RETURN(const SafetensorsFile file,
-                           SafetensorsFile::Open(JoinPath(path, manifest.parts[part].file)));
+                           SafetensorsFile::Open(JoinPath(path, manifest.parts(static_cast<int>(part)).file())));
     for (std::size_t buffer = 0; buffer < 3; ++buffer)
       STILL_RETURN_IF_ERROR(ReadTensors(file, kPrefixes[buffer], ranges[part], layout, buffers[buffer]));
   }

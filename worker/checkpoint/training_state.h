@@ -16,7 +16,7 @@ namespace still::worker {
 
 // A copy that is taken between steps. Its buffers are flat, in the order of the layout.
 struct TrainingState {
-  CheckpointInfo info;
+  v1::CheckpointInfo info;
   std::vector<float> weights;
   std::vector<float> first_moment;
   std::vector<float> second_moment;
@@ -57,12 +57,12 @@ void CopyPart(const LiveState& state, const PartRange& range, PartCopy* copy);
 std::string SampleDigest(const LiveState& state, std::uint64_t step);
 
 // Writes part `index` of a checkpoint into `directory`. The part is durable under its final name on return.
-Result<CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
-                                 const std::vector<ParameterInfo>& layout);
+Result<v1::CheckpointPart> WritePart(const std::string& directory, std::size_t index, const PartCopy& copy,
+                                     const std::vector<ParameterInfo>& layout);
 
 // Reads and checks a published checkpoint: digests, identity, and that its tensors are those of `layout`. DATA_LOSS or
 // NOT_FOUND otherwise.
-Result<TrainingState> LoadCheckpoint(const std::string& path, const CheckpointManifest& manifest,
+Result<TrainingState> LoadCheckpoint(const std::string& path, const v1::CheckpointManifest& manifest,
                                      const std::string& identity, const std::vector<ParameterInfo>& layout);
 
 // Renames the checkpoint to "<path>.bad", so that it is out of the way but can still be examined.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
 #include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
@@ -27,7 +26,7 @@ KeeperOptions KeeperOptionsOf(const v1::WorkerTask& task, const std::string& ide
                        .snapshot_directory = SnapshotDirectory(task),
                        .schedule = {.steps = options.checkpoint_steps, .seconds = options.checkpoint_seconds},
                        .generation = task.generation()};
-  for (const v1::CheckpointManifest& manifest : task.checkpoints()) keeper.published.push_back(ManifestOf(manifest));
+  keeper.published.assign(task.checkpoints().begin(), task.checkpoints().end());
   const double failure_interval_hours = task.config().recovery().failure_interval_hours();
   if (failure_interval_hours > 0) keeper.schedule.failure_interval_seconds = failure_interval_hours * 3600;
   return keeper;

@@ -5,7 +5,6 @@
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"
-#include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
 #include "worker/checkpoint/restore.h"
 
@@ -20,16 +19,6 @@ constexpr double kCopyBytesPerSecond = 2e9;  // until a copy has been measured
 ScheduleOptions WithExpectedCost(ScheduleOptions options, const std::vector<ParameterInfo>& layout) {
   options.expected_cost_seconds = 3 * sizeof(float) * static_cast<double>(ExtentOf(layout)) / kCopyBytesPerSecond;
   return options;
-}
-
-v1::PartsWritten MessageOf(const WriteOutcome& outcome, std::uint32_t total_parts) {
-  v1::PartsWritten message;
-  *message.mutable_info() = ToMessage(outcome.info);
-  for (const CheckpointPart& part : *outcome.parts) *message.add_parts() = ToMessage(part);
-  message.set_total_parts(total_parts);
-  message.set_ranks(outcome.ranks);
-  message.set_state_digest(outcome.state_digest);
-  return message;
 }
 
 }  // namespace
@@ -48,7 +37,7 @@ StateKeeper::StateKeeper(const KeeperOptions& options, const std::string& identi
       writer_(options.checkpoint_directory, layout),
       schedule_(WithExpectedCost(options.schedule, layout), 0, clock_.Now()) {}
 
-Result<std::optional<CheckpointInfo>> StateKeeper::Restore(const LiveState& live) {
+Result<std::optional<v1::CheckpointInfo>> StateKeeper::Restore(const LiveState& live) {
   // The first launch of a job has nothing to continue. A snapshot there belongs to a job whose directory was removed.
   if (options_.generation == 1 && world_.host_place().index == 0) snapshot_.Remove();
   return RestoreNewest(world_, {options_.checkpoint_directory, options_.published, snapshot_}, identity_, layout_,
@@ -57,59 +46,58 @@ Result<std::optional<CheckpointInfo>> StateKeeper::Restore(const LiveState& live
 
 void StateKeeper::StartAt(std::uint64_t step) { schedule_.Started(step, clock_.Now()); }
 
-double StateKeeper::Snapshot(const CheckpointInfo& info, const LiveState& live) {
-  if (info.step < snapshots_off_until_) return 0;
+double StateKeeper::Snapshot(const v1::CheckpointInfo& info, const LiveState& live) {
+  if (info.step() < snapshots_off_until_) return 0;
   progress_.Enter(v1::PHASE_SNAPSHOT);
   const Clock::TimePoint started = clock_.Now();
   const Status written = snapshot_.Write(info, live, world_.host_place());
   if (!written.ok()) {
-    LogWarn("no snapshot of step {} in memory, nor of the next {} steps: {}", info.step, kStepsWithoutSnapshots,
+    LogWarn("no snapshot of step {} in memory, nor of the next {} steps: {}", info.step(), kStepsWithoutSnapshots,
             written.message());
-    snapshots_off_until_ = info.step + kStepsWithoutSnapshots;
+    snapshots_off_until_ = info.step() + kStepsWithoutSnapshots;
   }
   return SecondsSince(clock_, started);
 }
 
-double StateKeeper::BeginCheckpoint(const CheckpointInfo& info, const LiveState& live, const std::string& log) {
+double StateKeeper::BeginCheckpoint(const v1::CheckpointInfo& info, const LiveState& live, const std::string& log) {
   progress_.Enter(v1::PHASE_CHECKPOINT);
   const Clock::TimePoint started = clock_.Now();
   writer_.Begin(info, live, world_.rank(), world_.size(), log);
-  last_begun_ = info.step;
+  last_begun_ = info.step();
   last_failed_ = false;
   const double seconds = SecondsSince(clock_, started);
-  schedule_.Started(info.step, clock_.Now());
+  schedule_.Started(info.step(), clock_.Now());
   schedule_.Measured(seconds);
   return seconds;
 }
 
 Status StateKeeper::Poll() {
   if (const std::optional<WriteOutcome> outcome = writer_.TakeOutcome()) {
-    const std::uint64_t step = outcome->info.step;
-    last_failed_ = !outcome->parts.ok();
-    ReportTrouble(outcome->parts.status());
-    if (outcome->parts.ok()) {
-      LogInfo("checkpoint of step {}: copied in {:.3f} s, written in {:.3f} s", step, outcome->copy_seconds,
-              outcome->write_seconds);
+    last_failed_ = !outcome->share.ok();
+    ReportTrouble(outcome->share.status());
+    if (outcome->share.ok()) {
+      LogInfo("checkpoint of step {}: copied in {:.3f} s, written in {:.3f} s", outcome->share->info().step(),
+              outcome->copy_seconds, outcome->write_seconds);
       STILL_RETURN_IF_ERROR(FaultPoint("publish"));
-      STILL_RETURN_IF_ERROR(control_.PartsWritten(MessageOf(*outcome, writer_.total_parts())));
+      STILL_RETURN_IF_ERROR(control_.PartsWritten(*outcome->share));
     }
   }
   return control_.Poll();
 }
 
-Status StateKeeper::Finish(const CheckpointInfo& info, const LiveState& live, const std::string& log) {
+Status StateKeeper::Finish(const v1::CheckpointInfo& info, const LiveState& live, const std::string& log) {
   Status fenced;
   progress_.Enter(v1::PHASE_CHECKPOINT);
-  if (last_begun_ != info.step) {
+  if (last_begun_ != info.step()) {
     if (!WaitUntil([&] { return !writer_.busy(); }, &fenced)) return fenced;
     BeginCheckpoint(info, live, log);
   }
-  const auto published = [&] { return CheckPublished(info.step).ok(); };
+  const auto published = [&] { return CheckPublished(info.step()).ok(); };
   // The other ranks wait for the leading one at the next collective call.
   if (!WaitUntil([&] { return !writer_.busy() && (last_failed_ || published()); }, &fenced)) return fenced;
   if (!published())
     LogWarn("the checkpoint of step {} was not published; a run that is started again continues from an older one",
-            info.step);
+            info.step());
   return Ok();
 }
 

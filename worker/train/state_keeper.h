@@ -22,9 +22,9 @@
 namespace still::worker {
 
 struct KeeperOptions {
-  std::string checkpoint_directory;           // also holds training.jsonl
-  std::vector<CheckpointManifest> published;  // newest first
-  std::string snapshot_directory;             // empty when no snapshots are wanted
+  std::string checkpoint_directory;               // also holds training.jsonl
+  std::vector<v1::CheckpointManifest> published;  // newest first
+  std::string snapshot_directory;                 // empty when no snapshots are wanted
   ScheduleOptions schedule;
   std::uint64_t generation = 0;  // of the launch
 };
@@ -36,7 +36,7 @@ class StateKeeper {
               Communicator& world, ControlLink& control, ProgressWriter& progress);
 
   // Collective. Restores the newest state into `live`; see RestoreNewest.
-  Result<std::optional<CheckpointInfo>> Restore(const LiveState& live);
+  Result<std::optional<v1::CheckpointInfo>> Restore(const LiveState& live);
   // Starts the schedule. Call it before the first step of a launch.
   void StartAt(std::uint64_t step);
 
@@ -44,17 +44,17 @@ class StateKeeper {
   bool writer_busy() const { return writer_.busy(); }
 
   // Writes a snapshot and returns the seconds it took. Call it on all ranks after every committed step.
-  double Snapshot(const CheckpointInfo& info, const LiveState& live);
+  double Snapshot(const v1::CheckpointInfo& info, const LiveState& live);
   // Removes the snapshots, so that no launch continues from them.
   void RemoveSnapshots() { snapshot_.Remove(); }
   // Copies the state for the background writer and returns the seconds of the copy. Call it on all ranks, and only when
   // none of their writers is busy. For `log` see BackgroundWriter.
-  double BeginCheckpoint(const CheckpointInfo& info, const LiveState& live, const std::string& log);
+  double BeginCheckpoint(const v1::CheckpointInfo& info, const LiveState& live, const std::string& log);
   // Tells the coordinator when the share that was being written is durable. Call it between steps. ABORTED when fenced.
   Status Poll();
   // Writes a checkpoint of this state, unless the last one is of the same step. Blocks until this rank's share is
   // written. The leading rank also waits until the checkpoint is published, or cannot be. ABORTED when fenced.
-  Status Finish(const CheckpointInfo& info, const LiveState& live, const std::string& log);
+  Status Finish(const v1::CheckpointInfo& info, const LiveState& live, const std::string& log);
   // UNAVAILABLE when the coordinator has not published a checkpoint of this step. Only the leading rank knows that, so
   // on all others it is Ok.
   Status CheckPublished(std::uint64_t step) const;

@@ -77,8 +77,8 @@ Trainer::Trainer(const TrainingRun& run, ParameterSet& model, Communicator& worl
       costs_(world.size()),
       keeper_(run.keeper, run.identity, model.layout(), world, control, progress),
       computed_(terms_.flags()) {
-  state_.seed = run.seed;
-  state_.identity = run.identity;
+  state_.set_seed(run.seed);
+  state_.set_identity(run.identity);
 }
 
 std::span<float> Trainer::gradients() { return Flat(model_.gradients()); }
@@ -88,7 +88,7 @@ Status Trainer::Run() {
   STILL_RETURN_IF_ERROR(Restore());
   const std::uint64_t total = run_.planner.total_steps();
   bool drained = false;
-  while (state_.step < total && !drained) {
+  while (state_.step() < total && !drained) {
     STILL_RETURN_IF_ERROR(Step());
     drained = sums_.totals()[StepTerms::kDrain] > 0;
   }
@@ -96,18 +96,18 @@ Status Trainer::Run() {
   STILL_RETURN_IF_ERROR(keeper_.Finish(state_, live(), LogPath()));
   progress_.Enter(v1::PHASE_WAIT);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
-  if (state_.step == total) return Ok();
+  if (state_.step() == total) return Ok();
   // The next launch finds the same state on disk, and there may never be one, so the snapshots go.
-  if (Agree(world_, keeper_.CheckPublished(state_.step)).ok()) keeper_.RemoveSnapshots();
-  return Error(Code::kCancelled, "{}: stopped after step {} of {}", run_.name, state_.step, total);
+  if (Agree(world_, keeper_.CheckPublished(state_.step())).ok()) keeper_.RemoveSnapshots();
+  return Error(Code::kCancelled, "{}: stopped after step {} of {}", run_.name, state_.step(), total);
 }
 
 Status Trainer::Restore() {
   progress_.Enter(v1::PHASE_RESTORE);
-  STILL_ASSIGN_OR_RETURN(const std::optional<CheckpointInfo> restored, keeper_.Restore(live()));
+  STILL_ASSIGN_OR_RETURN(const std::optional<v1::CheckpointInfo> restored, keeper_.Restore(live()));
   if (restored) state_ = *restored;
-  state_.generation = survivors_.generation();
-  keeper_.StartAt(state_.step);
+  state_.set_generation(survivors_.generation());
+  keeper_.StartAt(state_.step());
   reported_ = clock_.Now();
   return Agree(world_, leads() ? WithoutFullDisk(OpenMetrics()) : Ok());
 }
@@ -115,7 +115,7 @@ Status Trainer::Restore() {
 Status Trainer::OpenMetrics() {
   const std::string& directory = run_.keeper.checkpoint_directory;
   STILL_RETURN_IF_ERROR(MakeDirectories(directory));
-  STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(MetricsPath(directory), state_.step));
+  STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(MetricsPath(directory), state_.step()));
   if (metrics_->dropped() > 0) LogInfo("{}: {} steps are done again", run_.name, metrics_->dropped());
   return Ok();
 }
@@ -124,20 +124,20 @@ Status Trainer::OpenMetrics() {
 // writes it again.
 Status Trainer::TakeOverMetrics() {
   const std::string path = MetricsPath(run_.keeper.checkpoint_directory);
-  STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(path, state_.step - (last_ ? 1 : 0)));
+  STILL_ASSIGN_OR_RETURN(metrics_, MetricsLog::Open(path, state_.step() - (last_ ? 1 : 0)));
   return last_ ? metrics_->Append(*last_) : Ok();
 }
 
 Status Trainer::Step() {
-  SetFaultStep(state_.step);
-  progress_.SetStep(state_.step);
+  SetFaultStep(state_.step());
+  progress_.SetStep(state_.step());
   progress_.Enter(v1::PHASE_DATA);
   sums_.Clear();
   std::ranges::fill(computed_, 0);
   StepPlan plan;
   Status mine = std::exchange(pending_, Ok());
   if (mine.ok()) {
-    Result<StepPlan> planned = run_.planner.Plan(state_.step);
+    Result<StepPlan> planned = run_.planner.Plan(state_.step());
     mine = planned.status();
     if (planned.ok()) plan = std::move(planned).value();
   }
@@ -149,7 +149,7 @@ Status Trainer::Step() {
   STILL_RETURN_IF_ERROR(ReduceAndVote(plan, mine));
 
   // From here on every rank has the same sums and does the same with them.
-  StepMetrics metrics{.step = state_.step,
+  StepMetrics metrics{.step = state_.step(),
                       .epoch = plan.epoch,
                       .sequences = plan.sequences,
                       .tokens = plan.tokens,
@@ -157,8 +157,8 @@ Status Trainer::Step() {
                       .ranks = world_.size()};
   progress_.Enter(v1::PHASE_OPTIMIZER);
   STILL_RETURN_IF_ERROR(Apply(plan, &metrics));
-  ++state_.step;
-  state_.generation = survivors_.generation();
+  state_.set_step(state_.step() + 1);
+  state_.set_generation(survivors_.generation());
   const std::span<const std::int64_t> totals = sums_.totals();
   if (totals[StepTerms::kCheckpointDue] > 0 && totals[StepTerms::kWriterBusy] == 0)
     metrics.checkpoint_seconds = keeper_.BeginCheckpoint(state_, live(), LogPath());
@@ -236,10 +236,10 @@ bool Trainer::AddLosses(const LossSums& losses, const StepPlan& plan) {
 // Sets the terms by which this rank asks or tells all ranks something, even when its microbatches failed.
 void Trainer::AddRequests() {
   const std::span<std::int64_t> terms = sums_.terms();
-  terms[StepTerms::kCheckpointDue] = leads() && keeper_.CheckpointDue(state_.step + 1) ? 1 : 0;
+  terms[StepTerms::kCheckpointDue] = leads() && keeper_.CheckpointDue(state_.step() + 1) ? 1 : 0;
   terms[StepTerms::kWriterBusy] = keeper_.writer_busy() ? 1 : 0;
   terms[StepTerms::kDrain] = progress_.drain_requested() ? 1 : 0;
-  terms[StepTerms::kWatch] = Watch(live().weights, state_.step);
+  terms[StepTerms::kWatch] = Watch(live().weights, state_.step());
 }
 
 Status Trainer::ReduceAndVote(const StepPlan& plan, Status mine) {
@@ -264,7 +264,7 @@ Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
   progress_.Enter(v1::PHASE_RECOVER);
   const Clock::TimePoint started = clock_.Now();
   const bool led = leads();
-  STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.Reconfigure(state_.step, computed_));
+  STILL_ASSIGN_OR_RETURN(std::vector<std::size_t> lost, survivors_.Reconfigure(state_.step(), computed_));
   if (leads() && !led) STILL_RETURN_IF_ERROR(WithoutFullDisk(TakeOverMetrics()));
   if (!mine.ok()) return mine;
   std::erase_if(lost, [&](std::size_t index) { return index >= plan.microbatches.size(); });
@@ -272,7 +272,7 @@ Status Trainer::RecoverInPlace(const StepPlan& plan, const Status& mine) {
   STILL_RETURN_IF_ERROR(AddMicrobatches(plan, ShareOfRank(plan, lost, world_.rank(), costs_.Of(survivors_.members()))));
   if (leads())
     LogWarn("{}: step {} goes on as generation {} with ranks {}: {} microbatches redone in {:.3f} s after {:.3f} s",
-            run_.name, state_.step, survivors_.generation(), fmt::join(survivors_.members(), ", "), lost.size(),
+            run_.name, state_.step(), survivors_.generation(), fmt::join(survivors_.members(), ", "), lost.size(),
             SecondsSince(clock_, started) - seconds, seconds);
   return Ok();
 }
@@ -282,12 +282,12 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   STILL_CHECK(totals[StepTerms::kAuditSequences] == static_cast<std::int64_t>(plan.sequences),
               "the sums of a step hold a microbatch twice, or not at all");
   for (const int rank : survivors_.members()) costs_.Record(rank, totals[terms_.cost(rank)]);
-  if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step)) {
+  if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step())) {
     keeper_.RemoveSnapshots();  // they mix the memories of several ranks
     return Error(Code::kDataLoss,
                  "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
                  "others: run on one kind of processor, and remove checkpoints/{} if the fault may be older",
-                 run_.name, state_.step, run_.identity);
+                 run_.name, state_.step(), run_.identity);
   }
   Audit(plan);
   std::vector<std::size_t> bad;
@@ -295,7 +295,7 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
     if (totals[terms_.first_flag() + i] != 0) bad.push_back(i);
   }
   metrics->learning_rate =
-      LearningRate(state_.step, run_.planner.total_steps(), run_.options.learning_rate, run_.options.warmup_percent);
+      LearningRate(state_.step(), run_.planner.total_steps(), run_.options.learning_rate, run_.options.warmup_percent);
   metrics->skipped = !bad.empty();
   if (!bad.empty()) {
     metrics->loss = metrics->kl = metrics->mlm = metrics->cosine = metrics->masked_accuracy = metrics->gradient_norm =
@@ -304,7 +304,7 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   }
   STILL_CHECK(totals[StepTerms::kMasked] == plan.positions.masked,
               "the plan and the masker disagree on masked positions");
-  state_.skipped_in_a_row = 0;
+  state_.set_skipped_in_a_row(0);
 
   metrics->kl = FromFixed(totals[StepTerms::kKl]);
   metrics->mlm = FromFixed(totals[StepTerms::kMlm]);
@@ -315,36 +315,37 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   sums_.WriteGradients(gradients());
   RecordMine(FaultPoint("optimizer"));
   metrics->gradient_norm =
-      optimizer_.Step(live().weights, gradients(), state_.step - state_.skipped_steps, metrics->learning_rate);
+      optimizer_.Step(live().weights, gradients(), state_.step() - state_.skipped_steps(), metrics->learning_rate);
   return Ok();
 }
 
 Status Trainer::Skip(const StepPlan& plan, const std::vector<std::size_t>& bad) {
-  ++state_.skipped_steps;
-  ++state_.skipped_in_a_row;
+  state_.set_skipped_steps(state_.skipped_steps() + 1);
+  state_.set_skipped_in_a_row(state_.skipped_in_a_row() + 1);
   if (leads())
     LogWarn("{}: step {} skipped: microbatches {} gave losses or gradients that are not finite or above {}", run_.name,
             plan.step, fmt::join(bad, ", "), kMaxTerm);
-  if (state_.skipped_in_a_row < kMaxSkippedInARow) return Ok();
+  if (state_.skipped_in_a_row() < kMaxSkippedInARow) return Ok();
   return Error(
       Code::kInvalidArgument,
       "{}: {} steps in a row gave losses or gradients that are not finite or above {}, the last one step {} in "
       "microbatches {} (its sequences begin with {}); lower the learning rate",
-      run_.name, state_.skipped_in_a_row, kMaxTerm, plan.step, fmt::join(bad, ", "),
+      run_.name, state_.skipped_in_a_row(), kMaxTerm, plan.step, fmt::join(bad, ", "),
       plan.microbatches[bad.front()].sequences.front());
 }
 
 // Checks at the end of an epoch that every sequence was used once, by their number and by the sum of their hashes.
 void Trainer::Audit(const StepPlan& plan) {
-  state_.audit_sequences += plan.sequences;
-  state_.audit_hash += static_cast<std::uint64_t>(sums_.totals()[StepTerms::kAuditHash]);
-  if (state_.audit_sequences < run_.sequences) return;
-  STILL_CHECK(state_.audit_hash == AuditHashOfEpoch(plan.epoch, run_.sequences),
+  state_.set_audit_sequences(state_.audit_sequences() + plan.sequences);
+  state_.set_audit_hash(state_.audit_hash() + static_cast<std::uint64_t>(sums_.totals()[StepTerms::kAuditHash]));
+  if (state_.audit_sequences() < run_.sequences) return;
+  STILL_CHECK(state_.audit_hash() == AuditHashOfEpoch(plan.epoch, run_.sequences),
               "an epoch left out a sequence or used one twice");
   if (leads())
-    LogInfo("{}: epoch {}: {} of {} sequences used once", run_.name, plan.epoch + 1, state_.audit_sequences,
+    LogInfo("{}: epoch {}: {} of {} sequences used once", run_.name, plan.epoch + 1, state_.audit_sequences(),
             run_.sequences);
-  state_.audit_sequences = state_.audit_hash = 0;
+  state_.set_audit_sequences(0);
+  state_.set_audit_hash(0);
 }
 
 std::string Trainer::LogPath() const { return metrics_ ? metrics_->path() : ""; }
@@ -357,7 +358,7 @@ void Trainer::Report(const StepMetrics& metrics) {
   tokens_ += metrics.tokens;
   if (metrics_) RecordMine(WithoutFullDisk(metrics_->Append(metrics)));
   v1::Progress progress;
-  progress.set_done(state_.step);
+  progress.set_done(state_.step());
   progress.set_total(run_.planner.total_steps());
   progress.set_unit("steps");
   progress.set_tokens(tokens_);

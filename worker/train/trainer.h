@@ -105,7 +105,7 @@ class Trainer {
   std::unique_ptr<MetricsLog> metrics_;  // on the leading rank only
   std::optional<StepMetrics> last_;      // of the last step
 
-  CheckpointInfo state_;         // step completed, counters
+  v1::CheckpointInfo state_;     // step completed, counters
   std::vector<char> computed_;   // this step's microbatches in this rank's sums
   std::uint64_t tokens_ = 0;     // in this launch
   Clock::TimePoint reported_;    // the last step

@@ -13,29 +13,31 @@
 #include "common/storage/file_digest.h"
 #include "common/storage/files.h"
 #include "common/storage/safetensors.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::StatusIs;
 
-CheckpointInfo Info(std::uint64_t step = 17, std::uint64_t generation = 1) {
-  return {.step = step,
-          .seed = 42,
-          .generation = generation,
-          .identity = "0123abcd",
-          .skipped_steps = 3,
-          .skipped_in_a_row = 1,
-          .audit_sequences = 4096,
-          .audit_hash = 0xfedc'ba98'7654'3210};
+v1::CheckpointInfo Info(std::uint64_t step = 17, std::uint64_t generation = 1) {
+  v1::CheckpointInfo info = testing::InfoOf(step, generation);
+  info.set_skipped_steps(3);
+  info.set_skipped_in_a_row(1);
+  info.set_audit_sequences(4096);
+  info.set_audit_hash(0xfedc'ba98'7654'3210);
+  return info;
 }
 
-CheckpointManifest Manifest() { return {.info = Info(), .parts = {{PartFile(0), 120, "aa"}, {PartFile(1), 0, "bb"}}}; }
+v1::CheckpointManifest Manifest() {
+  return testing::ManifestOf(Info(), {testing::PartOf(0, 120, "aa"), testing::PartOf(1, 0, "bb")});
+}
 
 using Tensors = std::map<std::string, std::vector<float>>;
 
@@ -51,19 +53,18 @@ class CheckpointTest : public ::testing::Test {
   std::string Write(const Tensors& state, const std::vector<std::vector<std::string>>& cut,
                     std::uint64_t generation = 1) {
     const std::string path = CheckpointPath(directory_.path(), 17, generation);
-    CheckpointManifest manifest{.info = Info(17, generation)};
+    v1::CheckpointManifest manifest = testing::ManifestOf(Info(17, generation), {});
     EXPECT_OK(MakeDirectories(path));
     for (const auto& names : cut) {
-      CheckpointPart part{.file = PartFile(manifest.parts.size())};
+      const auto index = static_cast<std::size_t>(manifest.parts_size());
+      const std::string file = JoinPath(path, PartFile(index));
       std::vector<TensorToWrite> tensors;
       for (const std::string& name : names) {
         const std::vector<float>& values = state.at(name);
         tensors.push_back({name, "F32", {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))});
       }
-      EXPECT_OK(WriteSafetensors(JoinPath(path, part.file), tensors, {}));
-      part.size = FileSize(JoinPath(path, part.file)).value();
-      part.sha256 = Hex(Sha256OfFile(JoinPath(path, part.file)).value());
-      manifest.parts.push_back(part);
+      EXPECT_OK(WriteSafetensors(file, tensors, {}));
+      *manifest.add_parts() = testing::PartOf(index, FileSize(file).value(), Hex(Sha256OfFile(file).value()));
     }
     EXPECT_OK(WriteFileAtomically(JoinPath(path, kManifestFile), ManifestJson(manifest)));
     return path;
@@ -83,40 +84,38 @@ class CheckpointTest : public ::testing::Test {
   testing::TempDirectory directory_;
 };
 
-TEST_F(CheckpointTest, InfoAndManifestAreReadAsTheyWereWritten) {
-  ASSERT_OK_AND_ASSIGN(const CheckpointInfo info, ParseInfo(InfoJson(Info())));
-  EXPECT_EQ(info, Info());
-  ASSERT_OK_AND_ASSIGN(const CheckpointManifest manifest, ParseManifest(ManifestJson(Manifest())));
-  EXPECT_EQ(manifest, Manifest());
+TEST_F(CheckpointTest, AManifestIsReadAsItWasWritten) {
+  EXPECT_THAT(ParseManifest(ManifestJson(Manifest())).value(), testing::EqualsMessage(Manifest()));
 }
 
-TEST_F(CheckpointTest, TheSameInfoIsTheSameText) {
-  EXPECT_EQ(InfoJson(Info()),
-            R"({"step":17,"seed":42,"generation":1,"identity":"0123abcd","skipped_steps":3,"skipped_in_a_row":1,)"
-            R"("audit_sequences":4096,"audit_hash":18364758544493064720})");
+TEST_F(CheckpointTest, NumbersAreNumbersInAManifest) {
+  EXPECT_THAT(ManifestJson(Manifest()),
+              AllOf(HasSubstr("\"audit_hash\": 18364758544493064720"), HasSubstr("\"size\": 0")));
 }
 
 TEST_F(CheckpointTest, AnythingButAManifestIsDataLossAndSaysWhy) {
-  for (const char* text : {"", "{", "[]", "17", "null", "\"step\""}) {
-    EXPECT_THAT(ParseInfo(text), StatusIs(Code::kDataLoss, HasSubstr("not an object"))) << text;
+  for (const char* text : {"", "{", "[]", "17", "null", "\"step\""})
     EXPECT_THAT(ParseManifest(text), StatusIs(Code::kDataLoss, HasSubstr("not an object"))) << text;
-  }
-  EXPECT_THAT(ParseManifest(InfoJson(Info())), StatusIs(Code::kDataLoss, HasSubstr("no \"parts\"")));
   const auto changed = [](auto change) {
     auto json = nlohmann::json::parse(ManifestJson(Manifest()));
     change(json);
     return ParseManifest(json.dump());
   };
-  EXPECT_THAT(changed([](auto& json) { json.erase("seed"); }), StatusIs(Code::kDataLoss, HasSubstr("no \"seed\"")));
+  EXPECT_THAT(changed([](auto& json) { json["info"].erase("seed"); }),
+              StatusIs(Code::kDataLoss, HasSubstr("no \"seed\"")));
   for (const auto& wrong : {nlohmann::json(-1), nlohmann::json(1.5), nlohmann::json("1"), nlohmann::json()}) {
-    EXPECT_THAT(changed([&](auto& json) { json["step"] = wrong; }),
+    EXPECT_THAT(changed([&](auto& json) { json["info"]["step"] = wrong; }),
                 StatusIs(Code::kDataLoss, HasSubstr("\"step\" is not an unsigned number")));
     EXPECT_THAT(changed([&](auto& json) { json["parts"][1]["size"] = wrong; }),
                 StatusIs(Code::kDataLoss, HasSubstr("\"size\" is not an unsigned number")));
   }
-  EXPECT_THAT(changed([](auto& json) { json["identity"] = 7; }), StatusIs(Code::kDataLoss, HasSubstr("not a text")));
-  EXPECT_THAT(changed([](auto& json) { json["parts"] = 7; }), StatusIs(Code::kDataLoss, HasSubstr("no list")));
-  EXPECT_THAT(changed([](auto& json) { json["parts"][0] = 7; }), StatusIs(Code::kDataLoss, HasSubstr("part")));
+  EXPECT_THAT(changed([](auto& json) { json["info"]["identity"] = 7; }),
+              StatusIs(Code::kDataLoss, HasSubstr("not a text")));
+  EXPECT_THAT(changed([](auto& json) { json["info"] = 7; }), StatusIs(Code::kDataLoss, HasSubstr("CheckpointInfo")));
+  EXPECT_THAT(changed([](auto& json) { json.erase("parts"); }), StatusIs(Code::kDataLoss, HasSubstr("no \"parts\"")));
+  EXPECT_THAT(changed([](auto& json) { json["parts"] = 7; }), StatusIs(Code::kDataLoss, HasSubstr("not a list")));
+  EXPECT_THAT(changed([](auto& json) { json["parts"][0] = 7; }),
+              StatusIs(Code::kDataLoss, HasSubstr("CheckpointPart")));
   EXPECT_THAT(changed([](auto& json) { json["parts"][1]["file"] = PartFile(0); }),
               StatusIs(Code::kDataLoss, HasSubstr("twice")));
   for (const char* outside : {"", ".", "..", "../step-00000001.g1/part-00000.safetensors", "/etc/passwd"}) {
@@ -141,15 +140,15 @@ TEST_F(CheckpointTest, OnlyExactNamesAreListedNewestFirst) {
 
 TEST_F(CheckpointTest, AnIntactCheckpointPassesVerification) {
   const std::string path = WriteInTwoParts();
-  ASSERT_OK_AND_ASSIGN(const CheckpointManifest manifest, ReadManifest(path));
-  EXPECT_EQ(manifest.info, Info());
-  EXPECT_EQ(manifest.parts.size(), 2u);
+  ASSERT_OK_AND_ASSIGN(const v1::CheckpointManifest manifest, ReadManifest(path));
+  EXPECT_THAT(manifest.info(), testing::EqualsMessage(Info()));
+  EXPECT_EQ(manifest.parts_size(), 2);
   EXPECT_OK(VerifyParts(path, manifest));
 }
 
 TEST_F(CheckpointTest, AFlippedBitATornAndAMissingPartAreNamed) {
   const std::string path = WriteInTwoParts();
-  ASSERT_OK_AND_ASSIGN(const CheckpointManifest manifest, ReadManifest(path));
+  ASSERT_OK_AND_ASSIGN(const v1::CheckpointManifest manifest, ReadManifest(path));
   const std::string part = JoinPath(path, PartFile(1));
   for (const std::uint64_t at : {std::uint64_t{0}, *FileSize(part) / 2, *FileSize(part) - 1}) {
     Damage(part, at);

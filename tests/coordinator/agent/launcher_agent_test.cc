@@ -10,6 +10,7 @@
 #include "common/death_text.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/files.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/status_matchers.h"
@@ -103,9 +104,9 @@ class LauncherAgentTest : public ::testing::Test {
       return kKilled;
     };
   }
-  CheckpointInfo Write(std::uint64_t step, std::uint64_t generation) const {
+  v1::CheckpointInfo Write(std::uint64_t step, std::uint64_t generation) const {
     EXPECT_OK(MakeDirectories(CheckpointPath(checkpoints_, step, generation)));
-    return {.step = step, .generation = generation, .identity = "abc"};
+    return testing::InfoOf(step, generation);
   }
   std::vector<v1::GenerationEnd> Ends() const { return JobJournal::Open(Job().journal_path).value()->Ends().value(); }
 

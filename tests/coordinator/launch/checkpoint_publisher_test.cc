@@ -5,6 +5,7 @@
 
 #include "common/host_name.h"
 #include "common/storage/files.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -13,6 +14,7 @@ namespace still::coordinator {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::EqualsMessage;
 using ::testing::IsEmpty;
 using testing::MemoryDisk;
 using testing::MemoryKvStore;
@@ -25,10 +27,10 @@ class CheckpointPublisherTest : public ::testing::Test {
     return CheckpointPath(checkpoints_, step, generation);
   }
   // Writes a checkpoint as workers leave it: with parts and without a manifest.
-  CheckpointManifest Write(std::uint64_t step, std::uint64_t generation = 1) {
+  v1::CheckpointManifest Write(std::uint64_t step, std::uint64_t generation = 1) {
     EXPECT_OK(MakeDirectories(Path(step, generation)));
     EXPECT_OK(WriteFileAtomically(JoinPath(Path(step, generation), PartFile(0)), "tensors"));
-    return {.info = {.step = step, .generation = generation, .identity = "abc"}, .parts = {{PartFile(0), 7, "d"}}};
+    return testing::ManifestOf(testing::InfoOf(step, generation), {testing::PartOf(0, 7, "d")});
   }
   std::vector<std::string> Directories() const {
     return Exists(checkpoints_) ? ListDirectory(checkpoints_).value() : std::vector<std::string>{};
@@ -42,14 +44,14 @@ class CheckpointPublisherTest : public ::testing::Test {
 };
 
 TEST_F(CheckpointPublisherTest, PublishedIsInTheJournalAndBesideItsParts) {
-  const CheckpointManifest manifest = Write(10);
+  const v1::CheckpointManifest manifest = Write(10);
   publisher_.Add(manifest);
   EXPECT_TRUE(publisher_.waiting());
   EXPECT_THAT(publisher_.PublishWaiting(), ElementsAre(10));
   EXPECT_FALSE(publisher_.waiting());
   EXPECT_OK(publisher_.trouble());
-  EXPECT_THAT(journal_.Manifests().value(), ElementsAre(manifest));
-  EXPECT_EQ(ReadManifest(Path(10)).value(), manifest);
+  EXPECT_THAT(journal_.Manifests().value(), ElementsAre(EqualsMessage(manifest)));
+  EXPECT_THAT(ReadManifest(Path(10)).value(), EqualsMessage(manifest));
 }
 
 TEST_F(CheckpointPublisherTest, RetiredAndUnfinishedOnesAreRemovedNewerAndQuarantinedOnesStay) {
@@ -87,7 +89,7 @@ TEST_F(CheckpointPublisherTest, FirstCheckpointOfAStepStaysAndTheOtherIsRemoved)
   publisher_.PublishWaiting();
   publisher_.Add(Write(10, 2));
   EXPECT_THAT(publisher_.PublishWaiting(), ElementsAre(10)) << "the step is published, by another generation";
-  EXPECT_EQ(journal_.Manifests().value()[0].info.generation, 1u);
+  EXPECT_EQ(journal_.Manifests().value()[0].info().generation(), 1u);
   EXPECT_THAT(Directories(), ElementsAre("step-00000010.g1"));
 }
 
@@ -97,16 +99,16 @@ TEST_F(CheckpointPublisherTest, ACheckpointThatWasSetAsideIsReplaced) {
   ASSERT_OK(RemoveAll(Path(10, 1)));
   publisher_.Add(Write(10, 2));
   EXPECT_THAT(publisher_.PublishWaiting(), ElementsAre(10));
-  EXPECT_EQ(journal_.Manifests().value()[0].info.generation, 2u);
+  EXPECT_EQ(journal_.Manifests().value()[0].info().generation(), 2u);
 }
 
 TEST_F(CheckpointPublisherTest, LostManifestCopyDoesNotMatter) {
-  const CheckpointManifest manifest = Write(10);
+  const v1::CheckpointManifest manifest = Write(10);
   ASSERT_OK(RemoveAll(Path(10)));
   ASSERT_OK(WriteFileAtomically(Path(10), "a file where the directory should be"));
   publisher_.Add(manifest);
   EXPECT_THAT(publisher_.PublishWaiting(), ElementsAre(10));
-  EXPECT_THAT(journal_.Manifests().value(), ElementsAre(manifest));
+  EXPECT_THAT(journal_.Manifests().value(), ElementsAre(EqualsMessage(manifest)));
 }
 
 TEST_F(CheckpointPublisherTest, ReconcileBringsJournalAndDirectoriesTogether) {
@@ -119,8 +121,8 @@ TEST_F(CheckpointPublisherTest, ReconcileBringsJournalAndDirectoriesTogether) {
   ASSERT_OK(WriteFileAtomically(fmt::format("{}/{}.tmp-{}-999999999", Path(10), kManifestFile, HostName()), "torn"));
   ASSERT_OK_AND_ASSIGN(const auto present, publisher_.Reconcile());
   ASSERT_EQ(present.size(), 1u);
-  EXPECT_EQ(present[0].info.step, 10u);
-  EXPECT_EQ(journal_.Manifests().value(), present);
+  EXPECT_EQ(present[0].info().step(), 10u);
+  EXPECT_THAT(journal_.Manifests().value(), ElementsAre(EqualsMessage(present[0])));
   EXPECT_THAT(Directories(), UnorderedElementsAre("step-00000010.g1", "step-00000090.g3.bad"));
   EXPECT_THAT(ListDirectory(Path(10)).value(), UnorderedElementsAre(PartFile(0), kManifestFile));
 }

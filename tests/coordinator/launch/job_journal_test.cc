@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -11,13 +12,13 @@ namespace still::coordinator {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::EqualsMessage;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::StatusIs;
 
-CheckpointManifest ManifestOf(std::uint64_t step, std::uint64_t generation = 1) {
-  return {.info = {.step = step, .seed = 5, .generation = generation, .identity = "abc"},
-          .parts = {{.file = PartFile(0), .size = 12, .sha256 = "d"}}};
+v1::CheckpointManifest ManifestOf(std::uint64_t step, std::uint64_t generation = 1) {
+  return testing::ManifestOf(testing::InfoOf(step, generation), {testing::PartOf(0, 12, "d")});
 }
 
 v1::GenerationEnd EndOf(std::uint64_t generation) {
@@ -26,9 +27,9 @@ v1::GenerationEnd EndOf(std::uint64_t generation) {
   return end;
 }
 
-std::vector<std::uint64_t> StepsOf(const std::vector<CheckpointManifest>& manifests) {
+std::vector<std::uint64_t> StepsOf(const std::vector<v1::CheckpointManifest>& manifests) {
   std::vector<std::uint64_t> steps;
-  for (const CheckpointManifest& manifest : manifests) steps.push_back(manifest.info.step);
+  for (const v1::CheckpointManifest& manifest : manifests) steps.push_back(manifest.info().step());
   return steps;
 }
 
@@ -78,7 +79,7 @@ TEST_F(JobJournalTest, PublishedCheckpointsComeNewestFirstAndWhole) {
   Publish(20);
   Reopen();
   ASSERT_OK_AND_ASSIGN(const auto manifests, journal_->Manifests());
-  EXPECT_THAT(manifests, ElementsAre(ManifestOf(20), ManifestOf(10)));
+  EXPECT_THAT(manifests, ElementsAre(EqualsMessage(ManifestOf(20)), EqualsMessage(ManifestOf(10))));
 }
 
 TEST_F(JobJournalTest, NewestAreKeptAndEveryNth) {
@@ -96,7 +97,7 @@ TEST_F(JobJournalTest, FirstPublishOfAStepWins) {
   Publish(10);
   ASSERT_OK_AND_ASSIGN(const auto retired, journal_->Publish(ManifestOf(10, 7), {.keep_last = 1}));
   EXPECT_THAT(retired, IsEmpty());
-  EXPECT_THAT(journal_->Manifests().value(), ElementsAre(ManifestOf(10, 1)));
+  EXPECT_THAT(journal_->Manifests().value(), ElementsAre(EqualsMessage(ManifestOf(10, 1))));
 }
 
 TEST_F(JobJournalTest, PublishOfAnOlderStepRetiresNothingOfItself) {
@@ -116,7 +117,7 @@ TEST_F(JobJournalTest, DroppedCheckpointMakesRoomForAnother) {
   EXPECT_OK(journal_->Drop(77, 1));
   EXPECT_THAT(Steps(), IsEmpty());
   EXPECT_OK(journal_->Publish(ManifestOf(10, 7), {}));
-  EXPECT_THAT(journal_->Manifests().value(), ElementsAre(ManifestOf(10, 7)));
+  EXPECT_THAT(journal_->Manifests().value(), ElementsAre(EqualsMessage(ManifestOf(10, 7))));
 }
 
 TEST_F(JobJournalTest, EndsAreReadInOrderWithAllTheirFields) {

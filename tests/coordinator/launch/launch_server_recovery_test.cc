@@ -5,6 +5,7 @@
 #include "common/storage/files.h"
 #include "coordinator/launch/generation_end_text.h"
 #include "coordinator/launch/launch_server.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/memory_kv_store.h"
@@ -55,16 +56,16 @@ class LaunchServerRecoveryTest : public ::testing::Test {
     return std::make_unique<FakeRank>(server_->endpoint(), kLaunched, rank);
   }
   v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
-  CheckpointInfo InfoOf(std::uint64_t step, std::uint64_t generation = kLaunched) {
+  v1::CheckpointInfo InfoOf(std::uint64_t step, std::uint64_t generation = kLaunched) {
     EXPECT_OK(MakeDirectories(Path(step, generation)));
-    return {.step = step, .generation = generation, .identity = "abc"};
+    return testing::InfoOf(step, generation);
   }
   std::string Path(std::uint64_t step, std::uint64_t generation = kLaunched) const {
     return CheckpointPath(directory_ / "checkpoints", step, generation);
   }
   std::vector<std::uint64_t> Published() const {
     std::vector<std::uint64_t> steps;
-    for (const CheckpointManifest& manifest : journal_.Manifests().value()) steps.push_back(manifest.info.step);
+    for (const v1::CheckpointManifest& manifest : journal_.Manifests().value()) steps.push_back(manifest.info().step());
     return steps;
   }
 
@@ -231,7 +232,7 @@ TEST_F(LaunchServerRecoveryTest, CompleteCheckpointIsPublishedAndAllWritersAreTo
     EXPECT_EQ(zero->Answer().checkpoint_published().step(), 10u);
     EXPECT_EQ(one->Answer().checkpoint_published().step(), 10u);
     EXPECT_THAT(Published(), ElementsAre(10));
-    EXPECT_EQ(ReadManifest(Path(10)).value().parts.size(), 2u);
+    EXPECT_EQ(ReadManifest(Path(10)).value().parts_size(), 2);
     one->SayParts(InfoOf(10), {1}, 2);
     EXPECT_EQ(one->Answer().checkpoint_published().step(), 10u) << "a repeated message is answered again";
     stops_ = 1;

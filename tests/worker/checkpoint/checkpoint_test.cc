@@ -9,6 +9,7 @@
 
 #include "common/random.h"
 #include "common/storage/files.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/small_disk.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -43,7 +44,7 @@ struct State {
   std::vector<float> weights, first, second;
 };
 
-CheckpointInfo InfoOf(std::uint64_t step) { return {.step = step, .seed = 5, .generation = 3, .identity = "abc"}; }
+v1::CheckpointInfo InfoOf(std::uint64_t step) { return testing::InfoOf(step, 3); }
 
 WriteOutcome WaitFor(BackgroundWriter& writer) {
   while (true) {
@@ -53,15 +54,15 @@ WriteOutcome WaitFor(BackgroundWriter& writer) {
 }
 
 // Writes a checkpoint as `ranks` ranks would.
-CheckpointManifest Write(const std::string& directory, State& state, std::uint64_t step, int ranks) {
-  CheckpointManifest manifest{.info = InfoOf(step)};
+v1::CheckpointManifest Write(const std::string& directory, State& state, std::uint64_t step, int ranks) {
+  v1::CheckpointManifest manifest = testing::ManifestOf(InfoOf(step), {});
   for (int rank = 0; rank < ranks; ++rank) {
     BackgroundWriter writer(directory, kLayout);
-    writer.Begin(manifest.info, state.live(), rank, ranks);
+    writer.Begin(manifest.info(), state.live(), rank, ranks);
     const WriteOutcome outcome = WaitFor(writer);
-    EXPECT_OK(outcome.parts);
-    EXPECT_EQ(outcome.ranks, static_cast<std::uint32_t>(ranks));
-    manifest.parts.insert(manifest.parts.end(), outcome.parts->begin(), outcome.parts->end());
+    EXPECT_OK(outcome.share);
+    EXPECT_EQ(outcome.share->ranks(), static_cast<std::uint32_t>(ranks));
+    manifest.mutable_parts()->MergeFrom(outcome.share->parts());
   }
   return manifest;
 }
@@ -70,19 +71,19 @@ TEST(TrainingStateTest, AnyNumberOfRanksWritesTheSameCheckpointAndItIsReadBack) 
   State state(1);
   for (const int ranks : {1, 3}) {
     const TempDirectory directory;
-    const CheckpointManifest manifest = Write(directory.path(), state, 7, ranks);
-    EXPECT_EQ(manifest.parts.size(), CutIntoParts(kLayout).size());
+    const v1::CheckpointManifest manifest = Write(directory.path(), state, 7, ranks);
+    EXPECT_EQ(static_cast<std::size_t>(manifest.parts_size()), CutIntoParts(kLayout).size());
     ASSERT_OK_AND_ASSIGN(const TrainingState read,
                          LoadCheckpoint(CheckpointPath(directory.path(), 7, 3), manifest, "abc", kLayout));
     EXPECT_TRUE(state == read);
-    EXPECT_EQ(read.info, manifest.info);
+    EXPECT_THAT(read.info, testing::EqualsMessage(manifest.info()));
   }
 }
 
 TEST(TrainingStateTest, DamageAndForeignCheckpointsAreNamed) {
   State state(1);
   const TempDirectory directory;
-  const CheckpointManifest manifest = Write(directory.path(), state, 7, 1);
+  const v1::CheckpointManifest manifest = Write(directory.path(), state, 7, 1);
   const std::string path = CheckpointPath(directory.path(), 7, 3);
   EXPECT_THAT(LoadCheckpoint(path, manifest, "other", kLayout), StatusIs(Code::kDataLoss, HasSubstr("belongs to abc")));
   std::filesystem::resize_file(JoinPath(path, PartFile(0)), 1000);
@@ -129,10 +130,10 @@ TEST(BackgroundWriterTest, AFailedWriteIsReportedAndTheNextOneWorks) {
   BackgroundWriter writer(directory.path(), kLayout);
   writer.Begin(InfoOf(4), state.live(), 0, 1);
   EXPECT_TRUE(writer.busy());
-  EXPECT_FALSE(WaitFor(writer).parts.ok());
+  EXPECT_FALSE(WaitFor(writer).share.ok());
   EXPECT_FALSE(writer.busy());
   writer.Begin(InfoOf(5), state.live(), 0, 1);
-  EXPECT_OK(WaitFor(writer).parts);
+  EXPECT_OK(WaitFor(writer).share);
 }
 
 TEST(BackgroundWriterTest, TheCopyIsWrittenWhateverTrainingDoesMeanwhile) {
@@ -143,9 +144,11 @@ TEST(BackgroundWriterTest, TheCopyIsWrittenWhateverTrainingDoesMeanwhile) {
   writer.Begin(InfoOf(4), state.live(), 0, 1);
   std::ranges::fill(state.weights, -1.0F);
   const WriteOutcome outcome = WaitFor(writer);
-  ASSERT_OK(outcome.parts);
-  ASSERT_OK_AND_ASSIGN(const TrainingState read, LoadCheckpoint(CheckpointPath(directory.path(), 4, 3),
-                                                                {InfoOf(4), *outcome.parts}, "abc", kLayout));
+  ASSERT_OK(outcome.share);
+  v1::CheckpointManifest manifest = testing::ManifestOf(InfoOf(4), {});
+  *manifest.mutable_parts() = outcome.share->parts();
+  ASSERT_OK_AND_ASSIGN(const TrainingState read,
+                       LoadCheckpoint(CheckpointPath(directory.path(), 4, 3), manifest, "abc", kLayout));
   EXPECT_TRUE(copy == read);
 }
 
@@ -166,7 +169,7 @@ TEST(MemorySnapshotTest, TheNewestStepIsReadBackWhateverTheNumberOfRanks) {
   EXPECT_EQ(snapshot.ClaimedStep(), 7U);
   ASSERT_OK_AND_ASSIGN(const TrainingState read, snapshot.Load());
   EXPECT_TRUE(newer == read);
-  EXPECT_EQ(read.info, InfoOf(7));
+  EXPECT_THAT(read.info, testing::EqualsMessage(InfoOf(7)));
 }
 
 TEST(MemorySnapshotTest, ASlotThatOneRankDidNotFinishIsSkipped) {

@@ -9,8 +9,8 @@
 #include "common/config/pipeline_config.h"
 #include "common/digest.h"
 #include "common/proto/control.pb.h"
-#include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
+#include "tests/testing/checkpoints.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 #include "worker/control/task_options.h"
@@ -93,26 +93,14 @@ TEST_F(TaskTest, CarriesEveryFieldThatTheAgentWrote) {
 }
 
 TEST_F(TaskTest, CarriesThePublishedCheckpointsInTheirOrder) {
-  CheckpointManifest newest;
-  newest.info = {.step = 200,
-                 .seed = 56,
-                 .generation = 7,
-                 .identity = message_.artifacts().student(),
-                 .skipped_steps = 3,
-                 .skipped_in_a_row = 1,
-                 .audit_sequences = 12,
-                 .audit_hash = 1ull << 63};
-  newest.parts = {{.file = PartFile(0), .size = 1ull << 40, .sha256 = "aa"},
-                  {.file = PartFile(1), .size = 9, .sha256 = "bb"}};
-  CheckpointManifest older = newest;
-  older.info.step = 100;
-  older.info.generation = 5;
-  *message_.add_checkpoints() = ToMessage(newest);
-  *message_.add_checkpoints() = ToMessage(older);
+  const auto newest =
+      testing::ManifestOf(testing::InfoOf(200, 7), {testing::PartOf(0, 1ull << 40, "aa"), testing::PartOf(1, 9, "bb")});
+  const auto older = testing::ManifestOf(testing::InfoOf(100, 5), {});
+  *message_.add_checkpoints() = newest;
+  *message_.add_checkpoints() = older;
   ASSERT_OK_AND_ASSIGN(const v1::WorkerTask task, Load());
-  ASSERT_EQ(task.checkpoints_size(), 2);
-  EXPECT_EQ(ManifestOf(task.checkpoints(0)), newest);
-  EXPECT_EQ(ManifestOf(task.checkpoints(1)), older);
+  EXPECT_THAT(task.checkpoints(),
+              ::testing::ElementsAre(testing::EqualsMessage(newest), testing::EqualsMessage(older)));
 }
 
 TEST_F(TaskTest, TheWidthOfHiddenStatesIsLeftToTheTeacher) {

@@ -206,8 +206,7 @@ TEST_F(RecoveryTest, ADamagedCheckpointIsSetAsideAndTheOneBeforeContinues) {
   TrainConfig().set_checkpoint_steps(1);
   TrainUntilPublished(2, 4, 2, 9);
   const auto published = coordinator_.Checkpoints();
-  const std::string newest =
-      CheckpointPath(CheckpointDirectory(), published[0].info.step, published[0].info.generation);
+  const std::string newest = CheckpointPath(CheckpointDirectory(), published[0].info());
   FlipBit(JoinPath(newest, PartFile(0)), 3000);
   ASSERT_THAT(Train(2), Each(testing::IsOk()));
   EXPECT_EQ(StudentDigest(), undisturbed);
@@ -264,7 +263,7 @@ TEST_F(RecoveryTest, ADrainFinishesTheStepLeavesACheckpointAndTheNextLaunchConti
   EXPECT_THAT(Train(2), Each(StatusIs(Code::kCancelled, HasSubstr("stopped after step 1 of 11"))));
   words_[1].drain = 0;
   ASSERT_EQ(coordinator_.Checkpoints().size(), 1U);
-  EXPECT_EQ(coordinator_.Checkpoints().front().info.step, 1U);
+  EXPECT_EQ(coordinator_.Checkpoints().front().info().step(), 1U);
   const std::size_t reports = coordinator_.steps_reported().size();
   ASSERT_THAT(Train(3), Each(testing::IsOk()));
   EXPECT_EQ(coordinator_.steps_reported().at(reports), 2U);

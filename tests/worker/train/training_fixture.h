@@ -14,7 +14,7 @@
 #include "common/config/pipeline_config.h"
 #include "common/random.h"
 #include "common/storage/artifact.h"
-#include "common/storage/checkpoint_message.h"
+#include "common/storage/checkpoint.h"
 #include "shards/targets/target_store.h"
 #include "tests/shards/corpus/corpus_fixture.h"
 #include "tests/testing/local_communicator.h"
@@ -121,8 +121,7 @@ class TrainingFixture : public shards::CorpusFixture {
   std::vector<Status> Launch(int ranks, const RankWork& work) {
     task_.set_generation(++coordinator_.generation);
     task_.clear_checkpoints();
-    for (const CheckpointManifest& checkpoint : coordinator_.Checkpoints())
-      *task_.add_checkpoints() = ToMessage(checkpoint);
+    for (const v1::CheckpointManifest& checkpoint : coordinator_.Checkpoints()) *task_.add_checkpoints() = checkpoint;
     return testing::RunRanks(ranks, [&](Communicator& world) {
       return work(world, [&](Communicator& seen) {
         const auto control = coordinator_.Connect(world.launch_rank());
