@@ -1,24 +1,29 @@
 #include "common/progress.h"
 
-#include <utility>
+#include <chrono>
+
+#include "common/check.h"
 
 namespace still {
 namespace {
 
-thread_local ProgressListener* innermost = nullptr;
+thread_local ProgressMarks* marks_of_thread = nullptr;
 
 }  // namespace
 
 void MarkProgress() {
-  for (const ProgressListener* listener = innermost; listener != nullptr; listener = listener->outer_)
-    listener->on_progress_();
+  if (marks_of_thread == nullptr) return;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  marks_of_thread->last_ns.store(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count(),
+                                 std::memory_order_relaxed);
+  marks_of_thread->count.fetch_add(1, std::memory_order_relaxed);
 }
 
-ProgressListener::ProgressListener(std::function<void()> on_progress)
-    : on_progress_(std::move(on_progress)), outer_(innermost) {
-  innermost = this;
+ProgressScope::ProgressScope(ProgressMarks* marks) {
+  STILL_CHECK(marks_of_thread == nullptr, "a thread has one scope of progress at a time");
+  marks_of_thread = marks;
 }
 
-ProgressListener::~ProgressListener() { innermost = outer_; }
+ProgressScope::~ProgressScope() { marks_of_thread = nullptr; }
 
 }  // namespace still

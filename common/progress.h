@@ -1,19 +1,26 @@
 // Signs of progress of long work: MarkProgress() after each bounded part of it, so that an observer can tell a slow
 // thread from a hung one. A part is a mebibyte read, written or digested, a synced file, a record or a document.
 //
-// The storage library (common/storage) and the digests mark progress by themselves. They send nothing: a mark calls the
-// listeners that the thread's own callers installed, and nothing when there are none. A rank installs two: one writes
-// to the memory that its guardian watches, the other renews the lease on the shard in hand while the shard is made.
-// The listeners belong to the thread instead of being an argument of each read, because every function
-// of several libraries between a lease and a read(2) would have to pass it on, and none has another use for it.
+// The storage library (common/storage) and the digests mark progress by themselves. A mark sends nothing and calls
+// nobody. It writes two numbers, and others look at them when it suits them: the guardian of a rank, and the thread
+// that renews the lease on the shard in hand. The numbers belong to the thread instead of being an argument of each
+// read, because every function of several libraries between a lease and a read(2) would have to pass them on, and none
+// has another use for them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 
 namespace still {
 
-// Calls the listeners of this thread. Costs a branch when there are none.
+// The signs of progress of one thread. Any thread or process may read them.
+struct ProgressMarks {
+  std::atomic<std::uint64_t> count{0};
+  std::atomic<std::int64_t> last_ns{0};  // steady clock at the last sign
+};
+
+// Adds a sign to the marks of this thread (ProgressScope). Costs a branch when it has none.
 void MarkProgress();
 
 // Marks progress for every mebibyte of work that it is told of. Owned by one thread.
@@ -31,20 +38,14 @@ class ByteProgress {
   std::size_t bytes_ = 0;
 };
 
-// Calls `on_progress` at every mark of the thread that made this listener, until it is destroyed. Listeners nest: the
-// outer ones are called too, and the innermost is destroyed first. A callback must not mark progress itself.
-class ProgressListener {
+// Makes the thread that creates it mark its progress in `marks` for as long as the scope exists. A thread has one scope
+// at a time.
+class ProgressScope {
  public:
-  explicit ProgressListener(std::function<void()> on_progress);
-  ~ProgressListener();
-  ProgressListener(const ProgressListener&) = delete;
-  ProgressListener& operator=(const ProgressListener&) = delete;
-
- private:
-  friend void MarkProgress();
-
-  const std::function<void()> on_progress_;
-  ProgressListener* const outer_;
+  explicit ProgressScope(ProgressMarks* marks);
+  ~ProgressScope();
+  ProgressScope(const ProgressScope&) = delete;
+  ProgressScope& operator=(const ProgressScope&) = delete;
 };
 
 }  // namespace still

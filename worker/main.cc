@@ -113,7 +113,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
   const auto guardian = StartGuardian(*task);
   if (!guardian.ok()) Die(nullptr, guardian.status());
   ProgressWriter progress(&(*guardian)->words());
-  const ProgressListener listener([&progress] { progress.MarkProgress(); });
+  const ProgressScope marks(&(*guardian)->words().marks);
   progress.Enter(v1::PHASE_START);
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery() == v1::RECOVERY_MODE_INPLACE);

@@ -7,7 +7,8 @@
 // server's public key, and the server admits the clients whose public keys it was given. A client that is not admitted
 // gets no answer. A server without keys admits every client, so it listens on the loopback interface only.
 //
-// Not thread-safe: each endpoint belongs to the thread that made it (a rule of ZeroMQ).
+// One thread at a time uses an endpoint. Another one may take it over after the two have synchronised, for example by
+// a join (a rule of ZeroMQ).
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,7 @@
 // A worker's connection to the coordinator: progress goes out, shard leases come in (control.proto has the messages).
 // Losing the coordinator is not a failure of the work. Progress is then dropped with one warning. Only calls that
-// cannot go on alone, NextShard and RequestShrink, return UNAVAILABLE after their deadlines. Owned by one thread.
+// cannot go on alone, NextShard and RequestShrink, return UNAVAILABLE after their deadlines. One thread at a time uses
+// it.
 #pragma once
 
 #include <chrono>

@@ -1,10 +1,61 @@
 #include "worker/control/leased_artifact.h"
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
 #include "common/log.h"
 #include "common/progress.h"
 
 namespace still::worker {
 namespace {
+
+constexpr std::chrono::milliseconds kRenewalInterval{100};
+
+// Renews the lease in hand while the thread of the stage makes the shard. A thread of its own looks at the signs of
+// progress and reports them, so that nothing that marks progress sends messages. The link belongs to that thread as
+// long as the renewal exists.
+class LeaseRenewal {
+ public:
+  // `marks` are those of the stage's thread. When they are null, only what is recorded is progress.
+  LeaseRenewal(ControlLink& control, const ProgressMarks* marks, const v1::Progress& progress)
+      : control_(control), marks_(marks), signs_(Signs()), progress_(progress), thread_([this](std::stop_token stop) {
+          Run(std::move(stop));
+        }) {}
+
+  // Sets what the reports say from now on. Any thread may call it.
+  void Record(const v1::Progress& progress) {
+    const std::lock_guard lock(mutex_);
+    progress_ = progress;
+    recorded_ = true;
+  }
+
+ private:
+  std::uint64_t Signs() const { return marks_ == nullptr ? 0 : marks_->count.load(std::memory_order_relaxed); }
+
+  // Ends with a last report of what came since the one before.
+  void Run(std::stop_token stop) {
+    std::unique_lock lock(mutex_);
+    do {
+      wake_.wait_for(lock, stop, kRenewalInterval, [] { return false; });
+      const std::uint64_t before = std::exchange(signs_, Signs());
+      if (std::exchange(recorded_, false) || signs_ != before) control_.ReportProgress(progress_);  // never blocks
+    } while (!stop.stop_requested());
+  }
+
+  ControlLink& control_;
+  const ProgressMarks* const marks_;
+  std::uint64_t signs_;  // as last seen
+
+  std::mutex mutex_;  // guards the fields that follow
+  std::condition_variable_any wake_;
+  v1::Progress progress_;
+  bool recorded_ = false;  // since the last report
+  std::jthread thread_;    // declared last, so that it ends before the rest is destroyed
+};
 
 class LeasedWork {
  public:
@@ -58,7 +109,7 @@ class LeasedWork {
   Result<std::string> Make(ShardId id, std::string* computed) {
     const v1::Progress before = progress_;
     progress_.set_done(0);
-    const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
+    LeaseRenewal renewal(control_, words_.marks(), progress_);
     return artifact_.Make(
         id,
         [&](const ShardProgress& made) {
@@ -68,6 +119,7 @@ class LeasedWork {
             const auto known = before.values().find(name);
             (*progress_.mutable_values())[name] = value + (known == before.values().end() ? 0 : known->second);
           }
+          renewal.Record(progress_);
           MarkProgress();
         },
         computed);
@@ -80,7 +132,7 @@ class LeasedWork {
     LogInfo("{}: {} tokens in {:.1f} s, {:.0f} tokens/s", stage_, tokens, measures.seconds, measures.tokens_per_second);
     {
       progress_.set_done(0);  // counts within the commit
-      const ProgressListener renewal([this] { control_.ReportProgress(progress_); });
+      const LeaseRenewal renewal(control_, words_.marks(), progress_);
       STILL_RETURN_IF_ERROR(artifact_.Commit(measures));
     }
     control_.ReportResult(Ok());

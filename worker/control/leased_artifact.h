@@ -63,8 +63,8 @@ class LeasedArtifact {
 };
 
 // Leases and makes shards until nothing is left to do for any rank. The rank that commits the artifact reports the
-// result at once, because the others wait for it. MarkProgress (common/progress.h) renews the lease of the shard in
-// hand, or of the commit.
+// result at once, because the others wait for it. While a shard is made or the artifact committed, a thread of its own
+// renews the lease as long as the marks of `words` show progress. The link belongs to that thread meanwhile.
 Status RunLeasedWork(const std::string& stage, LeasedArtifact& artifact, ControlLink& control, ProgressWriter& words,
                      const Clock& clock = Clock::System());
 

@@ -127,7 +127,7 @@ Result<std::unique_ptr<Guardian>> Guardian::Start(const GuardianOptions& options
                  sizeof(SharedProgress), options.rank, std::strerror(errno));
   auto* words = new (memory) SharedProgress{};
   const auto now = Clock::System().Now().time_since_epoch();
-  words->progressed_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  words->marks.last_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
   auto guardian = std::make_unique<GuardianChild>(words);
   STILL_RETURN_IF_ERROR(guardian->Start(options));
   return std::unique_ptr<Guardian>(std::move(guardian));

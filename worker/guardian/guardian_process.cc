@@ -99,7 +99,7 @@ class Watch {
     place_.phase = static_cast<v1::Phase>(words_->phase.load(std::memory_order_acquire));
     place_.step = words_->step.load(std::memory_order_relaxed);
     place_.microbatch = words_->microbatch.load(std::memory_order_relaxed);
-    const Clock::TimePoint progressed(std::chrono::nanoseconds(words_->progressed_ns.load(std::memory_order_relaxed)));
+    const Clock::TimePoint progressed(std::chrono::nanoseconds(words_->marks.last_ns.load(std::memory_order_relaxed)));
     quiet_seconds_ = std::chrono::duration<double>(now - progressed).count();
 
     RankSighting sighting{.phase = place_.phase,

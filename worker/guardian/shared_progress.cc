@@ -32,25 +32,23 @@ void ProgressWriter::Enter(v1::Phase phase) {
   }
   entered_ns_ = now;
   // The order matters: a reader of the new phase must not measure it against a sign of progress from before it.
-  words_->progressed_ns.store(now, std::memory_order_relaxed);
+  words_->marks.last_ns.store(now, std::memory_order_relaxed);
   words_->phase.store(static_cast<std::uint32_t>(phase), std::memory_order_release);
 }
 
 void ProgressWriter::SetStep(std::uint64_t step) {
   if (words_ == nullptr) return;
   words_->step.store(step, std::memory_order_relaxed);
-  MarkProgress();
+  ShowProgress();
 }
 
 void ProgressWriter::SetMicrobatch(std::uint64_t index) {
   if (words_ == nullptr) return;
   words_->microbatch.store(index, std::memory_order_relaxed);
-  MarkProgress();
+  ShowProgress();
 }
 
-void ProgressWriter::MarkProgress() {
-  if (words_ != nullptr) words_->progressed_ns.store(Nanoseconds(*clock_), std::memory_order_relaxed);
-}
+void ProgressWriter::ShowProgress() { words_->marks.last_ns.store(Nanoseconds(*clock_), std::memory_order_relaxed); }
 
 bool ProgressWriter::drain_requested() const {
   return words_ != nullptr && words_->drain.load(std::memory_order_relaxed) != 0;

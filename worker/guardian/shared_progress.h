@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/enum_words.h"
+#include "common/progress.h"
 
 namespace still::worker {
 
@@ -24,7 +25,7 @@ struct SharedProgress {
   std::atomic<std::uint64_t> step{0};
   // Position in this rank's share of the step. In PHASE_INFERENCE it is the number of the batch.
   std::atomic<std::uint64_t> microbatch{0};
-  std::atomic<std::int64_t> progressed_ns{0};  // steady clock at the last sign of progress
+  ProgressMarks marks;  // of the rank's main thread
   std::array<PhaseHistogram, v1::Phase_ARRAYSIZE> histograms;
   std::atomic<std::uint32_t> drain{0};         // guardian or signal handler -> rank: finish the step, publish, end
   std::atomic<std::uint32_t> stack_dumped{0};  // rank's signal handler -> guardian
@@ -41,12 +42,14 @@ class ProgressWriter {
   void Enter(v1::Phase phase);
   void SetStep(std::uint64_t step);
   void SetMicrobatch(std::uint64_t index);
-  // Shows progress within the phase. Measures nothing.
-  void MarkProgress();
+  // Returns the signs of progress that MarkProgress (common/progress.h) adds within a phase. Null without words.
+  const ProgressMarks* marks() const { return words_ == nullptr ? nullptr : &words_->marks; }
   // Returns true when the rank was asked to finish its step, publish it and end.
   bool drain_requested() const;
 
  private:
+  void ShowProgress();
+
   SharedProgress* words_;
   const Clock* clock_;
   std::optional<std::int64_t> entered_ns_;  // unset before the first Enter

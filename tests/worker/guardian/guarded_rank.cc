@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   std::printf("guardian %d\n", (*guardian)->pid());
   std::fflush(stdout);
   if (behaviour == "progress") {
-    const still::ProgressListener listener([&progress] { progress.MarkProgress(); });
+    const still::ProgressScope marks(&(*guardian)->words().marks);
     const auto long_time = std::chrono::duration<double>(5 * 6 * std::atof(argv[3]));
     const auto until = std::chrono::steady_clock::now() + long_time;
     while (std::chrono::steady_clock::now() < until) {

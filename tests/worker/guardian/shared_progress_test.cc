@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 #include <string>
+#include <thread>
 
 namespace still::worker {
 namespace {
@@ -39,25 +40,31 @@ TEST(SharedProgressTest, TheWriterRecordsItsPhaseAndWhenItEntered) {
   ProgressWriter writer(&words, &clock);
   writer.Enter(v1::PHASE_COMPUTE);
   EXPECT_EQ(words.phase.load(), static_cast<std::uint32_t>(v1::PHASE_COMPUTE));
-  EXPECT_EQ(words.progressed_ns.load(), 1'000'000'000'000);
+  EXPECT_EQ(words.marks.last_ns.load(), 1'000'000'000'000);
   clock.Advance(seconds(1));
   writer.SetStep(17);
   EXPECT_EQ(words.step.load(), 17u);
-  EXPECT_EQ(words.progressed_ns.load(), 1'001'000'000'000);
+  EXPECT_EQ(words.marks.last_ns.load(), 1'001'000'000'000);
   clock.Advance(seconds(1));
   writer.SetMicrobatch(3);
   EXPECT_EQ(words.microbatch.load(), 3u);
-  EXPECT_EQ(words.progressed_ns.load(), 1'002'000'000'000);
+  EXPECT_EQ(words.marks.last_ns.load(), 1'002'000'000'000);
 }
 
 TEST(SharedProgressTest, MarkProgressIsASignOfProgressAndMeasuresNothing) {
-  HandClock clock;
   SharedProgress words;
-  ProgressWriter writer(&words, &clock);
+  ProgressWriter writer(&words);
   writer.Enter(v1::PHASE_SEAL);
-  clock.Advance(seconds(1));
-  writer.MarkProgress();
-  EXPECT_EQ(words.progressed_ns.load(), 1'001'000'000'000);
+  words.marks.last_ns = 0;
+  MarkProgress();
+  EXPECT_EQ(words.marks.last_ns.load(), 0) << "outside of a scope it does nothing";
+  {
+    const ProgressScope scope(&words.marks);
+    MarkProgress();
+    std::jthread([] { MarkProgress(); });  // whose progress is not that of this thread
+  }
+  EXPECT_GT(words.marks.last_ns.load(), 0);
+  EXPECT_EQ(writer.marks()->count.load(), 1u);
   EXPECT_EQ(Samples(words, v1::PHASE_SEAL), 0u);
 }
 
