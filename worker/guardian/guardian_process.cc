@@ -56,25 +56,22 @@ bool WaitsForDisk(pid_t pid) {
          });
 }
 
-// Where the rank is.
-struct Place {
-  v1::Phase phase = v1::PHASE_START;
-  std::uint64_t step = 0;
-  std::uint64_t microbatch = 0;
-
-  // Returns, for example, "compute of step 17, microbatch 3".
-  std::string ToString() const {
-    if (phase == v1::PHASE_INFERENCE) return fmt::format("{}, batch {}", EnumWord(phase), microbatch);
-    const std::string place = PlaceText(phase, step);
-    return phase == v1::PHASE_DATA || phase == v1::PHASE_COMPUTE ? fmt::format("{}, microbatch {}", place, microbatch)
-                                                                 : place;
-  }
-};
+// Returns where the rank is, for example "compute of step 17, microbatch 3".
+std::string PositionText(const v1::Heartbeat& seen) {
+  if (seen.phase() == v1::PHASE_INFERENCE)
+    return fmt::format("{}, batch {}", EnumWord(seen.phase()), seen.microbatch());
+  const std::string place = PlaceText(seen.phase(), seen.step());
+  const bool in_microbatch = seen.phase() == v1::PHASE_DATA || seen.phase() == v1::PHASE_COMPUTE;
+  return in_microbatch ? fmt::format("{}, microbatch {}", place, seen.microbatch()) : place;
+}
 
 class Watch {
  public:
   Watch(const GuardianOptions& options, pid_t rank, SharedProgress* words, std::unique_ptr<RpcClient> client)
-      : options_(options), rank_(rank), words_(words), client_(std::move(client)) {}
+      : options_(options), rank_(rank), words_(words), client_(std::move(client)) {
+    seen_.set_host(HostName());
+    seen_.set_pid(static_cast<std::uint32_t>(rank));
+  }
 
   [[noreturn]] void Run() {
     while (true) {
@@ -96,20 +93,20 @@ class Watch {
  private:
   void Look(Clock::TimePoint now) {
     // The phase is read first, because the writer stores the time before the phase.
-    place_.phase = static_cast<v1::Phase>(words_->phase.load(std::memory_order_acquire));
-    place_.step = words_->step.load(std::memory_order_relaxed);
-    place_.microbatch = words_->microbatch.load(std::memory_order_relaxed);
+    seen_.set_phase(static_cast<v1::Phase>(words_->phase.load(std::memory_order_acquire)));
+    seen_.set_step(words_->step.load(std::memory_order_relaxed));
+    seen_.set_microbatch(words_->microbatch.load(std::memory_order_relaxed));
     const Clock::TimePoint progressed(std::chrono::nanoseconds(words_->marks.last_ns.load(std::memory_order_relaxed)));
-    quiet_seconds_ = std::chrono::duration<double>(now - progressed).count();
+    seen_.set_phase_seconds(std::chrono::duration<double>(now - progressed).count());
 
-    RankSighting sighting{.phase = place_.phase,
-                          .p99_seconds = P99Seconds(words_->histograms[static_cast<std::size_t>(place_.phase)]),
+    RankSighting sighting{.phase = seen_.phase(),
+                          .p99_seconds = P99Seconds(words_->histograms[static_cast<std::size_t>(seen_.phase())]),
                           .stopped = StateOf(rank_, "stat") == 'T'};
     if (!sighting.stopped) stopped_since_.reset();
     if (sighting.stopped && !stopped_since_) stopped_since_ = now;
     // A disk may be slow for minutes, or a file server away, while the work is healthy.
-    const bool overdue = quiet_seconds_ > options_.hang.floor_seconds;
-    if (overdue && FactsOf(place_.phase).shows_progress && WaitsForDisk(rank_)) on_disk_ = now;
+    const bool overdue = seen_.phase_seconds() > options_.hang.floor_seconds;
+    if (overdue && FactsOf(seen_.phase()).shows_progress && WaitsForDisk(rank_)) on_disk_ = now;
     // A stop counts from when it was seen: a rank that had waited long before may be stopped for a moment only.
     const Clock::TimePoint quiet_since =
         std::max({progressed, present_since_, on_disk_, stopped_since_.value_or(progressed)});
@@ -123,13 +120,7 @@ class Watch {
 
   void SendHeartbeat() {
     v1::Envelope envelope;
-    v1::Heartbeat& heartbeat = *envelope.mutable_heartbeat();
-    heartbeat.set_phase(place_.phase);
-    heartbeat.set_step(place_.step);
-    heartbeat.set_microbatch(place_.microbatch);
-    heartbeat.set_phase_seconds(quiet_seconds_);
-    heartbeat.set_host(host_);
-    heartbeat.set_pid(static_cast<std::uint32_t>(rank_));
+    *envelope.mutable_heartbeat() = seen_;
     Send(&envelope);
   }
 
@@ -167,7 +158,7 @@ class Watch {
     const bool dumped = words_->stack_dumped.load(std::memory_order_acquire) != 0;
     const bool waits = !waits_in.empty() && waits_in != "0";  // "0" means that it runs
     LogError("rank {} {} in {}, for {:.1f} s (limit {:.1f} s){}: it is killed; {}", options_.rank,
-             stopped ? "is stopped" : "hangs", place_.ToString(), sighting.quiet_seconds,
+             stopped ? "is stopped" : "hangs", PositionText(seen_), sighting.quiet_seconds,
              HangLimitSeconds(sighting, options_.hang), waits ? ", in " + waits_in + " of the kernel" : "",
              dumped ? "its stack is above" : "it did not answer with its stack");
     End(stopped ? v1::DEATH_CAUSE_STOPPED : v1::DEATH_CAUSE_HUNG);
@@ -175,7 +166,7 @@ class Watch {
 
   [[noreturn]] void EndFenced(std::uint64_t current_generation) {
     LogWarn("rank {} of generation {} is fenced in {}: the coordinator is at generation {}: it is killed",
-            options_.rank, options_.generation, place_.ToString(), current_generation);
+            options_.rank, options_.generation, PositionText(seen_), current_generation);
     End(v1::DEATH_CAUSE_FENCED);
   }
 
@@ -183,7 +174,7 @@ class Watch {
     LogError(
         "no answer from the coordinator at {} for {:.1f} s (limit {:.1f} s): rank {}, in {}, is killed; what it "
         "published is kept",
-        options_.endpoint, silent_seconds, options_.orphan_seconds, options_.rank, place_.ToString());
+        options_.endpoint, silent_seconds, options_.orphan_seconds, options_.rank, PositionText(seen_));
     End(v1::DEATH_CAUSE_ORPHANED);
   }
 
@@ -197,9 +188,9 @@ class Watch {
     v1::Envelope envelope;
     v1::RankKilled& killed = *envelope.mutable_rank_killed();
     killed.set_cause(cause);
-    killed.set_phase(place_.phase);
-    killed.set_step(place_.step);
-    killed.set_phase_seconds(quiet_seconds_);
+    killed.set_phase(seen_.phase());
+    killed.set_step(seen_.step());
+    killed.set_phase_seconds(seen_.phase_seconds());
     Send(&envelope);
     client_.reset();  // waits briefly until the message is sent
     if (getppid() == rank_) kill(rank_, SIGKILL);
@@ -216,7 +207,6 @@ class Watch {
 
   const GuardianOptions& options_;
   const pid_t rank_;
-  const std::string host_ = HostName();
   SharedProgress* const words_;
   std::unique_ptr<RpcClient> client_;
   const std::uint64_t incarnation_ = DrawIncarnation();
@@ -225,9 +215,8 @@ class Watch {
   Clock::TimePoint last_look_ = present_since_;
   Clock::TimePoint last_reply_ = present_since_;
   Clock::TimePoint next_heartbeat_ = present_since_;
-  Place place_;               // as last seen
-  double quiet_seconds_ = 0;  // as last seen
-  bool suspected_ = false;    // at the last look
+  v1::Heartbeat seen_;        // where the rank was at the last look
+  bool suspected_ = false;    // then
   Clock::TimePoint on_disk_;  // when it last waited for a disk in a phase that shows progress
   std::optional<Clock::TimePoint> stopped_since_;
 };
