@@ -28,15 +28,24 @@ constexpr EnvironmentVariable kVariables[] = {
     {"STILL_WORKER", "The path of still-worker.", "The still-worker beside the running program."},
 };
 
+void CheckName(std::string_view name) {
+  STILL_CHECK(!name.starts_with("STILL_") || std::ranges::count(kVariables, name, &EnvironmentVariable::name) == 1,
+              "the variable is missing in the table of common/environment.cc");
+}
+
 }  // namespace
 
 std::span<const EnvironmentVariable> EnvironmentVariables() { return kVariables; }
 
 std::string EnvironmentValue(std::string_view name) {
-  STILL_CHECK(!name.starts_with("STILL_") || std::ranges::count(kVariables, name, &EnvironmentVariable::name) == 1,
-              "the variable is missing in the table of common/environment.cc");
+  CheckName(name);
   const char* const value = std::getenv(std::string(name).c_str());
   return value == nullptr ? "" : value;
+}
+
+void SetEnvironmentValue(std::string_view name, const std::string& value) {
+  CheckName(name);
+  setenv(std::string(name).c_str(), value.c_str(), /*overwrite=*/1);
 }
 
 }  // namespace still

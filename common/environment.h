@@ -1,4 +1,5 @@
-// The environment variables of our programs. environment.cc holds the one table of them, and the one call of getenv.
+// The environment variables of our programs. environment.cc holds the one table of them, and the only
+// calls of getenv and setenv.
 #pragma once
 
 #include <span>
@@ -17,7 +18,11 @@ struct EnvironmentVariable {
 std::span<const EnvironmentVariable> EnvironmentVariables();
 
 // Returns the value of a variable, or "" when it is not set. `name` is one of ours or another program's (HOME, PATH).
-// A name that begins with STILL_ and is not in the table is a bug. Any thread may call this while none calls setenv.
+// A name that begins with STILL_ and is not in the table is a bug. Any thread may call it.
 std::string EnvironmentValue(std::string_view name);
+
+// Sets one of our variables for this process and for those that it starts from now on. Call it before the first thread,
+// because other threads may read the environment at any time.
+void SetEnvironmentValue(std::string_view name, const std::string& value);
 
 }  // namespace still

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -233,7 +232,7 @@ Status CheckFaultSpecification(std::string_view specification) {
 
 Status ArmFaults(const std::string& comma_separated) {
   STILL_RETURN_IF_ERROR(Arm(comma_separated));
-  setenv("STILL_FAULT", comma_separated.c_str(), 1);
+  SetEnvironmentValue("STILL_FAULT", comma_separated);
   return Ok();
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <regex>
 #include <set>
 
@@ -16,10 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Returns the sources of the product, by their paths below the root of the repository.
-std::vector<std::string> ProductSources() {
+// Returns the sources in these folders, by their paths below the root of the repository.
+std::vector<std::string> SourcesIn(std::initializer_list<const char*> folders) {
   std::vector<std::string> paths;
-  for (const char* room : {"cli", "cluster", "common", "coordinator", "shards", "worker"}) {
+  for (const char* room : folders) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(STILL_SOURCE_DIRECTORY) / room)) {
       const std::string extension = entry.path().extension().string();
       if (extension == ".cc" || extension == ".h")
@@ -29,11 +30,23 @@ std::vector<std::string> ProductSources() {
   return paths;
 }
 
+std::vector<std::string> ProductSources() {
+  return SourcesIn({"cli", "cluster", "common", "coordinator", "shards", "worker"});
+}
+
 std::string Source(const std::string& path) { return ReadFile(JoinPath(STILL_SOURCE_DIRECTORY, path)).value(); }
+
+// Adds what the group of `pattern` matches in `text`.
+void AddNames(const std::string& text, const std::string& pattern, std::set<std::string>* names) {
+  const std::regex regex(pattern);
+  for (std::sregex_iterator at(text.begin(), text.end(), regex), end; at != end; ++at) names->insert(at->str(1));
+}
 
 TEST(EnvironmentTest, AValueIsReadAndAnAbsentOneIsEmpty) {
   setenv("STILL_HOST", "node-7", 1);
   EXPECT_EQ(EnvironmentValue("STILL_HOST"), "node-7");
+  SetEnvironmentValue("STILL_HOST", "node-8");
+  EXPECT_EQ(EnvironmentValue("STILL_HOST"), "node-8");
   unsetenv("STILL_HOST");
   EXPECT_EQ(EnvironmentValue("STILL_HOST"), "");
 }
@@ -42,25 +55,29 @@ TEST(EnvironmentDeathTest, AVariableThatIsNotInTheTableIsABug) {
   EXPECT_DEATH(EnvironmentValue("STILL_NO_SUCH"), "broken invariant");
 }
 
-TEST(EnvironmentTest, OnlyTheTablesSourceCallsGetenv) {
+TEST(EnvironmentTest, OnlyTheTablesSourceReadsAndSetsTheEnvironment) {
   for (const std::string& path : ProductSources()) {
     if (path == "common/environment.cc" || path == "common/environment.h") continue;
-    EXPECT_THAT(Source(path), ::testing::Not(::testing::HasSubstr("getenv("))) << path;
+    EXPECT_THAT(Source(path), ::testing::Not(::testing::ContainsRegex("[gs]etenv\\("))) << path;
   }
 }
 
 TEST(EnvironmentTest, TheTableIsSortedAndHoldsExactlyWhatTheSourcesName) {
   EXPECT_TRUE(std::ranges::is_sorted(EnvironmentVariables(), {}, &EnvironmentVariable::name));
-  std::set<std::string> named;
-  const std::regex literal("\"(STILL_[A-Z_]+)\"");
+  std::set<std::string> named, known;
   for (const std::string& path : ProductSources()) {
-    if (path == "common/environment.cc") continue;
-    const std::string source = Source(path);
-    for (std::sregex_iterator at(source.begin(), source.end(), literal), end; at != end; ++at) named.insert(at->str(1));
+    if (path != "common/environment.cc") AddNames(Source(path), "\"(STILL_[A-Z_]+)\"", &named);
   }
-  std::set<std::string> known;
   for (const EnvironmentVariable& variable : EnvironmentVariables()) known.emplace(variable.name);
   EXPECT_EQ(named, known);
+}
+
+TEST(EnvironmentTest, ContributingHoldsExactlyTheVariablesThatTestsRead) {
+  std::set<std::string> read, listed;
+  for (const std::string& path : SourcesIn({"tests"}))
+    AddNames(Source(path), R"re((?:getenv|Environment)\("(STILL[A-Z_]+)")re", &read);
+  AddNames(Source("CONTRIBUTING.md"), "\n\\| `(STILL[A-Z_]+)` \\|", &listed);
+  EXPECT_EQ(read, listed);
 }
 
 }  // namespace
