@@ -31,16 +31,16 @@ AttachedLauncher::AttachedLauncher(std::function<void(v1::WorkerTask)> publish, 
 AttachedLauncher::~AttachedLauncher() = default;
 
 AgentCallbacks AttachedLauncher::Listening(AgentCallbacks callbacks) {
-  const auto heard = [hearing = hearing_, &clock = clock_] {
+  const auto on_report = [hearing = hearing_, &clock = clock_] {
     hearing->last = clock.Now();
     hearing->any = true;
   };
-  callbacks.on_progress = [heard, next = std::move(callbacks.on_progress)](const v1::Progress& progress) {
-    heard();
+  callbacks.on_progress = [on_report, next = std::move(callbacks.on_progress)](const v1::Progress& progress) {
+    on_report();
     next(progress);
   };
-  callbacks.on_ranks = [heard, next = std::move(callbacks.on_ranks)](const PhaseTimes& times) {
-    heard();
+  callbacks.on_ranks = [on_report, next = std::move(callbacks.on_ranks)](const PhaseTimes& times) {
+    on_report();
     next(times);
   };
   return callbacks;

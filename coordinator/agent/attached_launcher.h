@@ -1,6 +1,6 @@
 // Presents an mpirun that a person typed as a launch. Nothing is started here: the ranks ask for their task. The launch
-// runs as long as its guardians are heard. It is ended by no longer answering them, which they do not survive for long.
-// One thread: the one that serves the launch calls the launched job and the callbacks of Listening().
+// runs as long as its guardians send heartbeats. It is ended by no longer answering them, which they do not survive for
+// long. One thread: the one that serves the launch calls the launched job and the callbacks of Listening().
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ class AttachedLauncher : public cluster::Launcher {
   AttachedLauncher(std::function<void(v1::WorkerTask)> publish, std::function<bool()> is_made, Clock& clock);
   ~AttachedLauncher() override;
 
-  // Returns `callbacks`, extended so that they also tell this launcher when a rank is heard.
+  // Returns `callbacks`, extended so that they also tell this launcher when a rank reports.
   AgentCallbacks Listening(AgentCallbacks callbacks);
   // Publishes the task. UNAVAILABLE the second time, because an mpirun that is typed again is another attempt.
   Result<std::unique_ptr<cluster::LaunchedJob>> Launch(const cluster::LaunchSpec& spec) override;

@@ -73,7 +73,7 @@ Status GangProtocol::OnShrinkRequest(const std::string& peer, std::uint32_t rank
 
 Result<std::uint64_t> GangProtocol::Shrink(std::uint32_t rank, const v1::ShrinkRequest& request) {
   const std::set<std::uint32_t> survivors(request.survivors().begin(), request.survivors().end());
-  STILL_RETURN_IF_ERROR(launch_.membership().Check(rank, survivors));
+  STILL_RETURN_IF_ERROR(launch_.membership().CheckSurvivors(rank, survivors));
   if (launch_.Ending()) return Error(Code::kAborted, "the launch ends");
   launch_.sightings().RecordStep(request.step());
   const std::vector<std::uint32_t> dead = launch_.membership().LeftBehind(survivors);

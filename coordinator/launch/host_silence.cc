@@ -40,8 +40,8 @@ HostSilence::HostSilence(HostSilenceLimits limits, cluster::Placement placement)
 }
 
 void HostSilence::OnHeartbeat(std::uint32_t rank, const std::string& host, Clock::TimePoint now) {
-  if (!first_heard_) first_heard_ = now;
-  heard_[rank] = now;
+  if (!first_heartbeat_) first_heartbeat_ = now;
+  last_heartbeats_[rank] = now;
   if (!host.empty()) host_of_[rank] = PlacementName(host);
 }
 
@@ -68,14 +68,14 @@ std::string HostSilence::PlacementName(const std::string& host) const {
 
 std::map<std::string, HostSilence::Host> HostSilence::Hosts(const std::set<std::uint32_t>& members) const {
   std::map<std::string, Host> hosts;
-  if (!first_heard_) return hosts;
+  if (!first_heartbeat_) return hosts;
   for (const std::uint32_t rank : members) {
     const std::string name = HostOf(rank);
     if (name.empty()) continue;
-    const auto heard = heard_.find(rank);
-    Host& host = hosts.try_emplace(name, Host{{}, *first_heard_}).first->second;
+    const auto found = last_heartbeats_.find(rank);
+    Host& host = hosts.try_emplace(name, Host{{}, *first_heartbeat_}).first->second;
     host.ranks.push_back(rank);
-    if (heard != heard_.end()) host.heard = std::max(host.heard, heard->second);
+    if (found != last_heartbeats_.end()) host.last_heartbeat = std::max(host.last_heartbeat, found->second);
   }
   return hosts;
 }
@@ -84,21 +84,22 @@ std::optional<LostHost> HostSilence::Lost(const std::set<std::uint32_t>& members
   if (asked_ && now - *asked_ > kAbsence) present_since_ = now;
   asked_ = now;
   const std::map<std::string, Host> hosts = Hosts(members);
-  const bool anybody =
-      std::ranges::any_of(hosts, [&](const auto& entry) { return now - entry.second.heard <= limits_.others; });
+  const bool anybody = std::ranges::any_of(
+      hosts, [&](const auto& entry) { return now - entry.second.last_heartbeat <= limits_.others; });
   if (!anybody) return std::nullopt;
   for (const auto& [name, host] : hosts) {
-    const std::chrono::nanoseconds silent = now - std::max(host.heard, present_since_.value_or(host.heard));
+    const std::chrono::nanoseconds silent =
+        now - std::max(host.last_heartbeat, present_since_.value_or(host.last_heartbeat));
     if (silent >= limits_.silence && silent > limits_.others) return LostHost{name, host.ranks, Seconds(silent)};
   }
   return std::nullopt;
 }
 
 bool HostSilence::EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const {
-  if (!first_heard_) return false;
-  Clock::TimePoint last = std::max(*first_heard_, present_since_.value_or(*first_heard_));
-  for (const auto& [rank, heard] : heard_) {
-    if (members.contains(rank)) last = std::max(last, heard);
+  if (!first_heartbeat_) return false;
+  Clock::TimePoint last = std::max(*first_heartbeat_, present_since_.value_or(*first_heartbeat_));
+  for (const auto& [rank, heartbeat] : last_heartbeats_) {
+    if (members.contains(rank)) last = std::max(last, heartbeat);
   }
   return now - last >= limits_.everybody;
 }

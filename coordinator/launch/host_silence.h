@@ -1,9 +1,9 @@
-// Finds the host of a launch that is lost, by when its ranks were last heard. Pure: the caller reads the clock. One
+// Finds the host of a launch that is lost, by the heartbeats of its ranks. Pure: the caller reads the clock. One
 // thread.
 //
 // One silent rank may hang, and its guardian sees to that. When all ranks of a host are silent at once, guardians
-// included, while other hosts are heard, then the host is lost, or the network to it. When no host is heard, the fault
-// may be on this machine: no host counts as lost then, but in the end the launch does.
+// included, while other hosts send heartbeats, then the host is lost, or the network to it. When no host sends any, the
+// fault may be on this machine: no host counts as lost then, but in the end the launch does.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@
 namespace still::coordinator {
 
 struct HostSilenceLimits {
-  // A host is lost when all of its ranks were silent for `silence` and a rank of another host was heard within
+  // A host is lost when all of its ranks sent no heartbeat for `silence` and a rank of another host sent one within
   // `others`. A run sets `silence` from recovery.host_seconds, whose default is in common/config/pipeline_config.cc.
   std::chrono::milliseconds silence{15'000};
   std::chrono::milliseconds others{2'000};
@@ -54,8 +54,8 @@ class HostSilence {
   // Returns the host that is lost, among those that `members` are on. Call it several times per second. After a pause
   // of a second or more, heartbeats may still wait to be read, so a silence counts only from the end of the pause.
   std::optional<LostHost> Lost(const std::set<std::uint32_t>& members, Clock::TimePoint now);
-  // Returns whether all members have fallen silent after one was heard. An mpirun that still runs then hangs, as Open
-  // MPI 4's does when it loses a host. Call it after Lost.
+  // Returns whether all members have fallen silent after one sent a heartbeat. An mpirun that still runs then hangs, as
+  // Open MPI 4's does when it loses a host. Call it after Lost.
   bool EverybodySilent(const std::set<std::uint32_t>& members, Clock::TimePoint now) const;
   // Returns a host that mpirun found lost, with all ranks that were launched there, even if others went on without them
   // a moment before. Returns nothing when one of its guardians reported a death, because the host lives then.
@@ -64,7 +64,7 @@ class HostSilence {
  private:
   struct Host {
     std::vector<std::uint32_t> ranks;
-    Clock::TimePoint heard;  // the newest heartbeat of its ranks; without any, the first one of the launch
+    Clock::TimePoint last_heartbeat;  // the newest heartbeat of its ranks; without any, the first one of the launch
   };
   std::map<std::string, Host> Hosts(const std::set<std::uint32_t>& members) const;
   std::string PlacementName(const std::string& host) const;
@@ -72,9 +72,9 @@ class HostSilence {
   const HostSilenceLimits limits_;
   const cluster::Placement placement_;
   std::map<std::uint32_t, std::string> host_of_;  // by the placement at first, then by heartbeats
-  std::map<std::uint32_t, Clock::TimePoint> heard_;
+  std::map<std::uint32_t, Clock::TimePoint> last_heartbeats_;
   std::set<std::uint32_t> reported_dead_;
-  std::optional<Clock::TimePoint> first_heard_;
+  std::optional<Clock::TimePoint> first_heartbeat_;
   std::optional<Clock::TimePoint> asked_;
   std::optional<Clock::TimePoint> present_since_;
 };

@@ -35,7 +35,7 @@ v1::Death DeathBy(const LaunchWitnesses& seen, std::string_view log) {
     death.set_detail(said.substr(0, said.find('\n')));
   } else if (seen.sightings.PositionsText().empty()) {
     death.set_cause(v1::DEATH_CAUSE_NOT_STARTED);
-    death.set_detail(fmt::format("mpirun ended with {} before any rank was heard", seen.mpirun.ToString()));
+    death.set_detail(fmt::format("mpirun ended with {} before any rank reported", seen.mpirun.ToString()));
   } else {
     death = seen.sightings.DeathOf({}, std::nullopt);
   }

@@ -10,8 +10,8 @@
 // The exit code of mpirun is never trusted, because it means little after a failure. MPI_Finalize may hang, so once a
 // result is known, mpirun gets a moment to end by itself and is then killed.
 //
-// On several hosts the server also watches that each of them is heard (host_silence.h). A silent host ends the launch
-// of a gang: the ranks of the other hosts are fenced, and mpirun is killed. Leased work goes on without it.
+// On several hosts the server also watches the heartbeats of each of them (host_silence.h). A silent host ends the
+// launch of a gang: the ranks of the other hosts are fenced, and mpirun is killed. Leased work goes on without it.
 //
 // A message counts when its sender was started by this launch and is still a member. Others are answered with Fenced.
 #pragma once
@@ -58,7 +58,7 @@ class LaunchServer : private LaunchControl {
   const Membership& membership() const override { return membership_; }
   RankSightings& sightings() override { return sightings_; }
   bool succeeded() const override { return results_.succeeded(); }
-  bool Ending() const override { return results_.Settled(membership_.members()); }
+  bool Ending() const override { return results_.OutcomeKnown(membership_.members()); }
   Status Reply(const std::string& peer, v1::Envelope* envelope) override;
   void Fail(const Status& failure) override;
   Result<std::uint64_t> Reconfigure(const std::set<std::uint32_t>& survivors, const v1::Death& death) override;

@@ -10,7 +10,7 @@ Membership::Membership(std::uint64_t generation, std::uint32_t ranks) : launched
   for (std::uint32_t rank = 0; rank < ranks; ++rank) members_.insert(rank);
 }
 
-Status Membership::Check(std::uint32_t sender, const std::set<std::uint32_t>& survivors) const {
+Status Membership::CheckSurvivors(std::uint32_t sender, const std::set<std::uint32_t>& survivors) const {
   if (survivors.contains(sender) && std::ranges::includes(members_, survivors)) return Ok();
   return Error(Code::kInvalidArgument,
                "rank {} asks to go on with ranks {}: it must be one of them, and each of them a member; members are {}",

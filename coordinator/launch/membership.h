@@ -25,10 +25,10 @@ class Membership {
 
   // Checks that `sender` may go on with `survivors` alone. INVALID_ARGUMENT when it is not one of them, or when one of
   // them is not a member.
-  Status Check(std::uint32_t sender, const std::set<std::uint32_t>& survivors) const;
+  Status CheckSurvivors(std::uint32_t sender, const std::set<std::uint32_t>& survivors) const;
   // Returns the members that are not among `survivors`.
   std::vector<std::uint32_t> LeftBehind(const std::set<std::uint32_t>& survivors) const;
-  // Makes `survivors` the members, as `generation`. They passed Check, and the generation is journaled.
+  // Makes `survivors` the members, as `generation`. They passed CheckSurvivors, and the generation is journaled.
   void Shrink(const std::set<std::uint32_t>& survivors, std::uint64_t generation);
 
  private:

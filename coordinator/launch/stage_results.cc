@@ -27,7 +27,7 @@ void StageResults::RecordFailure(Status failure) {
   if (!failure_ || weight(failure.code()) > weight(failure_->code())) failure_ = std::move(failure);
 }
 
-bool StageResults::Settled(const std::set<std::uint32_t>& members) const {
+bool StageResults::OutcomeKnown(const std::set<std::uint32_t>& members) const {
   if (succeeded_ || failure_) return true;
   return std::ranges::all_of(members, [&](std::uint32_t rank) { return gave_up_.contains(rank); });
 }

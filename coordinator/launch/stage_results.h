@@ -24,7 +24,7 @@ class StageResults {
   void RecordFailure(Status failure);
 
   // Returns whether the outcome is known, so that no further result is worth waiting for.
-  bool Settled(const std::set<std::uint32_t>& members) const;
+  bool OutcomeKnown(const std::set<std::uint32_t>& members) const;
   bool succeeded() const { return succeeded_; }
   // Returns Ok, a failure that would happen again, or CANCELLED. Returns nothing when the ranks died without reporting
   // any of these.

@@ -237,7 +237,7 @@ TEST_F(PipelineRunTest, DeathInAStageIsRecoveredFromAndShown) {
   ASSERT_OK(Run(launcher));
   EXPECT_EQ(launcher.launches.size(), 7u);
   EXPECT_THAT(observer_.recoveries,
-              ElementsAre(HasSubstr("targets: mpirun ended with signal 9 (Killed) before any rank was heard; launched "
+              ElementsAre(HasSubstr("targets: mpirun ended with signal 9 (Killed) before any rank reported; launched "
                                     "again as generation 2")));
   EXPECT_EQ(observer_.finished, 6);
 }

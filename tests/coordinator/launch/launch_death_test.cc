@@ -41,19 +41,19 @@ TEST(MembershipTest, OnlyMembersOfThisLaunchCount) {
 
 TEST(MembershipTest, SurvivorsAreMembersAndOneOfThemAsks) {
   Membership membership(5, 3);
-  EXPECT_OK(membership.Check(0, {0, 2}));
-  EXPECT_OK(membership.Check(1, {0, 1, 2}));
-  EXPECT_THAT(membership.Check(1, {0, 2}), StatusIs(Code::kInvalidArgument, HasSubstr("rank 1")));
-  EXPECT_THAT(membership.Check(0, {0, 3}), StatusIs(Code::kInvalidArgument, HasSubstr("0, 3")));
-  EXPECT_FALSE(membership.Check(0, {}).ok());
+  EXPECT_OK(membership.CheckSurvivors(0, {0, 2}));
+  EXPECT_OK(membership.CheckSurvivors(1, {0, 1, 2}));
+  EXPECT_THAT(membership.CheckSurvivors(1, {0, 2}), StatusIs(Code::kInvalidArgument, HasSubstr("rank 1")));
+  EXPECT_THAT(membership.CheckSurvivors(0, {0, 3}), StatusIs(Code::kInvalidArgument, HasSubstr("0, 3")));
+  EXPECT_FALSE(membership.CheckSurvivors(0, {}).ok());
   membership.Shrink({0, 2}, 6);
-  EXPECT_FALSE(membership.Check(0, {0, 1}).ok());
+  EXPECT_FALSE(membership.CheckSurvivors(0, {0, 1}).ok());
 }
 
 TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
   StageResults results("train", false);
   results.OnResult(0, Error(Code::kUnavailable, "a peer is gone"));
-  EXPECT_TRUE(results.Settled({0, 1}));
+  EXPECT_TRUE(results.OutcomeKnown({0, 1}));
   EXPECT_FALSE(results.Verdict().has_value());
   results.OnResult(1, Error(Code::kDataLoss, "flipped"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kDataLoss, "train, rank 1: flipped"));
@@ -79,11 +79,11 @@ TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
 TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
   StageResults results("train", true);
   results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
-  EXPECT_FALSE(results.Settled({0, 1, 2}));
-  EXPECT_TRUE(results.Settled({1})) << "the others were left behind";
+  EXPECT_FALSE(results.OutcomeKnown({0, 1, 2}));
+  EXPECT_TRUE(results.OutcomeKnown({1})) << "the others were left behind";
   results.OnResult(0, Error(Code::kAborted, "refused"));
   results.OnResult(2, Error(Code::kUnavailable, "a peer is gone"));
-  EXPECT_TRUE(results.Settled({0, 1, 2}));
+  EXPECT_TRUE(results.OutcomeKnown({0, 1, 2}));
   EXPECT_FALSE(results.Verdict().has_value());
 }
 
@@ -207,7 +207,7 @@ TEST_F(LaunchDeathTest, ARankThatItsGuardianKilledIsTheCulprit) {
 TEST_F(LaunchDeathTest, AnMpirunThatEndedAtItsStartIsNotCalledADeathOfRanks) {
   const LaunchDeath death = Explain("The listener thread failed to start.\n");
   EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_NOT_STARTED);
-  EXPECT_EQ(death.death.detail(), "mpirun ended with exit code 137 before any rank was heard");
+  EXPECT_EQ(death.death.detail(), "mpirun ended with exit code 137 before any rank reported");
 }
 
 TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
