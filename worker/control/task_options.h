@@ -5,11 +5,9 @@
 #include "common/proto/config.pb.h"
 #include "shards/corpus/masking.h"
 #include "shards/targets/target_codec.h"
-#include "worker/train/train_options.h"
 
 namespace still::worker {
 
-TrainOptions TrainOptionsOf(const v1::TrainConfig& config);
 shards::MaskPolicy MaskPolicyOf(const v1::MaskConfig& config);
 // Returns the format of the targets. For hidden_f16 the width is 0 until the teacher is known. The codec must be set
 // (LoadTask checks it).

@@ -1,11 +1,14 @@
 // How a model is trained, in plain types: the trainer and the numeric core never see the configuration's messages.
-// worker/control/task_options.h makes it from the configuration.
 #pragma once
 
 #include <cstdint>
 
 #include "worker/train/loss_weights.h"
 #include "worker/train/optimizer.h"
+
+namespace stillhouse::v1 {
+class TrainConfig;
+}
 
 namespace still::worker {
 
@@ -26,5 +29,8 @@ struct TrainOptions {
   double checkpoint_seconds = 0;
   bool fast_reduction = false;  // sums in fp32: half the bytes, but the bits depend on the number of ranks
 };
+
+// Returns the options that a configuration names.
+TrainOptions TrainOptionsOf(const stillhouse::v1::TrainConfig& config);
 
 }  // namespace still::worker

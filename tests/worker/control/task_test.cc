@@ -14,6 +14,7 @@
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 #include "worker/control/task_options.h"
+#include "worker/train/train_options.h"
 
 namespace still::worker {
 namespace {
