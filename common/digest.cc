@@ -127,6 +127,10 @@ IdentityBuilder& IdentityBuilder::Add(std::string_view name, double value) {
   return Add(name, fmt::format("{}", value));
 }
 
+bool IdentityBuilder::Has(std::string_view name, std::string_view value) const {
+  return text_.find("\n" + IdentityBuilder().Add(name, value).text_) != std::string::npos;
+}
+
 std::string IdentityBuilder::Digest() const { return Hex(Sha256Of(text_)).substr(0, 16); }
 
 }  // namespace still

@@ -62,6 +62,9 @@ class IdentityBuilder {
     return builder;
   }
 
+  // Returns whether a field after the kind has this name and this value.
+  bool Has(std::string_view name, std::string_view value) const;
+
   // Returns the lines digested so far. They are stored beside the artifact, so that diff explains two digests.
   const std::string& text() const { return text_; }
 

@@ -81,6 +81,10 @@ TEST(DigestTest, NoValueCanImitateAnotherField) {
   IdentityBuilder two("k");
   two.Add("a", "1").Add("b", "2");
   EXPECT_NE(one.Digest(), two.Digest());
+  EXPECT_TRUE(two.Has("b", "2"));
+  EXPECT_FALSE(one.Has("b", "2"));
+  EXPECT_TRUE(one.Has("a", "1\nb=2"));
+  EXPECT_FALSE(two.Has("b", "")) << "a beginning of the value is another value";
 }
 
 }  // namespace

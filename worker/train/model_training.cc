@@ -1,9 +1,13 @@
 #include "worker/train/model_training.h"
 
 #include <algorithm>
-#include <utility>
+#include <memory>
+#include <span>
 
+#include "common/log.h"
 #include "common/storage/files.h"
+#include "common/storage/staging.h"
+#include "worker/collective/agree.h"
 #include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
 #include "worker/train/trainer.h"
@@ -32,13 +36,28 @@ KeeperOptions KeeperOptionsOf(const v1::WorkerTask& task, const std::string& ide
   return keeper;
 }
 
+Status WriteModelFiles(const StageContext& context, const ParameterSet& model, const std::string& identity,
+                       const Summary& extra, const std::string& directory) {
+  STILL_RETURN_IF_ERROR(SaveModel(model, directory));
+  const std::string metrics = MetricsPath(CheckpointDirectory(context.task, identity));
+  STILL_ASSIGN_OR_RETURN(Summary summary, SummariseMetrics(metrics));
+  if (Exists(metrics)) {
+    STILL_ASSIGN_OR_RETURN(const std::string lines, ReadFile(metrics));
+    STILL_RETURN_IF_ERROR(WriteFileAtomically(MetricsPath(directory), lines));
+  }
+  summary["ranks"] = context.world.size();
+  summary["parameters"] = static_cast<double>(model.shape().Parameters());
+  summary.insert(extra.begin(), extra.end());
+  return WriteSummary(directory, summary);
+}
+
 }  // namespace
 
 Result<bool> IsDone(Communicator& world, const ArtifactStore& artifacts, const std::string& kind,
                     const std::string& digest) {
-  std::string done = artifacts.Has(kind, digest) ? "yes" : "no";
-  STILL_RETURN_IF_ERROR(world.Broadcast(&done, 0));
-  return done == "yes";
+  bool done = artifacts.Has(kind, digest);
+  STILL_RETURN_IF_ERROR(world.Broadcast(std::as_writable_bytes(std::span(&done, 1)), 0));
+  return done;
 }
 
 Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const v1::WorkerTask& task, const ModelShape& shape) {
@@ -86,24 +105,24 @@ Status TrainModel(const StageContext& context, const ModelTraining& training, Pa
   return trainer.Run();
 }
 
-void RemoveSnapshots(const StageContext& context, const std::string& identity) {
-  if (context.world.host_place().index == 0)
-    MemorySnapshot(SnapshotDirectory(context.task), CheckpointDirectory(context.task, identity), identity, 0).Remove();
-}
-
-Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,
-                          const Summary& extra, const std::string& directory) {
-  STILL_RETURN_IF_ERROR(SaveModel(model, directory));
-  const std::string metrics = MetricsPath(CheckpointDirectory(context.task, identity));
-  STILL_ASSIGN_OR_RETURN(Summary summary, SummariseMetrics(metrics));
-  if (Exists(metrics)) {
-    STILL_ASSIGN_OR_RETURN(const std::string lines, ReadFile(metrics));
-    STILL_RETURN_IF_ERROR(WriteFileAtomically(MetricsPath(directory), lines));
-  }
-  summary["ranks"] = context.world.size();
-  summary["parameters"] = static_cast<double>(model.shape().Parameters());
-  summary.insert(extra.begin(), extra.end());
-  return WriteSummary(directory, summary);
+Status CommitModel(const StageContext& context, const ParameterSet& model, const std::string& kind,
+                   const std::string& digest, const Summary& extra,
+                   const std::function<Status(const std::string& directory)>& add_files) {
+  const ArtifactStore artifacts(context.task.config().artifacts());
+  const auto commit = [&]() -> Status {
+    context.progress.Enter(v1::PHASE_COMMIT);
+    STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
+                           artifacts.Begin(kind, IdentityBuilder::FromText(context.task.identity())));
+    STILL_RETURN_IF_ERROR(WriteModelFiles(context, model, digest, extra, staged->path()));
+    STILL_RETURN_IF_ERROR(add_files(staged->path()));
+    STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
+    LogInfo("{} {} with weights {}", kind, artifacts.PathOf(kind, digest), model.WeightsDigest());
+    return Ok();
+  };
+  const Status committed = Agree(context.world, context.world.rank() == 0 ? commit() : Ok());
+  if (artifacts.Has(kind, digest) && context.world.host_place().index == 0)
+    MemorySnapshot(SnapshotDirectory(context.task), CheckpointDirectory(context.task, digest), digest, 0).Remove();
+  return committed;
 }
 
 }  // namespace still::worker

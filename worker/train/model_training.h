@@ -2,6 +2,8 @@
 // artifact.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "common/status.h"
@@ -35,12 +37,11 @@ Result<std::unique_ptr<shards::CorpusView>> OpenTrainSplit(const v1::WorkerTask&
 // Collective. Trains `model` to the last step, with checkpoints at <artifacts>/checkpoints/<identity>.
 Status TrainModel(const StageContext& context, const ModelTraining& training, ParameterSet& model);
 
-// Removes this host's snapshots. Call it once the artifact exists, when nobody will continue from them.
-void RemoveSnapshots(const StageContext& context, const std::string& identity);
-
-// Writes into `directory` the files of every trained model's artifact: model files, training.jsonl (when it was
-// trained) and summary.json with the numbers of `extra` added.
-Status WriteModelArtifact(const StageContext& context, const ParameterSet& model, const std::string& identity,
-                          const Summary& extra, const std::string& directory);
+// Collective. Commits `model` as the artifact `kind`/`digest` of this task, on rank 0: model files, training.jsonl when
+// it was trained, summary.json with the numbers of `extra`, and what `add_files` writes into the directory. Every rank
+// then removes its host's snapshots, because nobody continues from them once the artifact exists.
+Status CommitModel(const StageContext& context, const ParameterSet& model, const std::string& kind,
+                   const std::string& digest, const Summary& extra,
+                   const std::function<Status(const std::string& directory)>& add_files);
 
 }  // namespace still::worker

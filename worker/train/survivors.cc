@@ -2,10 +2,8 @@
 
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <numeric>
 #include <span>
-#include <string>
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"
@@ -60,20 +58,18 @@ Result<std::vector<std::size_t>> Survivors::ReconfigureOnce(std::uint64_t step, 
 
 // Gets a new generation: the lowest survivor asks, and all follow its answer.
 Status Survivors::TakeGeneration(std::uint64_t step) {
-  std::string answer;
+  std::uint64_t generation = 0;  // 0: refused
   if (world_.rank() == 0) {
     const Result<std::uint64_t> granted = control_.RequestShrink(step, members_);
     if (granted.ok()) {
-      answer = fmt::format("{}", *granted);
+      generation = *granted;
     } else {
       LogWarn("ranks {} may not go on by themselves: {}", fmt::join(members_, ", "), granted.status().message());
     }
   }
-  STILL_RETURN_IF_ERROR(world_.Broadcast(&answer, 0));
+  STILL_RETURN_IF_ERROR(world_.Broadcast(std::as_writable_bytes(std::span(&generation, 1)), 0));
   STILL_ASSIGN_OR_RETURN(const bool all, world_.Vote(true));
   STILL_CHECK(all, "all said yes");
-  std::uint64_t generation = 0;
-  std::from_chars(answer.data(), answer.data() + answer.size(), generation);
   if (generation == 0)
     return Error(Code::kAborted, "the coordinator did not grant a generation to ranks {}", fmt::join(members_, ", "));
   STILL_CHECK(generation > generation_, "generations rise");

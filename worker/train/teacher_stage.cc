@@ -4,10 +4,9 @@
 #include <utility>
 
 #include "common/faults/fault_point.h"
-#include "common/log.h"
 #include "common/random.h"
 #include "common/storage/file_digest.h"
-#include "common/storage/staging.h"
+#include "common/storage/files.h"
 #include "worker/collective/agree.h"
 #include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
@@ -38,28 +37,13 @@ Status FitHead(const StageContext& context, ParameterSet& teacher) {
 Status CheckUnchanged(const v1::WorkerTask& task) {
   constexpr std::pair<std::string_view, std::string_view> kFiles[] = {
       {"config", "config.json"}, {"model", "model.safetensors"}, {"vocab", "vocab.txt"}};
+  const IdentityBuilder identity = IdentityBuilder::FromText(task.identity());
   for (const auto& [field, name] : kFiles) {
     const std::string path = JoinPath(task.config().teacher().path(), name);
     STILL_ASSIGN_OR_RETURN(const Sha256Digest digest, Sha256OfFile(path));
-    if (task.identity().find(fmt::format("\n{}={}\n", field, Hex(digest))) == std::string::npos)
+    if (!identity.Has(field, Hex(digest)))
       return Error(Code::kInvalidArgument, "{} changed since the plan was made; run again", path);
   }
-  return Ok();
-}
-
-Status CommitTeacher(const StageContext& context, const ImportedTeacher& teacher, const ArtifactStore& artifacts) {
-  const v1::WorkerTask& task = context.task;
-  context.progress.Enter(v1::PHASE_COMMIT);
-  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
-                         artifacts.Begin("teacher", IdentityBuilder::FromText(task.identity())));
-  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, teacher.parameters, task.artifacts().teacher(),
-                                           {{"fitted", teacher.has_head ? 0 : 1}}, staged->path()));
-  STILL_ASSIGN_OR_RETURN(const std::string vocabulary, ReadFile(JoinPath(task.config().teacher().path(), "vocab.txt")));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(staged->path(), "vocab.txt"), vocabulary));
-  STILL_RETURN_IF_ERROR(FaultPoint("teacher.commit"));
-  STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
-  LogInfo("teacher {} with weights {}", artifacts.PathOf("teacher", task.artifacts().teacher()),
-          teacher.parameters.WeightsDigest());
   return Ok();
 }
 
@@ -76,9 +60,13 @@ Status RunTeacherStage(const StageContext& context) {
   STILL_RETURN_IF_ERROR(Agree(world, teacher.status()));
   if (!teacher->has_head) STILL_RETURN_IF_ERROR(FitHead(context, teacher->parameters));
   context.progress.Enter(v1::PHASE_WAIT);  // the others wait, for as long as the disk takes
-  const Status committed = Agree(world, world.rank() == 0 ? CommitTeacher(context, *teacher, artifacts) : Ok());
-  if (artifacts.Has("teacher", task.artifacts().teacher())) RemoveSnapshots(context, task.artifacts().teacher());
-  return committed;
+  return CommitModel(context, teacher->parameters, "teacher", task.artifacts().teacher(),
+                     {{"fitted", teacher->has_head ? 0 : 1}}, [&](const std::string& directory) -> Status {
+                       STILL_ASSIGN_OR_RETURN(const std::string vocabulary,
+                                              ReadFile(JoinPath(task.config().teacher().path(), "vocab.txt")));
+                       STILL_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(directory, "vocab.txt"), vocabulary));
+                       return FaultPoint("teacher.commit");
+                     });
 }
 
 }  // namespace still::worker

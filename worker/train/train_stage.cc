@@ -3,8 +3,6 @@
 #include <utility>
 
 #include "common/faults/fault_point.h"
-#include "common/log.h"
-#include "common/storage/staging.h"
 #include "worker/collective/agree.h"
 #include "worker/control/task_options.h"
 #include "worker/model/model_files.h"
@@ -55,19 +53,6 @@ Result<Distillation> Prepare(const v1::WorkerTask& task, const ArtifactStore& ar
   return Distillation{std::move(teacher), std::move(student), std::move(corpus), std::move(targets)};
 }
 
-Status CommitStudent(const StageContext& context, const ParameterSet& student, const ArtifactStore& artifacts) {
-  const v1::WorkerTask& task = context.task;
-  context.progress.Enter(v1::PHASE_COMMIT);
-  STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
-                         artifacts.Begin("student", IdentityBuilder::FromText(task.identity())));
-  STILL_RETURN_IF_ERROR(WriteModelArtifact(context, student, task.artifacts().student(), {}, staged->path()));
-  STILL_RETURN_IF_ERROR(FaultPoint("train.commit"));
-  STILL_RETURN_IF_ERROR(CommitArtifact(*staged));
-  LogInfo("student {} with weights {}", artifacts.PathOf("student", task.artifacts().student()),
-          student.WeightsDigest());
-  return Ok();
-}
-
 }  // namespace
 
 Status RunTrainStage(const StageContext& context) {
@@ -87,10 +72,8 @@ Status RunTrainStage(const StageContext& context) {
                                     .targets = prepared->targets.get(),
                                     .teacher = &prepared->teacher},
                                    prepared->student));
-  const Status committed =
-      Agree(world, world.rank() == 0 ? CommitStudent(context, prepared->student, artifacts) : Ok());
-  if (artifacts.Has("student", task.artifacts().student())) RemoveSnapshots(context, task.artifacts().student());
-  return committed;
+  return CommitModel(context, prepared->student, "student", task.artifacts().student(), {},
+                     [](const std::string&) { return FaultPoint("train.commit"); });
 }
 
 }  // namespace still::worker
