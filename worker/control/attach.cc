@@ -60,6 +60,14 @@ Result<std::string> Keep(const std::string& task) {
   return path;
 }
 
+std::string RequestFor(const stillhouse::v1::Attach& attach, std::uint64_t number) {
+  stillhouse::v1::CoordinatorMessage message;
+  message.mutable_client()->set_protocol(kProtocol);
+  message.mutable_client()->set_request(number);
+  *message.mutable_client()->mutable_attach() = attach;
+  return message.SerializeAsString();
+}
+
 }  // namespace
 
 Result<std::string> FetchTask(const AttachOptions& options) {
@@ -76,11 +84,7 @@ Result<std::string> FetchTask(const AttachOptions& options) {
     fmt::print(stderr, "still-worker: {}; waiting\n", why);
   };
   for (std::uint64_t number = 1;; ++number) {
-    stillhouse::v1::CoordinatorMessage message;
-    message.mutable_client()->set_protocol(kProtocol);
-    message.mutable_client()->set_request(number);
-    *message.mutable_client()->mutable_attach() = attach;
-    const Status sent = client->Send(message.SerializeAsString());
+    const Status sent = client->Send(RequestFor(attach, number));
     if (client->Refused()) {
       return Error(Code::kUnavailable,
                    "the coordinator at {} refuses us: {}; name its client keys (--keys, STILL_KEYS), or its state "

@@ -245,10 +245,14 @@ TEST_F(ControlLinkTest, FencedIsAborted) {
 
 TEST_F(ControlLinkTest, ASilentCoordinatorIsUnavailableAndNamed) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
-  const auto link = Connect({.lease_resend_interval = milliseconds(10), .lease_deadline = milliseconds(50)});
-  const Status status = link->NextShard().status();
-  EXPECT_EQ(status.code(), Code::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
+  const auto link = Connect({.lease_resend_interval = milliseconds(10),
+                             .lease_deadline = milliseconds(50),
+                             .shrink_resend_interval = milliseconds(10),
+                             .shrink_deadline = milliseconds(50)});
+  for (const Status& status : {link->NextShard().status(), link->RequestShrink(17, {1}).status()}) {
+    EXPECT_EQ(status.code(), Code::kUnavailable);
+    EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
+  }
   Heard(*link);
 }
 
@@ -323,24 +327,6 @@ TEST_F(ControlLinkTest, ARefusedShrinkIsAborted) {
   const Status status = link->RequestShrink(17, {1}).status();
   EXPECT_EQ(status.code(), Code::kAborted);
   EXPECT_THAT(status.message(), HasSubstr("step 17"));
-  Heard(*link);
-}
-
-TEST_F(ControlLinkTest, AFencedShrinkIsAborted) {
-  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {Fenced(8)}; });
-  const auto link = Connect();
-  const Status status = link->RequestShrink(17, {1}).status();
-  EXPECT_EQ(status.code(), Code::kAborted);
-  EXPECT_THAT(status.message(), HasSubstr("generation 8"));
-  Heard(*link);
-}
-
-TEST_F(ControlLinkTest, AnUnansweredShrinkIsUnavailable) {
-  Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
-  const auto link = Connect({.shrink_resend_interval = milliseconds(10), .shrink_deadline = milliseconds(50)});
-  const Status status = link->RequestShrink(17, {1}).status();
-  EXPECT_EQ(status.code(), Code::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr(server_->endpoint()));
   Heard(*link);
 }
 
