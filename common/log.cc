@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "common/check.h"
 #include "common/environment.h"
 
 namespace still {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "common/digest.h"
 #include "common/entropy.h"
 #include "common/environment.h"
 #include "common/storage/files.h"
@@ -25,9 +26,7 @@ constexpr std::size_t kTokenBytes = 32;
 std::string RandomHex() {
   std::array<std::uint8_t, kTokenBytes> bytes;
   FillWithEntropy(std::as_writable_bytes(std::span(bytes)));
-  std::string hex;
-  for (const std::uint8_t byte : bytes) hex += fmt::format("{:02x}", byte);
-  return hex;
+  return Hex(bytes);
 }
 
 // Returns the contents of one file without the line break at its end.

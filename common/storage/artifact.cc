@@ -1,6 +1,5 @@
 #include "common/storage/artifact.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace still {

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <vector>
 
-#include "common/progress.h"
 #include "common/storage/file_descriptor.h"
 #include "common/storage/files.h"
 
@@ -21,7 +20,6 @@ Result<Sha256Digest> Sha256OfFile(const std::string& path) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(errno, "cannot read", path);
     sha.Update(std::span(buffer).first(static_cast<std::size_t>(got)));
-    MarkProgress();
   }
   return sha.Finish();
 }

@@ -8,7 +8,6 @@
 
 #include <filesystem>
 #include <mutex>
-#include <optional>
 
 #include "common/faults/fault_point.h"
 #include "common/log.h"

@@ -6,7 +6,6 @@
 // compaction. Compression is off, because target records do not compress. Fault point: kv.seal.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>

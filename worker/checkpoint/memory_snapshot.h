@@ -15,9 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "common/status.h"
 #include "worker/checkpoint/training_state.h"

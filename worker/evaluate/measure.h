@@ -1,13 +1,11 @@
 // Measures a teacher and its students: how well they fill masks in held-out text, and how long they take.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "common/clock.h"
-#include "common/status.h"
 #include "shards/corpus/masking.h"
 #include "worker/model/parameters.h"
 

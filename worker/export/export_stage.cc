@@ -27,7 +27,8 @@ Status WriteProvenance(const v1::WorkerTask& task, const std::string& directory)
   return WriteFileAtomically(JoinPath(directory, "provenance.json"), provenance.dump(2) + "\n");
 }
 
-Status Export(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& progress) {
+Status Export(const StageContext& context) {
+  const v1::WorkerTask& task = context.task;
   const ArtifactStore artifacts(task.config().artifacts());
   if (artifacts.Has("export", task.artifacts().export_())) return Ok();
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged,
@@ -36,7 +37,7 @@ Status Export(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& 
                                   .lowercase = task.config().corpus().lowercase()};
   STILL_RETURN_IF_ERROR(LoadModel(artifacts.PathOf("student", task.artifacts().student()), false)
                             .status());  // checks the weights' digest
-  progress.Enter(v1::PHASE_COMMIT);
+  context.progress.Enter(v1::PHASE_COMMIT);
   STILL_RETURN_IF_ERROR(
       WriteDistilBert(artifacts.PathOf("student", task.artifacts().student()), options, staged->path()));
   STILL_RETURN_IF_ERROR(WriteProvenance(task, staged->path()));
@@ -48,15 +49,13 @@ Status Export(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& 
   exported.set_done(1);
   exported.set_total(1);
   exported.set_unit("models");
-  control.ReportProgress(exported);
+  context.control.ReportProgress(exported);
   LogInfo("exported to {}", artifacts.PathOf("export", task.artifacts().export_()));
   return Ok();
 }
 
 }  // namespace
 
-Status RunExportStage(const StageContext& context) {
-  return context.world.rank() == 0 ? Export(context.task, context.control, context.progress) : Ok();
-}
+Status RunExportStage(const StageContext& context) { return context.world.rank() == 0 ? Export(context) : Ok(); }
 
 }  // namespace still::worker

@@ -1,8 +1,6 @@
 // Decides when a rank counts as hung. The rule is a pure function of what the guardian sees.
 #pragma once
 
-#include <string>
-
 #include "worker/guardian/shared_progress.h"
 
 namespace still::worker {

@@ -5,8 +5,6 @@
 
 #include <span>
 
-#include "common/bytes.h"
-
 namespace still::worker {
 namespace {
 

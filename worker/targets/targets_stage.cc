@@ -1,5 +1,4 @@
 // The targets stage. Each shard of the corpus is one shard of leased work (leased_artifact.h).
-#include <memory>
 #include <string>
 
 #include "common/storage/artifact.h"

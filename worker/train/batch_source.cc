@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <numeric>
 #include <vector>
 

@@ -9,7 +9,6 @@
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "worker/train/vocabulary_rows.h"

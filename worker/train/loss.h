@@ -13,9 +13,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <array>
-#include <cstdint>
-
 #include "worker/model/encoder.h"
 #include "worker/model/parameters.h"
 #include "worker/train/loss_weights.h"
