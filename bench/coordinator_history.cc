@@ -102,7 +102,7 @@ void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events
         transaction.Record(id, v1::CAUSE_PROCESS_DEATH, "agent",
                            fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
     for (const std::uint64_t id : submitted.jobs)
-      transaction.Move(id, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, "agent", "done");
+      transaction.Move(id, v1::JOB_PENDING, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, "agent", "done");
     Changes ended = std::move(transaction).TakeChanges();
     state.Apply(ended);
     commit({std::move(ended)});
