@@ -152,7 +152,7 @@ Status RunAgentProcess(const std::string& task_path) {
   LogInfo("attempt {} of {}", task.attempt(), task.spec().name());
   if (const std::string where = LogElsewhere(task); !where.empty())
     STILL_RETURN_IF_ERROR(WriteFileAtomically(task.log_path(), where));
-  const JobOutcome outcome = RunJob(task, {.wait_for_others = true}, launcher, clock, callbacks, stops);
+  const JobOutcome outcome = RunJob(task, /*wait_for_others=*/true, launcher, clock, callbacks, stops);
   LogInfo("{}", outcome.status.ok() ? std::string("done") : outcome.status.ToString());
   status.End(outcome);
   WriteOutcome(task, status, clock);

@@ -67,9 +67,9 @@ class Run {
         clock_(clock),
         callbacks_(callbacks) {}
 
-  JobOutcome Make(const JobRunOptions& options, const std::atomic<int>& stops) {
+  JobOutcome Make(bool wait_for_others, const std::atomic<int>& stops) {
     JobOutcome outcome;
-    outcome.status = MakeLocked(options, stops, &outcome);
+    outcome.status = MakeLocked(wait_for_others, stops, &outcome);
     return outcome;
   }
 
@@ -78,10 +78,10 @@ class Run {
 
   // Runs of other coordinators may want the same artifact. The job's lock lets one at a time write its checkpoints and
   // unfinished shards.
-  Status MakeLocked(const JobRunOptions& options, const std::atomic<int>& stops, JobOutcome* outcome) {
+  Status MakeLocked(bool wait_for_others, const std::atomic<int>& stops, JobOutcome* outcome) {
     STILL_RETURN_IF_ERROR(MakeDirectories(job_directory_));
     Result<FileLock> lock = FileLock::TryAcquire(JobLockPath(spec_));
-    while (lock.status().code() == Code::kUnavailable && options.wait_for_others && stops == 0 && !IsMade()) {
+    while (lock.status().code() == Code::kUnavailable && wait_for_others && stops == 0 && !IsMade()) {
       clock_.SleepFor(kLockRetry);
       lock = FileLock::TryAcquire(JobLockPath(spec_));
     }
@@ -253,9 +253,9 @@ bool MadeInAgent(const AgentTask& task) {
   return task.spec().stage() == v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;
 }
 
-JobOutcome RunJob(const AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher, Clock& clock,
+JobOutcome RunJob(const AgentTask& task, bool wait_for_others, cluster::Launcher& launcher, Clock& clock,
                   const AgentCallbacks& callbacks, const std::atomic<int>& stops) {
-  return Run(task, launcher, clock, callbacks).Make(options, stops);
+  return Run(task, launcher, clock, callbacks).Make(wait_for_others, stops);
 }
 
 }  // namespace still::coordinator

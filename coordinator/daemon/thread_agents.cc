@@ -24,7 +24,7 @@ Status ThreadAgents::Start(AgentTask task) {
   auto agent = std::make_unique<Agent>(std::move(task), clock_);
   agent->thread = std::jthread([this, job, running = agent.get()] {
     const AgentCallbacks callbacks = QueuedCallbacks(job, running->status);
-    running->outcome = RunJob(running->task, {.wait_for_others = false}, launcher_, clock_, callbacks, running->stops);
+    running->outcome = RunJob(running->task, /*wait_for_others=*/false, launcher_, clock_, callbacks, running->stops);
     running->status.End(running->outcome);
     running->ended = true;
   });

@@ -41,9 +41,6 @@ struct Decision {
 // Returns whether another try may help, because nothing is wrong with the work itself.
 bool IsDeath(Code code);
 
-// Returns how many deaths there were since a step was last gained: 1 for a death at a step not reached before.
-std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends);
-
 // Decides what follows `ends`: how the generations of one attempt ended, oldest first, in-place ones included. There is
 // at least one.
 Decision Decide(std::span<const v1::GenerationEnd> ends, const RelaunchPolicy& policy);
