@@ -59,7 +59,6 @@ v1::Submit SubmitOf(std::uint64_t number) {
     spec.set_name(fmt::format("ablation-{}/alpha_mlm={}/train", number, i));
     spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/shared/alice/stillhouse/artifacts");
-    spec.set_kind("student");
     spec.set_digest(fmt::format("{:032x}{:032x}", number, i));
     spec.set_ranks(4);
     spec.set_slots_per_rank(1);

@@ -7,12 +7,12 @@
 #include "common/config/config.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
+#include "common/stage_facts.h"
 #include "common/storage/artifact.h"
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "common/storage/staging.h"
 #include "coordinator/agent/launcher_agent.h"
-#include "coordinator/plan/stage_facts.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/corpus_config.h"
 #include "shards/corpus/corpus_view.h"
@@ -38,13 +38,14 @@ std::uint32_t RanksOf(const AgentTask& task) {
 }
 
 std::string JobDirectory(const JobSpec& spec) {
-  return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
+  return JoinPath(JoinPath(spec.artifacts_root(), "jobs"),
+                  fmt::format("{}-{}", ArtifactKind(spec.stage()), spec.digest()));
 }
 
 std::string JobLockPath(const JobSpec& spec) { return JoinPath(JobDirectory(spec), "lock"); }
 
 // Only a corpus leaves something behind when ranks are killed after they have renamed the artifact.
-bool MayHaveLeftovers(const JobSpec& spec) { return spec.kind() == ArtifactKind(v1::STAGE_CORPUS); }
+bool MayHaveLeftovers(const JobSpec& spec) { return spec.stage() == v1::STAGE_CORPUS; }
 
 // Deletes such leftovers. The caller holds the job's lock.
 void RemoveLeftoversLocked(const JobSpec& spec) {
@@ -91,9 +92,9 @@ class Run {
     }
     if (lock.status().code() == Code::kUnavailable)
       return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable, "another run is making {} {}: wait for its end",
-                   spec_.kind(), spec_.digest());
+                   ArtifactKind(stage_), spec_.digest());
     STILL_RETURN_IF_ERROR(lock.status());
-    const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
+    const std::string kinds = JoinPath(artifacts_.root(), ArtifactKind(stage_));
     const std::string path = JoinPath(kinds, spec_.digest());
     STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
     STILL_RETURN_IF_ERROR(RemoveTemporariesOf(path));
@@ -241,7 +242,9 @@ class Run {
 
 }  // namespace
 
-bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest()); }
+bool IsMade(const JobSpec& spec) {
+  return ArtifactStore(spec.artifacts_root()).Has(ArtifactKind(spec.stage()), spec.digest());
+}
 
 void RemoveLeftovers(const JobSpec& spec) {
   if (!MayHaveLeftovers(spec)) return;

@@ -8,6 +8,7 @@
 
 #include "common/duration_text.h"
 #include "common/enum_words.h"
+#include "common/stage_facts.h"
 #include "coordinator/jobs/names.h"
 
 namespace still::coordinator {
@@ -104,7 +105,7 @@ std::optional<Reason> ArtifactReason(const Job& job, const Makers& makers, const
 }  // namespace
 
 std::string ArtifactPath(const v1::JobSpec& spec) {
-  return fmt::format("{}/{}/{}", spec.artifacts_root(), spec.kind(), spec.digest());
+  return fmt::format("{}/{}/{}", spec.artifacts_root(), ArtifactKind(spec.stage()), spec.digest());
 }
 
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, UnixMs now) {

@@ -35,8 +35,8 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
   if (spec.name().empty() || spec.name().size() > kLongestName)
     return refuse(fmt::format("a name has 1 to {} bytes", kLongestName));
   if (!v1::Stage_IsValid(spec.stage()) || spec.stage() == v1::STAGE_UNSPECIFIED) return refuse("it names no stage");
-  if (spec.artifacts_root().empty() || !IsPlainName(spec.kind()) || !IsPlainName(spec.digest()))
-    return refuse("it names no artifact: a root, and a kind and a digest that are names of directories");
+  if (spec.artifacts_root().empty() || !IsPlainName(spec.digest()))
+    return refuse("it names no artifact: a root, and a digest that is the name of a directory");
   if (spec.ranks() < 1 || spec.ranks() > kMostRanks || spec.slots_per_rank() < 1)
     return refuse(fmt::format("a gang has 1 to {} ranks of at least one slot", kMostRanks));
   if (spec.time_limit_ms() < 0) return refuse("its time limit is negative");

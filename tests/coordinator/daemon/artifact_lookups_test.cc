@@ -61,7 +61,7 @@ class Storage {
 JobSpec Spec(const std::string& root, const std::string& digest) {
   JobSpec spec;
   spec.set_artifacts_root(root);
-  spec.set_kind("student");
+  spec.set_stage(v1::STAGE_TRAIN);
   spec.set_digest(digest);
   return spec;
 }

@@ -100,7 +100,6 @@ class ServiceFixture : public ::testing::Test {
     job.set_name("pipeline/train");
     job.set_stage(v1::STAGE_TRAIN);
     job.set_artifacts_root("/artifacts");
-    job.set_kind("student");
     job.set_digest("d" + key);
     job.set_ranks(2);
     job.set_slots_per_rank(1);

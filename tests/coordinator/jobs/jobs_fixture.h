@@ -33,7 +33,6 @@ class DecisionsFixture : public ::testing::Test {
     spec.set_name(name);
     spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/artifacts");
-    spec.set_kind("student");
     spec.set_digest("digest-of-" + name);
     spec.set_ranks(ranks);
     spec.set_slots_per_rank(1);
