@@ -9,7 +9,7 @@
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/rpc/keys.h"
-#include "coordinator/client/state_directory.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/views/view_json.h"
 
@@ -34,7 +34,7 @@ Status Ambiguous(const std::string& text, const std::vector<std::string>& candid
 }  // namespace
 
 Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionOptions& options) {
-  STILL_ASSIGN_OR_RETURN(const std::string endpoint, coordinator::FindCoordinator(options.coordinator, options.state));
+  STILL_ASSIGN_OR_RETURN(const std::string endpoint, FindCoordinator(options.coordinator, options.state));
   STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(options.keys, options.state));
   return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
                                     Clock::System());
