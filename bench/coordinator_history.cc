@@ -92,7 +92,7 @@ void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events
   state.Apply(hosts);
   commit({std::move(hosts)});
   for (std::uint64_t made = 0; made < jobs; made += kJobsACommit) {
-    SubmitOutcome submitted = Must(decisions.Submit(state, SubmitOf(made), "alice", ++now));
+    ChangeOutcome submitted = Must(decisions.Submit(state, SubmitOf(made), "alice", ++now));
     state.Apply(submitted.changes);
     commit({std::move(submitted.changes)});
     Transaction transaction(state, ++now);

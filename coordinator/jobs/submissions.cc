@@ -65,12 +65,12 @@ Job NewJob(const JobSpec& spec, std::uint64_t id, std::uint64_t first, const Pip
 
 }  // namespace
 
-Result<SubmitOutcome> JobDecisions::Submit(const State& state, const v1::Submit& submit, const std::string& user,
+Result<ChangeOutcome> JobDecisions::Submit(const State& state, const v1::Submit& submit, const std::string& user,
                                            UnixMs now) const {
   if (submit.key().empty() || submit.key().size() > kLongestName)
     return Error(Code::kInvalidArgument, "a submission's key has 1 to {} bytes", kLongestName);
   if (const Pipeline* known = state.FindRequest(submit.key())) {
-    return SubmitOutcome{.changes = {}, .pipeline = known->id(), .jobs = {known->jobs().begin(), known->jobs().end()}};
+    return ChangeOutcome{.changes = {}, .pipeline = known->id(), .jobs = {known->jobs().begin(), known->jobs().end()}};
   }
   if (submit.name().empty() || submit.name().size() > kLongestName)
     return Error(Code::kInvalidArgument, "a pipeline's name has 1 to {} bytes", kLongestName);
@@ -85,7 +85,7 @@ Result<SubmitOutcome> JobDecisions::Submit(const State& state, const v1::Submit&
   pipeline.set_name(submit.name());
   pipeline.set_owner(user);
   pipeline.set_request(submit.key());
-  SubmitOutcome outcome{.changes = {}, .pipeline = pipeline.id(), .jobs = {}};
+  ChangeOutcome outcome{.changes = {}, .pipeline = pipeline.id(), .jobs = {}};
   const std::uint64_t first = state.next_job();
   for (std::uint64_t id = first; const JobSpec& spec : submit.jobs()) {
     pipeline.add_jobs(id);

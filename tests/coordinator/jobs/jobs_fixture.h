@@ -42,7 +42,7 @@ class DecisionsFixture : public ::testing::Test {
     return spec;
   }
 
-  Result<SubmitOutcome> TrySubmit(const std::vector<v1::JobSpec>& specs, const std::string& key = "") {
+  Result<ChangeOutcome> TrySubmit(const std::vector<v1::JobSpec>& specs, const std::string& key = "") {
     v1::Submit submit;
     submit.set_key(key.empty() ? fmt::format("key-{}", ++keys_) : key);
     submit.set_name("pipeline");
@@ -51,7 +51,7 @@ class DecisionsFixture : public ::testing::Test {
   }
   // Returns the id of the first job.
   std::uint64_t Submit(const std::vector<v1::JobSpec>& specs) {
-    const Result<SubmitOutcome> outcome = TrySubmit(specs);
+    const Result<ChangeOutcome> outcome = TrySubmit(specs);
     EXPECT_OK(outcome.status());
     Apply(outcome->changes);
     Advance();
