@@ -73,7 +73,7 @@ Result<std::uint64_t> ChooseJob(const std::string& text, const google::protobuf:
     for (const std::uint64_t id : ids) candidates.push_back(fmt::format("job {}", id));
     return Ambiguous(text, candidates);
   }
-  return Error(Code::kNotFound, "there is no job '{}'; `still queue` and `still history` list the jobs", Escaped(text));
+  return coordinator::NoSuchJob(fmt::format("'{}'", Escaped(text)));
 }
 
 Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text) {

@@ -49,8 +49,7 @@ Result<std::uint64_t> JobNamed(const State& state, const std::string& text) {
   if (jobs.size() > 1)
     return Error(Code::kInvalidArgument, "'{}' names more than one job: {}; give the number of one", text,
                  fmt::join(jobs, ", "));
-  if (jobs.empty())
-    return Error(Code::kNotFound, "No such job: '{}'. `still queue` shows the jobs that wait or run", text);
+  if (jobs.empty()) return NoSuchJob(fmt::format("'{}'", text));
   return found;
 }
 

@@ -123,8 +123,7 @@ Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const v1::Cha
   Transaction transaction(state, now);
   ChangeOutcome outcome;
   for (const std::uint64_t id : ids) {
-    if (state.FindJob(id) == nullptr)
-      return Error(Code::kNotFound, "there is no job {}; still queue and still history list them", id);
+    if (state.FindJob(id) == nullptr) return NoSuchJob(fmt::to_string(id));
     const Status changed = ChangeOne(transaction, id, change, user);
     // In a whole pipeline, those jobs change that can.
     if (!changed.ok() && (change.pipeline() == 0 || !v1::ChangeJobs::Verb_IsValid(change.verb()))) return changed;

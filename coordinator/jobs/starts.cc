@@ -67,7 +67,7 @@ void StartJob(Transaction& transaction, const Start& start) {
 Result<Changes> JobDecisions::AttachLaunch(const State& state, std::uint64_t id, const std::string& launch,
                                            std::uint32_t ranks, UnixMs now) const {
   const v1::Job* const job = state.FindJob(id);
-  if (job == nullptr) return Error(Code::kNotFound, "there is no job {}", id);
+  if (job == nullptr) return NoSuchJob(fmt::to_string(id));
   STILL_RETURN_IF_ERROR(CheckAttachable(*job, launch, ranks));
   if (HoldsSlots(job->state()) && job->attached_launch() == launch) return Changes();
   STILL_RETURN_IF_ERROR(CheckFree(state, *job, now));
