@@ -39,9 +39,9 @@ AgentCallbacks AttachedLauncher::Listening(AgentCallbacks callbacks) {
     heard();
     next(progress);
   };
-  callbacks.on_ranks = [heard, next = std::move(callbacks.on_ranks)](const PhaseTimes& times) {
+  callbacks.on_ranks = [heard, next = std::move(callbacks.on_ranks)](const RankSightings& sightings) {
     heard();
-    next(times);
+    next(sightings);
   };
   return callbacks;
 }

@@ -7,7 +7,6 @@
 #include "common/proto/control.pb.h"
 #include "common/storage/checkpoint_message.h"
 #include "common/storage/files.h"
-#include "coordinator/launch/generation_end_text.h"
 
 namespace still::coordinator {
 namespace {

@@ -21,7 +21,6 @@
 #include "coordinator/launch/checkpoint_publisher.h"
 #include "coordinator/launch/job_journal.h"
 #include "coordinator/launch/launch_server.h"
-#include "coordinator/launch/phase_times.h"
 #include "coordinator/launch/relaunch_policy.h"
 
 namespace still::coordinator {
@@ -38,7 +37,7 @@ struct AgentCallbacks {
   // Called once the generation is journaled.
   std::function<void(const GenerationStart&)> on_generation = [](const GenerationStart&) {};
   // Says where the ranks are and where their time went, a few times per second.
-  std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
+  std::function<void(const RankSightings&)> on_ranks = [](const RankSightings&) {};
   // Says that checkpoints cannot be kept while the work goes on. An empty text says that this is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 };

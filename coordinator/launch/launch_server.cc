@@ -131,19 +131,11 @@ Status LaunchServer::OnMessage(const std::string& peer, const v1::Envelope& enve
 
 Status LaunchServer::OnHeartbeat(const std::string& peer, std::uint32_t rank, const v1::Heartbeat& heartbeat) {
   const Clock::TimePoint now = clock_.Now();
-  sightings_.OnHeartbeat(rank, {heartbeat.phase(), heartbeat.step()});
+  sightings_.OnHeartbeat(rank, heartbeat, now);
   host_silence_.OnHeartbeat(rank, heartbeat.host(), now);
-  v1::RankPhase phase;
-  phase.set_rank(rank);
-  phase.set_host(heartbeat.host());
-  phase.set_phase(heartbeat.phase());
-  phase.set_step(heartbeat.step());
-  phase.set_phase_seconds(heartbeat.phase_seconds());
-  phase.set_pid(heartbeat.pid());
-  phase_times_.OnHeartbeat(std::move(phase), now);
   if (!ranks_reported_ || now - *ranks_reported_ >= options_.ranks_interval) {
     ranks_reported_ = now;
-    options_.on_ranks(phase_times_);
+    options_.on_ranks(sightings_);
   }
   v1::Envelope reply;
   reply.mutable_heartbeat_reply()->set_drain(stop_seen_.has_value());
@@ -151,7 +143,7 @@ Status LaunchServer::OnHeartbeat(const std::string& peer, std::uint32_t rank, co
 }
 
 void LaunchServer::OnRankKilled(std::uint32_t rank, const v1::RankKilled& killed) {
-  sightings_.OnKilled(rank, killed.cause(), {killed.phase(), killed.step()});
+  sightings_.OnKilled(rank, killed);
   host_silence_.OnDeath(rank, clock_.Now());
   lost_at_start_ |= killed.phase() == v1::PHASE_START;
   protocol_->OnDeath(rank);
@@ -168,10 +160,7 @@ Result<std::uint64_t> LaunchServer::Reconfigure(const std::set<std::uint32_t>& s
   *end.mutable_death() = death;
   end.set_in_place(true);
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, options_.on_shrink(end, survivors.size()));
-  for (const std::uint32_t gone : membership_.LeftBehind(survivors)) {
-    sightings_.Forget(gone);
-    phase_times_.Forget(gone);
-  }
+  for (const std::uint32_t gone : membership_.LeftBehind(survivors)) sightings_.Forget(gone);
   membership_.Shrink(survivors, generation);
   generation_since_ = clock_.Now();
   return generation;

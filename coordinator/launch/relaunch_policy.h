@@ -38,6 +38,10 @@ struct Decision {
   Status failure;                        // for kFail: what died where, with the evidence
 };
 
+// Returns in a few words how the generation ended: "rank 1 died in compute of step 17", "done", or the first line of
+// what a rank reported.
+std::string EndText(const v1::GenerationEnd& end);
+
 // Returns whether another try may help, because nothing is wrong with the work itself.
 bool IsDeath(Code code);
 

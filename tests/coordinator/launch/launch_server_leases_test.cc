@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/launch/generation_end_text.h"
 #include "coordinator/launch/launch_server.h"
+#include "coordinator/launch/relaunch_policy.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/racing_clock.h"

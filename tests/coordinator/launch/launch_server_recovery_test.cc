@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "coordinator/launch/generation_end_text.h"
 #include "coordinator/launch/launch_server.h"
+#include "coordinator/launch/relaunch_policy.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
 #include "tests/testing/memory_kv_store.h"
