@@ -78,7 +78,7 @@ class ArtifactLookupsTest : public ::testing::Test {
     return lookups_->Probe(spec);
   }
 
-  ManualClock clock_;
+  testing::ManualClock clock_;
   std::shared_ptr<Storage> storage_ = std::make_shared<Storage>();
   std::optional<ArtifactLookups> lookups_{
       std::in_place, [storage = storage_](const JobSpec& spec) { return storage->IsMade(spec); }, clock_};
