@@ -145,9 +145,9 @@ class Run {
   }
 
   Result<AgentJob> Job() const {
-    AgentJob job{.stage = name_,
-                 .journal_path = JoinPath(job_directory_, "journal"),
-                 .policy = {.stage = name_, .same_step_failures = spec_.config().recovery().same_step_failures()},
+    AgentJob job{.journal_path = JoinPath(job_directory_, "journal"),
+                 .same_step_failures = spec_.config().recovery().same_step_failures(),
+                 .server = {.stage = stage_},
                  .launch = {.ranks = RanksOf(task_),
                             .threads_per_rank = Threads(),
                             .program = task_.worker(),
@@ -162,12 +162,12 @@ class Run {
     if (stage_ == v1::STAGE_CORPUS) STILL_RETURN_IF_ERROR(AddCorpusRounds(&job));
     if (stage_ == v1::STAGE_TARGETS) STILL_RETURN_IF_ERROR(AddTargetsRound(&job));
     // An mpirun that a person typed may lack the flag that lets it survive deaths.
-    job.in_place = spec_.config().recovery().mode() == v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
-                   task_.attached_ranks() == 0 && (Trains(stage_) || IsLeased(stage_));
+    job.server.survivors_go_on = spec_.config().recovery().mode() == v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
+                                 task_.attached_ranks() == 0 && (Trains(stage_) || IsLeased(stage_));
     const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(std::llround(1000 * seconds)); };
     const RecoveryConfig& recovery = spec_.config().recovery();
-    job.host_silence.silence = milliseconds(recovery.host_seconds());
-    job.host_silence.everybody = milliseconds(std::max(recovery.host_seconds(), recovery.orphan_seconds()));
+    job.server.host_silence.silence = milliseconds(recovery.host_seconds());
+    job.server.host_silence.everybody = milliseconds(std::max(recovery.host_seconds(), recovery.orphan_seconds()));
     STILL_RETURN_IF_ERROR(AddKeys(&job));
     AddHosts(&job);
     return job;
@@ -180,9 +180,9 @@ class Run {
     STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, inputs, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
     STILL_ASSIGN_OR_RETURN(const std::uint32_t splits, build->Tasks(shards::CorpusPass::kTokenise));
-    job->rounds = {
+    job->server.rounds = {
         {.shard = "input split", .shards = splits}, {.shard = "shard plan", .shards = 1}, {.shard = "shard"}};
-    job->quarantine = [build](std::uint32_t round, std::uint32_t task) {
+    job->server.quarantine = [build](std::uint32_t round, std::uint32_t task) {
       return build->Quarantine(static_cast<shards::CorpusPass>(round), task);
     };
     return Ok();
@@ -192,8 +192,8 @@ class Run {
     STILL_ASSIGN_OR_RETURN(
         const auto view,
         shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
-    job->rounds = {{.shards = view->shards()}};
-    job->quarantine = [this](std::uint32_t, std::uint32_t shard) {
+    job->server.rounds = {{.shards = view->shards()}};
+    job->server.quarantine = [this](std::uint32_t, std::uint32_t shard) {
       return shards::QuarantineTargetShard(artifacts_, spec_.digest(), shard);
     };
     return Ok();
@@ -202,8 +202,8 @@ class Run {
   // Makes keys for this attempt alone, because this machine may have other users.
   static Status AddKeys(AgentJob* job) {
     STILL_ASSIGN_OR_RETURN(const RpcKeyPair own, NewRpcKeyPair());
-    STILL_ASSIGN_OR_RETURN(job->network.client, NewRpcKeyPair());
-    job->network.keys = RpcServerKeys{.own = own, .clients = {job->network.client.public_key}};
+    STILL_ASSIGN_OR_RETURN(job->server.network.client, NewRpcKeyPair());
+    job->server.network.keys = RpcServerKeys{.own = own, .clients = {job->server.network.client.public_key}};
     return Ok();
   }
 
@@ -211,7 +211,7 @@ class Run {
   void AddHosts(AgentJob* job) const {
     const v1::HostAccess& access = task_.access();
     if (access.address().empty()) return;
-    job->network.bind = fmt::format("tcp://{}:*", access.address());
+    job->server.network.bind = fmt::format("tcp://{}:*", access.address());
     for (const auto& share : task_.placement()) job->launch.hosts.push_back({share.host(), share.ranks()});
     job->launch.ssh = {.identity_file = access.ssh_identity_file(),
                        .arguments = {access.ssh_arguments().begin(), access.ssh_arguments().end()},

@@ -43,17 +43,12 @@ struct AgentCallbacks {
 };
 
 struct AgentJob {
-  std::string stage;  // its name, in messages
   std::string journal_path;
   std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
-  RelaunchPolicy policy;
-  bool in_place = false;          // survivors of a death go on; the stage has checkpoints or shards
-  std::vector<WorkRound> rounds;  // of shards to lease; empty: the ranks are a gang
-  // Sets aside a shard that was computed twice with different results.
-  std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
-  LaunchNetwork network;  // on several hosts: an address that they reach, with keys
-  HostSilenceLimits host_silence;
+  std::uint32_t same_step_failures = 3;  // see RelaunchPolicy
+  // The server of every launch. The agent fills in what differs from launch to launch, and what `launch` says as well.
+  LaunchOptions server;
   cluster::LaunchSpec launch;                            // without the arguments that name the task
   std::string task_path;                                 // where the task of each launch is written
   std::function<bool()> is_made = [] { return false; };  // whether the artifact exists
@@ -88,6 +83,7 @@ class LauncherAgent {
   bool Wait(std::chrono::milliseconds duration, const std::atomic<int>& stops);
 
   const AgentJob job_;
+  const RelaunchPolicy policy_;
   const v1::WorkerTask& task_;
   cluster::Launcher& launcher_;
   Clock& clock_;

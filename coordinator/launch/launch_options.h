@@ -29,8 +29,8 @@ struct LaunchNetwork {
 
 // The functions are called from the thread that runs the server.
 struct LaunchOptions {
-  std::string stage;             // its name, in messages
-  std::uint64_t generation = 1;  // as which the ranks are launched
+  v1::Stage stage = v1::STAGE_UNSPECIFIED;  // in messages
+  std::uint64_t generation = 1;             // the fencing number of the launch
   std::uint32_t ranks = 1;
   std::vector<WorkRound> rounds;  // of shards to lease; empty: the ranks are a gang
   LeasePolicy leases;             // with rounds

@@ -8,9 +8,9 @@
 
 namespace still::coordinator {
 
-LeasedWork::LeasedWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy)
-    : stage_(std::move(stage)), rounds_(std::move(rounds)), policy_(policy) {
-  STILL_CHECK(!rounds_.empty() && rounds_.front().shards > 0, stage_ + ": leased work without a shard");
+LeasedWork::LeasedWork(v1::Stage stage, std::vector<WorkRound> rounds, const LeasePolicy& policy)
+    : stage_(stage), rounds_(std::move(rounds)), policy_(policy) {
+  STILL_CHECK(!rounds_.empty() && rounds_.front().shards > 0, EnumWord(stage_) + ": leased work without a shard");
   Begin(rounds_.front().shard, rounds_.front().shards);
 }
 
@@ -33,8 +33,8 @@ v1::LeaseGrant LeasedWork::Answer(std::uint32_t rank, std::uint64_t request, boo
     return grant;
   }
   if (lease->copy_of)
-    LogWarn("{}: rank {} is slow, so its {} {} goes to rank {} as well", stage_, *lease->copy_of, rounds_[round].shard,
-            lease->shard, rank);
+    LogWarn("{}: rank {} is slow, so its {} {} goes to rank {} as well", EnumWord(stage_), *lease->copy_of,
+            rounds_[round].shard, lease->shard, rank);
   grant.set_answer(v1::LEASE_ANSWER_SHARD);
   grant.set_round(static_cast<std::uint32_t>(round));
   grant.set_shard(lease->shard);

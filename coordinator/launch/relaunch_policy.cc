@@ -71,7 +71,7 @@ Decision Decide(std::span<const v1::GenerationEnd> ends, const RelaunchPolicy& p
   if (deaths < policy.same_step_failures) return {.action = NextAction::kRelaunch, .backoff = PauseAfter(deaths)};
   return Fail(Error(Code::kUnavailable,
                     "{}: {} deaths in a row got no further than {}, the evidence is below{}\n  the last one: {}",
-                    policy.stage, deaths, last.step(), Evidence(Newest(ends, deaths)), last.why()));
+                    EnumWord(policy.stage), deaths, last.step(), Evidence(Newest(ends, deaths)), last.why()));
 }
 
 }  // namespace still::coordinator

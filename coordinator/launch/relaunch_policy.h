@@ -25,7 +25,7 @@
 namespace still::coordinator {
 
 struct RelaunchPolicy {
-  std::string stage;  // its name, in messages
+  v1::Stage stage = v1::STAGE_UNSPECIFIED;  // in messages
   std::uint32_t same_step_failures = 3;
   bool several_hosts = false;  // whether the job is placed on more than one host
 };

@@ -48,12 +48,10 @@ class LauncherAgentTest : public ::testing::Test {
   void SetUp() override { task_.set_identity("identity"); }
 
   AgentJob Job() const {
-    return {.stage = "train",
-            .journal_path = directory_ / "journal",
+    return {.journal_path = directory_ / "journal",
             .checkpoint_directory = checkpoints_,
             .retention = {.keep_last = 2},
-            .policy = {.stage = "train", .same_step_failures = 3},
-            .in_place = true,
+            .server = {.stage = v1::STAGE_TRAIN, .survivors_go_on = true},
             .launch = {.ranks = 3, .program = "/bin/still-worker", .log_path = directory_ / "train.log"},
             .task_path = directory_ / "task-train.json"};
   }
@@ -119,7 +117,7 @@ TEST_F(LauncherAgentTest, StageThatSucceedsIsLaunchedOnce) {
 
 TEST_F(LauncherAgentTest, RelaunchModeRefusesToShrink) {
   AgentJob job = Job();
-  job.in_place = false;
+  job.server.survivors_go_on = false;
   ASSERT_OK(Run(job, {[&](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(task.recovery(), v1::RECOVERY_MODE_RELAUNCH);
                   EXPECT_FALSE(spec.survive_deaths);
@@ -163,8 +161,9 @@ TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhe
 
 TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatOnlyItsOwnerMayRead) {
   AgentJob job = Job();
-  job.network.client = NewRpcKeyPair().value();
-  job.network.keys = RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {job.network.client.public_key}};
+  job.server.network.client = NewRpcKeyPair().value();
+  job.server.network.keys =
+      RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {job.server.network.client.public_key}};
   ASSERT_OK(Run(job, {[](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(std::filesystem::status(spec.arguments.at(1)).permissions(), std::filesystem::perms(0600));
                   const RpcClientKeys keys{.server = task.keys().server_public(),

@@ -69,7 +69,7 @@ TEST(MembershipTest, SurvivorsAreMembersAndOneOfThemAsks) {
 }
 
 TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
-  StageResults results("train", false);
+  StageResults results(v1::STAGE_TRAIN, false);
   results.OnResult(0, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_TRUE(results.Settled({0, 1}));
   EXPECT_FALSE(results.Verdict().has_value());
@@ -78,7 +78,7 @@ TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
 }
 
 TEST(StageResultsTest, DataLossIsNotHiddenByFailuresThatFollowFromIt) {
-  StageResults results("corpus", true);
+  StageResults results(v1::STAGE_CORPUS, true);
   results.OnResult(2, Error(Code::kNotFound, "cannot open the plan"));
   results.RecordFailure(Error(Code::kDataLoss, "by rank 0, by rank 1"));
   results.OnResult(1, Error(Code::kNotFound, "cannot open the plan"));
@@ -87,7 +87,7 @@ TEST(StageResultsTest, DataLossIsNotHiddenByFailuresThatFollowFromIt) {
 }
 
 TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
-  StageResults results("train", true);
+  StageResults results(v1::STAGE_TRAIN, true);
   results.OnResult(2, Ok());
   results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
   results.RecordFailure(Error(Code::kCancelled, "interrupted"));
@@ -95,7 +95,7 @@ TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
 }
 
 TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
-  StageResults results("train", true);
+  StageResults results(v1::STAGE_TRAIN, true);
   results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_FALSE(results.Settled({0, 1, 2}));
   EXPECT_TRUE(results.Settled({1})) << "the others were left behind";
@@ -106,7 +106,7 @@ TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
 }
 
 TEST(StageResultsTest, UnknownCodeIsAnInternalOne) {
-  StageResults results("train", false);
+  StageResults results(v1::STAGE_TRAIN, false);
   results.OnResult(0, Status(static_cast<Code>(99), "from the future"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kInternal));
 }
@@ -180,7 +180,7 @@ class LaunchDeathTest : public ::testing::Test {
  protected:
   LaunchDeath Explain(const std::string& log, std::set<std::uint32_t> members = {0, 1}) {
     EXPECT_OK(WriteFileAtomically(log_, "earlier\n" + log));
-    return ExplainDeath({.stage = "train",
+    return ExplainDeath({.stage = v1::STAGE_TRAIN,
                          .log_path = log_,
                          .log_begin = 8,
                          .mpirun = {.code = 137},

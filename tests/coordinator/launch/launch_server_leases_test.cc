@@ -32,7 +32,7 @@ class LaunchServerLeasesTest : public ::testing::Test {
 
   void Bind(LaunchOptions options, const Clock& clock = Clock::System(),
             std::vector<WorkRound> rounds = {{.shards = 3}}) {
-    options.stage = "targets";
+    options.stage = v1::STAGE_TARGETS;
     options.generation = 5;
     options.ranks = 3;
     options.rounds = std::move(rounds);

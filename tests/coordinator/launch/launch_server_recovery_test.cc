@@ -34,7 +34,7 @@ class LaunchServerRecoveryTest : public ::testing::Test {
   }
 
   void Bind(const Clock& clock, bool survivors_go_on, std::chrono::milliseconds drain = std::chrono::seconds(10)) {
-    LaunchOptions options{.stage = "train",
+    LaunchOptions options{.stage = v1::STAGE_TRAIN,
                           .generation = kLaunched,
                           .ranks = 3,
                           .log_path = log_,

@@ -27,7 +27,7 @@ class LaunchServerTest : public ::testing::Test {
   void SetUp() override { Bind({}, Clock::System()); }
 
   void Bind(LaunchOptions options, const Clock& clock) {
-    options.stage = "train";
+    options.stage = v1::STAGE_TRAIN;
     options.generation = 5;
     options.ranks = 3;
     options.rounds = {{.shards = 3}};
