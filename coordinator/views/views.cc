@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "coordinator/jobs/names.h"
 #include "coordinator/views/view_parts.h"
 
 namespace still::coordinator {
