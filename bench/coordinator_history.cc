@@ -59,7 +59,6 @@ v1::Submit SubmitOf(std::uint64_t number) {
     spec.set_name(fmt::format("ablation-{}/alpha_mlm={}/train", number, i));
     spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/shared/alice/stillhouse/artifacts");
-    spec.set_kind("student");
     spec.set_digest(fmt::format("{:032x}{:032x}", number, i));
     spec.set_ranks(4);
     spec.set_slots_per_rank(1);
@@ -93,7 +92,7 @@ void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events
   state.Apply(hosts);
   commit({std::move(hosts)});
   for (std::uint64_t made = 0; made < jobs; made += kJobsACommit) {
-    SubmitOutcome submitted = Must(decisions.Submit(state, SubmitOf(made), "alice", ++now));
+    ChangeOutcome submitted = Must(decisions.Submit(state, SubmitOf(made), "alice", ++now));
     state.Apply(submitted.changes);
     commit({std::move(submitted.changes)});
     Transaction transaction(state, ++now);
@@ -102,7 +101,7 @@ void Make(const std::string& directory, std::uint64_t jobs, std::uint64_t events
         transaction.Record(id, v1::CAUSE_PROCESS_DEATH, "agent",
                            fmt::format("rank 1 died in compute of step {}; generation {} goes on", event * 100, event));
     for (const std::uint64_t id : submitted.jobs)
-      transaction.Move(id, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, "agent", "done");
+      transaction.Move(id, v1::JOB_PENDING, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, "agent", "done");
     Changes ended = std::move(transaction).TakeChanges();
     state.Apply(ended);
     commit({std::move(ended)});

@@ -92,7 +92,6 @@ CoordinatorMessage SubmitOf(std::size_t number, std::size_t jobs) {
     spec.set_owner("alice");
     spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/shared/alice/stillhouse/artifacts");
-    spec.set_kind("student");
     spec.set_digest(fmt::format("{:032x}{:032x}", number, i));
     spec.set_ranks(kRanks);
     spec.set_slots_per_rank(1);

@@ -9,7 +9,7 @@
 #include "cli/text.h"
 #include "common/clock.h"
 #include "common/rpc/keys.h"
-#include "coordinator/client/state_directory.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/jobs/names.h"
 #include "coordinator/views/view_json.h"
 
@@ -34,7 +34,7 @@ Status Ambiguous(const std::string& text, const std::vector<std::string>& candid
 }  // namespace
 
 Result<std::unique_ptr<CoordinatorClient>> ConnectToCoordinator(const ConnectionOptions& options) {
-  STILL_ASSIGN_OR_RETURN(const std::string endpoint, coordinator::FindCoordinator(options.coordinator, options.state));
+  STILL_ASSIGN_OR_RETURN(const std::string endpoint, FindCoordinator(options.coordinator, options.state));
   STILL_ASSIGN_OR_RETURN(const std::optional<RpcClientKeys> keys, FindClientKeys(options.keys, options.state));
   return CoordinatorClient::Connect({.endpoint = endpoint, .user = coordinator::UserName(), .keys = keys},
                                     Clock::System());
@@ -73,7 +73,7 @@ Result<std::uint64_t> ChooseJob(const std::string& text, const google::protobuf:
     for (const std::uint64_t id : ids) candidates.push_back(fmt::format("job {}", id));
     return Ambiguous(text, candidates);
   }
-  return Error(Code::kNotFound, "there is no job '{}'; `still queue` and `still history` list the jobs", Escaped(text));
+  return coordinator::NoSuchJob(fmt::format("'{}'", Escaped(text)));
 }
 
 Result<std::uint64_t> FindJob(CoordinatorClient& client, const std::string& text) {

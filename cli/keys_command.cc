@@ -4,6 +4,7 @@
 #include "cli/registration.h"
 #include "cli/terminal.h"
 #include "common/rpc/keys.h"
+#include "common/storage/state_directory.h"
 
 namespace still::cli {
 namespace {
@@ -16,7 +17,7 @@ Status MakeKeys(const Options& options) {
   std::string path = options.directory;
   if (path.empty()) {
     STILL_ASSIGN_OR_RETURN(const std::string state, DefaultStateDirectory());
-    path = KeysOfState(state);
+    path = StateDirectory(state).Keys();
   }
   STILL_RETURN_IF_ERROR(NewKeys(path));
   Print(

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/storage/files.h"
 #include "common/storage/mapped_file.h"
-#include "coordinator/agent/attempt_directory.h"
+#include "common/storage/state_directory.h"
 
 namespace still::cli {
 namespace {
@@ -48,7 +48,7 @@ Status NoLog(const v1::JobView& job) {
   if (!Exists(attempt))
     return Error(Code::kNotFound, "the log of {} is not here: {} was removed or is on another machine", name, attempt);
   return Error(Code::kNotFound, "no rank of {} wrote a log: it is {}; see {} and `still show {}`", name, state,
-               coordinator::AttemptLogPath(attempt), job.id());
+               AttemptDirectory(attempt).AgentLog(), job.id());
 }
 
 // Returns INVALID_ARGUMENT when the job has no such rank.

@@ -6,8 +6,8 @@
 #include "cli/terminal.h"
 #include "cluster/mpirun_command.h"
 #include "common/log.h"
-#include "common/rpc/keys.h"
 #include "common/stop_signals.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/daemon/daemon.h"
 
 namespace still::cli {

@@ -12,6 +12,7 @@
 #include "cli/text.h"
 #include "common/config/pipeline_config.h"
 #include "common/config/pipeline_sweep.h"
+#include "common/stage_facts.h"
 #include "coordinator/plan/expand.h"
 #include "coordinator/scheduler/fit.h"
 
@@ -56,7 +57,8 @@ std::string TextOf(const Submission& submission) {
     for (const std::uint64_t position : job.depends_on()) after.push_back(submission.IdOf(position - 1));
     const auto at = static_cast<std::size_t>(i);
     table.Add({submission.IdOf(at), job.name(), fmt::to_string(job.ranks()), fmt::format("{}", fmt::join(after, " ")),
-               fmt::format("{}/{}", job.kind(), job.digest()), submission.expansion.exists[at] ? "reuse" : "build"});
+               fmt::format("{}/{}", ArtifactKind(job.stage()), job.digest()),
+               submission.expansion.exists[at] ? "reuse" : "build"});
   }
   return table.Text();
 }
@@ -67,13 +69,13 @@ ordered_json JsonOf(const Submission& submission) {
   const auto& jobs = submission.expansion.submit.jobs();
   for (int i = 0; i < jobs.size(); ++i) {
     const auto at = static_cast<std::size_t>(i);
-    ordered_json job = {
-        {"id", submission.ids.empty() ? 0 : submission.ids[at]},
-        {"name", jobs[i].name()},
-        {"artifact", fmt::format("{}/{}/{}", jobs[i].artifacts_root(), jobs[i].kind(), jobs[i].digest())},
-        {"action", submission.expansion.exists[at] ? "reuse" : "build"},
-        {"ranks", jobs[i].ranks()},
-        {"depends_on", ordered_json::array()}};
+    ordered_json job = {{"id", submission.ids.empty() ? 0 : submission.ids[at]},
+                        {"name", jobs[i].name()},
+                        {"artifact", fmt::format("{}/{}/{}", jobs[i].artifacts_root(), ArtifactKind(jobs[i].stage()),
+                                                 jobs[i].digest())},
+                        {"action", submission.expansion.exists[at] ? "reuse" : "build"},
+                        {"ranks", jobs[i].ranks()},
+                        {"depends_on", ordered_json::array()}};
     for (const std::uint64_t position : jobs[i].depends_on())
       job["depends_on"].push_back(submission.ids.empty() ? position : submission.ids[position - 1]);
     json["jobs"].push_back(std::move(job));

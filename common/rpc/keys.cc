@@ -11,6 +11,7 @@
 #include "common/environment.h"
 #include "common/storage/files.h"
 #include "common/storage/staging.h"
+#include "common/storage/state_directory.h"
 
 namespace still {
 namespace {
@@ -103,21 +104,10 @@ Result<std::optional<RpcClientKeys>> FindClientKeys(const std::string& keys, con
     STILL_ASSIGN_OR_RETURN(RpcClientKeys found, LoadClientKeys(named));
     return std::optional<RpcClientKeys>(std::move(found));
   }
-  if (!state.empty()) return ClientKeysIfAny(KeysOfState(state));
+  if (!state.empty()) return ClientKeysIfAny(StateDirectory(state).Keys());
   const Result<std::string> usual = DefaultStateDirectory();
-  return usual.ok() ? ClientKeysIfAny(KeysOfState(*usual)) : std::optional<RpcClientKeys>();
+  return usual.ok() ? ClientKeysIfAny(StateDirectory(*usual).Keys()) : std::optional<RpcClientKeys>();
 }
-
-Result<std::string> DefaultStateDirectory() {
-  if (std::string state = EnvironmentValue("STILL_STATE"); !state.empty()) return state;
-  const std::string home = EnvironmentValue("HOME");
-  if (home.empty())
-    return Error(Code::kInvalidArgument,
-                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
-  return JoinPath(home, ".local/state/stillhouse");
-}
-
-std::string KeysOfState(const std::string& state_directory) { return JoinPath(state_directory, "keys"); }
 
 Result<std::string> LoadHttpToken(const std::string& directory) { return Load(directory, kHttpToken, 2 * kTokenBytes); }
 

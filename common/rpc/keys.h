@@ -31,12 +31,6 @@ Result<std::string> LoadHttpToken(const std::string& directory);
 // Like LoadClientKeys, but returns nothing when there is no such directory: that coordinator admits every client.
 Result<std::optional<RpcClientKeys>> ClientKeysIfAny(const std::string& directory);
 
-// Returns the state directory of a coordinator: STILL_STATE, else ~/.local/state/stillhouse. INVALID_ARGUMENT when
-// neither STILL_STATE nor HOME is set.
-Result<std::string> DefaultStateDirectory();
-// Returns where the keys stand in a state directory.
-std::string KeysOfState(const std::string& state_directory);
-
 // Returns the keys that a client uses: those in the directory `keys`, else those of the state directory `state`. When
 // both are empty (options that were not given), STILL_KEYS and the default state directory take their places. Returns
 // nothing when a state directory has no keys, or when there is no default state directory.

@@ -12,10 +12,9 @@
 #include "common/rpc/rpc.h"
 #include "common/stop_signals.h"
 #include "common/storage/files.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/agent/attached_launcher.h"
-#include "coordinator/agent/attempt_directory.h"
 #include "coordinator/agent/job_run.h"
-#include "coordinator/client/state_directory.h"
 
 namespace still::coordinator {
 namespace {
@@ -112,7 +111,7 @@ std::string LogElsewhere(const AgentTask& task) {
   if (task.attached_ranks() > 0) return "The ranks write to the terminal where their mpirun was typed.\n";
   if (MadeInAgent(task))
     return fmt::format("The agent builds this artifact without ranks. Its log is {}\n",
-                       AttemptLogPath(task.directory()));
+                       AttemptDirectory(task.directory()).AgentLog());
   return "";
 }
 
@@ -122,7 +121,7 @@ void WriteOutcome(const AgentTask& task, AgentStatus& status, Clock& clock) {
   while (true) {
     const Result<std::string> json = ToJson(status.Report());
     STILL_CHECK(json.ok(), json.status().ToString());
-    const Status written = WriteFileAtomically(AttemptOutcomePath(task.directory()), *json);
+    const Status written = WriteFileAtomically(AttemptDirectory(task.directory()).Outcome(), *json);
     if (written.ok()) return;
     if (!Exists(task.directory())) return LogWarn("the outcome cannot be written: {}", written.message());
     if (!std::exchange(warned, true))
@@ -152,7 +151,7 @@ Status RunAgentProcess(const std::string& task_path) {
   LogInfo("attempt {} of {}", task.attempt(), task.spec().name());
   if (const std::string where = LogElsewhere(task); !where.empty())
     STILL_RETURN_IF_ERROR(WriteFileAtomically(task.log_path(), where));
-  const JobOutcome outcome = RunJob(task, {.wait_for_others = true}, launcher, clock, callbacks, stops);
+  const JobOutcome outcome = RunJob(task, /*wait_for_others=*/true, launcher, clock, callbacks, stops);
   LogInfo("{}", outcome.status.ok() ? std::string("done") : outcome.status.ToString());
   status.End(outcome);
   WriteOutcome(task, status, clock);

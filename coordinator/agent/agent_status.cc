@@ -26,7 +26,7 @@ void AgentStatus::Set(Change change, bool urgent) {
 AgentCallbacks AgentStatus::Callbacks() {
   return {.on_progress = [this](const v1::Progress& progress) { OnProgress(progress); },
           .on_generation = [this](const GenerationStart& start) { OnGeneration(start); },
-          .on_ranks = [this](const PhaseTimes& times) { OnRanks(times); },
+          .on_ranks = [this](const RankSightings& sightings) { OnRanks(sightings); },
           .on_storage_trouble =
               [this](const std::string& text) {
                 Set([&](v1::AgentReport& report) { report.set_storage_trouble(text); }, /*urgent=*/true);
@@ -58,13 +58,13 @@ void AgentStatus::OnGeneration(const GenerationStart& start) {
       /*urgent=*/true);
 }
 
-void AgentStatus::OnRanks(const PhaseTimes& times) {
+void AgentStatus::OnRanks(const RankSightings& sightings) {
   Set(
       [&](v1::AgentReport& report) {
         report.clear_ranks();
-        for (v1::RankPhase& rank : times.ranks()) *report.add_ranks() = std::move(rank);
+        for (v1::RankPhase& rank : sightings.ranks()) *report.add_ranks() = std::move(rank);
         std::map<v1::Phase, double> sums = earlier_phase_seconds_;
-        for (const auto& [phase, seconds] : times.seconds()) sums[phase] += seconds;
+        for (const auto& [phase, seconds] : sightings.seconds()) sums[phase] += seconds;
         report.clear_phase_seconds();
         for (const auto& [phase, seconds] : sums) {
           v1::PhaseSeconds& time = *report.add_phase_seconds();

@@ -44,7 +44,7 @@ class AgentStatus {
  private:
   void OnProgress(const v1::Progress& progress);
   void OnGeneration(const GenerationStart& start);
-  void OnRanks(const PhaseTimes& times);
+  void OnRanks(const RankSightings& sightings);
 
   struct UnreportedRecovery {
     v1::Recovery recovery;
@@ -60,7 +60,7 @@ class AgentStatus {
   bool urgent_ = false;
   v1::AgentReport report_;
   std::vector<UnreportedRecovery> recoveries_;
-  std::map<v1::Phase, double> earlier_phase_seconds_;  // of earlier launches: PhaseTimes covers only one
+  std::map<v1::Phase, double> earlier_phase_seconds_;  // of earlier launches: sightings cover only one
   Clock::TimePoint generation_since_;
 };
 

@@ -39,9 +39,9 @@ AgentCallbacks AttachedLauncher::Listening(AgentCallbacks callbacks) {
     on_report();
     next(progress);
   };
-  callbacks.on_ranks = [on_report, next = std::move(callbacks.on_ranks)](const PhaseTimes& times) {
+  callbacks.on_ranks = [on_report, next = std::move(callbacks.on_ranks)](const RankSightings& sightings) {
     on_report();
-    next(times);
+    next(sightings);
   };
   return callbacks;
 }

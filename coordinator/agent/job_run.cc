@@ -7,12 +7,12 @@
 #include "common/config/config.h"
 #include "common/log.h"
 #include "common/proto/control.pb.h"
+#include "common/stage_facts.h"
 #include "common/storage/artifact.h"
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "common/storage/staging.h"
 #include "coordinator/agent/launcher_agent.h"
-#include "coordinator/plan/stage_facts.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/corpus_config.h"
 #include "shards/corpus/corpus_view.h"
@@ -38,13 +38,14 @@ std::uint32_t RanksOf(const AgentTask& task) {
 }
 
 std::string JobDirectory(const JobSpec& spec) {
-  return JoinPath(JoinPath(spec.artifacts_root(), "jobs"), fmt::format("{}-{}", spec.kind(), spec.digest()));
+  return JoinPath(JoinPath(spec.artifacts_root(), "jobs"),
+                  fmt::format("{}-{}", ArtifactKind(spec.stage()), spec.digest()));
 }
 
 std::string JobLockPath(const JobSpec& spec) { return JoinPath(JobDirectory(spec), "lock"); }
 
 // Only a corpus leaves something behind when ranks are killed after they have renamed the artifact.
-bool MayHaveLeftovers(const JobSpec& spec) { return spec.kind() == ArtifactKind(v1::STAGE_CORPUS); }
+bool MayHaveLeftovers(const JobSpec& spec) { return spec.stage() == v1::STAGE_CORPUS; }
 
 // Deletes such leftovers. The caller holds the job's lock.
 void RemoveLeftoversLocked(const JobSpec& spec) {
@@ -67,9 +68,9 @@ class Run {
         clock_(clock),
         callbacks_(callbacks) {}
 
-  JobOutcome Make(const JobRunOptions& options, const std::atomic<int>& stops) {
+  JobOutcome Make(bool wait_for_others, const std::atomic<int>& stops) {
     JobOutcome outcome;
-    outcome.status = MakeLocked(options, stops, &outcome);
+    outcome.status = MakeLocked(wait_for_others, stops, &outcome);
     return outcome;
   }
 
@@ -78,10 +79,10 @@ class Run {
 
   // Runs of other coordinators may want the same artifact. The job's lock lets one at a time write its checkpoints and
   // unfinished shards.
-  Status MakeLocked(const JobRunOptions& options, const std::atomic<int>& stops, JobOutcome* outcome) {
+  Status MakeLocked(bool wait_for_others, const std::atomic<int>& stops, JobOutcome* outcome) {
     STILL_RETURN_IF_ERROR(MakeDirectories(job_directory_));
     Result<FileLock> lock = FileLock::TryAcquire(JobLockPath(spec_));
-    while (lock.status().code() == Code::kUnavailable && options.wait_for_others && stops == 0 && !IsMade()) {
+    while (lock.status().code() == Code::kUnavailable && wait_for_others && stops == 0 && !IsMade()) {
       clock_.SleepFor(kLockRetry);
       lock = FileLock::TryAcquire(JobLockPath(spec_));
     }
@@ -91,9 +92,9 @@ class Run {
     }
     if (lock.status().code() == Code::kUnavailable)
       return Error(stops > 0 ? Code::kCancelled : Code::kUnavailable, "another run is making {} {}: wait for its end",
-                   spec_.kind(), spec_.digest());
+                   ArtifactKind(stage_), spec_.digest());
     STILL_RETURN_IF_ERROR(lock.status());
-    const std::string kinds = JoinPath(artifacts_.root(), spec_.kind());
+    const std::string kinds = JoinPath(artifacts_.root(), ArtifactKind(stage_));
     const std::string path = JoinPath(kinds, spec_.digest());
     STILL_RETURN_IF_ERROR(MakeDirectories(kinds));
     STILL_RETURN_IF_ERROR(RemoveTemporariesOf(path));
@@ -144,9 +145,9 @@ class Run {
   }
 
   Result<AgentJob> Job() const {
-    AgentJob job{.stage = name_,
-                 .journal_path = JoinPath(job_directory_, "journal"),
-                 .policy = {.stage = name_, .same_step_failures = spec_.config().recovery().same_step_failures()},
+    AgentJob job{.journal_path = JoinPath(job_directory_, "journal"),
+                 .same_step_failures = spec_.config().recovery().same_step_failures(),
+                 .server = {.stage = stage_},
                  .launch = {.ranks = RanksOf(task_),
                             .threads_per_rank = Threads(),
                             .program = task_.worker(),
@@ -161,12 +162,12 @@ class Run {
     if (stage_ == v1::STAGE_CORPUS) STILL_RETURN_IF_ERROR(AddCorpusRounds(&job));
     if (stage_ == v1::STAGE_TARGETS) STILL_RETURN_IF_ERROR(AddTargetsRound(&job));
     // An mpirun that a person typed may lack the flag that lets it survive deaths.
-    job.in_place = spec_.config().recovery().mode() == v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
-                   task_.attached_ranks() == 0 && (Trains(stage_) || IsLeased(stage_));
+    job.server.survivors_go_on = spec_.config().recovery().mode() == v1::RECOVERY_MODE_INPLACE && RanksOf(task_) > 1 &&
+                                 task_.attached_ranks() == 0 && (Trains(stage_) || IsLeased(stage_));
     const auto milliseconds = [](double seconds) { return std::chrono::milliseconds(std::llround(1000 * seconds)); };
     const RecoveryConfig& recovery = spec_.config().recovery();
-    job.host_silence.silence = milliseconds(recovery.host_seconds());
-    job.host_silence.everybody = milliseconds(std::max(recovery.host_seconds(), recovery.orphan_seconds()));
+    job.server.host_silence.silence = milliseconds(recovery.host_seconds());
+    job.server.host_silence.everybody = milliseconds(std::max(recovery.host_seconds(), recovery.orphan_seconds()));
     STILL_RETURN_IF_ERROR(AddKeys(&job));
     AddHosts(&job);
     return job;
@@ -179,9 +180,9 @@ class Run {
     STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, inputs, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
     STILL_ASSIGN_OR_RETURN(const std::uint32_t splits, build->Tasks(shards::CorpusPass::kTokenise));
-    job->rounds = {
+    job->server.rounds = {
         {.shard = "input split", .shards = splits}, {.shard = "shard plan", .shards = 1}, {.shard = "shard"}};
-    job->quarantine = [build](std::uint32_t round, std::uint32_t task) {
+    job->server.quarantine = [build](std::uint32_t round, std::uint32_t task) {
       return build->Quarantine(static_cast<shards::CorpusPass>(round), task);
     };
     return Ok();
@@ -191,8 +192,8 @@ class Run {
     STILL_ASSIGN_OR_RETURN(
         const auto view,
         shards::CorpusView::Open(artifacts_.PathOf("corpus", spec_.inputs().corpus()), shards::Split::kTrain));
-    job->rounds = {{.shards = view->shards()}};
-    job->quarantine = [this](std::uint32_t, std::uint32_t shard) {
+    job->server.rounds = {{.shards = view->shards()}};
+    job->server.quarantine = [this](std::uint32_t, std::uint32_t shard) {
       return shards::QuarantineTargetShard(artifacts_, spec_.digest(), shard);
     };
     return Ok();
@@ -201,8 +202,8 @@ class Run {
   // Makes keys for this attempt alone, because this machine may have other users.
   static Status AddKeys(AgentJob* job) {
     STILL_ASSIGN_OR_RETURN(const RpcKeyPair own, NewRpcKeyPair());
-    STILL_ASSIGN_OR_RETURN(job->network.client, NewRpcKeyPair());
-    job->network.keys = RpcServerKeys{.own = own, .clients = {job->network.client.public_key}};
+    STILL_ASSIGN_OR_RETURN(job->server.network.client, NewRpcKeyPair());
+    job->server.network.keys = RpcServerKeys{.own = own, .clients = {job->server.network.client.public_key}};
     return Ok();
   }
 
@@ -210,7 +211,7 @@ class Run {
   void AddHosts(AgentJob* job) const {
     const v1::HostAccess& access = task_.access();
     if (access.address().empty()) return;
-    job->network.bind = fmt::format("tcp://{}:*", access.address());
+    job->server.network.bind = fmt::format("tcp://{}:*", access.address());
     for (const auto& share : task_.placement()) job->launch.hosts.push_back({share.host(), share.ranks()});
     job->launch.ssh = {.identity_file = access.ssh_identity_file(),
                        .arguments = {access.ssh_arguments().begin(), access.ssh_arguments().end()},
@@ -241,7 +242,9 @@ class Run {
 
 }  // namespace
 
-bool IsMade(const JobSpec& spec) { return ArtifactStore(spec.artifacts_root()).Has(spec.kind(), spec.digest()); }
+bool IsMade(const JobSpec& spec) {
+  return ArtifactStore(spec.artifacts_root()).Has(ArtifactKind(spec.stage()), spec.digest());
+}
 
 void RemoveLeftovers(const JobSpec& spec) {
   if (!MayHaveLeftovers(spec)) return;
@@ -253,9 +256,9 @@ bool MadeInAgent(const AgentTask& task) {
   return task.spec().stage() == v1::STAGE_CORPUS && task.attached_ranks() == 0 && RanksOf(task) == 1;
 }
 
-JobOutcome RunJob(const AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher, Clock& clock,
+JobOutcome RunJob(const AgentTask& task, bool wait_for_others, cluster::Launcher& launcher, Clock& clock,
                   const AgentCallbacks& callbacks, const std::atomic<int>& stops) {
-  return Run(task, launcher, clock, callbacks).Make(options, stops);
+  return Run(task, launcher, clock, callbacks).Make(wait_for_others, stops);
 }
 
 }  // namespace still::coordinator

@@ -20,17 +20,14 @@ bool IsMade(const v1::JobSpec& spec);
 // failure is only logged. May block.
 void RemoveLeftovers(const v1::JobSpec& spec);
 
-struct JobRunOptions {
-  // Another run may be making the same artifact under the same root. Wait for it, or fail with UNAVAILABLE?
-  bool wait_for_others = true;
-};
-
 // Returns whether RunJob makes the artifact in its own process: a corpus that got one rank needs no mpirun.
 bool MadeInAgent(const v1::AgentTask& task);
 
-// Runs until the artifact stands, or cannot be made. `stops` counts requests to stop. After the first one training
-// finishes its step and publishes it, and other stages end. After the second one the ranks are killed.
-JobOutcome RunJob(const v1::AgentTask& task, const JobRunOptions& options, cluster::Launcher& launcher, Clock& clock,
+// Runs until the artifact stands, or cannot be made. While another run makes the same artifact under the same root,
+// this one waits for it, or fails with UNAVAILABLE without `wait_for_others`. `stops` counts requests to stop. After
+// the first one training finishes its step and publishes it, and other stages end. After the second one the ranks are
+// killed.
+JobOutcome RunJob(const v1::AgentTask& task, bool wait_for_others, cluster::Launcher& launcher, Clock& clock,
                   const AgentCallbacks& callbacks, const std::atomic<int>& stops);
 
 }  // namespace still::coordinator

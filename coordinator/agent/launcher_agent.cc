@@ -7,7 +7,6 @@
 #include "common/proto/control.pb.h"
 #include "common/storage/checkpoint.h"
 #include "common/storage/files.h"
-#include "coordinator/launch/generation_end_text.h"
 
 namespace still::coordinator {
 namespace {
@@ -15,16 +14,14 @@ namespace {
 constexpr std::chrono::milliseconds kDrainPatience{60'000};  // for a training step and its checkpoint
 constexpr std::chrono::milliseconds kWaitSlice{50};
 
-AgentJob WithHosts(AgentJob job) {
-  job.policy.several_hosts = job.launch.hosts.size() > 1;
-  return job;
-}
-
 }  // namespace
 
 LauncherAgent::LauncherAgent(AgentJob job, const v1::WorkerTask& task, cluster::Launcher& launcher, Clock& clock,
                              AgentCallbacks callbacks)
-    : job_(WithHosts(std::move(job))),
+    : job_(std::move(job)),
+      policy_{.stage = job_.server.stage,
+              .same_step_failures = job_.same_step_failures,
+              .several_hosts = job_.launch.hosts.size() > 1},
       task_(task),
       launcher_(launcher),
       clock_(clock),
@@ -42,15 +39,16 @@ Status LauncherAgent::Run(const std::atomic<int>& stops) {
     if (IsDeath(CodeFromWire(end.code())) && job_.is_made()) end.set_code(v1::CODE_OK);
     ended_ = clock_.Now();
     Record(std::move(end));
-    const Decision decision = Decide(ends_, job_.policy);
+    const Decision decision = Decide(ends_, policy_);
     switch (decision.action) {
       case NextAction::kDone: return Ok();
       case NextAction::kFail: return decision.failure;
       case NextAction::kRelaunch: break;
     }
-    LogWarn("{}: {}; launching again in {} ms", job_.stage, EndText(ends_.back()), decision.backoff.count());
+    LogWarn("{}: {}; launching again in {} ms", EnumWord(policy_.stage), EndText(ends_.back()),
+            decision.backoff.count());
     if (!Wait(decision.backoff, stops))
-      return Error(Code::kCancelled, "{}: interrupted after {}", job_.stage, EndText(ends_.back()));
+      return Error(Code::kCancelled, "{}: interrupted after {}", EnumWord(policy_.stage), EndText(ends_.back()));
   }
 }
 
@@ -67,14 +65,15 @@ Result<v1::GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stop
     STILL_ASSIGN_OR_RETURN(checkpoints, publisher_->Reconcile());
   }
   const Result<std::uint64_t> next = journal_->NextGeneration();
-  if (!next.ok()) return next.status().WithContext(fmt::format("{}: no generation can be started", job_.stage));
+  if (!next.ok())
+    return next.status().WithContext(fmt::format("{}: no generation can be started", EnumWord(policy_.stage)));
   const std::uint64_t generation = *next;
   STILL_ASSIGN_OR_RETURN(const auto server, LaunchServer::Bind(OptionsOf(generation), clock_));
   STILL_ASSIGN_OR_RETURN(const std::string task, WriteTask(generation, server->endpoint(), checkpoints));
   cluster::LaunchSpec spec = job_.launch;
   spec.arguments = {"--task", task};
   spec.environment["STILL_LAUNCH"] = std::to_string(++launches_);
-  spec.survive_deaths = job_.in_place;
+  spec.survive_deaths = job_.server.survivors_go_on;
   STILL_ASSIGN_OR_RETURN(const auto launched, launcher_.Launch(spec));
   GenerationStart start{.generation = generation};
   if (launches_ > 1) {
@@ -88,22 +87,17 @@ Result<v1::GenerationEnd> LauncherAgent::LaunchOnce(const std::atomic<int>& stop
 }
 
 LaunchOptions LauncherAgent::OptionsOf(std::uint64_t generation) {
-  LaunchOptions options{.stage = job_.stage,
-                        .generation = generation,
-                        .ranks = job_.launch.ranks,
-                        .rounds = job_.rounds,
-                        .log_path = job_.launch.log_path,
-                        .survivors_go_on = job_.in_place,
-                        .network = job_.network,
-                        .placement = job_.launch.hosts,
-                        .host_silence = job_.host_silence,
-                        .publisher = publisher_.get(),
-                        .on_progress = callbacks_.on_progress,
-                        .on_ranks = callbacks_.on_ranks,
-                        .quarantine = job_.quarantine,
-                        .on_storage_trouble = callbacks_.on_storage_trouble};
+  LaunchOptions options = job_.server;
+  options.generation = generation;
+  options.ranks = job_.launch.ranks;
+  options.log_path = job_.launch.log_path;
+  options.placement = job_.launch.hosts;
+  options.publisher = publisher_.get();
+  options.on_progress = callbacks_.on_progress;
+  options.on_ranks = callbacks_.on_ranks;
+  options.on_storage_trouble = callbacks_.on_storage_trouble;
   if (publisher_ != nullptr) options.drain_patience = kDrainPatience;
-  if (job_.in_place) {
+  if (job_.server.survivors_go_on) {
     options.on_shrink = [this](const v1::GenerationEnd& end, std::size_t survivors) { return Shrink(end, survivors); };
   }
   return options;
@@ -114,9 +108,9 @@ Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std
   v1::WorkerTask task = task_;
   task.set_generation(generation);
   task.set_endpoint(endpoint);
-  task.set_recovery(job_.in_place ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);
+  task.set_recovery(job_.server.survivors_go_on ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);
   for (const v1::CheckpointManifest& checkpoint : checkpoints) *task.add_checkpoints() = checkpoint;
-  const LaunchNetwork& network = job_.network;
+  const LaunchNetwork& network = job_.server.network;
   if (network.keys) {
     task.mutable_keys()->set_server_public(network.keys->own.public_key);
     task.mutable_keys()->set_client_public(network.client.public_key);
@@ -132,7 +126,7 @@ Result<std::string> LauncherAgent::WriteTask(std::uint64_t generation, const std
 Result<std::uint64_t> LauncherAgent::Shrink(const v1::GenerationEnd& end, std::size_t survivors) {
   std::vector<v1::GenerationEnd> with_this = ends_;
   with_this.push_back(end);
-  const Decision decision = Decide(with_this, job_.policy);
+  const Decision decision = Decide(with_this, policy_);
   if (decision.action == NextAction::kFail) return decision.failure;
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, journal_->NextGeneration(end));
   ends_ = std::move(with_this);
@@ -147,7 +141,8 @@ Result<std::uint64_t> LauncherAgent::Shrink(const v1::GenerationEnd& end, std::s
 
 void LauncherAgent::Record(v1::GenerationEnd end) {
   if (const Status recorded = journal_->RecordEnd(end); !recorded.ok())
-    LogWarn("{}: the end of generation {} could not be recorded: {}", job_.stage, end.generation(), recorded.message());
+    LogWarn("{}: the end of generation {} could not be recorded: {}", EnumWord(policy_.stage), end.generation(),
+            recorded.message());
   ends_.push_back(std::move(end));
 }
 

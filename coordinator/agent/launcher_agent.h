@@ -21,7 +21,6 @@
 #include "coordinator/launch/checkpoint_publisher.h"
 #include "coordinator/launch/job_journal.h"
 #include "coordinator/launch/launch_server.h"
-#include "coordinator/launch/phase_times.h"
 #include "coordinator/launch/relaunch_policy.h"
 
 namespace still::coordinator {
@@ -38,23 +37,18 @@ struct AgentCallbacks {
   // Called once the generation is journaled.
   std::function<void(const GenerationStart&)> on_generation = [](const GenerationStart&) {};
   // Says where the ranks are and where their time went, a few times per second.
-  std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
+  std::function<void(const RankSightings&)> on_ranks = [](const RankSightings&) {};
   // Says that checkpoints cannot be kept while the work goes on. An empty text says that this is over.
   std::function<void(const std::string&)> on_storage_trouble = [](const std::string&) {};
 };
 
 struct AgentJob {
-  std::string stage;  // its name, in messages
   std::string journal_path;
   std::string checkpoint_directory;  // empty: the stage makes no checkpoints
   CheckpointRetention retention;
-  RelaunchPolicy policy;
-  bool in_place = false;          // survivors of a death go on; the stage has checkpoints or shards
-  std::vector<WorkRound> rounds;  // of shards to lease; empty: the ranks are a gang
-  // Sets aside a shard that was computed twice with different results.
-  std::function<Status(std::uint32_t round, std::uint32_t shard)> quarantine = [](auto, auto) { return Ok(); };
-  LaunchNetwork network;  // on several hosts: an address that they reach, with keys
-  HostSilenceLimits host_silence;
+  std::uint32_t same_step_failures = 3;  // see RelaunchPolicy
+  // The server of every launch. The agent fills in what differs from launch to launch, and what `launch` says as well.
+  LaunchOptions server;
   cluster::LaunchSpec launch;                            // without the arguments that name the task
   std::string task_path;                                 // where the task of each launch is written
   std::function<bool()> is_made = [] { return false; };  // whether the artifact exists
@@ -89,6 +83,7 @@ class LauncherAgent {
   bool Wait(std::chrono::milliseconds duration, const std::atomic<int>& stops);
 
   const AgentJob job_;
+  const RelaunchPolicy policy_;
   const v1::WorkerTask& task_;
   cluster::Launcher& launcher_;
   Clock& clock_;

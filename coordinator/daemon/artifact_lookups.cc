@@ -102,7 +102,7 @@ ArtifactProbe ArtifactLookups::Probe(const JobSpec& spec) {
     {
       Exchange::Question question{.number = known.question, .path = path, .artifact = {}};
       question.artifact.set_artifacts_root(spec.artifacts_root());
-      question.artifact.set_kind(spec.kind());
+      question.artifact.set_stage(spec.stage());
       question.artifact.set_digest(spec.digest());
       const std::scoped_lock lock(exchange_->mutex);
       exchange_->roots[spec.artifacts_root()].questions.push_back(std::move(question));

@@ -6,7 +6,6 @@
 
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
-#include "coordinator/agent/attempt_directory.h"
 #include "coordinator/jobs/names.h"
 
 namespace still::coordinator {
@@ -16,7 +15,7 @@ namespace {
 Result<bool> InUse(const std::string& job) {
   STILL_ASSIGN_OR_RETURN(const std::vector<std::string> attempts, ListDirectory(job));
   for (const std::string& attempt : attempts) {
-    const std::string lock = AttemptLockPath(JoinPath(job, attempt));
+    const std::string lock = AttemptDirectory(JoinPath(job, attempt)).Lock();
     if (Exists(lock) && !FileLock::TryAcquire(lock).ok()) return true;
   }
   return false;

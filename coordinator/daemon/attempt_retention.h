@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "common/status.h"
-#include "coordinator/client/state_directory.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/jobs/state.h"
 
 namespace still::coordinator {

@@ -49,8 +49,7 @@ Result<std::uint64_t> JobNamed(const State& state, const std::string& text) {
   if (jobs.size() > 1)
     return Error(Code::kInvalidArgument, "'{}' names more than one job: {}; give the number of one", text,
                  fmt::join(jobs, ", "));
-  if (jobs.empty())
-    return Error(Code::kNotFound, "No such job: '{}'. `still queue` shows the jobs that wait or run", text);
+  if (jobs.empty()) return NoSuchJob(fmt::format("'{}'", text));
   return found;
 }
 
@@ -157,8 +156,9 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
     if (Degraded())
       return Error(Code::kResourceExhausted, "nothing can be changed now: {}", recorded_.trouble().message());
     switch (request.body_case()) {
-      case ClientRequest::kSubmit: return Submit(request.submit(), request.user());
-      case ClientRequest::kChange: return ChangeJobs(request.change(), request.user());
+      case ClientRequest::kSubmit: return CarryOut(decisions_.Submit(state_, request.submit(), request.user(), Now()));
+      case ClientRequest::kChange:
+        return CarryOut(decisions_.ChangeJobs(state_, request.change(), request.user(), Now()));
       case ClientRequest::kChangeHost: return ChangeHost(request.change_host(), request.user());
       case ClientRequest::kAttach: return Attach(request.attach());
       default:
@@ -178,20 +178,12 @@ ClientReply Coordinator::Answer(const ClientRequest& request) {
   return reply;
 }
 
-Result<ClientReply> Coordinator::Submit(const v1::Submit& submit, const std::string& user) {
-  STILL_ASSIGN_OR_RETURN(SubmitOutcome outcome, decisions_.Submit(state_, submit, user, Now()));
-  Apply(std::move(outcome.changes));
+Result<ClientReply> Coordinator::CarryOut(Result<ChangeOutcome> outcome) {
+  STILL_RETURN_IF_ERROR(outcome.status());
+  Apply(std::move(outcome->changes));
   ClientReply reply;
-  reply.set_pipeline(outcome.pipeline);
-  reply.mutable_jobs()->Add(outcome.jobs.begin(), outcome.jobs.end());
-  return reply;
-}
-
-Result<ClientReply> Coordinator::ChangeJobs(const v1::ChangeJobs& change, const std::string& user) {
-  STILL_ASSIGN_OR_RETURN(ChangeOutcome outcome, decisions_.ChangeJobs(state_, change, user, Now()));
-  Apply(std::move(outcome.changes));
-  ClientReply reply;
-  reply.mutable_jobs()->Add(outcome.jobs.begin(), outcome.jobs.end());
+  reply.set_pipeline(outcome->pipeline);
+  reply.mutable_jobs()->Add(outcome->jobs.begin(), outcome->jobs.end());
   return reply;
 }
 

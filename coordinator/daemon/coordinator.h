@@ -84,12 +84,12 @@ class Coordinator {
  private:
   void OnClientRequest(const std::string& peer, const v1::ClientRequest& request);
   v1::ClientReply Answer(const v1::ClientRequest& request);
-  Result<v1::ClientReply> Submit(const v1::Submit& submit, const std::string& user);
-  Result<v1::ClientReply> ChangeJobs(const v1::ChangeJobs& change, const std::string& user);
   Result<v1::ClientReply> ChangeHost(const v1::ChangeHost& change, const std::string& user);
   Result<v1::ClientReply> Attach(const v1::Attach& attach);
   Result<v1::ClientReply> View(const v1::Query& query);
   void Apply(Changes changes);
+  // Applies what a request of a client changes, and returns the reply.
+  Result<v1::ClientReply> CarryOut(Result<ChangeOutcome> outcome);
   // Records the inventory and the restart.
   void Adopt();
   // Runs a scheduling pass when something changed or the last pass is too long ago.

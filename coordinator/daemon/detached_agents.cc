@@ -6,7 +6,6 @@
 #include "common/config/config.h"
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
-#include "coordinator/agent/attempt_directory.h"
 
 namespace still::coordinator {
 
@@ -15,39 +14,38 @@ using v1::AgentTask;
 
 Status DetachedAgents::Start(AgentTask task) {
   Reap();
-  const std::string attempt = directory_.Attempt(task.job(), task.attempt());
-  STILL_RETURN_IF_ERROR(MakeDirectories(attempt));
-  task.set_directory(attempt);
-  task.set_log_path(LogPath(task.job(), task.attempt()));
+  const AttemptDirectory attempt = directory_.Attempt(task.job(), task.attempt());
+  STILL_RETURN_IF_ERROR(MakeDirectories(attempt.path()));
+  task.set_directory(attempt.path());
+  task.set_log_path(attempt.RanksLog());
   task.set_state_directory(directory_.path());
-  STILL_ASSIGN_OR_RETURN(const FileLock lock, FileLock::TryAcquire(AttemptLockPath(attempt)));
+  STILL_ASSIGN_OR_RETURN(const FileLock lock, FileLock::TryAcquire(attempt.Lock()));
   STILL_ASSIGN_OR_RETURN(const std::string json, ToJson(task));
-  STILL_RETURN_IF_ERROR(WriteFileAtomically(AttemptTaskPath(attempt), json));
-  STILL_ASSIGN_OR_RETURN(const pid_t pid,
-                         cluster::StartProcess({.argv = {program_, "agent", "--task", AttemptTaskPath(attempt)}},
-                                               {.log_path = AttemptLogPath(attempt),
-                                                .log_mode = 0600,
-                                                .lifetime = cluster::Lifetime::kDetached,
-                                                .held_fd = lock.descriptor()}));
+  STILL_RETURN_IF_ERROR(WriteFileAtomically(attempt.Task(), json));
+  STILL_ASSIGN_OR_RETURN(const pid_t pid, cluster::StartProcess({.argv = {program_, "agent", "--task", attempt.Task()}},
+                                                                {.log_path = attempt.AgentLog(),
+                                                                 .log_mode = 0600,
+                                                                 .lifetime = cluster::Lifetime::kDetached,
+                                                                 .held_fd = lock.descriptor()}));
   started_.insert(pid);
   return Ok();
 }
 
 AgentTrace DetachedAgents::Probe(std::uint64_t job, std::uint64_t attempt) {
   Reap();
-  const std::string path = directory_.Attempt(job, attempt);
-  if (!Exists(AttemptTaskPath(path))) return AgentTrace::kNeverStarted;
-  if (Exists(AttemptOutcomePath(path))) return AgentTrace::kEnded;
-  const Result<FileLock> lock = FileLock::TryAcquire(AttemptLockPath(path));
+  const AttemptDirectory files = directory_.Attempt(job, attempt);
+  if (!Exists(files.Task())) return AgentTrace::kNeverStarted;
+  if (Exists(files.Outcome())) return AgentTrace::kEnded;
+  const Result<FileLock> lock = FileLock::TryAcquire(files.Lock());
   if (!lock.ok()) return AgentTrace::kAlive;
   // The log exists from the start of the process on. Without it, the coordinator died just before the start.
-  if (!Exists(AttemptLogPath(path))) return AgentTrace::kNeverStarted;
+  if (!Exists(files.AgentLog())) return AgentTrace::kNeverStarted;
   // The agent may have written its outcome after the first check.
-  return Exists(AttemptOutcomePath(path)) ? AgentTrace::kEnded : AgentTrace::kGone;
+  return Exists(files.Outcome()) ? AgentTrace::kEnded : AgentTrace::kGone;
 }
 
 Result<AgentReport> DetachedAgents::Outcome(std::uint64_t job, std::uint64_t attempt) {
-  const std::string path = AttemptOutcomePath(directory_.Attempt(job, attempt));
+  const std::string path = directory_.Attempt(job, attempt).Outcome();
   STILL_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
   AgentReport report;
   STILL_RETURN_IF_ERROR(FromJson(json, path, &report));
@@ -55,7 +53,7 @@ Result<AgentReport> DetachedAgents::Outcome(std::uint64_t job, std::uint64_t att
 }
 
 std::string DetachedAgents::LogPath(std::uint64_t job, std::uint64_t attempt) const {
-  return JoinPath(directory_.Attempt(job, attempt), "ranks.log");
+  return directory_.Attempt(job, attempt).RanksLog();
 }
 
 void DetachedAgents::Reap() {

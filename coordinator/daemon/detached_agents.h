@@ -6,14 +6,14 @@
 #include <set>
 #include <string>
 
-#include "coordinator/client/state_directory.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/daemon/agents.h"
 
 namespace still::coordinator {
 
 // DetachedAgents starts one `still agent --task FILE` process per attempt. Each process outlives the coordinator and
-// leaves its traces in the attempt's directory (coordinator/agent/attempt_directory.h). One thread uses the object. A
-// failed Start() leaves the directory behind. A later Start() of the same attempt uses it again.
+// leaves its traces in the attempt's directory (common/storage/state_directory.h). One thread uses the object. A failed
+// Start() leaves the directory behind. A later Start() of the same attempt uses it again.
 class DetachedAgents : public Agents {
  public:
   // `program` is the path of the `still` program.

@@ -1,5 +1,7 @@
 #include "coordinator/daemon/pipeline_run.h"
 
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <optional>
 #include <string_view>
@@ -22,6 +24,7 @@
 namespace still::coordinator {
 namespace {
 
+using google::protobuf::util::MessageDifferencer;
 using std::chrono::milliseconds;
 using v1::ClientReply;
 using v1::ClientRequest;
@@ -58,7 +61,10 @@ class Session {
   Result<std::vector<StageOutcome>> UntilDone(const std::atomic<int>& stops) {
     while (true) {
       STILL_RETURN_IF_ERROR(PassOnStops(stops));
-      for (const auto& report : agents_.Drain()) agents_.Follow(report.job(), coordinator_.OnReport(report));
+      for (const v1::AgentReport& report : agents_.Reports()) {
+        Show(report);
+        agents_.Follow(report.job(), coordinator_.OnReport(report));
+      }
       coordinator_.Tick();
       STILL_RETURN_IF_ERROR(ShowChanges());
       if (std::ranges::all_of(stages_, [](const StageView& stage) { return stage.ended; })) break;
@@ -75,6 +81,10 @@ class Session {
     std::optional<Clock::TimePoint> started;
     bool ended = false;
     StageOutcome outcome;
+    // What the observer was told last.
+    v1::Progress progress;
+    std::uint64_t recovery = 0;  // its generation
+    std::string storage_trouble;
   };
 
   Result<ClientReply> Ask(ClientRequest request) {
@@ -105,7 +115,26 @@ class Session {
     return Ok();
   }
 
-  // Tells the observer what changed. Returns the error of the first stage that failed.
+  // Tells the observer what is new in a report. Reports repeat what they said before.
+  void Show(const v1::AgentReport& report) {
+    const std::size_t index = report.job() - first_job_;
+    const StagePlan& stage = plan_[index];
+    StageView& shown = stages_[index];
+    for (const v1::Recovery& recovery : UnreportedRecoveries(report, shown.recovery)) {
+      shown.recovery = recovery.generation();
+      observer_.OnRecovery(stage, RecoveryText(recovery));
+    }
+    if (!MessageDifferencer::Equals(report.progress(), shown.progress)) {
+      shown.progress = report.progress();
+      observer_.OnProgress(stage, shown.progress);
+    }
+    if (report.storage_trouble() != shown.storage_trouble) {
+      shown.storage_trouble = report.storage_trouble();
+      observer_.OnStorageTrouble(stage, shown.storage_trouble);
+    }
+  }
+
+  // Tells the observer which stages started and ended. Returns the error of the first stage that failed.
   Status ShowChanges() {
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       StageView& view = stages_[i];
@@ -187,26 +216,14 @@ Result<std::vector<StageOutcome>> PipelineRun::Run(const Plan& plan, const std::
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(JoinPath(run_directory_, "journal")));
   STILL_ASSIGN_OR_RETURN(const State before, journal->Load());
   const std::uint64_t first_job = before.next_job();
-  const auto stage_of = [&](std::uint64_t job) -> const StagePlan& { return plan[job - first_job]; };
-  ThreadAgents agents(
-      {.directory = run_directory_,
-       .first_job = first_job,
-       .log_path =
-           [&](std::uint64_t job) {
-             return JoinPath(run_directory_, fmt::format("{}.log", EnumWord(stage_of(job).stage)));
-           },
-       .callbacks =
-           [&](std::uint64_t job) {
-             const StagePlan& stage = stage_of(job);
-             return AgentCallbacks{
-                 .on_progress = [&](const v1::Progress& progress) { observer_.OnProgress(stage, progress); },
-                 .on_generation =
-                     [&](const GenerationStart& start) {
-                       if (start.recovery) observer_.OnRecovery(stage, RecoveryText(*start.recovery));
-                     },
-                 .on_storage_trouble = [&](const std::string& text) { observer_.OnStorageTrouble(stage, text); }};
-           }},
-      launcher_, clock_);
+  ThreadAgents agents({.directory = run_directory_,
+                       .first_job = first_job,
+                       .log_path =
+                           [&](std::uint64_t job) {
+                             return JoinPath(run_directory_,
+                                             fmt::format("{}.log", EnumWord(plan[job - first_job].stage)));
+                           }},
+                      launcher_, clock_);
   Coordinator coordinator({.worker = worker_program_, .is_made = FindArtifact}, *journal, agents, clock_);
   v1::Host here;
   here.set_name("localhost");

@@ -35,17 +35,13 @@ Status RecordedState::Write() {
 bool RecordedState::Heal() {
   if (trouble_.ok() || clock_.Now() - probed_ < probe_interval_) return false;
   probed_ = clock_.Now();
-  const Status healed = Reread();
+  Status healed = journal_.Probe();
+  // The database was opened again, and the failed write may turn out to be in it, whole.
+  if (healed.ok()) healed = Load();
   if (!healed.ok() && healed.message() != trouble_.message()) LogError("{}", healed.message());
   if (healed.ok()) LogInfo("the journal can be written again");
   trouble_ = healed;
   return healed.ok();
-}
-
-// The database was opened again, and the failed write may turn out to be in it, whole.
-Status RecordedState::Reread() {
-  STILL_RETURN_IF_ERROR(journal_.Probe());
-  return Load();
 }
 
 }  // namespace still::coordinator

@@ -38,8 +38,6 @@ class RecordedState {
   bool Heal();
 
  private:
-  Status Reread();
-
   Journal& journal_;
   Clock& clock_;
   const std::chrono::milliseconds probe_interval_;

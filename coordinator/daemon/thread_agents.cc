@@ -22,9 +22,9 @@ Status ThreadAgents::Start(AgentTask task) {
   task.set_log_path(LogPath(task.job(), task.attempt()));
   const std::uint64_t job = task.job();
   auto agent = std::make_unique<Agent>(std::move(task), clock_);
-  agent->thread = std::jthread([this, job, running = agent.get()] {
-    const AgentCallbacks callbacks = QueuedCallbacks(job, running->status);
-    running->outcome = RunJob(running->task, {.wait_for_others = false}, launcher_, clock_, callbacks, running->stops);
+  agent->thread = std::jthread([this, running = agent.get()] {
+    running->outcome = RunJob(running->task, /*wait_for_others=*/false, launcher_, clock_, running->status.Callbacks(),
+                              running->stops);
     running->status.End(running->outcome);
     running->ended = true;
   });
@@ -43,17 +43,10 @@ Result<AgentReport> ThreadAgents::Outcome(std::uint64_t job, std::uint64_t) { re
 
 std::string ThreadAgents::LogPath(std::uint64_t job, std::uint64_t) const { return options_.log_path(job); }
 
-std::vector<AgentReport> ThreadAgents::Drain() {
+std::vector<AgentReport> ThreadAgents::Reports() {
   std::vector<AgentReport> reports;
   for (const auto& [job, agent] : agents_)
     if (!agent->acknowledged) reports.push_back(agent->status.Report());
-  // The reports are read first: every callback that precedes an outcome among them is in the queue by now.
-  std::vector<std::function<void()>> calls;
-  {
-    const std::scoped_lock lock(mutex_);
-    calls.swap(calls_);
-  }
-  for (const auto& call : calls) call();
   return reports;
 }
 
@@ -75,26 +68,6 @@ bool ThreadAgents::Running() const {
   for (const auto& [job, agent] : agents_)
     if (!agent->ended) return true;
   return false;
-}
-
-AgentCallbacks ThreadAgents::QueuedCallbacks(std::uint64_t job, AgentStatus& status) {
-  AgentCallbacks callbacks = status.Callbacks();
-  const AgentCallbacks watching = options_.callbacks(job);
-  const auto both = [this](auto first, auto second) {
-    return [this, first = std::move(first), second = std::move(second)](const auto& value) {
-      first(value);
-      Post([second, value] { second(value); });
-    };
-  };
-  callbacks.on_progress = both(std::move(callbacks.on_progress), watching.on_progress);
-  callbacks.on_generation = both(std::move(callbacks.on_generation), watching.on_generation);
-  callbacks.on_storage_trouble = both(std::move(callbacks.on_storage_trouble), watching.on_storage_trouble);
-  return callbacks;
-}
-
-void ThreadAgents::Post(std::function<void()> call) {
-  const std::scoped_lock lock(mutex_);
-  calls_.push_back(std::move(call));
 }
 
 }  // namespace still::coordinator

@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,12 +22,10 @@ struct ThreadAgentsOptions {
   std::uint64_t first_job = 1;  // agents of jobs with lower numbers died with an earlier process
   // Returns the path of the file that the ranks of `job` log to.
   std::function<std::string(std::uint64_t job)> log_path;
-  // Returns the callbacks for the agent of `job`. They run on the thread that calls Drain().
-  std::function<AgentCallbacks(std::uint64_t job)> callbacks;
 };
 
-// ThreadAgents runs one agent thread per job. One thread, the owner's, makes every call. What the agents tell while
-// they work is queued and handed over by Drain(). The agents die with this object.
+// ThreadAgents runs one agent thread per job. One thread, the owner's, makes every call. The agents die with this
+// object.
 class ThreadAgents : public Agents {
  public:
   // `launcher` and `clock` must outlive this object.
@@ -41,8 +38,8 @@ class ThreadAgents : public Agents {
   Result<v1::AgentReport> Outcome(std::uint64_t job, std::uint64_t attempt) override;
   std::string LogPath(std::uint64_t job, std::uint64_t attempt) const override;
 
-  // Runs the queued callbacks. Returns one report per agent whose outcome is not acknowledged yet.
-  std::vector<v1::AgentReport> Drain();
+  // Returns one report per agent whose outcome is not acknowledged yet.
+  std::vector<v1::AgentReport> Reports();
   // Passes the coordinator's orders on to the job's agent.
   void Follow(std::uint64_t job, const v1::AgentOrders& orders);
   // Returns the status that the job's last attempt ended with, or nothing while it runs.
@@ -62,15 +59,9 @@ class ThreadAgents : public Agents {
     std::jthread thread;
   };
 
-  // Returns callbacks that update `status` at once and queue the call of the owner's callbacks.
-  AgentCallbacks QueuedCallbacks(std::uint64_t job, AgentStatus& status);
-  void Post(std::function<void()> call);
-
   const ThreadAgentsOptions options_;
   cluster::Launcher& launcher_;
   Clock& clock_;
-  std::mutex mutex_;
-  std::vector<std::function<void()>> calls_;                // guarded by mutex_
   std::map<std::uint64_t, std::unique_ptr<Agent>> agents_;  // the latest attempt of each job
 };
 

@@ -27,7 +27,8 @@ void MoveWithoutSlots(Transaction& transaction, const State& state, const Artifa
 }
 
 void Preempt(Transaction& transaction, const Preemption& preemption) {
-  transaction.Move(preemption.victim, v1::JOB_PREEMPTING, v1::CAUSE_PREEMPTED, "scheduler",
+  transaction.Move(preemption.victim, transaction.job(preemption.victim).state(), v1::JOB_PREEMPTING,
+                   v1::CAUSE_PREEMPTED, "scheduler",
                    fmt::format("makes way for {}", JobText(transaction.job(preemption.beneficiary))));
 }
 

@@ -25,7 +25,7 @@ bool IsCurrentAttempt(const State& state, std::uint64_t id, std::uint64_t attemp
 }
 
 void RecordSuccess(Transaction& transaction, const State& state, std::uint64_t id, const std::string& message) {
-  transaction.Move(id, v1::JOB_SUCCEEDED, v1::CAUSE_DONE, kAgent, message);
+  transaction.Move(id, transaction.job(id).state(), v1::JOB_SUCCEEDED, v1::CAUSE_DONE, kAgent, message);
   for (const auto& share : transaction.job(id).placement()) {
     const auto host = state.hosts().find(share.host());
     if (host != state.hosts().end() && host->second.failures() > 0) transaction.EditHost(share.host()).set_failures(0);
@@ -36,10 +36,11 @@ void RecordSuccess(Transaction& transaction, const State& state, std::uint64_t i
 // after a pause, when it may have more than one attempt.
 void RecordForeignEnd(Transaction& transaction, std::uint64_t id, const std::string& message,
                       const DecisionOptions& options) {
-  if (transaction.job(id).spec().retries() == 0) {
-    transaction.Move(id, v1::JOB_CANCELLED, v1::CAUSE_USER, kAgent, message);
+  const Job& job = transaction.job(id);
+  if (job.spec().retries() == 0) {
+    transaction.Move(id, job.state(), v1::JOB_CANCELLED, v1::CAUSE_USER, kAgent, message);
   } else {
-    transaction.Move(id, v1::JOB_PENDING, v1::CAUSE_PREEMPTED, kAgent, message)
+    transaction.Move(id, job.state(), v1::JOB_PENDING, v1::CAUSE_PREEMPTED, kAgent, message)
         .set_eligible_ms(transaction.now() + options.longest_backoff_ms);
   }
 }
@@ -61,7 +62,7 @@ void RecordOutcome(Transaction& transaction, const State& state, std::uint64_t i
   Job& job = transaction.Edit(id);
   job.set_step(std::max(job.step(), outcome.step()));
   if (code != Code::kCancelled) {
-    transaction.Move(id, v1::JOB_FAILED, v1::CAUSE_ERROR, kAgent, outcome.message());
+    transaction.Move(id, job.state(), v1::JOB_FAILED, v1::CAUSE_ERROR, kAgent, outcome.message());
   } else if (!CompleteRequestedEnd(transaction, id, "")) {
     RecordForeignEnd(transaction, id, outcome.message(), options);
   }
@@ -143,7 +144,7 @@ Changes JobDecisions::OnLaunchFailed(const State& state, std::uint64_t job, std:
   if (why.code() == Code::kUnavailable || why.code() == Code::kResourceExhausted) {
     RetryAfterDeath(transaction, job, {.cause = v1::CAUSE_LAUNCH_FAILED, .message = message}, options_);
   } else if (!CompleteRequestedEnd(transaction, job, message)) {
-    transaction.Move(job, v1::JOB_FAILED, v1::CAUSE_LAUNCH_FAILED, "coordinator", message);
+    transaction.Move(job, v1::JOB_STARTING, v1::JOB_FAILED, v1::CAUSE_LAUNCH_FAILED, "coordinator", message);
   }
   return std::move(transaction).TakeChanges();
 }

@@ -30,15 +30,11 @@ struct DecisionOptions {
   std::size_t most_jobs_per_submission = 10'000;
 };
 
-struct SubmitOutcome {
-  Changes changes;
-  std::uint64_t pipeline = 0;
-  std::vector<std::uint64_t> jobs;
-};
-
+// What a request of a client changes.
 struct ChangeOutcome {
   Changes changes;
-  std::vector<std::uint64_t> jobs;  // that changed
+  std::uint64_t pipeline = 0;       // the one that was submitted; 0: the request was no submission
+  std::vector<std::uint64_t> jobs;  // that were submitted or changed
 };
 
 // Decides what changes after an event. Pure: (state, event) -> changes, without a clock, disk, network, thread or
@@ -54,10 +50,10 @@ class JobDecisions {
  public:
   explicit JobDecisions(DecisionOptions options) : options_(options) {}
 
-  // Adds a pipeline with its jobs. A submission with a known key returns the pipeline that the key made, and no
-  // changes. INVALID_ARGUMENT: a field is out of its range, a job depends on a later one, or a gang that no set of
-  // hosts could ever hold.
-  Result<SubmitOutcome> Submit(const State& state, const v1::Submit& submit, const std::string& user, UnixMs now) const;
+  // Adds a pipeline with its jobs. A submission whose key is known was sent before: its pipeline and jobs are returned,
+  // and nothing changes. INVALID_ARGUMENT: a field is out of its range, a job depends on a later one, or all hosts
+  // together could not hold the gang of a job.
+  Result<ChangeOutcome> Submit(const State& state, const v1::Submit& submit, const std::string& user, UnixMs now) const;
   // Cancels, holds, releases, requeues or reprioritises jobs. For a whole pipeline, the jobs that can be changed are.
   // NOT_FOUND: no such job or pipeline. INVALID_ARGUMENT: a job that was named cannot be changed so.
   Result<ChangeOutcome> ChangeJobs(const State& state, const v1::ChangeJobs& change, const std::string& user,

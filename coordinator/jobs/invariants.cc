@@ -6,6 +6,7 @@
 #include "common/enum_words.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
+#include "coordinator/jobs/queue.h"
 
 namespace still::coordinator {
 namespace {
@@ -40,8 +41,7 @@ std::string BrokenInvariant(const State& state) {
       return fmt::format("{} ({}) {}", JobText(job), EnumName(job.state()), broken);
     if (!HoldsSlots(job.state())) continue;
     if (const auto [maker, added] = makers.try_emplace(ArtifactOf(job), id); !added)
-      return fmt::format("jobs {} and {} make {}/{}/{} at once", maker->second, id, job.spec().artifacts_root(),
-                         job.spec().kind(), job.spec().digest());
+      return fmt::format("jobs {} and {} make {} at once", maker->second, id, ArtifactPath(job.spec()));
   }
   for (const auto& [name, slots] : UsedSlots(state)) {
     const auto host = state.hosts().find(name);

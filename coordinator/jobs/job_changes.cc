@@ -21,12 +21,12 @@ bool EndsAs(const Job& job, JobState after) { return job.state() == v1::JOB_COMP
 // Asks for the end of the job's attempt, after which the job is `after`. Its ranks finish their step first.
 void Complete(Transaction& transaction, std::uint64_t id, JobState after, const std::string& user,
               const std::string& message) {
-  transaction.Move(id, v1::JOB_COMPLETING, v1::CAUSE_USER, user, message).set_after(after);
+  transaction.Move(id, transaction.job(id).state(), v1::JOB_COMPLETING, v1::CAUSE_USER, user, message).set_after(after);
 }
 
 // Puts the job back into the queue as if it had never failed.
 void Restart(Transaction& transaction, std::uint64_t id, const std::string& user, const std::string& message) {
-  Job& job = transaction.Move(id, v1::JOB_PENDING, v1::CAUSE_USER, user, message);
+  Job& job = transaction.Move(id, transaction.job(id).state(), v1::JOB_PENDING, v1::CAUSE_USER, user, message);
   job.set_failures(0);
   job.set_eligible_ms(0);
 }
@@ -40,7 +40,7 @@ Status Cancel(Transaction& transaction, std::uint64_t id, const std::string& use
   const Job& job = transaction.job(id);
   if (IsTerminal(job.state())) return Refuse(job, "cancelled");
   if (!HoldsSlots(job.state())) {
-    transaction.Move(id, v1::JOB_CANCELLED, v1::CAUSE_USER, user, "cancelled");
+    transaction.Move(id, job.state(), v1::JOB_CANCELLED, v1::CAUSE_USER, user, "cancelled");
     return Ok();
   }
   const bool again = EndsAs(job, v1::JOB_CANCELLED);
@@ -56,7 +56,7 @@ Status Hold(Transaction& transaction, std::uint64_t id, const std::string& user)
     if (EndsAs(job, v1::JOB_CANCELLED)) return Refuse(job, "held: it is being cancelled");
     Complete(transaction, id, v1::JOB_HELD, user, "held");
   } else if (IsWaiting(job.state())) {
-    transaction.Move(id, v1::JOB_HELD, v1::CAUSE_USER, user, "held");
+    transaction.Move(id, job.state(), v1::JOB_HELD, v1::CAUSE_USER, user, "held");
   }
   return Ok();
 }
@@ -123,8 +123,7 @@ Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const v1::Cha
   Transaction transaction(state, now);
   ChangeOutcome outcome;
   for (const std::uint64_t id : ids) {
-    if (state.FindJob(id) == nullptr)
-      return Error(Code::kNotFound, "there is no job {}; still queue and still history list them", id);
+    if (state.FindJob(id) == nullptr) return NoSuchJob(fmt::to_string(id));
     const Status changed = ChangeOne(transaction, id, change, user);
     // In a whole pipeline, those jobs change that can.
     if (!changed.ok() && (change.pipeline() == 0 || !v1::ChangeJobs::Verb_IsValid(change.verb()))) return changed;

@@ -9,6 +9,10 @@ namespace still::coordinator {
 
 std::string JobText(const v1::Job& job) { return fmt::format("job {} ({})", job.id(), job.spec().name()); }
 
+Status NoSuchJob(std::string_view job) {
+  return Error(Code::kNotFound, "no such job: {}; `still queue` and `still history` list the jobs", job);
+}
+
 std::string PlacementText(const v1::Job& job) {
   std::string text;
   for (const auto& share : job.placement())

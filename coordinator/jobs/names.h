@@ -9,11 +9,14 @@
 
 #include "common/enum_words.h"
 #include "common/proto/coordinator.pb.h"
+#include "common/status.h"
 
 namespace still::coordinator {
 
 // Returns "job 3 (demo/train)".
 std::string JobText(const v1::Job& job);
+// Returns NOT_FOUND for a job that does not exist. `job` is its number, or its name in quotes.
+Status NoSuchJob(std::string_view job);
 // Returns the hosts of the newest attempt with their ranks: "a:2, b:1".
 std::string PlacementText(const v1::Job& job);
 

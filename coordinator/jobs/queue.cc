@@ -8,6 +8,7 @@
 
 #include "common/duration_text.h"
 #include "common/enum_words.h"
+#include "common/stage_facts.h"
 #include "coordinator/jobs/names.h"
 
 namespace still::coordinator {
@@ -69,6 +70,19 @@ RunningJob RunningJobOf(const Job& job) {
   return running;
 }
 
+// Returns the gang that the job's next attempt asks for. After the loss of a host it is as large as the hosts that are
+// left can hold, and not smaller than the job's `min_ranks`.
+cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
+  cluster::GangShape gang{.ranks = job.spec().ranks(), .slots_per_rank = job.spec().slots_per_rank()};
+  if (job.state() != v1::JOB_RECOVERING || job.cause() != v1::CAUSE_HOST_LOST) return gang;
+  std::uint64_t fitting = 0;
+  for (const cluster::HostSlots& host : hosts)
+    if (host.open) fitting += host.slots / gang.slots_per_rank;
+  const std::uint32_t least = std::max(1U, job.spec().min_ranks());
+  if (fitting >= least && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
+  return gang;
+}
+
 QueuedJob QueuedJobOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
   return {.id = job.id(),
           .priority = job.spec().priority(),
@@ -91,7 +105,7 @@ std::optional<Reason> ArtifactReason(const Job& job, const Makers& makers, const
 }  // namespace
 
 std::string ArtifactPath(const v1::JobSpec& spec) {
-  return fmt::format("{}/{}/{}", spec.artifacts_root(), spec.kind(), spec.digest());
+  return fmt::format("{}/{}/{}", spec.artifacts_root(), ArtifactKind(spec.stage()), spec.digest());
 }
 
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, UnixMs now) {
@@ -112,17 +126,6 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
                                    job.failures(), job.failures() == 1 ? "" : "s")});
   if (job.attached()) reasons.push_back({v1::WAIT_REASON_ATTACH, "waits for an mpirun that a person types"});
   return reasons;
-}
-
-cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
-  cluster::GangShape gang{.ranks = job.spec().ranks(), .slots_per_rank = job.spec().slots_per_rank()};
-  if (job.state() != v1::JOB_RECOVERING || job.cause() != v1::CAUSE_HOST_LOST) return gang;
-  std::uint64_t fitting = 0;
-  for (const cluster::HostSlots& host : hosts)
-    if (host.open) fitting += host.slots / gang.slots_per_rank;
-  const std::uint32_t least = std::max(1U, job.spec().min_ranks());
-  if (fitting >= least && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
-  return gang;
 }
 
 Queue QueueOf(const State& state, const ArtifactProber& probe, UnixMs now) {

@@ -28,10 +28,6 @@ Queue QueueOf(const State& state, const ArtifactProber& probe, UnixMs now);
 // Returns what blocks the job, except for slots, its own artifact, and other jobs that make the same artifact.
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const v1::Job& job, UnixMs now);
 
-// Returns the gang that the job's next attempt asks for. After the loss of a host it is as large as the hosts that are
-// left can hold, and not smaller than the job's `min_ranks`.
-cluster::GangShape GangOf(const v1::Job& job, const std::vector<cluster::HostSlots>& hosts);
-
 // Returns "<root>/<kind>/<digest>".
 std::string ArtifactPath(const v1::JobSpec& spec);
 

@@ -18,10 +18,11 @@ std::int64_t BackoffMs(std::int64_t first_ms, std::int64_t longest_ms, std::uint
 
 // Ends the job whose attempts died too often in a row.
 void GiveUp(Transaction& transaction, std::uint64_t id, const AttemptDeath& death) {
-  if (transaction.job(id).spec().retries() == 0) {
-    transaction.Move(id, v1::JOB_FAILED, death.cause, kAgent, death.message);
+  const v1::Job& job = transaction.job(id);
+  if (job.spec().retries() == 0) {
+    transaction.Move(id, job.state(), v1::JOB_FAILED, death.cause, kAgent, death.message);
   } else {
-    transaction.Move(id, v1::JOB_FAILED, v1::CAUSE_RETRIES_EXHAUSTED, kAgent,
+    transaction.Move(id, job.state(), v1::JOB_FAILED, v1::CAUSE_RETRIES_EXHAUSTED, kAgent,
                      WithMore(death.message, fmt::format("; `still requeue {}` continues", id)));
   }
 }
@@ -57,7 +58,8 @@ void RetryAfterDeath(Transaction& transaction, std::uint64_t id, const AttemptDe
   const std::int64_t pause =
       job.failures() <= 1 ? 0 : BackoffMs(options.first_backoff_ms, options.longest_backoff_ms, job.failures() - 2);
   // A job that a person starts by hand needs no slots to recover in: it waits for their next mpirun.
-  transaction.Move(id, job.attached() ? v1::JOB_PENDING : v1::JOB_RECOVERING, death.cause, kAgent, death.message)
+  transaction
+      .Move(id, job.state(), job.attached() ? v1::JOB_PENDING : v1::JOB_RECOVERING, death.cause, kAgent, death.message)
       .set_eligible_ms(pause == 0 ? 0 : transaction.now() + pause);
   CountRecoveries(transaction, id, 1, death.cause).set_message(death.message.substr(0, death.message.find('\n')));
 }

@@ -31,7 +31,8 @@ void RetryAfterDeath(Transaction& transaction, std::uint64_t id, const AttemptDe
 // `longest_blacklist_ms`.
 void BlacklistHost(Transaction& transaction, const std::string& name, const DecisionOptions& options);
 
-// Counts deaths that did not end the job, and notes the cause of the newest.
+// Adds `deaths`, none of which ended the job, to the job's count of recoveries. Records the time and the cause of the
+// newest, and returns that record.
 v1::JobRecovery& CountRecoveries(Transaction& transaction, std::uint64_t id, std::size_t deaths, v1::Cause cause);
 
 }  // namespace still::coordinator

@@ -60,14 +60,14 @@ void StartJob(Transaction& transaction, const Start& start) {
     placed.set_host(share.host);
     placed.set_ranks(share.ranks);
   }
-  transaction.Move(start.id, v1::JOB_STARTING, v1::CAUSE_SCHEDULED, kScheduler,
+  transaction.Move(start.id, job.state(), v1::JOB_STARTING, v1::CAUSE_SCHEDULED, kScheduler,
                    fmt::format("attempt {} on {}", job.attempt(), PlacementText(job)));
 }
 
 Result<Changes> JobDecisions::AttachLaunch(const State& state, std::uint64_t id, const std::string& launch,
                                            std::uint32_t ranks, UnixMs now) const {
   const v1::Job* const job = state.FindJob(id);
-  if (job == nullptr) return Error(Code::kNotFound, "there is no job {}", id);
+  if (job == nullptr) return NoSuchJob(fmt::to_string(id));
   STILL_RETURN_IF_ERROR(CheckAttachable(*job, launch, ranks));
   if (HoldsSlots(job->state()) && job->attached_launch() == launch) return Changes();
   STILL_RETURN_IF_ERROR(CheckFree(state, *job, now));
@@ -76,7 +76,7 @@ Result<Changes> JobDecisions::AttachLaunch(const State& state, std::uint64_t id,
   attached.set_attached(true);
   attached.set_attached_launch(launch);
   attached.set_attached_ranks(ranks);
-  transaction.Move(id, v1::JOB_STARTING, v1::CAUSE_SCHEDULED, kScheduler,
+  transaction.Move(id, job->state(), v1::JOB_STARTING, v1::CAUSE_SCHEDULED, kScheduler,
                    fmt::format("attempt {} by an mpirun of {} rank{} typed by hand", attached.attempt(), ranks,
                                ranks == 1 ? "" : "s"));
   return std::move(transaction).TakeChanges();

@@ -38,7 +38,9 @@ std::uint32_t RanksOf(const Job& job) {
   return placed > 0 ? placed : job.spec().ranks();
 }
 
-ArtifactKey ArtifactOf(const Job& job) { return {job.spec().artifacts_root(), job.spec().kind(), job.spec().digest()}; }
+ArtifactKey ArtifactOf(const Job& job) {
+  return {job.spec().artifacts_root(), job.spec().stage(), job.spec().digest()};
+}
 
 void ClearAgentFields(Job* job) {
   job->mutable_spec()->clear_config();

@@ -19,8 +19,8 @@ namespace still::coordinator {
 // Returns how many ranks the job's attempt has. Before and between attempts it is the number that was asked for.
 std::uint32_t RanksOf(const v1::Job& job);
 
-// The artifact that a job makes: root, kind, digest. Two jobs never make the same artifact at the same time.
-using ArtifactKey = std::tuple<std::string_view, std::string_view, std::string_view>;
+// The artifact that a job makes: root, stage, digest. Two jobs never make the same artifact at the same time.
+using ArtifactKey = std::tuple<std::string_view, v1::Stage, std::string_view>;
 // Returns the key of the artifact, as views into `job`.
 ArtifactKey ArtifactOf(const v1::Job& job);
 

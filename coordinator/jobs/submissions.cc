@@ -35,8 +35,8 @@ Status CheckSpec(const State& state, const JobSpec& spec, int position) {
   if (spec.name().empty() || spec.name().size() > kLongestName)
     return refuse(fmt::format("a name has 1 to {} bytes", kLongestName));
   if (!v1::Stage_IsValid(spec.stage()) || spec.stage() == v1::STAGE_UNSPECIFIED) return refuse("it names no stage");
-  if (spec.artifacts_root().empty() || !IsPlainName(spec.kind()) || !IsPlainName(spec.digest()))
-    return refuse("it names no artifact: a root, and a kind and a digest that are names of directories");
+  if (spec.artifacts_root().empty() || !IsPlainName(spec.digest()))
+    return refuse("it names no artifact: a root, and a digest that is the name of a directory");
   if (spec.ranks() < 1 || spec.ranks() > kMostRanks || spec.slots_per_rank() < 1)
     return refuse(fmt::format("a gang has 1 to {} ranks of at least one slot", kMostRanks));
   if (spec.time_limit_ms() < 0) return refuse("its time limit is negative");
@@ -65,12 +65,12 @@ Job NewJob(const JobSpec& spec, std::uint64_t id, std::uint64_t first, const Pip
 
 }  // namespace
 
-Result<SubmitOutcome> JobDecisions::Submit(const State& state, const v1::Submit& submit, const std::string& user,
+Result<ChangeOutcome> JobDecisions::Submit(const State& state, const v1::Submit& submit, const std::string& user,
                                            UnixMs now) const {
   if (submit.key().empty() || submit.key().size() > kLongestName)
     return Error(Code::kInvalidArgument, "a submission's key has 1 to {} bytes", kLongestName);
   if (const Pipeline* known = state.FindRequest(submit.key())) {
-    return SubmitOutcome{.changes = {}, .pipeline = known->id(), .jobs = {known->jobs().begin(), known->jobs().end()}};
+    return ChangeOutcome{.changes = {}, .pipeline = known->id(), .jobs = {known->jobs().begin(), known->jobs().end()}};
   }
   if (submit.name().empty() || submit.name().size() > kLongestName)
     return Error(Code::kInvalidArgument, "a pipeline's name has 1 to {} bytes", kLongestName);
@@ -85,7 +85,7 @@ Result<SubmitOutcome> JobDecisions::Submit(const State& state, const v1::Submit&
   pipeline.set_name(submit.name());
   pipeline.set_owner(user);
   pipeline.set_request(submit.key());
-  SubmitOutcome outcome{.changes = {}, .pipeline = pipeline.id(), .jobs = {}};
+  ChangeOutcome outcome{.changes = {}, .pipeline = pipeline.id(), .jobs = {}};
   const std::uint64_t first = state.next_job();
   for (std::uint64_t id = first; const JobSpec& spec : submit.jobs()) {
     pipeline.add_jobs(id);

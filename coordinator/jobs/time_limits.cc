@@ -12,7 +12,7 @@ bool EnforceTimeLimit(Transaction& transaction, std::uint64_t id) {
   if (job.state() != v1::JOB_STARTING && job.state() != v1::JOB_RUNNING) return false;
   if (limit_ms <= 0 || transaction.now() - job.started_ms() < limit_ms) return false;
   transaction
-      .Move(id, v1::JOB_COMPLETING, v1::CAUSE_TIME_LIMIT, "scheduler",
+      .Move(id, job.state(), v1::JOB_COMPLETING, v1::CAUSE_TIME_LIMIT, "scheduler",
             fmt::format("its time limit of {} is over", DurationText(limit_ms)))
       .set_after(v1::JOB_TIMEOUT);
   return true;

@@ -54,16 +54,12 @@ void Transaction::Remove(const std::string& host) { changes_.removed_hosts.push_
 
 Job& Transaction::Move(std::uint64_t id, JobState from, JobState to, Cause cause, std::string_view actor,
                        std::string message) {
-  STILL_CHECK(job(id).state() == from, fmt::format("job {} moves from the state that the caller saw", id));
-  return Move(id, to, cause, actor, std::move(message));
-}
-
-Job& Transaction::Move(std::uint64_t id, JobState to, Cause cause, std::string_view actor, std::string message) {
   Job& job = Edit(id);
-  STILL_CHECK(MayMove(job.state(), to), fmt::format("job {} may not move from {} to {}", id,
-                                                    v1::JobState_Name(job.state()), v1::JobState_Name(to)));
+  STILL_CHECK(job.state() == from, fmt::format("job {} moves from the state that the caller saw", id));
+  STILL_CHECK(MayMove(from, to),
+              fmt::format("job {} may not move from {} to {}", id, v1::JobState_Name(from), v1::JobState_Name(to)));
   HistoryEvent& event = NewJobEvent(job, actor, message);
-  event.set_from(job.state());
+  event.set_from(from);
   event.set_to(to);
   event.set_cause(cause);
   job.set_state(to);

@@ -29,10 +29,9 @@ class Transaction {
   // Removes a host.
   void Remove(const std::string& host);
 
-  // Moves the job to state `to`, with one line in the history, and returns the job. Aborts when the table of
-  // transitions.h does not allow the move.
-  v1::Job& Move(std::uint64_t id, v1::JobState to, v1::Cause cause, std::string_view actor, std::string message = "");
-  // Compares and sets: like the above, and aborts when the job is not in state `from`. For callers that know it.
+  // Moves the job from state `from` to state `to`, with one line in the history, and returns the job. `from` is the
+  // state that the caller decided by. Aborts when the job is in another state, or when the table of transitions.h does
+  // not allow the move: callers answer requests and reports that do not fit before they get here.
   v1::Job& Move(std::uint64_t id, v1::JobState from, v1::JobState to, v1::Cause cause, std::string_view actor,
                 std::string message = "");
   // Add a line to the history that is no transition: about a job, about the coordinator itself, or about a host.

@@ -22,7 +22,7 @@ Status GangProtocol::OnMessage(const std::string& peer, const v1::Envelope& enve
     case v1::Envelope::kStorageTrouble:
       RecordStorageTrouble(RankSource(rank), envelope.storage_trouble().message());
       break;
-    default: LogWarn("{}: dropped a message of rank {} that a gang has no use for", options_.stage, rank);
+    default: LogWarn("{}: dropped a message of rank {} that a gang has no use for", EnumWord(options_.stage), rank);
   }
   return Ok();
 }
@@ -35,7 +35,7 @@ void GangProtocol::OnProgress(const v1::Progress& progress) {
 
 Status GangProtocol::OnPartsWritten(const std::string& peer, std::uint32_t rank, const v1::PartsWritten& parts) {
   if (options_.publisher == nullptr) {
-    LogWarn("{}: rank {} wrote a share of a checkpoint, but this stage keeps none", options_.stage, rank);
+    LogWarn("{}: rank {} wrote a share of a checkpoint, but this stage keeps none", EnumWord(options_.stage), rank);
     return Ok();
   }
   part_writers_[rank] = peer;
@@ -47,7 +47,7 @@ Status GangProtocol::OnPartsWritten(const std::string& peer, std::uint32_t rank,
   }
   Result<std::optional<v1::CheckpointManifest>> manifest = collector_.Add(rank, parts);
   if (!manifest.ok()) {
-    launch_.Fail(manifest.status().WithContext(options_.stage));
+    launch_.Fail(manifest.status().WithContext(EnumWord(options_.stage)));
     return Ok();
   }
   if (!*manifest) return Ok();
@@ -62,7 +62,7 @@ Status GangProtocol::OnShrinkRequest(const std::string& peer, std::uint32_t rank
     if (granted.ok()) {
       answer->second = *granted;
     } else {
-      LogWarn("{}: survivors may not go on: {}", options_.stage, granted.status().message());
+      LogWarn("{}: survivors may not go on: {}", EnumWord(options_.stage), granted.status().message());
     }
   }
   v1::Envelope reply;

@@ -48,7 +48,7 @@ LaunchDeath ExplainDeath(const LaunchWitnesses& seen) {
   const std::string log = LogSince(seen.log_path, seen.log_begin);
   LaunchDeath death{.death = DeathBy(seen, log)};
   death.why = fmt::format("{}: the workers died before the stage was done: {}; mpirun ended with {}; see {}",
-                          seen.stage, DeathText(death.death), seen.mpirun.ToString(), seen.log_path);
+                          EnumWord(seen.stage), DeathText(death.death), seen.mpirun.ToString(), seen.log_path);
   for (const auto& [rank, said] : seen.gave_up) death.why += "\n  " + said.message();
   if (const std::string positions = seen.sightings.PositionsText(); !positions.empty())
     death.why += "\n  last seen: " + positions;

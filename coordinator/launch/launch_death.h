@@ -16,7 +16,7 @@ namespace still::coordinator {
 
 // The evidence.
 struct LaunchWitnesses {
-  const std::string& stage;
+  v1::Stage stage;
   const std::string& log_path;
   std::uint64_t log_begin;  // the log's size before the launch: what stands above is of earlier ones
   cluster::ExitInfo mpirun;

@@ -1,4 +1,7 @@
 // Reads the log of a dead launch, which holds stdout and stderr of mpirun and its ranks.
+//
+// mpirun tells nobody but its log which rank's death it noticed and which host it lost. No message carries these facts,
+// so they are searched in its text, as Open MPI 4 and 5 write it.
 #pragma once
 
 #include <cstdint>

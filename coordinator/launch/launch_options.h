@@ -15,7 +15,7 @@
 #include "coordinator/launch/checkpoint_publisher.h"
 #include "coordinator/launch/host_silence.h"
 #include "coordinator/launch/leased_work.h"
-#include "coordinator/launch/phase_times.h"
+#include "coordinator/launch/rank_sightings.h"
 
 namespace still::coordinator {
 
@@ -29,8 +29,8 @@ struct LaunchNetwork {
 
 // The functions are called from the thread that runs the server.
 struct LaunchOptions {
-  std::string stage;             // its name, in messages
-  std::uint64_t generation = 1;  // as which the ranks are launched
+  v1::Stage stage = v1::STAGE_UNSPECIFIED;  // in messages
+  std::uint64_t generation = 1;             // the fencing number of the launch
   std::uint32_t ranks = 1;
   std::vector<WorkRound> rounds;  // of shards to lease; empty: the ranks are a gang
   LeasePolicy leases;             // with rounds
@@ -42,8 +42,9 @@ struct LaunchOptions {
   CheckpointPublisher* publisher = nullptr;  // outlives the server; null: this stage makes no checkpoints
   std::function<void(const v1::Progress&)> on_progress = [](const v1::Progress&) {};
   // Says where the ranks are and where their time went, at most once per `ranks_interval`.
-  std::function<void(const PhaseTimes&)> on_ranks = [](const PhaseTimes&) {};
-  // Journals how a generation ended, and returns the next one, as which that many survivors go on. An error refuses.
+  std::function<void(const RankSightings&)> on_ranks = [](const RankSightings&) {};
+  // Journals how a generation ended, and returns the number of the next one, in which the survivors continue. An error
+  // means that they may not continue.
   std::function<Result<std::uint64_t>(const v1::GenerationEnd&, std::size_t survivors)> on_shrink;
   // Sets aside a shard that was computed twice with different results. It is called at once, and again when the ranks
   // have ended, because they may have read or written it in between.

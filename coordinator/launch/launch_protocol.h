@@ -32,8 +32,8 @@ class LaunchControl {
   virtual Status Reply(const std::string& peer, v1::Envelope* envelope) = 0;
   // Ends the launch with a failure that was found here. No rank knows of it, so mpirun is asked to terminate.
   virtual void Fail(const Status& failure) = 0;
-  // Journals that `survivors` go on without the other members, which are gone by `death`, and returns the generation
-  // as which they go on. After an error nothing has changed.
+  // Journals that `survivors` continue without the other members, which `death` describes. Returns the number of their
+  // generation. After an error nothing has changed.
   virtual Result<std::uint64_t> Reconfigure(const std::set<std::uint32_t>& survivors, const v1::Death& death) = 0;
 };
 

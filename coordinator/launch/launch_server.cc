@@ -50,7 +50,7 @@ v1::GenerationEnd LaunchServer::Run(cluster::LaunchedJob& job, const std::atomic
   const Status served = Serve(job, stops);
   const Status finished = protocol_->Finish();
   for (const Status& failed : {served, finished}) {
-    if (!failed.ok()) return EndOf(failed.WithContext(options_.stage));
+    if (!failed.ok()) return EndOf(failed.WithContext(EnumWord(options_.stage)));
   }
   return Outcome(*job.Poll());
 }
@@ -68,7 +68,8 @@ void LaunchServer::Steer(cluster::LaunchedJob& job, int stops) {
   const Clock::TimePoint now = clock_.Now();
   if (stops > 0 && !stop_seen_) stop_seen_ = now;
   const bool out_of_patience = stop_seen_ && now - *stop_seen_ >= options_.drain_patience;
-  if (!Ending() && (stops > 1 || out_of_patience)) Fail(Error(Code::kCancelled, "{}: interrupted", options_.stage));
+  if (!Ending() && (stops > 1 || out_of_patience))
+    Fail(Error(Code::kCancelled, "{}: interrupted", EnumWord(options_.stage)));
   if (std::exchange(end_asked_, false)) {
     terminated_ = true;
     job.Terminate();
@@ -102,13 +103,14 @@ Status LaunchServer::ServeLastWords() {
 Status LaunchServer::Dispatch(const RpcMessage& message) {
   v1::Envelope envelope;
   if (!envelope.ParseFromString(message.payload)) {
-    LogWarn("{}: dropped a message of {} bytes that is not an Envelope", options_.stage, message.payload.size());
+    LogWarn("{}: dropped a message of {} bytes that is not an Envelope", EnumWord(options_.stage),
+            message.payload.size());
     return Ok();
   }
   if (!lost_host_ && membership_.Accepts(envelope.generation(), envelope.rank()))
     return OnMessage(message.peer, envelope);
   if (!lost_host_)  // otherwise every rank is fenced, and a line for each of their messages says nothing new
-    LogWarn("{}: fenced rank {} of generation {}; this is generation {}", options_.stage, envelope.rank(),
+    LogWarn("{}: fenced rank {} of generation {}; this is generation {}", EnumWord(options_.stage), envelope.rank(),
             envelope.generation(), membership_.generation());
   v1::Envelope reply;
   reply.mutable_fenced()->set_current_generation(membership_.generation());
@@ -131,19 +133,11 @@ Status LaunchServer::OnMessage(const std::string& peer, const v1::Envelope& enve
 
 Status LaunchServer::OnHeartbeat(const std::string& peer, std::uint32_t rank, const v1::Heartbeat& heartbeat) {
   const Clock::TimePoint now = clock_.Now();
-  sightings_.OnHeartbeat(rank, {heartbeat.phase(), heartbeat.step()});
+  sightings_.OnHeartbeat(rank, heartbeat, now);
   host_silence_.OnHeartbeat(rank, heartbeat.host(), now);
-  v1::RankPhase phase;
-  phase.set_rank(rank);
-  phase.set_host(heartbeat.host());
-  phase.set_phase(heartbeat.phase());
-  phase.set_step(heartbeat.step());
-  phase.set_phase_seconds(heartbeat.phase_seconds());
-  phase.set_pid(heartbeat.pid());
-  phase_times_.OnHeartbeat(std::move(phase), now);
   if (!ranks_reported_ || now - *ranks_reported_ >= options_.ranks_interval) {
     ranks_reported_ = now;
-    options_.on_ranks(phase_times_);
+    options_.on_ranks(sightings_);
   }
   v1::Envelope reply;
   reply.mutable_heartbeat_reply()->set_drain(stop_seen_.has_value());
@@ -151,7 +145,7 @@ Status LaunchServer::OnHeartbeat(const std::string& peer, std::uint32_t rank, co
 }
 
 void LaunchServer::OnRankKilled(std::uint32_t rank, const v1::RankKilled& killed) {
-  sightings_.OnKilled(rank, killed.cause(), {killed.phase(), killed.step()});
+  sightings_.OnKilled(rank, killed);
   host_silence_.OnDeath(rank, clock_.Now());
   lost_at_start_ |= killed.phase() == v1::PHASE_START;
   protocol_->OnDeath(rank);
@@ -168,10 +162,7 @@ Result<std::uint64_t> LaunchServer::Reconfigure(const std::set<std::uint32_t>& s
   *end.mutable_death() = death;
   end.set_in_place(true);
   STILL_ASSIGN_OR_RETURN(const std::uint64_t generation, options_.on_shrink(end, survivors.size()));
-  for (const std::uint32_t gone : membership_.LeftBehind(survivors)) {
-    sightings_.Forget(gone);
-    phase_times_.Forget(gone);
-  }
+  for (const std::uint32_t gone : membership_.LeftBehind(survivors)) sightings_.Forget(gone);
   membership_.Shrink(survivors, generation);
   generation_since_ = clock_.Now();
   return generation;
@@ -205,7 +196,7 @@ v1::GenerationEnd LaunchServer::Outcome(const cluster::ExitInfo& exit) const {
   if (const std::optional<Status> verdict = results_.Verdict()) {
     const std::optional<std::uint64_t> published = protocol_->published_step();
     if (verdict->code() != Code::kCancelled || terminated_ || !published) return EndOf(*verdict);
-    return EndOf(Error(Code::kCancelled, "{}: stopped after step {}, published", options_.stage, *published));
+    return EndOf(Error(Code::kCancelled, "{}: stopped after step {}, published", EnumWord(options_.stage), *published));
   }
   const LaunchDeath death = ExplainDeath({.stage = options_.stage,
                                           .log_path = options_.log_path,
@@ -217,8 +208,9 @@ v1::GenerationEnd LaunchServer::Outcome(const cluster::ExitInfo& exit) const {
                                           .silence = host_silence_,
                                           .gave_up = results_.gave_up()});
   v1::GenerationEnd end =
-      stop_seen_ ? EndOf(Error(Code::kCancelled, "{}: interrupted, and {}", options_.stage, DeathText(death.death)))
-                 : EndOf(Status(Code::kUnavailable, death.why));
+      stop_seen_
+          ? EndOf(Error(Code::kCancelled, "{}: interrupted, and {}", EnumWord(options_.stage), DeathText(death.death)))
+          : EndOf(Status(Code::kUnavailable, death.why));
   *end.mutable_death() = death.death;
   return end;
 }

@@ -32,7 +32,6 @@
 #include "coordinator/launch/launch_options.h"
 #include "coordinator/launch/launch_protocol.h"
 #include "coordinator/launch/membership.h"
-#include "coordinator/launch/phase_times.h"
 #include "coordinator/launch/rank_sightings.h"
 #include "coordinator/launch/stage_results.h"
 
@@ -86,7 +85,6 @@ class LaunchServer : private LaunchControl {
   Membership membership_;
   StageResults results_;
   RankSightings sightings_;
-  PhaseTimes phase_times_;
   HostSilence host_silence_;
   const std::unique_ptr<LaunchProtocol> protocol_;
   std::optional<LostHost> lost_host_;  // set: its silence ended the launch

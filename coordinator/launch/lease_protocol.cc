@@ -12,7 +12,8 @@ Status LeaseProtocol::OnMessage(const std::string& peer, const v1::Envelope& env
     case v1::Envelope::kProgress: OnProgress(rank, envelope.progress()); break;
     case v1::Envelope::kLeaseRequest: return OnLeaseRequest(peer, rank, envelope.lease_request().request());
     case v1::Envelope::kShardDone: OnShardDone(rank, envelope.shard_done()); break;
-    default: LogWarn("{}: dropped a message of rank {} that leased work has no use for", options_.stage, rank);
+    default:
+      LogWarn("{}: dropped a message of rank {} that leased work has no use for", EnumWord(options_.stage), rank);
   }
   return Ok();
 }
@@ -40,7 +41,7 @@ void LeaseProtocol::OnShardDone(std::uint32_t rank, const v1::ShardDone& done) {
     if (!set_aside.ok())
       taken = Status(taken.code(), taken.message() + "; it could not be set aside: " + set_aside.message());
   }
-  launch_.Fail(taken.WithContext(options_.stage));
+  launch_.Fail(taken.WithContext(EnumWord(options_.stage)));
 }
 
 // A rank counts what it does of its own shard, so the sums over all ranks are the stage's.
@@ -95,7 +96,7 @@ v1::Death LeaseProtocol::DeathOf(const std::vector<std::uint32_t>& dead) {
 Status LeaseProtocol::Finish() {
   for (const auto& [round, shard] : differing_) {
     if (const Status set_aside = options_.quarantine(round, shard); !set_aside.ok())
-      LogWarn("{}: {}", options_.stage, set_aside.message());
+      LogWarn("{}: {}", EnumWord(options_.stage), set_aside.message());
   }
   return Ok();
 }

@@ -51,16 +51,17 @@ std::optional<std::uint64_t> LeaseTable::SlowestAlone(Clock::TimePoint now) cons
   return std::nullopt;
 }
 
-void LeaseTable::Renew(std::uint32_t rank, std::uint64_t lease, const LeaseProgress& progress, Clock::TimePoint now) {
+void LeaseTable::Renew(std::uint32_t rank, const v1::Progress& progress, Clock::TimePoint now) {
   Expire(now);
-  const auto found = open_.find(lease);
-  if (found == open_.end() || IssuedAs(lease).rank != rank) return;
-  LeaseProgress& before = found->second.progress;
-  if (progress.units <= before.units && progress.signs <= before.signs) return;
-  before = {.units = std::max(before.units, progress.units), .signs = std::max(before.signs, progress.signs)};
-  found->second.renewed = now;
-  Shard& shard = shards_[IssuedAs(lease).shard];
-  if (shard.digest.empty()) CountUnits(shard, std::max(shard.units, before.units));
+  const auto found = open_.find(progress.lease());
+  if (found == open_.end() || IssuedAs(found->first).rank != rank) return;
+  Open& open = found->second;
+  if (progress.done() <= open.units && progress.signs() <= open.signs) return;
+  open.units = std::max(open.units, progress.done());
+  open.signs = std::max(open.signs, progress.signs());
+  open.renewed = now;
+  Shard& shard = shards_[IssuedAs(found->first).shard];
+  if (shard.digest.empty()) CountUnits(shard, std::max(shard.units, open.units));
 }
 
 void LeaseTable::CountUnits(Shard& shard, std::uint64_t units) {
@@ -68,34 +69,34 @@ void LeaseTable::CountUnits(Shard& shard, std::uint64_t units) {
   shard.units = units;
 }
 
-Result<bool> LeaseTable::Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result,
-                                  Clock::TimePoint now) {
+Result<bool> LeaseTable::Complete(std::uint32_t rank, const v1::ShardDone& result, Clock::TimePoint now) {
   Expire(now);
+  const std::uint64_t lease = result.lease();
   const bool issued = lease >= first_lease_ && lease - first_lease_ < issued_.size();
-  if (!issued || IssuedAs(lease).rank != rank || IssuedAs(lease).shard != result.shard)
+  if (!issued || IssuedAs(lease).rank != rank || IssuedAs(lease).shard != result.shard())
     return Error(Code::kInvalidArgument, "rank {2} reports {0} {1} done under lease {3}, which it never had on it",
-                 noun_, result.shard, rank, lease);
-  if (result.digest.empty())
-    return Error(Code::kInvalidArgument, "{} {} is reported done without a digest", noun_, result.shard);
-  Shard& shard = shards_[result.shard];
+                 noun_, result.shard(), rank, lease);
+  if (result.digest().empty())
+    return Error(Code::kInvalidArgument, "{} {} is reported done without a digest", noun_, result.shard());
+  Shard& shard = shards_[result.shard()];
   const auto open = open_.find(lease);
-  if (open != open_.end() && !result.found) {
+  if (open != open_.end() && !result.found()) {
     const auto held = now - open->second.granted;
     durations_.insert(std::ranges::upper_bound(durations_, held), held);
   }
   const bool first = shard.digest.empty();
-  if (!first && shard.digest != result.digest)
+  if (!first && shard.digest != result.digest())
     return Error(Code::kDataLoss,
                  "{} {} was computed twice with different results, {} by rank {} and {} by rank {}: one of their "
                  "machines is faulty; check memory and disk of both, then run again: the {} is made anew",
-                 noun_, result.shard, shard.digest, shard.rank, result.digest, rank, noun_);
+                 noun_, result.shard(), shard.digest, shard.rank, result.digest(), rank, noun_);
   if (first) {
-    shard.digest = result.digest;
+    shard.digest = result.digest();
     shard.rank = rank;
-    free_.erase(result.shard);
+    free_.erase(result.shard());
     ++done_;
-    CountUnits(shard, result.units);
-    if (!result.found) tokens_ += result.tokens;
+    CountUnits(shard, result.units());
+    if (!result.found()) tokens_ += result.tokens();
   }
   if (open != open_.end()) Close(open);
   return first;

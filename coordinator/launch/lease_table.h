@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/enum_words.h"
+#include "common/proto/control.pb.h"
 #include "common/status.h"
 
 namespace still::coordinator {
@@ -36,21 +38,6 @@ struct Lease {
   std::optional<std::uint32_t> copy_of;  // the slow rank that holds this shard as well
 };
 
-// A rank's progress within its lease, as it reports it.
-struct LeaseProgress {
-  std::uint64_t units = 0;  // units of the stage's total
-  std::uint64_t signs = 0;  // signs of progress of any kind
-};
-
-// A rank's report about a shard that it has finished.
-struct ShardResult {
-  std::uint32_t shard = 0;
-  std::string digest;
-  bool found = false;        // it existed already, so the time says nothing about how long a shard takes
-  std::uint64_t units = 0;   // units of the stage's total
-  std::uint64_t tokens = 0;  // tokens that were computed
-};
-
 class LeaseTable {
  public:
   // `noun` is what a shard is called in messages. Leases are numbered from `first_lease`.
@@ -61,12 +48,13 @@ class LeaseTable {
   // the same lease while that lease is open, and nothing after. One that is older than its rank's newest gets nothing.
   // Requests of a rank rise from 1.
   std::optional<Lease> Grant(std::uint32_t rank, std::uint64_t request, Clock::TimePoint now);
-  // Records progress within a lease. Only more progress than before renews it, and only while it is held.
-  void Renew(std::uint32_t rank, std::uint64_t lease, const LeaseProgress& progress, Clock::TimePoint now);
+  // Records progress within the lease that it names. Only more units done or signs than before renew the lease, and
+  // only while the rank holds it.
+  void Renew(std::uint32_t rank, const v1::Progress& progress, Clock::TimePoint now);
   // Returns true when this completed the shard, false when it was done already with the same digest. DATA_LOSS when an
   // earlier completion had another digest. INVALID_ARGUMENT when this rank never had this lease on this shard, or when
-  // the result has no digest.
-  Result<bool> Complete(std::uint32_t rank, std::uint64_t lease, const ShardResult& result, Clock::TimePoint now);
+  // the result has no digest. A shard that was found says nothing about how long a shard takes.
+  Result<bool> Complete(std::uint32_t rank, const v1::ShardDone& result, Clock::TimePoint now);
   // Frees what the rank held. It gets no lease any more.
   void OnDeath(std::uint32_t rank);
 
@@ -87,7 +75,8 @@ class LeaseTable {
   struct Open {
     Clock::TimePoint granted;
     Clock::TimePoint renewed;
-    LeaseProgress progress;
+    std::uint64_t units = 0;  // done, as its rank reports
+    std::uint64_t signs = 0;
   };
   struct Shard {
     std::string digest;  // empty: it is not done

@@ -8,9 +8,9 @@
 
 namespace still::coordinator {
 
-LeasedWork::LeasedWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy)
-    : stage_(std::move(stage)), rounds_(std::move(rounds)), policy_(policy) {
-  STILL_CHECK(!rounds_.empty() && rounds_.front().shards > 0, stage_ + ": leased work without a shard");
+LeasedWork::LeasedWork(v1::Stage stage, std::vector<WorkRound> rounds, const LeasePolicy& policy)
+    : stage_(stage), rounds_(std::move(rounds)), policy_(policy) {
+  STILL_CHECK(!rounds_.empty() && rounds_.front().shards > 0, EnumWord(stage_) + ": leased work without a shard");
   Begin(rounds_.front().shard, rounds_.front().shards);
 }
 
@@ -33,8 +33,8 @@ v1::LeaseGrant LeasedWork::Answer(std::uint32_t rank, std::uint64_t request, boo
     return grant;
   }
   if (lease->copy_of)
-    LogWarn("{}: rank {} is slow, so its {} {} goes to rank {} as well", stage_, *lease->copy_of, rounds_[round].shard,
-            lease->shard, rank);
+    LogWarn("{}: rank {} is slow, so its {} {} goes to rank {} as well", EnumWord(stage_), *lease->copy_of,
+            rounds_[round].shard, lease->shard, rank);
   grant.set_answer(v1::LEASE_ANSWER_SHARD);
   grant.set_round(static_cast<std::uint32_t>(round));
   grant.set_shard(lease->shard);
@@ -43,20 +43,14 @@ v1::LeaseGrant LeasedWork::Answer(std::uint32_t rank, std::uint64_t request, boo
 
 void LeasedWork::OnProgress(std::uint32_t rank, const v1::Progress& progress, Clock::TimePoint now) {
   for (LeaseTable& table : tables_)  // at most one of them knows the lease
-    table.Renew(rank, progress.lease(), {.units = progress.done(), .signs = progress.signs()}, now);
+    table.Renew(rank, progress, now);
 }
 
 Status LeasedWork::OnDone(std::uint32_t rank, const v1::ShardDone& done, Clock::TimePoint now) {
   if (done.round() >= tables_.size() || done.round() >= rounds_.size())
     return Error(Code::kInvalidArgument, "rank {} reports a shard of round {} done, which has not begun", rank,
                  done.round());
-  STILL_ASSIGN_OR_RETURN(const bool first, tables_[done.round()].Complete(rank, done.lease(),
-                                                                          {.shard = done.shard(),
-                                                                           .digest = done.digest(),
-                                                                           .found = done.found(),
-                                                                           .units = done.units(),
-                                                                           .tokens = done.tokens()},
-                                                                          now));
+  STILL_ASSIGN_OR_RETURN(const bool first, tables_[done.round()].Complete(rank, done, now));
   if (first && done.next_shards() > 0) next_shards_ = done.next_shards();
   return BeginNextIfDone();
 }

@@ -28,7 +28,7 @@ struct WorkRound {
 class LeasedWork {
  public:
   // There is at least one round, and the first one says how many shards it has.
-  LeasedWork(std::string stage, std::vector<WorkRound> rounds, const LeasePolicy& policy);
+  LeasedWork(v1::Stage stage, std::vector<WorkRound> rounds, const LeasePolicy& policy);
 
   // Returns the answer to a lease request. With `committed`, a rank has reported that the artifact stands.
   v1::LeaseGrant Answer(std::uint32_t rank, std::uint64_t request, bool committed, Clock::TimePoint now);
@@ -56,7 +56,7 @@ class LeasedWork {
     std::size_t round = 0;
   };
 
-  const std::string stage_;  // its name, in messages
+  const v1::Stage stage_;  // in messages
   const std::vector<WorkRound> rounds_;
   const LeasePolicy policy_;
   std::deque<LeaseTable> tables_;      // one per round that has begun; the last one is in progress

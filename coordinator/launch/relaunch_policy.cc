@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "common/backoff.h"
-#include "coordinator/launch/generation_end_text.h"
+#include "common/death_text.h"
 
 namespace still::coordinator {
 namespace {
@@ -30,12 +30,7 @@ std::span<const v1::GenerationEnd> Newest(std::span<const v1::GenerationEnd> end
   return ends.last(std::min(ends.size(), count));
 }
 
-Decision Fail(Status failure) { return {.action = NextAction::kFail, .failure = std::move(failure)}; }
-
-}  // namespace
-
-bool IsDeath(Code code) { return code == Code::kUnavailable || code == Code::kAborted; }
-
+// Returns how many deaths there were since a step was last gained: 1 for a death at a step not reached before.
 std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends) {
   std::optional<std::uint64_t> reached;
   std::uint32_t deaths = 0;
@@ -47,6 +42,17 @@ std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends) {
   }
   return deaths;
 }
+
+Decision Fail(Status failure) { return {.action = NextAction::kFail, .failure = std::move(failure)}; }
+
+}  // namespace
+
+std::string EndText(const v1::GenerationEnd& end) {
+  if (end.has_death()) return DeathText(end.death());
+  return end.code() == v1::CODE_OK ? "done" : end.why().substr(0, end.why().find('\n'));
+}
+
+bool IsDeath(Code code) { return code == Code::kUnavailable || code == Code::kAborted; }
 
 Decision Decide(std::span<const v1::GenerationEnd> ends, const RelaunchPolicy& policy) {
   STILL_CHECK(!ends.empty(), "Decide() needs at least one end");
@@ -65,7 +71,7 @@ Decision Decide(std::span<const v1::GenerationEnd> ends, const RelaunchPolicy& p
   if (deaths < policy.same_step_failures) return {.action = NextAction::kRelaunch, .backoff = PauseAfter(deaths)};
   return Fail(Error(Code::kUnavailable,
                     "{}: {} deaths in a row got no further than {}, the evidence is below{}\n  the last one: {}",
-                    policy.stage, deaths, last.step(), Evidence(Newest(ends, deaths)), last.why()));
+                    EnumWord(policy.stage), deaths, last.step(), Evidence(Newest(ends, deaths)), last.why()));
 }
 
 }  // namespace still::coordinator

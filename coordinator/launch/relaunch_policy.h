@@ -25,7 +25,7 @@
 namespace still::coordinator {
 
 struct RelaunchPolicy {
-  std::string stage;  // its name, in messages
+  v1::Stage stage = v1::STAGE_UNSPECIFIED;  // in messages
   std::uint32_t same_step_failures = 3;
   bool several_hosts = false;  // whether the job is placed on more than one host
 };
@@ -38,11 +38,12 @@ struct Decision {
   Status failure;                        // for kFail: what died where, with the evidence
 };
 
+// Returns in a few words how the generation ended: "rank 1 died in compute of step 17", "done", or the first line of
+// what a rank reported.
+std::string EndText(const v1::GenerationEnd& end);
+
 // Returns whether another try may help, because nothing is wrong with the work itself.
 bool IsDeath(Code code);
-
-// Returns how many deaths there were since a step was last gained: 1 for a death at a step not reached before.
-std::uint32_t DeathsInARow(std::span<const v1::GenerationEnd> ends);
 
 // Decides what follows `ends`: how the generations of one attempt ended, oldest first, in-place ones included. There is
 // at least one.

@@ -11,10 +11,10 @@ void StageResults::OnResult(std::uint32_t rank, Status result) {
     succeeded_ = true;
     return;
   }
-  if (result.code() == Code::kCancelled) return RecordFailure(result.WithContext(stage_));
+  if (result.code() == Code::kCancelled) return RecordFailure(result.WithContext(EnumWord(stage_)));
   // A code this binary does not know comes from another version.
   if (result.code() > Code::kInternal) result = Status(Code::kInternal, result.message());
-  result = result.WithContext(fmt::format("{}, rank {}", stage_, rank));
+  result = result.WithContext(fmt::format("{}, rank {}", EnumWord(stage_), rank));
   if (IsDeath(result.code())) {
     gave_up_.emplace(rank, result);
     if (survivors_go_on_) return;

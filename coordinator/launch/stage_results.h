@@ -5,8 +5,8 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <string>
 
+#include "common/enum_words.h"
 #include "common/status.h"
 
 namespace still::coordinator {
@@ -14,7 +14,7 @@ namespace still::coordinator {
 class StageResults {
  public:
   // With `survivors_go_on`, a launch ends only when all members miss a peer. Otherwise one is enough.
-  StageResults(std::string stage, bool survivors_go_on) : stage_(std::move(stage)), survivors_go_on_(survivors_go_on) {}
+  StageResults(v1::Stage stage, bool survivors_go_on) : stage_(stage), survivors_go_on_(survivors_go_on) {}
 
   // Records a rank's own result. The success of any member is the stage's, because it is reported when the work is
   // done.
@@ -33,7 +33,7 @@ class StageResults {
   const std::map<std::uint32_t, Status>& gave_up() const { return gave_up_; }
 
  private:
-  const std::string stage_;
+  const v1::Stage stage_;
   const bool survivors_go_on_;
   bool succeeded_ = false;
   std::optional<Status> failure_;

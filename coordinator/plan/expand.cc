@@ -7,7 +7,7 @@
 #include <set>
 
 #include "common/config/config.h"
-#include "coordinator/plan/stage_facts.h"
+#include "common/stage_facts.h"
 #include "coordinator/plan/teacher_facts.h"
 #include "shards/corpus/corpus_config.h"
 
@@ -46,7 +46,6 @@ v1::JobSpec SpecOf(const PlannedVariant& variant, const StagePlan& stage, const 
   spec.set_owner(options.owner);
   spec.set_stage(stage.stage);
   spec.set_artifacts_root(variant.config.artifacts());
-  spec.set_kind(ArtifactKind(stage.stage));
   spec.set_digest(stage.digest);
   spec.set_priority(options.priority);
   spec.set_ranks(RunsOnOneRank(stage.stage) ? 1 : variant.config.ranks());

@@ -9,9 +9,9 @@
 
 #include "common/digest.h"
 #include "common/enum_words.h"
+#include "common/stage_facts.h"
 #include "common/status.h"
 #include "common/storage/artifact.h"
-#include "coordinator/plan/stage_facts.h"
 #include "coordinator/plan/teacher_facts.h"
 
 namespace stillhouse::v1 {

@@ -55,7 +55,6 @@ class SlotProfile {
   std::vector<std::uint32_t> LeastFree(UnixMs from, UnixMs to) const;
   // Returns how many ranks of `slots_per_rank` fit now.
   std::int64_t RanksNow(std::uint32_t slots_per_rank) { return LineOf(slots_per_rank).front(); }
-  std::int64_t FreeNow(std::uint32_t host) const { return steps_[host].front().free; }
   std::size_t host_count() const { return steps_.size(); }
   std::span<const Step> StepsOf(std::uint32_t host) const { return steps_[host]; }
 

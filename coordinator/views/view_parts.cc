@@ -7,6 +7,7 @@
 
 #include "common/duration_text.h"
 #include "common/enum_words.h"
+#include "common/stage_facts.h"
 #include "coordinator/jobs/queue.h"
 #include "coordinator/views/reason_text.h"
 #include "coordinator/views/recovery_messages.h"
@@ -136,7 +137,7 @@ void FillDetails(const PartSources& from, const v1::Job& job, v1::JobView* to) {
   const v1::JobSpec& spec = job.spec();
   to->set_artifact(ArtifactPath(spec));
   to->set_artifacts_root(spec.artifacts_root());
-  to->set_kind(spec.kind());
+  to->set_kind(ArtifactKind(spec.stage()));
   to->set_digest(spec.digest());
   to->set_log_path(job.log_path());
   *to->mutable_depends_on() = spec.depends_on();

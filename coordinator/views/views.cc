@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "coordinator/jobs/names.h"
 #include "coordinator/views/view_parts.h"
 
 namespace still::coordinator {
@@ -78,7 +79,7 @@ Result<const v1::Job*> JobAskedFor(const v1::Query& query, const State& state) {
   if (query.job() == 0)
     return Error(Code::kInvalidArgument, "the view '{}' shows one job: name it", EnumWord(query.view()));
   const v1::Job* job = state.FindJob(query.job());
-  if (job == nullptr) return Error(Code::kNotFound, "there is no job {}; `still queue` lists the jobs", query.job());
+  if (job == nullptr) return NoSuchJob(fmt::to_string(query.job()));
   return job;
 }
 

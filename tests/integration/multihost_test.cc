@@ -61,16 +61,15 @@ class MultihostTest : public ::testing::Test {
     const std::string& digest = task_.artifacts().student();
     const std::string job_directory = pipeline_->artifacts() + "/jobs/student-" + digest;
     EXPECT_TRUE(still::MakeDirectories(job_directory).ok());
-    AgentJob job{.stage = "train",
-                 .journal_path = job_directory + "/journal",
+    AgentJob job{.journal_path = job_directory + "/journal",
                  .checkpoint_directory = pipeline_->artifacts() + "/checkpoints/" + digest,
-                 .policy = {.stage = "train"},
-                 .in_place = still::cluster::MpiHasUlfm(),
-                 .network = network_,
+                 .server = {.stage = still::v1::STAGE_TRAIN,
+                            .survivors_go_on = still::cluster::MpiHasUlfm(),
+                            .network = network_},
                  .launch = {.program = STILL_WORKER_BINARY, .log_path = log_},
                  .task_path = directory_ / "task.json",
                  .is_made = [this, digest] { return fs::exists(pipeline_->artifacts() + "/student/" + digest); }};
-    job.host_silence.silence = std::chrono::seconds(4);
+    job.server.host_silence.silence = std::chrono::seconds(4);
     job.launch.hosts = placement;
     job.launch.ssh = hosts_->ssh();
     job.launch.ranks = 0;

@@ -47,13 +47,12 @@ Weather WeatherOf(Dice& dice) {
   return weather;
 }
 
-// Returns the work of one job. The pipelines of a sweep share the artifact that `digest` names.
-JobSpec SpecOf(Dice& dice, const std::string& name, const std::string& digest, const Size& size) {
+// Returns the work of one job. The pipelines of a sweep share the artifact that `stage` and `digest` name.
+JobSpec SpecOf(Dice& dice, const std::string& name, v1::Stage stage, const std::string& digest, const Size& size) {
   JobSpec spec;
   spec.set_name(name);
-  spec.set_stage(dice.Chance(0.6) ? v1::STAGE_TRAIN : v1::STAGE_TARGETS);
+  spec.set_stage(stage);
   spec.set_artifacts_root("/artifacts");
-  spec.set_kind("student");
   spec.set_digest(digest);
   spec.set_priority(static_cast<std::int32_t>(dice.Chance(0.15) ? dice.Between(100, 300) : dice.Between(0, 20)));
   spec.set_slots_per_rank(static_cast<std::uint32_t>(dice.Chance(0.7) ? 1 : dice.Between(1, size.fewest_slots)));
@@ -68,6 +67,7 @@ JobSpec SpecOf(Dice& dice, const std::string& name, const std::string& digest, c
 
 Work WorkOf(Dice& dice) {
   Work work;
+  work.stage = dice.Chance(0.6) ? v1::STAGE_TRAIN : v1::STAGE_TARGETS;
   work.steps = static_cast<std::uint64_t>(dice.Between(1, 60));
   work.step_ms = dice.Between(100, dice.Chance(0.1) ? 20'000 : 3'000);
   work.checkpoint_every = static_cast<std::uint64_t>(dice.Between(1, 10));
@@ -127,11 +127,11 @@ class Writer {
           shared ? digests_[dice_.Index(digests_.size())] : fmt::format("digest-{}-{}", number, i);
       if (!shared) digests_.push_back(digest);
       if (!scenario_.work.contains(digest)) scenario_.work[digest] = WorkOf(dice_);
+      const Work& work = scenario_.work[digest];
       JobSpec& spec = *planned.submit.add_jobs();
-      spec = SpecOf(dice_, fmt::format("pipeline-{}/{}", number, i), digest, size_);
+      spec = SpecOf(dice_, fmt::format("pipeline-{}/{}", number, i), work.stage, digest, size_);
       for (std::int64_t earlier = 1; earlier < i; ++earlier)
         if (dice_.Chance(0.3)) spec.add_depends_on(static_cast<std::uint64_t>(earlier));
-      const Work& work = scenario_.work[digest];
       const auto length = static_cast<std::int64_t>(work.steps) * work.step_ms;
       if (dice_.Chance(0.5)) spec.set_time_limit_ms(dice_.Chance(0.1) ? length / 2 + 1 : length * 2 + 30'000);
       ++scenario_.jobs;
@@ -146,7 +146,7 @@ class Writer {
     planned.valid = false;
     planned.submit.set_key(fmt::format("bad-{}", scenario_.submits.size()));
     planned.submit.set_name(kBadName);
-    for (int i = 0; i < 2; ++i) *planned.submit.add_jobs() = SpecOf(dice_, "bad", "digest-bad", size_);
+    for (int i = 0; i < 2; ++i) *planned.submit.add_jobs() = SpecOf(dice_, "bad", v1::STAGE_TRAIN, "digest-bad", size_);
     if (dice_.Chance(0.5)) {
       planned.submit.mutable_jobs(0)->add_depends_on(2);
       planned.submit.mutable_jobs(1)->add_depends_on(1);

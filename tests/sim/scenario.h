@@ -34,6 +34,7 @@ struct Weather {
 
 // What it takes to make one artifact when nothing fails.
 struct Work {
+  v1::Stage stage = v1::STAGE_TRAIN;
   std::uint64_t steps = 1;
   std::int64_t step_ms = 1000;
   std::uint64_t checkpoint_every = 1;

@@ -48,7 +48,6 @@ Job MakeJob(const JobText& text) {
   spec->set_owner(text.pipeline == 2 ? "bob" : "alice");
   spec->set_stage(text.stage);
   spec->set_artifacts_root("/data/stillhouse/artifacts");
-  spec->set_kind(text.stage == v1::STAGE_TARGETS ? "targets" : "checkpoints");
   spec->set_digest("4be1c2d09f3a7e56");
   spec->set_ranks(text.ranks);
   spec->set_slots_per_rank(1);

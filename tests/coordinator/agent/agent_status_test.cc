@@ -17,14 +17,14 @@ using ::testing::IsEmpty;
 
 constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};
 
-// Returns the times of one rank that spent `time` in compute.
-PhaseTimes Computed(std::chrono::milliseconds time) {
-  v1::RankPhase rank;
-  rank.set_phase(v1::PHASE_COMPUTE);
-  PhaseTimes times;
-  times.OnHeartbeat(rank, kStart);
-  times.OnHeartbeat(rank, kStart + time);
-  return times;
+// Returns the sightings of one rank that spent `time` in compute.
+RankSightings Computed(std::chrono::milliseconds time) {
+  v1::Heartbeat heartbeat;
+  heartbeat.set_phase(v1::PHASE_COMPUTE);
+  RankSightings sightings;
+  sightings.OnHeartbeat(0, heartbeat, kStart);
+  sightings.OnHeartbeat(0, heartbeat, kStart + time);
+  return sightings;
 }
 
 class AgentStatusTest : public ::testing::Test {

@@ -13,6 +13,7 @@
 #include "tests/testing/checkpoints.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
+#include "tests/testing/manual_clock.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -29,23 +30,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::StatusIs;
 using v1::WorkerTask;
-
-// A clock on which time passes only in SleepFor().
-class SleepingClock : public Clock {
- public:
-  TimePoint Now() const override { return now_; }
-  UnixMs WallMs() const override { return 0; }
-  void SleepFor(std::chrono::milliseconds duration) override {
-    now_ += duration;
-    slept += duration;
-    if (on_sleep) on_sleep();
-  }
-  std::chrono::milliseconds slept{0};
-  std::function<void()> on_sleep;
-
- private:
-  TimePoint now_;
-};
 
 WorkerTask TaskOf(const LaunchSpec& spec) {
   WorkerTask task;
@@ -65,12 +49,10 @@ class LauncherAgentTest : public ::testing::Test {
   void SetUp() override { task_.set_identity("identity"); }
 
   AgentJob Job() const {
-    return {.stage = "train",
-            .journal_path = directory_ / "journal",
+    return {.journal_path = directory_ / "journal",
             .checkpoint_directory = checkpoints_,
             .retention = {.keep_last = 2},
-            .policy = {.stage = "train", .same_step_failures = 3},
-            .in_place = true,
+            .server = {.stage = v1::STAGE_TRAIN, .survivors_go_on = true},
             .launch = {.ranks = 3, .program = "/bin/still-worker", .log_path = directory_ / "train.log"},
             .task_path = directory_ / "task-train.json"};
   }
@@ -113,7 +95,7 @@ class LauncherAgentTest : public ::testing::Test {
   testing::TempDirectory directory_;
   const std::string checkpoints_ = directory_ / "checkpoints";
   WorkerTask task_;
-  SleepingClock clock_;
+  testing::ManualClock clock_;
   std::atomic<int> stops_{0};
   std::vector<std::string> recoveries_;
   std::vector<std::string> troubles_;
@@ -136,7 +118,7 @@ TEST_F(LauncherAgentTest, StageThatSucceedsIsLaunchedOnce) {
 
 TEST_F(LauncherAgentTest, RelaunchModeRefusesToShrink) {
   AgentJob job = Job();
-  job.in_place = false;
+  job.server.survivors_go_on = false;
   ASSERT_OK(Run(job, {[&](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(task.recovery(), v1::RECOVERY_MODE_RELAUNCH);
                   EXPECT_FALSE(spec.survive_deaths);
@@ -152,7 +134,7 @@ TEST_F(LauncherAgentTest, DeathIsFollowedByTheNextGenerationAtOnce) {
                           EXPECT_EQ(spec.environment.at("STILL_LAUNCH"), "2");
                           return Succeed(spec, task);
                         }}));
-  EXPECT_EQ(clock_.slept.count(), 0);
+  EXPECT_EQ(clock_.now, Clock::TimePoint());
   EXPECT_THAT(recoveries_, ElementsAre("rank 1 died in compute of step 17; launched again as generation 2 (0.0 s)"));
   const auto ends = Ends();
   ASSERT_EQ(ends.size(), 2u);
@@ -180,8 +162,9 @@ TEST_F(LauncherAgentTest, ALostHostEndsAJobOfSeveralHostsSoThatItIsPlacedElsewhe
 
 TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatOnlyItsOwnerMayRead) {
   AgentJob job = Job();
-  job.network.client = NewRpcKeyPair().value();
-  job.network.keys = RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {job.network.client.public_key}};
+  job.server.network.client = NewRpcKeyPair().value();
+  job.server.network.keys =
+      RpcServerKeys{.own = NewRpcKeyPair().value(), .clients = {job.server.network.client.public_key}};
   ASSERT_OK(Run(job, {[](const LaunchSpec& spec, const WorkerTask& task) {
                   EXPECT_EQ(std::filesystem::status(spec.arguments.at(1)).permissions(), std::filesystem::perms(0600));
                   const RpcClientKeys keys{.server = task.keys().server_public(),
@@ -196,7 +179,7 @@ TEST_F(LauncherAgentTest, DeathsAtOneStepArePacedAndEndWithTheEvidence) {
   EXPECT_THAT(failure, StatusIs(Code::kUnavailable, AllOf(HasSubstr("3 deaths in a row got no further than 17"),
                                                           HasSubstr("rank 1 died in compute of step 17"))));
   EXPECT_EQ(launches_.size(), 3u);
-  EXPECT_EQ(clock_.slept, std::chrono::seconds(1)) << "it is the pause between the second and the third launch";
+  EXPECT_EQ(clock_.now, Clock::TimePoint(std::chrono::seconds(1))) << "it is the pause between the second and the third launch";
   EXPECT_EQ(Ends().size(), 3u);
 }
 

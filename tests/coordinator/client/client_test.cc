@@ -7,7 +7,7 @@
 #include "common/rpc/keys.h"
 #include "common/rpc/protocol.h"
 #include "common/storage/files.h"
-#include "coordinator/client/state_directory.h"
+#include "common/storage/state_directory.h"
 #include "tests/testing/fake_coordinator.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
@@ -181,7 +181,7 @@ TEST_F(FindCoordinatorTest, TheStateDirectoryComesFromTheEnvironmentOrTheHome) {
   unsetenv("HOME");
   EXPECT_THAT(DefaultStateDirectory(), StatusIs(Code::kInvalidArgument, HasSubstr("STILL_STATE")));
   setenv("HOME", before.c_str(), 1);
-  EXPECT_EQ(StateDirectory("/s").Attempt(7, 2), "/s/jobs/7/2");
+  EXPECT_EQ(StateDirectory("/s").Attempt(7, 2).path(), "/s/jobs/7/2");
 }
 
 }  // namespace

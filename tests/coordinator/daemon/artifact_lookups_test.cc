@@ -61,7 +61,7 @@ class Storage {
 JobSpec Spec(const std::string& root, const std::string& digest) {
   JobSpec spec;
   spec.set_artifacts_root(root);
-  spec.set_kind("student");
+  spec.set_stage(v1::STAGE_TRAIN);
   spec.set_digest(digest);
   return spec;
 }
@@ -78,7 +78,7 @@ class ArtifactLookupsTest : public ::testing::Test {
     return lookups_->Probe(spec);
   }
 
-  ManualClock clock_;
+  testing::ManualClock clock_;
   std::shared_ptr<Storage> storage_ = std::make_shared<Storage>();
   std::optional<ArtifactLookups> lookups_{
       std::in_place, [storage = storage_](const JobSpec& spec) { return storage->IsMade(spec); }, clock_};

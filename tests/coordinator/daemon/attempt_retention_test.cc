@@ -4,7 +4,6 @@
 
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
-#include "coordinator/agent/attempt_directory.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -23,13 +22,13 @@ TEST(AttemptRetentionTest, DirectoriesOfTheNewestEndedJobsStay) {
     job.set_id(id);
     job.set_state(id == 1 ? v1::JOB_RUNNING : v1::JOB_SUCCEEDED);
     if (id != 1) job.set_ended_ms(1000 - static_cast<UnixMs>(id));  // the highest numbers ended first
-    ASSERT_OK(MakeDirectories(directory.Attempt(id, 1)));
-    ASSERT_OK(WriteFileAtomically(AttemptLogPath(directory.Attempt(id, 1)), "said\n"));
+    ASSERT_OK(MakeDirectories(directory.Attempt(id, 1).path()));
+    ASSERT_OK(WriteFileAtomically(directory.Attempt(id, 1).AgentLog(), "said\n"));
   }
   ASSERT_OK(MakeDirectories(JoinPath(directory.Jobs(), "old")));
   State state;
   state.Apply(changes);
-  ASSERT_OK_AND_ASSIGN(const FileLock lock, FileLock::TryAcquire(AttemptLockPath(directory.Attempt(8, 1))));
+  ASSERT_OK_AND_ASSIGN(const FileLock lock, FileLock::TryAcquire(directory.Attempt(8, 1).Lock()));
 
   ASSERT_OK(RemoveOldAttempts(directory, state, {.ended_jobs_kept = 3, .most_removed = 1}));
   EXPECT_THAT(*ListDirectory(directory.Jobs()), UnorderedElementsAre("old", "1", "2", "3", "4", "5", "6", "8"));
@@ -48,7 +47,7 @@ TEST(AttemptRetentionTest, ADirectoryThatCannotBeRemovedDoesNotStopTheOthers) {
     job.set_state(v1::JOB_SUCCEEDED);
     job.set_ended_ms(static_cast<UnixMs>(id));
   }
-  ASSERT_OK(MakeDirectories(directory.Attempt(2, 1)));
+  ASSERT_OK(MakeDirectories(directory.Attempt(2, 1).path()));
   ASSERT_OK(WriteFileAtomically(JoinPath(directory.Jobs(), "1"), "a file, not a directory"));
   State state;
   state.Apply(changes);

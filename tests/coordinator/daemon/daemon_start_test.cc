@@ -9,8 +9,8 @@
 
 #include "common/rpc/keys.h"
 #include "common/storage/files.h"
+#include "common/storage/state_directory.h"
 #include "coordinator/client/client.h"
-#include "coordinator/client/state_directory.h"
 #include "coordinator/daemon/daemon.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"

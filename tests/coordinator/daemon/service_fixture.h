@@ -15,18 +15,11 @@
 #include "common/rpc/protocol.h"
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/views/view_json.h"
+#include "tests/testing/manual_clock.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
-
-class ManualClock : public Clock {
- public:
-  TimePoint Now() const override { return now; }
-  UnixMs WallMs() const override { return 1'700'000'000'000; }
-  void SleepFor(std::chrono::milliseconds duration) override { now += duration; }
-  TimePoint now;
-};
 
 // ScriptedAgents does what a test says and records what was started.
 class ScriptedAgents : public Agents {
@@ -100,7 +93,6 @@ class ServiceFixture : public ::testing::Test {
     job.set_name("pipeline/train");
     job.set_stage(v1::STAGE_TRAIN);
     job.set_artifacts_root("/artifacts");
-    job.set_kind("student");
     job.set_digest("d" + key);
     job.set_ranks(2);
     job.set_slots_per_rank(1);
@@ -149,7 +141,7 @@ class ServiceFixture : public ::testing::Test {
   std::uint64_t last_request_ = 0;
   std::shared_ptr<testing::MemoryDisk> disk_ = std::make_shared<testing::MemoryDisk>();
   ScriptedAgents agents_;
-  ManualClock clock_;
+  testing::ManualClock clock_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Coordinator> coordinator_;
 };

@@ -33,7 +33,6 @@ class DecisionsFixture : public ::testing::Test {
     spec.set_name(name);
     spec.set_stage(v1::STAGE_TRAIN);
     spec.set_artifacts_root("/artifacts");
-    spec.set_kind("student");
     spec.set_digest("digest-of-" + name);
     spec.set_ranks(ranks);
     spec.set_slots_per_rank(1);
@@ -43,7 +42,7 @@ class DecisionsFixture : public ::testing::Test {
     return spec;
   }
 
-  Result<SubmitOutcome> TrySubmit(const std::vector<v1::JobSpec>& specs, const std::string& key = "") {
+  Result<ChangeOutcome> TrySubmit(const std::vector<v1::JobSpec>& specs, const std::string& key = "") {
     v1::Submit submit;
     submit.set_key(key.empty() ? fmt::format("key-{}", ++keys_) : key);
     submit.set_name("pipeline");
@@ -52,7 +51,7 @@ class DecisionsFixture : public ::testing::Test {
   }
   // Returns the id of the first job.
   std::uint64_t Submit(const std::vector<v1::JobSpec>& specs) {
-    const Result<SubmitOutcome> outcome = TrySubmit(specs);
+    const Result<ChangeOutcome> outcome = TrySubmit(specs);
     EXPECT_OK(outcome.status());
     Apply(outcome->changes);
     Advance();

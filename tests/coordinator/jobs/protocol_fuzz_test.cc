@@ -39,7 +39,6 @@ JobSpec ValidSpec(const std::string& digest) {
   spec.set_owner("alice");
   spec.set_stage(v1::STAGE_TRAIN);
   spec.set_artifacts_root("/data/artifacts");
-  spec.set_kind("student");
   spec.set_digest(digest);
   spec.set_ranks(4);
   spec.set_slots_per_rank(2);
@@ -272,7 +271,6 @@ TEST(ProtocolFuzzTest, ASubmissionWithABadJobIsRefused) {
       {"no root", [](JobSpec* spec) { spec->clear_artifacts_root(); }},
       {"no digest", [](JobSpec* spec) { spec->clear_digest(); }},
       {"a digest that leaves the root", [](JobSpec* spec) { spec->set_digest("../../../root"); }},
-      {"a kind that leaves the root", [](JobSpec* spec) { spec->set_kind(".."); }},
       {"no ranks", [](JobSpec* spec) { spec->set_ranks(0); }},
       {"all ranks there can be", [](JobSpec* spec) { spec->set_ranks(4'294'967'295); }},
       {"ranks of no slots", [](JobSpec* spec) { spec->set_slots_per_rank(0); }},

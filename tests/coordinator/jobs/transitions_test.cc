@@ -29,9 +29,10 @@ State StateWith(v1::JobState state) {
   return records;
 }
 
-void Move(const State& state, v1::JobState to) {
+void Move(v1::JobState from, v1::JobState to) {
+  const State state = StateWith(from);
   Transaction transaction(state, 1000);
-  transaction.Move(1, to, v1::CAUSE_USER, "alice");
+  transaction.Move(1, from, to, v1::CAUSE_USER, "alice");
   EXPECT_EQ(transaction.job(1).state(), to);
   EXPECT_EQ(std::move(transaction).TakeChanges().events.front().to(), to);
 }
@@ -94,10 +95,10 @@ TEST(TransitionsTest, AStateOfAnotherVersionLeadsNowhere) {
 TEST(TransitionsDeathTest, ATransactionMovesAJobAsTheTableSaysAndNotOtherwise) {
   for (const v1::JobState from : AllStates()) {
     if (from == v1::JOB_STATE_UNSPECIFIED) continue;
-    for (const v1::JobState to : MovesFrom(from)) Move(StateWith(from), to);
+    for (const v1::JobState to : MovesFrom(from)) Move(from, to);
   }
-  EXPECT_DEATH(Move(StateWith(v1::JOB_SUCCEEDED), v1::JOB_PENDING), "MayMove");
-  EXPECT_DEATH(Move(StateWith(v1::JOB_HELD), v1::JOB_STARTING), "MayMove");
+  EXPECT_DEATH(Move(v1::JOB_SUCCEEDED, v1::JOB_PENDING), "MayMove");
+  EXPECT_DEATH(Move(v1::JOB_HELD, v1::JOB_STARTING), "MayMove");
 }
 
 TEST(TransitionsDeathTest, AMoveFromAnotherStateThanTheCallerSawEndsTheProcess) {

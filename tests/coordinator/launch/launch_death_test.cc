@@ -23,6 +23,24 @@ using ::testing::Not;
 using testing::StatusIs;
 using Ranks = std::vector<std::uint32_t>;
 
+// Sightings that take a phase and a step in place of a message.
+class Sightings : public RankSightings {
+ public:
+  void Beat(std::uint32_t rank, v1::Phase phase, std::uint64_t step) {
+    v1::Heartbeat heartbeat;
+    heartbeat.set_phase(phase);
+    heartbeat.set_step(step);
+    OnHeartbeat(rank, heartbeat, Clock::TimePoint());
+  }
+  void Hang(std::uint32_t rank, v1::Phase phase, std::uint64_t step) {
+    v1::RankKilled killed;
+    killed.set_cause(v1::DEATH_CAUSE_HUNG);
+    killed.set_phase(phase);
+    killed.set_step(step);
+    OnKilled(rank, killed);
+  }
+};
+
 TEST(MembershipTest, OnlyMembersOfThisLaunchCount) {
   Membership membership(5, 3);
   EXPECT_TRUE(membership.Accepts(5, 2));
@@ -51,7 +69,7 @@ TEST(MembershipTest, SurvivorsAreMembersAndOneOfThemAsks) {
 }
 
 TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
-  StageResults results("train", false);
+  StageResults results(v1::STAGE_TRAIN, false);
   results.OnResult(0, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_TRUE(results.OutcomeKnown({0, 1}));
   EXPECT_FALSE(results.Verdict().has_value());
@@ -60,7 +78,7 @@ TEST(StageResultsTest, FailureThatWouldHappenAgainCountsMost) {
 }
 
 TEST(StageResultsTest, DataLossIsNotHiddenByFailuresThatFollowFromIt) {
-  StageResults results("corpus", true);
+  StageResults results(v1::STAGE_CORPUS, true);
   results.OnResult(2, Error(Code::kNotFound, "cannot open the plan"));
   results.RecordFailure(Error(Code::kDataLoss, "by rank 0, by rank 1"));
   results.OnResult(1, Error(Code::kNotFound, "cannot open the plan"));
@@ -69,7 +87,7 @@ TEST(StageResultsTest, DataLossIsNotHiddenByFailuresThatFollowFromIt) {
 }
 
 TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
-  StageResults results("train", true);
+  StageResults results(v1::STAGE_TRAIN, true);
   results.OnResult(2, Ok());
   results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
   results.RecordFailure(Error(Code::kCancelled, "interrupted"));
@@ -77,7 +95,7 @@ TEST(StageResultsTest, SuccessOutweighsWhatHappensAfterIt) {
 }
 
 TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
-  StageResults results("train", true);
+  StageResults results(v1::STAGE_TRAIN, true);
   results.OnResult(1, Error(Code::kUnavailable, "a peer is gone"));
   EXPECT_FALSE(results.OutcomeKnown({0, 1, 2}));
   EXPECT_TRUE(results.OutcomeKnown({1})) << "the others were left behind";
@@ -88,25 +106,25 @@ TEST(StageResultsTest, WithSurvivorsTheLastOneToGiveUpEndsIt) {
 }
 
 TEST(StageResultsTest, UnknownCodeIsAnInternalOne) {
-  StageResults results("train", false);
+  StageResults results(v1::STAGE_TRAIN, false);
   results.OnResult(0, Status(static_cast<Code>(99), "from the future"));
   EXPECT_THAT(*results.Verdict(), StatusIs(Code::kInternal));
 }
 
 TEST(RankSightingsTest, ADeathHasThePositionOfTheLastHeartbeat) {
-  RankSightings seen;
+  Sightings seen;
   const auto text = [&](Ranks dead, std::optional<std::uint64_t> step) { return DeathText(seen.DeathOf(dead, step)); };
   EXPECT_EQ(text({}, std::nullopt), "the workers died");
   EXPECT_EQ(text({1}, 17), "rank 1 died in step 17") << "no heartbeat came";
-  seen.OnHeartbeat(1, {v1::PHASE_COMPUTE, 17});
-  seen.OnHeartbeat(2, {v1::PHASE_RESTORE, 0});
+  seen.Beat(1, v1::PHASE_COMPUTE, 17);
+  seen.Beat(2, v1::PHASE_RESTORE, 0);
   EXPECT_EQ(text({1}, 17), "rank 1 died in compute of step 17");
   EXPECT_EQ(text({1}, 18), "rank 1 died in step 18") << "the heartbeat is older";
   EXPECT_EQ(text({2}, std::nullopt), "rank 2 died in restore");
   EXPECT_EQ(text({0, 1, 2}, 17), "ranks 0, 1 and 2 died in step 17");
-  seen.OnKilled(3, v1::DEATH_CAUSE_HUNG, {v1::PHASE_REDUCE, 5});
+  seen.Hang(3, v1::PHASE_REDUCE, 5);
   EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5");
-  seen.OnHeartbeat(3, {v1::PHASE_VOTE, 6});
+  seen.Beat(3, v1::PHASE_VOTE, 6);
   EXPECT_EQ(text({3}, 5), "rank 3 hung in reduce of step 5") << "a guardian's last words are the last";
   EXPECT_EQ(seen.first_killed(), 3u);
   EXPECT_EQ(seen.step(), 17u);
@@ -162,7 +180,7 @@ class LaunchDeathTest : public ::testing::Test {
  protected:
   LaunchDeath Explain(const std::string& log, std::set<std::uint32_t> members = {0, 1}) {
     EXPECT_OK(WriteFileAtomically(log_, "earlier\n" + log));
-    return ExplainDeath({.stage = "train",
+    return ExplainDeath({.stage = v1::STAGE_TRAIN,
                          .log_path = log_,
                          .log_begin = 8,
                          .mpirun = {.code = 137},
@@ -175,7 +193,7 @@ class LaunchDeathTest : public ::testing::Test {
 
   testing::TempDirectory directory_;
   const std::string log_ = directory_ / "train.log";
-  RankSightings sightings_;
+  Sightings sightings_;
   std::optional<LostHost> lost_host_;
   HostSilence silence_{{}, {{"a", 1}, {"b", 1}}};
   std::map<std::uint32_t, Status> gave_up_;
@@ -184,8 +202,8 @@ class LaunchDeathTest : public ::testing::Test {
 const char kNoticed[] = "mpirun noticed that process rank 1 with PID 7 on node a exited on\nsignal 9 (Killed).\n";
 
 TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
-  sightings_.OnHeartbeat(0, {v1::PHASE_VOTE, 4});
-  sightings_.OnHeartbeat(1, {v1::PHASE_COMPUTE, 4});
+  sightings_.Beat(0, v1::PHASE_VOTE, 4);
+  sightings_.Beat(1, v1::PHASE_COMPUTE, 4);
   const LaunchDeath death = Explain(kNoticed);
   EXPECT_THAT(death.death.ranks(), ElementsAre(1u));
   EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_DIED);
@@ -198,7 +216,7 @@ TEST_F(LaunchDeathTest, CulpritIsTheOneThatMpirunNoticed) {
 }
 
 TEST_F(LaunchDeathTest, ARankThatItsGuardianKilledIsTheCulprit) {
-  sightings_.OnKilled(0, v1::DEATH_CAUSE_HUNG, {v1::PHASE_COMPUTE, 4});
+  sightings_.Hang(0, v1::PHASE_COMPUTE, 4);
   const LaunchDeath death = Explain(kNoticed);
   EXPECT_THAT(death.death.ranks(), ElementsAre(0u));
   EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_HUNG);
@@ -211,7 +229,7 @@ TEST_F(LaunchDeathTest, AnMpirunThatEndedAtItsStartIsNotCalledADeathOfRanks) {
 }
 
 TEST_F(LaunchDeathTest, RankThatWasSurvivedIsNotTheCulprit) {
-  sightings_.OnHeartbeat(0, {v1::PHASE_VOTE, 4});
+  sightings_.Beat(0, v1::PHASE_VOTE, 4);
   const LaunchDeath death = Explain(kNoticed, {0});
   EXPECT_THAT(death.death.ranks(), IsEmpty());
   EXPECT_EQ(death.death.cause(), v1::DEATH_CAUSE_DIED);

@@ -26,7 +26,7 @@ class LaunchServerHostsTest : public ::testing::Test {
  protected:
   // Returns options for hosts a (rank 0) and b (ranks 1 and 2).
   LaunchOptions Options() const {
-    return {.stage = "train",
+    return {.stage = v1::STAGE_TRAIN,
             .generation = kLaunched,
             .ranks = 3,
             .log_path = log_,
@@ -95,7 +95,7 @@ TEST_F(LaunchServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) 
 // Ranks of leased work need each other for nothing, so those of a lost host are dead like any others.
 TEST_F(LaunchServerHostsTest, InLeasedWorkTheOthersGoOnWithoutTheHostThatFallsSilent) {
   LaunchOptions options = Options();
-  options.stage = "targets";
+  options.stage = v1::STAGE_TARGETS;
   options.rounds = {{.shards = 3}};
   options.last_words = milliseconds(20);
   std::vector<v1::GenerationEnd> ends;

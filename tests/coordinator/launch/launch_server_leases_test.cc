@@ -2,12 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/launch/generation_end_text.h"
-#include "coordinator/launch/launch_server.h"
-#include "tests/testing/fake_launcher.h"
-#include "tests/testing/fake_rank.h"
+#include "tests/coordinator/launch/launch_server_fixture.h"
 #include "tests/testing/racing_clock.h"
-#include "tests/testing/temp_directory.h"
 
 namespace still::coordinator {
 namespace {
@@ -26,22 +22,18 @@ constexpr auto kWait = v1::LEASE_ANSWER_WAIT;
 constexpr auto kCommit = v1::LEASE_ANSWER_COMMIT;
 constexpr auto kDone = v1::LEASE_ANSWER_DONE;
 
-class LaunchServerLeasesTest : public ::testing::Test {
+class LaunchServerLeasesTest : public LaunchServerFixture {
  protected:
   void SetUp() override { Bind({}); }
 
   void Bind(LaunchOptions options, const Clock& clock = Clock::System(),
             std::vector<WorkRound> rounds = {{.shards = 3}}) {
-    options.stage = "targets";
-    options.generation = 5;
-    options.ranks = 3;
+    options.stage = v1::STAGE_TARGETS;
     options.rounds = std::move(rounds);
-    options.log_path = directory_ / "targets.log";
     options.survivors_go_on = true;
-    options.on_progress = [this](const v1::Progress& progress) { seen_.push_back(progress); };
     options.on_shrink = [this](const v1::GenerationEnd& end, std::size_t survivors) -> Result<std::uint64_t> {
       ends_.push_back(end);
-      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation(), EndText(end), survivors));
+      RecordShrink(end, survivors);
       if (refuse_) return Error(Code::kUnavailable, "3 deaths in a row");
       return end.generation() + 1;
     };
@@ -51,12 +43,8 @@ class LaunchServerLeasesTest : public ::testing::Test {
     };
     options.tick = std::chrono::milliseconds(5);
     options.last_words = std::chrono::milliseconds(50);
-    server_ = LaunchServer::Bind(std::move(options), clock).value();
+    Serve(std::move(options), clock);
   }
-  std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
-    return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
-  }
-  v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
   // Asks until the answer is not to wait.
   static LeaseGrant Await(FakeRank& rank) {
     LeaseGrant grant = rank.NextShard();
@@ -72,14 +60,9 @@ class LaunchServerLeasesTest : public ::testing::Test {
     }
   }
 
-  testing::TempDirectory directory_;
-  std::vector<v1::Progress> seen_;
   std::vector<v1::GenerationEnd> ends_;
-  std::vector<std::string> shrinks_;
   std::vector<std::string> quarantined_;
   bool refuse_ = false;
-  std::atomic<int> stops_{0};
-  std::unique_ptr<LaunchServer> server_;
 };
 
 TEST_F(LaunchServerLeasesTest, ShardsAreLeasedOnceAndOneRankCommits) {

@@ -3,15 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "coordinator/launch/generation_end_text.h"
-#include "coordinator/launch/launch_server.h"
+#include "tests/coordinator/launch/launch_server_fixture.h"
 #include "tests/testing/checkpoints.h"
-#include "tests/testing/fake_launcher.h"
-#include "tests/testing/fake_rank.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/racing_clock.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_directory.h"
 
 namespace still::coordinator {
 namespace {
@@ -25,9 +21,7 @@ using ::testing::HasSubstr;
 using testing::MemoryDisk;
 using testing::MemoryKvStore;
 
-constexpr std::uint64_t kLaunched = 5;
-
-class LaunchServerRecoveryTest : public ::testing::Test {
+class LaunchServerRecoveryTest : public LaunchServerFixture {
  protected:
   void SetUp() override {
     disk_->records["generation"] = "5";
@@ -35,10 +29,7 @@ class LaunchServerRecoveryTest : public ::testing::Test {
   }
 
   void Bind(const Clock& clock, bool survivors_go_on, std::chrono::milliseconds drain = std::chrono::seconds(10)) {
-    LaunchOptions options{.stage = "train",
-                          .generation = kLaunched,
-                          .ranks = 3,
-                          .log_path = log_,
+    LaunchOptions options{.stage = v1::STAGE_TRAIN,
                           .survivors_go_on = survivors_go_on,
                           .publisher = &publisher_,
                           .tick = std::chrono::milliseconds(20),
@@ -46,16 +37,12 @@ class LaunchServerRecoveryTest : public ::testing::Test {
                           .drain = drain,
                           .publish_retry = std::chrono::milliseconds(1)};
     options.on_shrink = [this](const v1::GenerationEnd& end, std::size_t survivors) {
-      shrinks_.push_back(fmt::format("{}: {}, {} left", end.generation(), EndText(end), survivors));
+      RecordShrink(end, survivors);
       return journal_.NextGeneration(end);
     };
     options.on_storage_trouble = [this](const std::string& text) { troubles_.push_back(text); };
-    server_ = LaunchServer::Bind(std::move(options), clock).value();
+    Serve(std::move(options), clock);
   }
-  std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
-    return std::make_unique<FakeRank>(server_->endpoint(), kLaunched, rank);
-  }
-  v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
   v1::CheckpointInfo InfoOf(std::uint64_t step, std::uint64_t generation = kLaunched) {
     EXPECT_OK(MakeDirectories(Path(step, generation)));
     return testing::InfoOf(step, generation);
@@ -69,15 +56,10 @@ class LaunchServerRecoveryTest : public ::testing::Test {
     return steps;
   }
 
-  testing::TempDirectory directory_;
-  const std::string log_ = directory_ / "train.log";
   std::shared_ptr<MemoryDisk> disk_ = std::make_shared<MemoryDisk>();
   JobJournal journal_{"journal", std::make_unique<MemoryKvStore>(disk_)};
   CheckpointPublisher publisher_{journal_, directory_ / "checkpoints", {.keep_last = 2}};
-  std::vector<std::string> shrinks_;
   std::vector<std::string> troubles_;
-  std::atomic<int> stops_{0};
-  std::unique_ptr<LaunchServer> server_;
 };
 
 TEST_F(LaunchServerRecoveryTest, EvidenceOfADeathIsWhereTheRanksWere) {

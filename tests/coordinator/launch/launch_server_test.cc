@@ -1,15 +1,11 @@
 // One launch and how it ends, by results and by stops. Tests of deaths are in launch_server_recovery_test.cc, those of
 // shards in launch_server_leases_test.cc.
-#include "coordinator/launch/launch_server.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/storage/files.h"
-#include "tests/testing/fake_launcher.h"
-#include "tests/testing/fake_rank.h"
+#include "tests/coordinator/launch/launch_server_fixture.h"
 #include "tests/testing/racing_clock.h"
-#include "tests/testing/temp_directory.h"
 
 namespace still::coordinator {
 namespace {
@@ -22,30 +18,16 @@ using ::testing::Not;
 using testing::RacingClock;
 using v1::Envelope;
 
-class LaunchServerTest : public ::testing::Test {
+class LaunchServerTest : public LaunchServerFixture {
  protected:
   void SetUp() override { Bind({}, Clock::System()); }
 
   void Bind(LaunchOptions options, const Clock& clock) {
-    options.stage = "train";
-    options.generation = 5;
-    options.ranks = 3;
+    options.stage = v1::STAGE_TRAIN;
     options.rounds = {{.shards = 3}};
-    options.log_path = log_;
-    options.on_progress = [this](const v1::Progress& progress) { seen_.push_back(progress); };
     options.tick = std::chrono::milliseconds(20);
-    server_ = LaunchServer::Bind(std::move(options), clock).value();
+    Serve(std::move(options), clock);
   }
-  std::unique_ptr<FakeRank> Rank(std::uint32_t rank) {
-    return std::make_unique<FakeRank>(server_->endpoint(), 5, rank);
-  }
-  v1::GenerationEnd Run(FakeJob& job) { return server_->Run(job, stops_); }
-
-  testing::TempDirectory directory_;
-  const std::string log_ = JoinPath(directory_.path(), "train.log");
-  std::vector<v1::Progress> seen_;
-  std::atomic<int> stops_{0};
-  std::unique_ptr<LaunchServer> server_;
 };
 
 TEST_F(LaunchServerTest, SuccessOfRankZeroIsTheOutcomeWhateverMpirunReturns) {

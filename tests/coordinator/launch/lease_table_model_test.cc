@@ -133,13 +133,20 @@ class Model {
              faults);
         break;
       }
-      case Message::Kind::kProgress:
-        table_.Renew(message.rank, message.lease->id, {.units = message.units}, now_);
+      case Message::Kind::kProgress: {
+        v1::Progress progress;
+        progress.set_lease(message.lease->id);
+        progress.set_done(message.units);
+        table_.Renew(message.rank, progress, now_);
         break;
+      }
       case Message::Kind::kDone: {
-        const Result<bool> first =
-            table_.Complete(message.rank, message.lease->id,
-                            {.shard = message.lease->shard, .digest = message.digest, .units = 10}, now_);
+        v1::ShardDone result;
+        result.set_lease(message.lease->id);
+        result.set_shard(message.lease->shard);
+        result.set_digest(message.digest);
+        result.set_units(10);
+        const Result<bool> first = table_.Complete(message.rank, result, now_);
         failed_ |= !first.ok();
         if (!first.ok()) failure_ = first.status();
         if (first.ok() && *first) ++completions_[message.lease->shard];

@@ -21,7 +21,19 @@ class LeaseTableTest : public ::testing::Test {
   // Sends a new request of `rank` and returns the answer.
   std::optional<Lease> Ask(std::uint32_t rank) { return table_.Grant(rank, ++requests_, now_); }
   Result<bool> Done(std::uint32_t rank, const Lease& lease, const std::string& digest = "same") {
-    return table_.Complete(rank, lease.id, {.shard = lease.shard, .digest = digest, .units = 10, .tokens = 100}, now_);
+    v1::ShardDone result;
+    result.set_lease(lease.id);
+    result.set_shard(lease.shard);
+    result.set_digest(digest);
+    result.set_units(10);
+    result.set_tokens(100);
+    return table_.Complete(rank, result, now_);
+  }
+  void Renew(std::uint32_t rank, std::uint64_t lease, std::uint64_t units) {
+    v1::Progress progress;
+    progress.set_lease(lease);
+    progress.set_done(units);
+    table_.Renew(rank, progress, now_);
   }
   void Pass(Clock::TimePoint::duration time) { now_ += time; }
   // Lets rank 0 do three shards in one second each.
@@ -69,15 +81,15 @@ TEST_F(LeaseTableTest, ANewRequestGivesUpTheLeaseBefore) {
 TEST_F(LeaseTableTest, ProgressRenewsALeaseAndNothingElseDoes) {
   const Lease lease = *Ask(0);
   Pass(seconds(59));
-  table_.Renew(0, lease.id, {.units = 1}, now_);
+  Renew(0, lease.id, 1);
   Pass(seconds(59));
-  table_.Renew(0, lease.id, {.units = 1}, now_);  // no more than before
-  table_.Renew(1, lease.id, {.units = 9}, now_);  // another rank
-  table_.Renew(0, 99, {.units = 9}, now_);        // no such lease
+  Renew(0, lease.id, 1);  // no more than before
+  Renew(1, lease.id, 9);  // another rank
+  Renew(0, 99, 9);        // no such lease
   EXPECT_EQ(Ask(1)->shard, 1u) << "shard 0 is still held";
   Pass(seconds(1));
   EXPECT_EQ(Ask(2)->shard, 0u) << "the lease has expired";
-  table_.Renew(0, lease.id, {.units = 8}, now_);  // too late
+  Renew(0, lease.id, 8);  // too late
   EXPECT_EQ(table_.units(), 0u);
 }
 
@@ -172,7 +184,13 @@ TEST_F(LeaseTableTest, ShardsThatWereFoundDoNotCountInTheMedian) {
   Ask(1);
   for (int i = 0; i < 4; ++i) {
     const Lease lease = *Ask(0);
-    ASSERT_OK(table_.Complete(0, lease.id, {.shard = lease.shard, .digest = "same", .found = true, .tokens = 5}, now_));
+    v1::ShardDone found;
+    found.set_lease(lease.id);
+    found.set_shard(lease.shard);
+    found.set_digest("same");
+    found.set_found(true);
+    found.set_tokens(5);
+    ASSERT_OK(table_.Complete(0, found, now_));
   }
   Pass(seconds(30));
   EXPECT_EQ(Ask(0), std::nullopt);
@@ -194,8 +212,8 @@ TEST_F(LeaseTableTest, ACopyMayDieAndTheOriginalIsDoubledAgain) {
 TEST_F(LeaseTableTest, UnitsAreThoseOfDoneShardsAndOfTheFurthestLeases) {
   const Lease first = *Ask(0);
   const Lease second = *Ask(1);
-  table_.Renew(0, first.id, {.units = 4}, now_);
-  table_.Renew(1, second.id, {.units = 3}, now_);
+  Renew(0, first.id, 4);
+  Renew(1, second.id, 3);
   EXPECT_EQ(table_.units(), 7u);
   ASSERT_OK(Done(0, first));
   EXPECT_EQ(table_.units(), 13u);

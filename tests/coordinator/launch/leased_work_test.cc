@@ -63,7 +63,7 @@ class LeasedWorkTest : public ::testing::Test {
   }
   void Pass(Clock::TimePoint::duration time) { now_ += time; }
 
-  LeasedWork work_{"corpus", kCorpus, {.patience = seconds(60)}};
+  LeasedWork work_{v1::STAGE_CORPUS, kCorpus, {.patience = seconds(60)}};
   Clock::TimePoint now_{seconds(1000)};
   std::map<std::uint32_t, std::uint64_t> requests_;  // by rank
 };
@@ -141,7 +141,7 @@ TEST_F(LeasedWorkTest, ALateResultNamesItsOwnRoundsLease) {
 }
 
 TEST_F(LeasedWorkTest, TheCommitCannotBeReportedDoneAsAShard) {
-  LeasedWork targets("targets", {{.shards = 1}}, {});
+  LeasedWork targets(v1::STAGE_TARGETS, {{.shards = 1}}, {});
   ASSERT_OK(targets.OnDone(0, Of(targets.Answer(0, 1, false, now_)), now_));
   EXPECT_EQ(targets.Answer(0, 2, false, now_).answer(), kCommit);
   ShardDone commit;
@@ -224,7 +224,7 @@ TEST_F(LeasedWorkTest, ABookThatTakesLongStaysWithItsRankWhileItMakesProgress) {
   ASSERT_OK_AND_ASSIGN(const auto inputs, shards::ReadCorpusInputs(options));
   ASSERT_OK_AND_ASSIGN(auto build, shards::CorpusBuild::Open(options, inputs, ArtifactStore(directory / "artifacts")));
 
-  LeasedWork work("corpus", {{.shard = "input split", .shards = 1}}, {.patience = seconds(60)});
+  LeasedWork work(v1::STAGE_CORPUS, {{.shard = "input split", .shards = 1}}, {.patience = seconds(60)});
   const LeaseGrant split = work.Answer(0, 1, false, now_);
   v1::Progress said;
   said.set_lease(split.lease());

@@ -42,7 +42,7 @@ std::vector<v1::GenerationEnd> History(const std::vector<End>& ends) {
 }
 
 Decision DecisionAfter(const std::vector<End>& ends, std::uint32_t same_step_failures = 3) {
-  return Decide(History(ends), {.stage = "train", .same_step_failures = same_step_failures});
+  return Decide(History(ends), {.stage = v1::STAGE_TRAIN, .same_step_failures = same_step_failures});
 }
 
 TEST(RelaunchPolicyTest, WhatFollowsWhichHistory) {
@@ -125,12 +125,12 @@ TEST(RelaunchPolicyTest, PauseGrowsToHalfAMinute) {
 TEST(RelaunchPolicyTest, LostHostEndsAJobOfSeveralAndIsADeathOfAJobOfOne) {
   std::vector<v1::GenerationEnd> ends = History({{kDied, 5}});
   ends.back().mutable_death()->set_host("b");
-  const Decision several = Decide(ends, {.stage = "train", .several_hosts = true});
+  const Decision several = Decide(ends, {.stage = v1::STAGE_TRAIN, .several_hosts = true});
   EXPECT_EQ(several.action, NextAction::kFail);
   EXPECT_THAT(several.failure, StatusIs(Code::kUnavailable, HasSubstr("why 4")));
-  EXPECT_EQ(Decide(ends, {.stage = "train"}).action, NextAction::kRelaunch);
+  EXPECT_EQ(Decide(ends, {.stage = v1::STAGE_TRAIN}).action, NextAction::kRelaunch);
   ends.back().set_in_place(true);  // the others went on without it
-  EXPECT_NE(Decide(ends, {.stage = "targets", .several_hosts = true}).action, NextAction::kFail);
+  EXPECT_NE(Decide(ends, {.stage = v1::STAGE_TARGETS, .several_hosts = true}).action, NextAction::kFail);
 }
 
 }  // namespace

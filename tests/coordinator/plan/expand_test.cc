@@ -130,7 +130,6 @@ TEST(ExpandTest, JobsCarryTheirArtifactAndTheirResources) {
     EXPECT_EQ(job.preemptible(), job.stage() == v1::STAGE_TEACHER || job.stage() == v1::STAGE_TRAIN);
     EXPECT_EQ(job.digest(), plain.plan[stage].digest);
     EXPECT_EQ(job.identity(), plain.plan[stage].identity);
-    EXPECT_EQ(job.kind(), ArtifactKind(static_cast<v1::Stage>(stage + v1::STAGE_CORPUS)));
     EXPECT_EQ(job.artifacts_root(), "/artifacts");
     EXPECT_EQ(job.inputs().targets(), plain.plan[2].digest);
     EXPECT_EQ(job.config().ranks(), 3u);

@@ -48,7 +48,7 @@ TEST_F(SlotProfileTest, TakingSlotsAndGivingThemBackChangesNothing) {
 TEST_F(SlotProfileTest, AHostThatLostSlotsUnderRunningJobsHasANegativeNumber) {
   const std::vector<SlotsOnHost> more = {{.host = 1, .slots = 3}};
   profile_.Take(more, kNow, kNow + kHour);
-  EXPECT_EQ(profile_.FreeNow(1), -1);
+  EXPECT_EQ(profile_.StepsOf(1).front().free, -1);
   EXPECT_EQ(profile_.RanksNow(1), 4) << "and takes nothing from the others";
   EXPECT_EQ(profile_.EarliestStart({.ranks = 5, .slots_per_rank = 1}, kMinute, kNow), kNow + kHour);
 }

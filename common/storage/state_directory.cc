@@ -1,10 +1,9 @@
-#include "coordinator/client/state_directory.h"
+#include "common/storage/state_directory.h"
 
 #include "common/environment.h"
-#include "common/rpc/keys.h"
 #include "common/storage/files.h"
 
-namespace still::coordinator {
+namespace still {
 namespace {
 
 Result<std::string> EndpointOf(const StateDirectory& state) {
@@ -23,15 +22,30 @@ Result<std::string> EndpointOf(const StateDirectory& state) {
 
 }  // namespace
 
+std::string AttemptDirectory::Task() const { return JoinPath(path_, "task.json"); }
+std::string AttemptDirectory::Lock() const { return JoinPath(path_, "lock"); }
+std::string AttemptDirectory::Outcome() const { return JoinPath(path_, "outcome"); }
+std::string AttemptDirectory::AgentLog() const { return JoinPath(path_, "agent.log"); }
+std::string AttemptDirectory::RanksLog() const { return JoinPath(path_, "ranks.log"); }
+
 std::string StateDirectory::Journal() const { return JoinPath(path_, "journal"); }
 std::string StateDirectory::Lock() const { return JoinPath(path_, "lock"); }
 std::string StateDirectory::Endpoint() const { return JoinPath(path_, "endpoint"); }
 std::string StateDirectory::Http() const { return JoinPath(path_, "http"); }
-std::string StateDirectory::Keys() const { return KeysOfState(path_); }
+std::string StateDirectory::Keys() const { return JoinPath(path_, "keys"); }
 std::string StateDirectory::Jobs() const { return JoinPath(path_, "jobs"); }
 
-std::string StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) const {
-  return JoinPath(Jobs(), fmt::format("{}/{}", job, attempt));
+AttemptDirectory StateDirectory::Attempt(std::uint64_t job, std::uint64_t attempt) const {
+  return AttemptDirectory(JoinPath(Jobs(), fmt::format("{}/{}", job, attempt)));
+}
+
+Result<std::string> DefaultStateDirectory() {
+  if (std::string state = EnvironmentValue("STILL_STATE"); !state.empty()) return state;
+  const std::string home = EnvironmentValue("HOME");
+  if (home.empty())
+    return Error(Code::kInvalidArgument,
+                 "no directory for the coordinator's state: HOME is not set; set STILL_STATE or give --state");
+  return JoinPath(home, ".local/state/stillhouse");
 }
 
 Result<std::string> FindCoordinator(const std::string& endpoint, const std::string& state) {
@@ -42,4 +56,4 @@ Result<std::string> FindCoordinator(const std::string& endpoint, const std::stri
   return EndpointOf(StateDirectory(directory));
 }
 
-}  // namespace still::coordinator
+}  // namespace still

@@ -5,7 +5,7 @@
 
 #include "common/enum_words.h"
 
-namespace still::coordinator {
+namespace still {
 
 // Returns the kind of artifact that the stage makes: "corpus", "teacher", "targets", "student", "report" or "export".
 inline std::string ArtifactKind(v1::Stage stage) {
@@ -23,4 +23,4 @@ inline bool IsLeased(v1::Stage stage) { return stage == v1::STAGE_CORPUS || stag
 // Returns whether more ranks would not help: measurements, and the conversion of a file.
 inline bool RunsOnOneRank(v1::Stage stage) { return stage == v1::STAGE_EVALUATE || stage == v1::STAGE_EXPORT; }
 
-}  // namespace still::coordinator
+}  // namespace still
