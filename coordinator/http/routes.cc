@@ -1,6 +1,5 @@
 #include "coordinator/http/routes.h"
 
-#include <charconv>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "common/enum_words.h"
+#include "common/parse_number.h"
 #include "common/rpc/protocol.h"
 
 namespace still::coordinator {
@@ -29,13 +29,11 @@ std::vector<std::string> Segments(const std::string& path) {
   return segments;
 }
 
-Result<std::uint64_t> Number(const std::string& what, const std::string& text, std::uint64_t most) {
+// Returns the number that the parameter `name` has. INVALID_ARGUMENT: it is no number, or above `most`.
+Result<std::uint64_t> WholeNumber(const std::string& name, const std::string& text, std::uint64_t most) {
   std::uint64_t value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value > most) {
-    return Error(Code::kInvalidArgument, "{} must be a whole number up to {}", what, most);
-  }
-  return value;
+  if (ParseNumber(text, &value) && value <= most) return value;
+  return Error(Code::kInvalidArgument, "{} must be a whole number up to {}", name, most);
 }
 
 Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string& name_of_view) {
@@ -49,7 +47,8 @@ Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string&
   query->set_view(*view);
   for (const auto& [name, text] : request.parameters) {
     if (name == "token") continue;
-    STILL_ASSIGN_OR_RETURN(const std::uint64_t value, Number(name, text, name == "limit" ? UINT32_MAX : UINT64_MAX));
+    STILL_ASSIGN_OR_RETURN(const std::uint64_t value,
+                           WholeNumber(name, text, name == "limit" ? UINT32_MAX : UINT64_MAX));
     if (name == "job") {
       query->set_job(value);
     } else if (name == "pipeline") {
@@ -75,7 +74,7 @@ Result<HttpQuestion> JobQuestion(const std::string& id, const std::string& verb)
   if (known == kVerbs.end()) {
     return Error(Code::kNotFound, "a job cannot '{}'; it can cancel, hold, release, requeue", verb);
   }
-  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, Number("the job", id, UINT64_MAX));
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, WholeNumber("the job", id, UINT64_MAX));
   if (job == 0) return Error(Code::kInvalidArgument, "jobs are counted from 1");
   HttpQuestion question;
   question.request.mutable_change()->set_verb(known->second);
