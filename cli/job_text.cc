@@ -9,6 +9,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/duration_text.h"
 #include "common/enum_words.h"
 #include "coordinator/jobs/transitions.h"
 
@@ -23,8 +24,6 @@ std::map<std::string, double> Sorted(const google::protobuf::Map<std::string, do
   }
   return sorted;
 }
-
-double SecondsBetween(UnixMs from, UnixMs to) { return static_cast<double>(std::max<UnixMs>(0, to - from)) / 1000; }
 
 // Returns "2026-11-22 13:05:00 UTC, 3 min ago", or "" for a time of 0.
 std::string MomentText(UnixMs at, UnixMs now) {
@@ -79,7 +78,7 @@ std::string RateText(const v1::JobView& job) {
 
 std::string LeftText(const v1::JobView& job) {
   if (!job.has_progress() || !(job.progress().seconds_left() > 0)) return "";
-  return ElapsedText(job.progress().seconds_left());
+  return SecondsText(job.progress().seconds_left());
 }
 
 std::string ReasonText(const v1::JobView& job) {
@@ -148,7 +147,7 @@ std::string QueueText(const v1::View& view, std::size_t columns) {
     const std::string reason = ReasonText(job);
     table.Add(
         {fmt::to_string(job.id()), job.name(), job.owner(), StateText(job),
-         job.since_ms() == 0 ? "" : ElapsedText(SecondsBetween(job.since_ms(), view.now_ms())),
+         job.since_ms() == 0 ? "" : DurationText(view.now_ms() - job.since_ms()),
          job.priority() == 0 ? "" : fmt::to_string(job.priority()), job.ranks() == 0 ? "" : fmt::to_string(job.ranks()),
          ProgressText(job), RateText(job), LeftText(job), job.position() == 0 ? "" : fmt::to_string(job.position()),
          RelativeText(job.predicted_start_ms(), view.now_ms()),
@@ -171,8 +170,7 @@ std::string HistoryText(const v1::View& view, std::size_t columns) {
   for (const v1::JobView& job : view.jobs()) {
     const bool ran = job.started_ms() != 0 && job.ended_ms() >= job.started_ms();
     table.Add({fmt::to_string(job.id()), job.name(), job.owner(), EnumName(job.state()), EnumName(job.cause()),
-               RelativeText(job.ended_ms(), view.now_ms()),
-               ran ? ElapsedText(SecondsBetween(job.started_ms(), job.ended_ms())) : "",
+               RelativeText(job.ended_ms(), view.now_ms()), ran ? DurationText(job.ended_ms() - job.started_ms()) : "",
                job.attempt() == 0 ? "" : fmt::to_string(job.attempt()), job.message()});
   }
   return table.Text(columns);
@@ -279,7 +277,7 @@ std::string RanksText(const v1::JobView& job) {
                {""}});
   for (const v1::RankView& rank : job.members())
     table.Add({fmt::to_string(rank.rank()), rank.host(), rank.pid() == 0 ? "" : fmt::to_string(rank.pid()),
-               EnumWord(rank.phase()), WithThousands(rank.step()), ElapsedText(rank.phase_seconds()),
+               EnumWord(rank.phase()), WithThousands(rank.step()), SecondsText(rank.phase_seconds()),
                rank.straggling() ? "straggles" : ""});
   return "\n" + table.Text();
 }
@@ -292,27 +290,26 @@ std::string ShowText(const v1::View& view) {
   std::string text = Escaped(fmt::format("job {} {} is {}", job.id(), job.name(), StateText(job))) + "\n";
   const std::string cause =
       job.message().empty() ? EnumName(job.cause()) : fmt::format("{}: {}", EnumName(job.cause()), job.message());
-  text += Facts(
-      {{"cause", cause},
-       {"reason", job.reasons().empty() ? ReasonText(job) : ""},
-       {"position", job.position() == 0 ? "" : fmt::to_string(job.position())},
-       {"start", job.predicted_start_ms() == 0 ? "" : MomentText(job.predicted_start_ms(), now)},
-       {"progress", RunText(job)},
-       {"goodput", GoodputText(job)},
-       {"storage", job.storage_trouble()},
-       {"placement", PlacementText(job)},
-       {"attempt", AttemptsText(job)},
-       {"recoveries", RecoveriesText(job, MomentText(job.last_recovery().at_ms(), now))},
-       {"pipeline", job.pipeline() == 0 ? "" : fmt::to_string(job.pipeline())},
-       {"depends on", fmt::format("{}", fmt::join(job.depends_on(), ", "))},
-       {"owner", job.owner()},
-       {"priority", fmt::to_string(job.priority())},
-       {"submitted", MomentText(job.submitted_ms(), now)},
-       {"started", MomentText(job.started_ms(), now)},
-       {"ended", MomentText(job.ended_ms(), now)},
-       {"time limit", job.time_limit_ms() == 0 ? "" : ElapsedText(static_cast<double>(job.time_limit_ms()) / 1e3)},
-       {"artifact", job.artifact()},
-       {"log", job.log_path()}});
+  text += Facts({{"cause", cause},
+                 {"reason", job.reasons().empty() ? ReasonText(job) : ""},
+                 {"position", job.position() == 0 ? "" : fmt::to_string(job.position())},
+                 {"start", job.predicted_start_ms() == 0 ? "" : MomentText(job.predicted_start_ms(), now)},
+                 {"progress", RunText(job)},
+                 {"goodput", GoodputText(job)},
+                 {"storage", job.storage_trouble()},
+                 {"placement", PlacementText(job)},
+                 {"attempt", AttemptsText(job)},
+                 {"recoveries", RecoveriesText(job, MomentText(job.last_recovery().at_ms(), now))},
+                 {"pipeline", job.pipeline() == 0 ? "" : fmt::to_string(job.pipeline())},
+                 {"depends on", fmt::format("{}", fmt::join(job.depends_on(), ", "))},
+                 {"owner", job.owner()},
+                 {"priority", fmt::to_string(job.priority())},
+                 {"submitted", MomentText(job.submitted_ms(), now)},
+                 {"started", MomentText(job.started_ms(), now)},
+                 {"ended", MomentText(job.ended_ms(), now)},
+                 {"time limit", job.time_limit_ms() == 0 ? "" : DurationText(job.time_limit_ms())},
+                 {"artifact", job.artifact()},
+                 {"log", job.log_path()}});
   for (const v1::ReasonView& reason : job.reasons()) text += Facts({{"waits", reason.code() + ": " + reason.text()}});
   text += AttachText(job);
   text += RanksText(job);

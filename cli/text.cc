@@ -25,14 +25,6 @@ std::string WithThousands(std::uint64_t value) {
   return text;
 }
 
-std::string ElapsedText(double seconds) {
-  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02} h", whole / 3600, whole / 60 % 60, whole % 60);
-}
-
 std::string RelativeText(UnixMs at, UnixMs now) {
   if (at == 0) return "";
   const std::int64_t seconds = std::llabs(at - now) / 1000;

@@ -12,7 +12,6 @@
 namespace still::cli {
 
 std::string WithThousands(std::uint64_t value);  // "1,234,567"
-std::string ElapsedText(double seconds);         // "0.4 s", "12 s", "3:07 min", "1:02:03 h"
 
 // Returns `at` as seen from `now`: "12 s ago", "in 4 min", "now". A time of 0 is unknown and gives "".
 std::string RelativeText(UnixMs at, UnixMs now);

@@ -18,14 +18,14 @@ v1::View Parsed(const std::string& text) { return still::testing::ViewOf(text); 
 
 TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
   EXPECT_EQ(QueueText(Parsed(kQueueView)),
-            "ID  NAME                   OWNER  STATE                     FOR  PRIORITY  RANKS  PRO"
-            "GRESS             TOKENS/S      LEFT  POSITION  START     REASON\n"
-            " 4  ablation/full/train    alice  RUNNING, STRAGGLING  3:07 min        10      2  123"
-            "/400 steps, 31 %    12,345  3:07 min\n"
-            " 5  ablation/no-mlm/train  alice  PENDING                  12 s                2     "
-            "                                             1  in 4 min  needs 2 slots, 0 are free\n"
-            " 7  other/\\x1b[31mtrain    bob    HELD                     12 s                1    "
-            "                                                           held until `still release`"
+            "ID  NAME                   OWNER  STATE                      FOR  PRIORITY  RANKS  PRO"
+            "GRESS             TOKENS/S       LEFT  POSITION  START     REASON\n"
+            " 4  ablation/full/train    alice  RUNNING, STRAGGLING  3 min 7 s        10      2  123"
+            "/400 steps, 31 %    12,345  3 min 7 s\n"
+            " 5  ablation/no-mlm/train  alice  PENDING                   12 s                2     "
+            "                                              1  in 4 min  needs 2 slots, 0 are free\n"
+            " 7  other/\\x1b[31mtrain    bob    HELD                      12 s                1    "
+            "                                                            held until `still release`"
             "\n");
 }
 
@@ -38,7 +38,7 @@ TEST(JobTextTest, AJobIsShownWithItsRanksAndItsHistory) {
   EXPECT_EQ(ShowText(Parsed(kJobView)), R"(
 job 4 ablation/full/train is RUNNING
   cause         STARTED
-  progress      123/400 steps, 31 %, 12,345 tokens/s, 3:07 min left, loss 2.346
+  progress      123/400 steps, 31 %, 12,345 tokens/s, 3 min 7 s left, loss 2.346
   goodput       compute 90.0 %, reduce 9.0 %, vote 1.0 %
   placement     2 ranks of 1 slot on a:1 b:1
   attempt       1, generation 2
@@ -131,8 +131,8 @@ TEST(JobTextTest, HistoryHostsAndEventsAreListed) {
   EXPECT_EQ(HistoryText(Parsed(R"(now_ms: 1795352700000, jobs: [{id: 3, name: "demo/train", owner: "alice",
 state: JOB_FAILED, cause: CAUSE_ERROR, message: "bad\u0007input", started_ms: 1795352513000,
 ended_ms: 1795352688000, attempt: 2}])")),
-            "ID  NAME        OWNER  STATE   CAUSE  ENDED      RAN FOR  ATTEMPTS  MESSAGE\n"
-            " 3  demo/train  alice  FAILED  ERROR  12 s ago  2:55 min         2  bad\\x07input\n");
+            "ID  NAME        OWNER  STATE   CAUSE  ENDED         RAN FOR  ATTEMPTS  MESSAGE\n"
+            " 3  demo/train  alice  FAILED  ERROR  12 s ago  2 min 55 s         2  bad\\x07input\n");
   EXPECT_EQ(NodesText(Parsed(kTopView)),
             "HOST  STATE    SLOTS  FREE  JOBS  REASON\n"
             "a     UP           2     1  4\n"
@@ -151,8 +151,8 @@ TEST(TopTextTest, OnePictureOfJobsRanksAndHosts) {
   EXPECT_EQ(TopText(Parsed(kTopView)), R"(
 stillhouse  2026-11-22 13:05:00 UTC  1 active, 1 waiting  1/2 hosts up, 2/4 slots in use  12,345 tokens/s
 
-ID  NAME                 STATE                        PROGRESS             TOKENS/S   LOSS      LEFT  HOSTS
- 4  ablation/full/train  RUNNING  [====            ]  100/400 steps, 25 %    12,345  2.346  3:07 min  a:1 b:1
+ID  NAME                 STATE                        PROGRESS             TOKENS/S   LOSS       LEFT  HOSTS
+ 4  ablation/full/train  RUNNING  [====            ]  100/400 steps, 25 %    12,345  2.346  3 min 7 s  a:1 b:1
       ranks    compute 2, reduce 1
       goodput  compute 90.0 %, reduce 9.0 %, vote 1.0 %
 
