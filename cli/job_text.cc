@@ -33,7 +33,7 @@ std::string MomentText(UnixMs at, UnixMs now) {
 std::string RecoveriesText(const v1::JobView& job, const std::string& when) {
   if (job.recoveries() == 0) return "";
   return fmt::format("{} recover{}, the last one {} ({}): {}", job.recoveries(), job.recoveries() == 1 ? "y" : "ies",
-                     when, EnumName(job.last_recovery().cause()), job.last_recovery().message());
+                     when, EnumWord(job.last_recovery().cause()), job.last_recovery().message());
 }
 
 // Returns the command that attaches the job's ranks, on a line of its own for copying.
@@ -58,8 +58,8 @@ std::string HostsText(const v1::JobView& job) {
 bool HasEnded(const v1::JobView& job) { return coordinator::IsTerminal(job.state()); }
 
 std::string StateText(const v1::JobView& job) {
-  std::string text = EnumName(job.state());
-  for (const int flag : job.flags()) text += ", " + EnumName(static_cast<v1::JobFlag>(flag));
+  std::string text = EnumWord(job.state());
+  for (const int flag : job.flags()) text += ", " + EnumWord(static_cast<v1::JobFlag>(flag));
   return text;
 }
 
@@ -169,7 +169,7 @@ std::string HistoryText(const v1::View& view, std::size_t columns) {
                {"MESSAGE", Align::kLeft, kCutEnd}});
   for (const v1::JobView& job : view.jobs()) {
     const bool ran = job.started_ms() != 0 && job.ended_ms() >= job.started_ms();
-    table.Add({fmt::to_string(job.id()), job.name(), job.owner(), EnumName(job.state()), EnumName(job.cause()),
+    table.Add({fmt::to_string(job.id()), job.name(), job.owner(), EnumWord(job.state()), EnumWord(job.cause()),
                RelativeText(job.ended_ms(), view.now_ms()), ran ? DurationText(job.ended_ms() - job.started_ms()) : "",
                job.attempt() == 0 ? "" : fmt::to_string(job.attempt()), job.message()});
   }
@@ -186,7 +186,7 @@ std::string NodesText(const v1::View& view, std::size_t columns) {
                {"JOBS", Align::kLeft, kCutEnd},
                {"REASON", Align::kLeft, kCutEnd}});
   for (const v1::HostView& host : view.hosts()) {
-    table.Add({host.name(), EnumName(host.state()), fmt::to_string(host.slots()), fmt::to_string(host.free()),
+    table.Add({host.name(), EnumWord(host.state()), fmt::to_string(host.slots()), fmt::to_string(host.free()),
                host.failures() == 0 ? "" : fmt::to_string(host.failures()),
                fmt::format("{}", fmt::join(host.job_ids(), " ")), host.reason()});
   }
@@ -201,11 +201,11 @@ std::string EventsText(const google::protobuf::RepeatedPtrField<v1::EventView>& 
                                                        : "host " + event.host();
     const std::string change = event.to() == v1::JOB_STATE_UNSPECIFIED ? ""
                                : event.from() == v1::JOB_STATE_UNSPECIFIED
-                                   ? " " + EnumName(event.to())
-                                   : fmt::format(" {} -> {}", EnumName(event.from()), EnumName(event.to()));
+                                   ? " " + EnumWord(event.to())
+                                   : fmt::format(" {} -> {}", EnumWord(event.from()), EnumWord(event.to()));
     text +=
         Escaped(fmt::format("{} {}{}{}{}{}", DateText(event.at_ms()), subject, change,
-                            event.cause() == v1::CAUSE_UNSPECIFIED ? "" : fmt::format(" ({})", EnumName(event.cause())),
+                            event.cause() == v1::CAUSE_UNSPECIFIED ? "" : fmt::format(" ({})", EnumWord(event.cause())),
                             event.actor().empty() ? "" : fmt::format(" by {}", event.actor()),
                             event.message().empty() ? "" : fmt::format(": {}", event.message()))) +
         "\n";
@@ -229,7 +229,7 @@ std::string WhyText(const v1::View& view) {
     text += fmt::format("  {}: {}\n", Escaped(reason.code()), Escaped(reason.text()));
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
   if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED)
-    text += fmt::format("  {}{}\n", Escaped(EnumName(job.cause())),
+    text += fmt::format("  {}{}\n", Escaped(EnumWord(job.cause())),
                         job.message().empty() ? "" : ": " + Escaped(job.message()));
   return text + AttachText(job);
 }
@@ -289,7 +289,7 @@ std::string ShowText(const v1::View& view) {
   const UnixMs now = view.now_ms();
   std::string text = Escaped(fmt::format("job {} {} is {}", job.id(), job.name(), StateText(job))) + "\n";
   const std::string cause =
-      job.message().empty() ? EnumName(job.cause()) : fmt::format("{}: {}", EnumName(job.cause()), job.message());
+      job.message().empty() ? EnumWord(job.cause()) : fmt::format("{}: {}", EnumWord(job.cause()), job.message());
   text += Facts({{"cause", cause},
                  {"reason", job.reasons().empty() ? ReasonText(job) : ""},
                  {"position", job.position() == 0 ? "" : fmt::to_string(job.position())},

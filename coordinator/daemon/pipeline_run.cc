@@ -135,7 +135,7 @@ class Session {
       return CanContinue(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kHowToContinue)) : *ended;
     if (job.state() == v1::JOB_CANCELLED)
       return Error(Code::kCancelled, "interrupted before {}{}", EnumWord(stage.stage), kHowToContinue);
-    return Error(Code::kInternal, "{} ended as {}: {}", JobText(job), EnumName(job.state()), job.message());
+    return Error(Code::kInternal, "{} ended as {}: {}", JobText(job), EnumWord(job.state()), job.message());
   }
 
   // Ends the run when the journal takes no writes for too long while no agent works.

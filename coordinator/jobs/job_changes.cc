@@ -33,7 +33,7 @@ void Restart(Transaction& transaction, std::uint64_t id, const std::string& user
 
 // Returns the error for a change that the state of the job does not allow.
 Status Refuse(const Job& job, std::string_view verb) {
-  return Error(Code::kInvalidArgument, "{} is {}: it cannot be {}", JobText(job), EnumName(job.state()), verb);
+  return Error(Code::kInvalidArgument, "{} is {}: it cannot be {}", JobText(job), EnumWord(job.state()), verb);
 }
 
 Status Cancel(Transaction& transaction, std::uint64_t id, const std::string& user) {

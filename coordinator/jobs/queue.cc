@@ -104,7 +104,7 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
     const Job* const dependency = state.FindJob(id);
     if (dependency == nullptr || dependency->state() == v1::JOB_SUCCEEDED) continue;
     reasons.push_back({v1::WAIT_REASON_DEPENDENCY,
-                       fmt::format("waits for {}, which is {}", JobText(*dependency), EnumName(dependency->state()))});
+                       fmt::format("waits for {}, which is {}", JobText(*dependency), EnumWord(dependency->state()))});
   }
   if (job.eligible_ms() > now)
     reasons.push_back({v1::WAIT_REASON_PAUSE,

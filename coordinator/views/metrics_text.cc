@@ -75,7 +75,7 @@ void WriteJobCounts(const State& state, Exposition* out) {
   for (const auto& [id, job] : state.jobs()) ++counts[job.state()];
   out->Family("stillhouse_jobs", "gauge", "Jobs on record by state.");
   for (const auto& [number, count] : counts) {
-    out->Sample({{"state", EnumName(static_cast<v1::JobState>(number))}}, count);
+    out->Sample({{"state", EnumWord(static_cast<v1::JobState>(number))}}, count);
   }
 }
 
@@ -144,7 +144,7 @@ void WriteRanks(const std::vector<JobFacts>& jobs, const LiveJobs& live, UnixMs 
   out->Family("stillhouse_job_flag", "gauge", "1 while the flag is up; absent while it is not.");
   for (const JobFacts& facts : jobs) {
     for (const v1::JobFlag flag : live.FlagsOf(*facts.job, now))
-      out->Sample(With(facts.labels, "flag", EnumName(flag)), 1);
+      out->Sample(With(facts.labels, "flag", EnumWord(flag)), 1);
   }
 }
 
@@ -184,7 +184,7 @@ void WriteHosts(const State& state, UnixMs now, Exposition* out) {
   out->Family("stillhouse_host_state", "gauge", "1 for the state the host is in.");
   for (const auto& [name, host] : state.hosts()) {
     for (int possible = 1; possible < v1::HostState_ARRAYSIZE; ++possible) {
-      out->Sample({{"host", name}, {"state", EnumName(static_cast<v1::HostState>(possible))}},
+      out->Sample({{"host", name}, {"state", EnumWord(static_cast<v1::HostState>(possible))}},
                   HostStateOf(host, now) == possible ? 1 : 0);
     }
   }

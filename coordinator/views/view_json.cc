@@ -10,7 +10,6 @@
 namespace still::coordinator {
 namespace {
 
-using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using nlohmann::json;
@@ -20,12 +19,6 @@ json ObjectOf(const Message& message, v1::ViewKind view);
 bool IsInView(const FieldDescriptor& field, v1::ViewKind view) {
   const auto& only_in = field.options().GetRepeatedExtension(v1::only_in);
   return only_in.empty() || std::find(only_in.begin(), only_in.end(), view) != only_in.end();
-}
-
-json WordOf(const EnumDescriptor& vocabulary, int value) {
-  const bool lower_case = &vocabulary == v1::Stage_descriptor() || &vocabulary == v1::Phase_descriptor() ||
-                          &vocabulary == v1::ViewKind_descriptor();
-  return lower_case ? internal::EnumWord(vocabulary, value) : internal::EnumName(vocabulary, value);
 }
 
 json NumberOf(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
@@ -52,8 +45,8 @@ json ValueOf(const Message& message, const FieldDescriptor& field, int index, v1
     case FieldDescriptor::CPPTYPE_STRING:
       return list ? access.GetRepeatedString(message, &field, index) : access.GetString(message, &field);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return WordOf(*field.enum_type(),
-                    list ? access.GetRepeatedEnumValue(message, &field, index) : access.GetEnumValue(message, &field));
+      return EnumWord(*field.enum_type(), list ? access.GetRepeatedEnumValue(message, &field, index)
+                                               : access.GetEnumValue(message, &field));
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return ObjectOf(list ? access.GetRepeatedMessage(message, &field, index) : access.GetMessage(message, &field),
                       view);

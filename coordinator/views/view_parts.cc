@@ -154,10 +154,10 @@ void AddReasons(const PartSources& from, const v1::Job& job, google::protobuf::R
     reason->set_text(text);
   };
   if (const Wait* const wait = WaitOf(from, job)) {
-    for (const Reason& reason : wait->reasons) add(EnumName(reason.code), reason.text);
+    for (const Reason& reason : wait->reasons) add(EnumWord(reason.code), reason.text);
   }
   const std::string line = ReasonLine(job, from.live, from.waits, from.now_ms);
-  if (to->empty() && !line.empty()) add(EnumName(job.state()), line);
+  if (to->empty() && !line.empty()) add(EnumWord(job.state()), line);
 }
 
 void AddHosts(const PartSources& from, v1::View* to) {

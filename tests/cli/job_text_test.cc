@@ -113,7 +113,7 @@ TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
   v1::JobView job;
   for (const v1::JobState state : {v1::JOB_PENDING, v1::JOB_RECOVERING, v1::JOB_STARTING, v1::JOB_HELD}) {
     job.set_state(state);
-    EXPECT_NE(ReasonText(job), "") << EnumName(state);
+    EXPECT_NE(ReasonText(job), "") << EnumWord(state);
   }
   job.set_state(v1::JOB_STARTING);
   EXPECT_EQ(ReasonText(job), "its ranks are being launched");

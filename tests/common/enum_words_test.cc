@@ -38,7 +38,7 @@ TEST(EnumWordsTest, EveryWordIsUniqueAndLeadsBackToItsValue) {
   ExpectWordsRoundTrip<v1::JobFlag>();
   ExpectWordsRoundTrip<v1::HostState>();
   EXPECT_EQ(EnumWord(v1::PHASE_PLAN_SHARDS), "plan_shards");
-  EXPECT_EQ(EnumName(v1::JOB_HELD), "HELD");
+  EXPECT_EQ(EnumWord(v1::JOB_HELD), "HELD");
 }
 
 TEST(EnumWordsTest, EveryCodeConvertsBothWays) {

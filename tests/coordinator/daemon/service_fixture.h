@@ -129,7 +129,7 @@ class ServiceFixture : public ::testing::Test {
     report.set_running(true);
     return report;
   }
-  std::string StateOf(std::uint64_t job) const { return EnumName(coordinator_->state().FindJob(job)->state()); }
+  std::string StateOf(std::uint64_t job) const { return EnumWord(coordinator_->state().FindJob(job)->state()); }
   // Returns the view as JSON.
   std::string View(const std::string& view, std::uint64_t job = 0) {
     v1::ClientRequest request;

@@ -151,7 +151,7 @@ TEST(PageTest, KnowsEveryGoodputKindAndFlag) {
     EXPECT_NE(kStatusPageCss.find(".kind-" + word), std::string_view::npos) << word;
   }
   for (int flag = 1; flag < v1::JobFlag_ARRAYSIZE; ++flag) {
-    const std::string name = EnumName(static_cast<v1::JobFlag>(flag));
+    const std::string name = EnumWord(static_cast<v1::JobFlag>(flag));
     EXPECT_NE(kWordsJs.find("  " + name + ": '"), std::string_view::npos) << name;
   }
 }

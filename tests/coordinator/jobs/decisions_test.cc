@@ -35,7 +35,7 @@ TEST_F(DecisionsTest, EveryTransitionIsInTheHistoryWithItsCauseAndActor) {
   std::vector<std::string> lines;
   for (const auto& event : history_)
     if (event.job() == job)
-      lines.push_back(fmt::format("{}>{} {} {}", EnumName(event.from()), EnumName(event.to()), EnumName(event.cause()),
+      lines.push_back(fmt::format("{}>{} {} {}", EnumWord(event.from()), EnumWord(event.to()), EnumWord(event.cause()),
                                   event.actor()));
   EXPECT_THAT(lines, ElementsAre(">PENDING SUBMITTED alice", "PENDING>STARTING SCHEDULED scheduler",
                                  "STARTING>RUNNING STARTED agent", "RUNNING>COMPLETING USER bob",
