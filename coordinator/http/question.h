@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -44,14 +44,12 @@ class QuestionQueue {
  private:
   struct Waiting {
     HttpQuestion question;
-    bool answered = false;
-    Result<std::string> answer{std::string()};
+    std::promise<Result<std::string>> answer;
   };
 
   const std::function<void()> wake_;
   std::mutex mutex_;
-  std::condition_variable answered_;
-  std::deque<std::shared_ptr<Waiting>> waiting_;  // guarded by mutex_, with the objects that they point to
+  std::deque<std::shared_ptr<Waiting>> waiting_;  // guarded by mutex_
   bool closed_ = false;
 };
 
