@@ -120,8 +120,7 @@ cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>&
   std::uint64_t fitting = 0;
   for (const cluster::HostSlots& host : hosts)
     if (host.open) fitting += host.slots / gang.slots_per_rank;
-  const std::uint32_t least = std::max(1U, job.spec().min_ranks());
-  if (fitting >= least && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
+  if (fitting > 0 && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
   return gang;
 }
 

@@ -29,7 +29,7 @@ Queue QueueOf(const State& state, const ArtifactProber& probe, UnixMs now);
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const v1::Job& job, UnixMs now);
 
 // Returns the gang that the job's next attempt asks for. After the loss of a host it is as large as the hosts that are
-// left can hold, and not smaller than the job's `min_ranks`.
+// left can hold, unless they can hold no rank.
 cluster::GangShape GangOf(const v1::Job& job, const std::vector<cluster::HostSlots>& hosts);
 
 // Returns "<root>/<kind>/<digest>".
