@@ -36,6 +36,12 @@ std::string RecoveriesText(const v1::JobView& job, const std::string& when) {
                      when, EnumWord(job.last_recovery().cause()), job.last_recovery().message());
 }
 
+// Returns "SLOTS: needs 2 slots". A reason without a code gets the state of the job in its place.
+std::string CodedText(const v1::JobView& job, const v1::ReasonView& reason) {
+  const bool coded = reason.code() != v1::WAIT_REASON_UNSPECIFIED;
+  return fmt::format("{}: {}", coded ? EnumWord(reason.code()) : EnumWord(job.state()), reason.text());
+}
+
 // Returns the command that attaches the job's ranks, on a line of its own for copying.
 std::string AttachText(const v1::JobView& job) {
   return job.attach_command().empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command()));
@@ -102,10 +108,10 @@ std::string StorageText(const v1::View& view) {
 std::string GoodputText(const v1::JobView& job) {
   std::vector<std::pair<double, std::string>> shares;
   double total = 0;
-  for (const auto& [name, seconds] : Sorted(job.goodput())) total += std::max(0.0, seconds);
+  for (const v1::GoodputTime& time : job.goodput()) total += time.seconds();
   if (!(total > 0)) return "";
-  for (const auto& [name, seconds] : Sorted(job.goodput())) {
-    if (seconds / total >= 0.0005) shares.emplace_back(seconds / total, name);
+  for (const v1::GoodputTime& time : job.goodput()) {
+    if (time.seconds() / total >= 0.0005) shares.emplace_back(time.seconds() / total, EnumWord(time.kind()));
   }
   std::ranges::stable_sort(shares, [](const auto& a, const auto& b) { return a.first > b.first; });
   std::string text;
@@ -116,7 +122,7 @@ std::string GoodputText(const v1::JobView& job) {
 
 std::string PhasesText(const v1::JobView& job) {
   std::vector<std::pair<std::string, int>> phases;
-  for (const v1::RankView& rank : job.members()) {
+  for (const v1::RankState& rank : job.members()) {
     auto at = std::ranges::find(phases, EnumWord(rank.phase()), &std::pair<std::string, int>::first);
     if (at == phases.end()) at = phases.insert(at, {EnumWord(rank.phase()), 0});
     ++at->second;
@@ -225,8 +231,7 @@ std::string WhyText(const v1::View& view) {
   }
   if (job.eligible_ms() > view.now_ms())
     text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms(), view.now_ms()));
-  for (const v1::ReasonView& reason : reasons)
-    text += fmt::format("  {}: {}\n", Escaped(reason.code()), Escaped(reason.text()));
+  for (const v1::ReasonView& reason : reasons) text += fmt::format("  {}\n", Escaped(CodedText(job, reason)));
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
   if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED)
     text += fmt::format("  {}{}\n", Escaped(EnumWord(job.cause())),
@@ -275,7 +280,7 @@ std::string RanksText(const v1::JobView& job) {
                {"STEP", Align::kRight},
                {"FOR", Align::kRight},
                {""}});
-  for (const v1::RankView& rank : job.members())
+  for (const v1::RankState& rank : job.members())
     table.Add({fmt::to_string(rank.rank()), rank.host(), rank.pid() == 0 ? "" : fmt::to_string(rank.pid()),
                EnumWord(rank.phase()), WithThousands(rank.step()), SecondsText(rank.phase_seconds()),
                rank.straggling() ? "straggles" : ""});
@@ -310,7 +315,7 @@ std::string ShowText(const v1::View& view) {
                  {"time limit", job.time_limit_ms() == 0 ? "" : DurationText(job.time_limit_ms())},
                  {"artifact", job.artifact()},
                  {"log", job.log_path()}});
-  for (const v1::ReasonView& reason : job.reasons()) text += Facts({{"waits", reason.code() + ": " + reason.text()}});
+  for (const v1::ReasonView& reason : job.reasons()) text += Facts({{"waits", CodedText(job, reason)}});
   text += AttachText(job);
   text += RanksText(job);
   if (!job.events().empty()) text += "\n" + EventsText(job.events());

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <ctime>
 
+#include "common/enum_words.h"
+
 namespace still::cli {
 namespace {
 
@@ -49,8 +51,9 @@ double ShareOf(std::uint64_t done, std::uint64_t total) {
   return total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
 }
 
-std::string CountText(std::uint64_t done, std::uint64_t total, std::string_view unit) {
-  if (unit != "bytes") return fmt::format("{}/{} {}", WithThousands(done), WithThousands(total), unit);
+std::string CountText(std::uint64_t done, std::uint64_t total, stillhouse::v1::ProgressUnit unit) {
+  if (unit != stillhouse::v1::PROGRESS_UNIT_BYTES)
+    return fmt::format("{}/{} {}", WithThousands(done), WithThousands(total), EnumWord(unit));
   return fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(total) / 1e6);
 }
 

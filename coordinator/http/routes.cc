@@ -14,7 +14,6 @@ namespace still::coordinator {
 namespace {
 
 using nlohmann::json;
-using v1::ChangeJobs;
 
 constexpr std::size_t kLongestReason = 500;
 
@@ -66,10 +65,10 @@ Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string&
 }
 
 Result<HttpQuestion> JobQuestion(const std::string& id, const std::string& verb) {
-  static const std::map<std::string, ChangeJobs::Verb> kVerbs = {{"cancel", ChangeJobs::CANCEL},
-                                                                 {"hold", ChangeJobs::HOLD},
-                                                                 {"release", ChangeJobs::RELEASE},
-                                                                 {"requeue", ChangeJobs::REQUEUE}};
+  static const std::map<std::string, v1::JobVerb> kVerbs = {{"cancel", v1::JOB_VERB_CANCEL},
+                                                            {"hold", v1::JOB_VERB_HOLD},
+                                                            {"release", v1::JOB_VERB_RELEASE},
+                                                            {"requeue", v1::JOB_VERB_REQUEUE}};
   const auto known = kVerbs.find(verb);
   if (known == kVerbs.end()) {
     return Error(Code::kNotFound, "a job cannot '{}'; it can cancel, hold, release, requeue", verb);

@@ -56,7 +56,7 @@ Status CheckFree(const State& state, const v1::Job& job, UnixMs now) {
 void StartJob(Transaction& transaction, const Start& start) {
   v1::Job& job = BeginAttempt(transaction, start.id);
   for (const cluster::HostShare& share : start.placement) {
-    v1::RanksOnHost& placed = *job.add_placement();
+    v1::HostShare& placed = *job.add_placement();
     placed.set_host(share.host);
     placed.set_ranks(share.ranks);
   }

@@ -133,7 +133,7 @@ Status LaunchServer::OnHeartbeat(const std::string& peer, std::uint32_t rank, co
   const Clock::TimePoint now = clock_.Now();
   sightings_.OnHeartbeat(rank, {heartbeat.phase(), heartbeat.step()});
   host_silence_.OnHeartbeat(rank, heartbeat.host(), now);
-  v1::RankPhase phase;
+  v1::RankState phase;
   phase.set_rank(rank);
   phase.set_host(heartbeat.host());
   phase.set_phase(heartbeat.phase());

@@ -16,12 +16,12 @@ class PhaseTimes {
  public:
   // Books the time since the rank's previous heartbeat under the phase that this one names. Heartbeats come five times
   // per second, so little of it belongs to another phase.
-  void OnHeartbeat(v1::RankPhase rank, Clock::TimePoint now);
+  void OnHeartbeat(v1::RankState rank, Clock::TimePoint now);
   // Drops a rank that the others went on without. Its seconds stay.
   void Forget(std::uint32_t rank) { ranks_.erase(rank); }
 
   // Returns the newest heartbeat of each rank, by rank.
-  std::vector<v1::RankPhase> ranks() const;
+  std::vector<v1::RankState> ranks() const;
   // Returns sums over all ranks, forgotten ones included.
   const std::map<v1::Phase, double>& seconds() const { return seconds_; }
 
@@ -30,7 +30,7 @@ class PhaseTimes {
   static constexpr double kLongestGapSeconds = 5;
 
   struct Heartbeat {
-    v1::RankPhase rank;
+    v1::RankState rank;
     Clock::TimePoint at;
   };
   std::map<std::uint32_t, Heartbeat> ranks_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/duration_text.h"
+#include "coordinator/views/stragglers.h"
 
 namespace still::coordinator {
 namespace {

@@ -80,22 +80,27 @@ recoveries: 2, last_recovery: {at_ms: 1795352520000, cause: CAUSE_PROCESS_DEATH,
 
 TEST(JobTextTest, TheAttachCommandStandsAlone) {
   const v1::View view = Parsed(R"(job: {id: 4, name: "x/train", state: JOB_PENDING,
-attach_command: "A=1 mpirun -n 2 still-worker"}, reasons: [{code: "ATTACH", text: "waits"}])");
+attach_command: "A=1 mpirun -n 2 still-worker"}, reasons: [{code: WAIT_REASON_ATTACH, text: "waits"}])");
   for (const std::string& text : {WhyText(view), ShowText(view)})
     EXPECT_THAT(text, HasSubstr("\n\nA=1 mpirun -n 2 still-worker\n"));
 }
 
 TEST(JobTextTest, AWaitingJobIsShownWithEachReasonOnce) {
   const v1::View view = Parsed(R"(job: {id: 5, name: "x", state: JOB_PENDING, reason: "a; b",
-reasons: [{code: "SLOTS", text: "a"}, {code: "DEPENDENCY", text: "b"}]})");
+reasons: [{code: WAIT_REASON_SLOTS, text: "a"}, {code: WAIT_REASON_DEPENDENCY, text: "b"}]})");
   EXPECT_THAT(ShowText(view), AllOf(HasSubstr("waits         SLOTS: a\n"), HasSubstr("waits         DEPENDENCY: b\n"),
                                     Not(HasSubstr("a; b"))));
+}
+
+TEST(JobTextTest, AReasonThatTheSchedulerDidNotGiveHasTheStateOfTheJob) {
+  EXPECT_THAT(WhyText(Parsed(R"(job: {id: 5, name: "x", state: JOB_RUNNING}, reasons: {text: "rank 0 straggles"})")),
+              HasSubstr("  RUNNING: rank 0 straggles\n"));
 }
 
 TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
   v1::View view = Parsed(R"(now_ms: 1795352700000, job: {id: 5, name: "x/train", state: JOB_PENDING, position: 2,
 predicted_start_ms: 1795352940000, eligible_ms: 1795352705000, reason: "first"},
-reasons: [{code: "SLOTS", text: "needs 2 slots, 0 are free"}, {code: "DEPENDENCY", text: "waits\nfor 3"}])");
+reasons: [{code: WAIT_REASON_SLOTS, text: "needs 2 slots, 0 are free"}, {code: WAIT_REASON_DEPENDENCY, text: "waits\nfor 3"}])");
   EXPECT_EQ(WhyText(view), R"(
 job 5 x/train is PENDING
   position in the queue: 2

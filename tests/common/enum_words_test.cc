@@ -50,16 +50,6 @@ TEST(EnumWordsTest, EveryCodeConvertsBothWays) {
   EXPECT_EQ(CodeFromWire(static_cast<v1::StatusCode>(99)), Code::kInternal);
 }
 
-TEST(EnumWordsTest, EveryKindOfGoodputButTheQueuesHasAPhase) {
-  std::set<v1::GoodputKind> kinds{v1::GOODPUT_KIND_QUEUE};
-  const google::protobuf::EnumDescriptor& phases = *v1::Phase_descriptor();
-  for (int i = 1; i < phases.value_count(); ++i)
-    kinds.insert(FactsOf(static_cast<v1::Phase>(phases.value(i)->number())).goodput);
-  const google::protobuf::EnumDescriptor& promised = *v1::GoodputKind_descriptor();
-  for (int i = 1; i < promised.value_count(); ++i)
-    EXPECT_TRUE(kinds.contains(static_cast<v1::GoodputKind>(promised.value(i)->number()))) << promised.value(i)->name();
-}
-
 TEST(DeathTextTest, SaysWhoDiedWhereAndHow) {
   v1::Death death;
   death.set_cause(v1::DEATH_CAUSE_HUNG);

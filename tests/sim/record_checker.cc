@@ -232,10 +232,10 @@ void RecordChecker::Obeyed(const v1::ChangeJobs& change, const std::vector<std::
   for (const std::uint64_t id : jobs) {
     const Job& job = *state_.FindJob(id);
     const bool ends = job.state() == v1::JOB_COMPLETING;
-    if (change.verb() == v1::ChangeJobs::CANCEL && job.state() != v1::JOB_CANCELLED &&
+    if (change.verb() == v1::JOB_VERB_CANCEL && job.state() != v1::JOB_CANCELLED &&
         !(ends && job.after() == v1::JOB_CANCELLED))
       Broken(job, "was cancelled, its owner was told");
-    if (change.verb() == v1::ChangeJobs::HOLD && job.state() != v1::JOB_HELD && !(ends && job.after() == v1::JOB_HELD))
+    if (change.verb() == v1::JOB_VERB_HOLD && job.state() != v1::JOB_HELD && !(ends && job.after() == v1::JOB_HELD))
       Broken(job, "was held, its owner was told");
   }
 }

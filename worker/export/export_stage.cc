@@ -47,7 +47,7 @@ Status Export(const v1::WorkerTask& task, ControlLink& control, ProgressWriter& 
   v1::Progress exported;
   exported.set_done(1);
   exported.set_total(1);
-  exported.set_unit("models");
+  exported.set_unit(v1::PROGRESS_UNIT_MODELS);
   control.ReportProgress(exported);
   LogInfo("exported to {}", artifacts.PathOf("export", task.artifacts().export_()));
   return Ok();

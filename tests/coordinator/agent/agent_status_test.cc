@@ -19,7 +19,7 @@ constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};
 
 // Returns the times of one rank that spent `time` in compute.
 PhaseTimes Computed(std::chrono::milliseconds time) {
-  v1::RankPhase rank;
+  v1::RankState rank;
   rank.set_phase(v1::PHASE_COMPUTE);
   PhaseTimes times;
   times.OnHeartbeat(rank, kStart);

@@ -82,7 +82,7 @@ class ServiceFixture : public ::testing::Test {
     ASSERT_OK(coordinator_->Open({host}));
   }
 
-  static v1::ClientRequest ChangeRequest(v1::ChangeJobs::Verb verb, std::uint64_t job) {
+  static v1::ClientRequest ChangeRequest(v1::JobVerb verb, std::uint64_t job) {
     v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.mutable_change()->set_verb(verb);

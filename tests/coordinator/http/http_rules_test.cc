@@ -20,7 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 using still::testing::StatusIs;
 using ::testing::HasSubstr;
-using v1::ChangeJobs;
 
 const AccessRules kLoopback = {.loopback = true};
 const AccessRules kOpen = {.loopback = false, .token = "s3cret"};
@@ -94,7 +93,7 @@ TEST(RoutesTest, MetricsIsAQuestionOfItsOwn) {
 
 TEST(RoutesTest, VerbsOfJobsAndHosts) {
   ASSERT_OK_AND_ASSIGN(const HttpQuestion job, QuestionOf({.method = "POST", .path = "/api/jobs/7/requeue"}, "web"));
-  EXPECT_EQ(job.request.change().verb(), ChangeJobs::REQUEUE);
+  EXPECT_EQ(job.request.change().verb(), v1::JOB_VERB_REQUEUE);
   EXPECT_EQ(job.request.change().jobs(0), 7u);
   ASSERT_OK_AND_ASSIGN(
       const HttpQuestion host,

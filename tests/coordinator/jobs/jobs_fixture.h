@@ -59,7 +59,7 @@ class DecisionsFixture : public ::testing::Test {
     return outcome->jobs.front();
   }
 
-  Status Change(v1::ChangeJobs::Verb verb, std::uint64_t job) {
+  Status Change(v1::JobVerb verb, std::uint64_t job) {
     v1::ChangeJobs change;
     change.set_verb(verb);
     change.add_jobs(job);
