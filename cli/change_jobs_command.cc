@@ -1,11 +1,10 @@
 // still cancel, hold, release, requeue, priority: changes jobs by one request with a verb.
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/registration.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::cli {
 namespace {
@@ -56,7 +55,7 @@ Status ChangeJobs(const Options& options) {
   }
   STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client->Call(std::move(request)));
   if (options.json) {
-    Print(nlohmann::ordered_json{{"changed", reply.jobs()}, {"message", reply.message()}}.dump(2) + "\n");
+    Print(coordinator::ChangeJson(reply) + "\n");
     return Ok();
   }
   const std::string what = reply.jobs().empty()

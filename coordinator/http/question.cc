@@ -1,7 +1,6 @@
 #include "coordinator/http/question.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/enum_words.h"
@@ -19,9 +18,7 @@ Status ShuttingDown() { return Error(Code::kUnavailable, "the coordinator is shu
 Result<std::string> HttpAnswer(const v1::ClientReply& reply) {
   if (reply.code() != v1::CODE_OK) return Status(CodeFromWire(reply.code()), reply.message());
   if (reply.has_view()) return ViewJson(reply.view());
-  const nlohmann::json changed = {{"message", reply.message()},
-                                  {"job_ids", std::vector<std::uint64_t>(reply.jobs().begin(), reply.jobs().end())}};
-  return changed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return ChangeJson(reply);
 }
 
 Result<std::string> QuestionQueue::AskAndWait(const HttpQuestion& question, std::chrono::milliseconds patience) {

@@ -22,8 +22,8 @@ struct HttpQuestion {
 
 using Ask = std::function<Result<std::string>(const HttpQuestion&)>;
 
-// Returns the coordinator's reply as JSON: the view of a query, or {"message": "...", "job_ids": [7]} with the jobs
-// that a change changed. Returns the reply's error if it has one.
+// Returns the coordinator's reply as JSON: the view of a query, or the ChangeView of a change. Returns the reply's
+// error if it has one.
 Result<std::string> HttpAnswer(const v1::ClientReply& reply);
 
 // Takes questions from HTTP's threads to the thread that owns the coordinator's state. AskAndWait and Close may be

@@ -38,8 +38,8 @@ Result<std::uint64_t> WholeNumber(const std::string& name, const std::string& te
 Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string& name_of_view) {
   const std::optional<v1::ViewKind> view = EnumNamed<v1::ViewKind>(name_of_view);
   if (!view) {
-    return Error(Code::kInvalidArgument,
-                 "there is no view '{}'; the views are queue, top, job, why, nodes, history, events", name_of_view);
+    return Error(Code::kInvalidArgument, "there is no view '{}'; the views are {}", name_of_view,
+                 JoinedWords<v1::ViewKind>());
   }
   HttpQuestion question;
   auto* query = question.request.mutable_query();
@@ -65,18 +65,14 @@ Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string&
 }
 
 Result<HttpQuestion> JobQuestion(const std::string& id, const std::string& verb) {
-  static const std::map<std::string, v1::JobVerb> kVerbs = {{"cancel", v1::JOB_VERB_CANCEL},
-                                                            {"hold", v1::JOB_VERB_HOLD},
-                                                            {"release", v1::JOB_VERB_RELEASE},
-                                                            {"requeue", v1::JOB_VERB_REQUEUE}};
-  const auto known = kVerbs.find(verb);
-  if (known == kVerbs.end()) {
+  const std::optional<v1::JobVerb> known = EnumNamed<v1::JobVerb>(verb);
+  if (!known || *known == v1::JOB_VERB_SET_PRIORITY) {
     return Error(Code::kNotFound, "a job cannot '{}'; it can cancel, hold, release, requeue", verb);
   }
   STILL_ASSIGN_OR_RETURN(const std::uint64_t job, WholeNumber("the job", id, UINT64_MAX));
   if (job == 0) return Error(Code::kInvalidArgument, "jobs are counted from 1");
   HttpQuestion question;
-  question.request.mutable_change()->set_verb(known->second);
+  question.request.mutable_change()->set_verb(*known);
   question.request.mutable_change()->add_jobs(job);
   return question;
 }
@@ -142,11 +138,6 @@ int HttpStatusOf(Code code) {
     case Code::kUnavailable: return 503;
     default: return 500;
   }
-}
-
-std::string ErrorJson(std::string_view code, const std::string& message) {
-  const json error = {{"code", std::string(code)}, {"error", message}};
-  return error.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace still::coordinator
