@@ -116,7 +116,7 @@ CoordinatorMessage ReportOf(std::uint64_t job, std::uint64_t attempt, std::uint6
   report.set_running(true);
   report.mutable_progress()->set_done(sequence);
   report.mutable_progress()->set_total(100'000);
-  report.mutable_progress()->set_unit("steps");
+  report.mutable_progress()->set_unit(v1::PROGRESS_UNIT_STEPS);
   report.mutable_progress()->set_tokens(sequence * 4096);
   (*report.mutable_progress()->mutable_values())["loss"] = 2.5;
   (*report.mutable_progress()->mutable_values())["learning_rate"] = 5e-4;
@@ -224,7 +224,7 @@ std::vector<double> SubmitLatencies(World* world, std::size_t* next) {
                 "a submission is answered with its pipeline");
     v1::ClientRequest cancel;  // keeps the number of waiting jobs
     cancel.set_protocol(kProtocol);
-    cancel.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
+    cancel.mutable_change()->set_verb(v1::JOB_VERB_CANCEL);
     cancel.mutable_change()->set_pipeline(reply.pipeline());
     world->coordinator->Ask(cancel);
   }
@@ -276,7 +276,7 @@ void FinishJobs(const std::string& directory) {
   }
   v1::ClientRequest cancel;
   cancel.set_protocol(kProtocol);
-  cancel.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
+  cancel.mutable_change()->set_verb(v1::JOB_VERB_CANCEL);
   for (const std::uint64_t id : world.coordinator->state().live()) cancel.mutable_change()->add_jobs(id);
   world.coordinator->Ask(cancel);
 }

@@ -1,11 +1,10 @@
 // still cancel, hold, release, requeue, priority: changes jobs by one request with a verb.
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/registration.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::cli {
 namespace {
@@ -15,16 +14,16 @@ namespace v1 = stillhouse::v1;
 struct Verb {
   const char* name;
   const char* help;
-  v1::ChangeJobs::Verb wire;
+  v1::JobVerb wire;
   const char* done;
 };
 
 constexpr Verb kVerbs[] = {
-    {"cancel", "End jobs for good, after the step they are in", v1::ChangeJobs::CANCEL, "cancelled"},
-    {"hold", "Keep jobs from running until they are released", v1::ChangeJobs::HOLD, "held"},
-    {"release", "Let held jobs go on", v1::ChangeJobs::RELEASE, "released"},
-    {"requeue", "Start jobs again from their newest checkpoint", v1::ChangeJobs::REQUEUE, "requeued"},
-    {"priority", "Change the priority of jobs", v1::ChangeJobs::SET_PRIORITY, "changed the priority of"},
+    {"cancel", "End jobs for good, after the step they are in", v1::JOB_VERB_CANCEL, "cancelled"},
+    {"hold", "Keep jobs from running until they are released", v1::JOB_VERB_HOLD, "held"},
+    {"release", "Let held jobs go on", v1::JOB_VERB_RELEASE, "released"},
+    {"requeue", "Start jobs again from their newest checkpoint", v1::JOB_VERB_REQUEUE, "requeued"},
+    {"priority", "Change the priority of jobs", v1::JOB_VERB_SET_PRIORITY, "changed the priority of"},
 };
 
 struct Options {
@@ -56,7 +55,7 @@ Status ChangeJobs(const Options& options) {
   }
   STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client->Call(std::move(request)));
   if (options.json) {
-    Print(nlohmann::ordered_json{{"changed", reply.jobs()}, {"message", reply.message()}}.dump(2) + "\n");
+    Print(coordinator::ChangeJson(reply) + "\n");
     return Ok();
   }
   const std::string what = reply.jobs().empty()
@@ -72,7 +71,7 @@ Status ChangeJobs(const Options& options) {
 void RegisterChangeJobsCommands(CLI::App& app, Action& action) {
   for (const Verb& verb : kVerbs) {
     const auto [command, options] = AddCommand(app, verb.name, verb.help, action, &ChangeJobs, {.verb = &verb});
-    if (verb.wire == v1::ChangeJobs::SET_PRIORITY)
+    if (verb.wire == v1::JOB_VERB_SET_PRIORITY)
       AddOption(command, "priority", options.priority, "N", "New priority; a higher one goes first")->required();
     AddOption(command, "jobs", options.jobs, "JOB", "Ids or names of jobs");
     AddOption(command, "--pipeline", options.pipeline, "PIPELINE",

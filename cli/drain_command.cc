@@ -1,11 +1,10 @@
 // still drain, still undrain: takes a host out of service and puts it back.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/registration.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::cli {
 namespace {
@@ -29,7 +28,7 @@ Status ChangeHost(const Options& options) {
   change.set_reason(options.reason);
   STILL_ASSIGN_OR_RETURN(const v1::ClientReply reply, client->Call(std::move(request)));
   if (options.json) {
-    Print(nlohmann::ordered_json{{"host", options.host}, {"message", reply.message()}}.dump(2) + "\n");
+    Print(coordinator::ChangeJson(reply) + "\n");
   } else {
     Print(fmt::format("{} is {}{}\n", Escaped(options.host),
                       options.drain ? "drained: its jobs go on, and nothing new starts there" : "back in service",

@@ -9,6 +9,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/duration_text.h"
 #include "common/enum_words.h"
 #include "coordinator/jobs/transitions.h"
 
@@ -24,8 +25,6 @@ std::map<std::string, double> Sorted(const google::protobuf::Map<std::string, do
   return sorted;
 }
 
-double SecondsBetween(UnixMs from, UnixMs to) { return static_cast<double>(std::max<UnixMs>(0, to - from)) / 1000; }
-
 // Returns "2026-11-22 13:05:00 UTC, 3 min ago", or "" for a time of 0.
 std::string MomentText(UnixMs at, UnixMs now) {
   return at == 0 ? "" : fmt::format("{} UTC, {}", DateText(at), RelativeText(at, now));
@@ -34,7 +33,13 @@ std::string MomentText(UnixMs at, UnixMs now) {
 std::string RecoveriesText(const v1::JobView& job, const std::string& when) {
   if (job.recoveries() == 0) return "";
   return fmt::format("{} recover{}, the last one {} ({}): {}", job.recoveries(), job.recoveries() == 1 ? "y" : "ies",
-                     when, EnumName(job.last_recovery().cause()), job.last_recovery().message());
+                     when, EnumWord(job.last_recovery().cause()), job.last_recovery().message());
+}
+
+// Returns "SLOTS: needs 2 slots". A reason without a code gets the state of the job in its place.
+std::string CodedText(const v1::JobView& job, const v1::ReasonView& reason) {
+  const bool coded = reason.code() != v1::WAIT_REASON_UNSPECIFIED;
+  return fmt::format("{}: {}", coded ? EnumWord(reason.code()) : EnumWord(job.state()), reason.text());
 }
 
 // Returns the command that attaches the job's ranks, on a line of its own for copying.
@@ -59,8 +64,8 @@ std::string HostsText(const v1::JobView& job) {
 bool HasEnded(const v1::JobView& job) { return coordinator::IsTerminal(job.state()); }
 
 std::string StateText(const v1::JobView& job) {
-  std::string text = EnumName(job.state());
-  for (const int flag : job.flags()) text += ", " + EnumName(static_cast<v1::JobFlag>(flag));
+  std::string text = EnumWord(job.state());
+  for (const int flag : job.flags()) text += ", " + EnumWord(static_cast<v1::JobFlag>(flag));
   return text;
 }
 
@@ -79,7 +84,7 @@ std::string RateText(const v1::JobView& job) {
 
 std::string LeftText(const v1::JobView& job) {
   if (!job.has_progress() || !(job.progress().seconds_left() > 0)) return "";
-  return ElapsedText(job.progress().seconds_left());
+  return SecondsText(job.progress().seconds_left());
 }
 
 std::string ReasonText(const v1::JobView& job) {
@@ -103,10 +108,10 @@ std::string StorageText(const v1::View& view) {
 std::string GoodputText(const v1::JobView& job) {
   std::vector<std::pair<double, std::string>> shares;
   double total = 0;
-  for (const auto& [name, seconds] : Sorted(job.goodput())) total += std::max(0.0, seconds);
+  for (const v1::GoodputTime& time : job.goodput()) total += time.seconds();
   if (!(total > 0)) return "";
-  for (const auto& [name, seconds] : Sorted(job.goodput())) {
-    if (seconds / total >= 0.0005) shares.emplace_back(seconds / total, name);
+  for (const v1::GoodputTime& time : job.goodput()) {
+    if (time.seconds() / total >= 0.0005) shares.emplace_back(time.seconds() / total, EnumWord(time.kind()));
   }
   std::ranges::stable_sort(shares, [](const auto& a, const auto& b) { return a.first > b.first; });
   std::string text;
@@ -117,7 +122,7 @@ std::string GoodputText(const v1::JobView& job) {
 
 std::string PhasesText(const v1::JobView& job) {
   std::vector<std::pair<std::string, int>> phases;
-  for (const v1::RankView& rank : job.members()) {
+  for (const v1::RankState& rank : job.members()) {
     auto at = std::ranges::find(phases, EnumWord(rank.phase()), &std::pair<std::string, int>::first);
     if (at == phases.end()) at = phases.insert(at, {EnumWord(rank.phase()), 0});
     ++at->second;
@@ -148,7 +153,7 @@ std::string QueueText(const v1::View& view, std::size_t columns) {
     const std::string reason = ReasonText(job);
     table.Add(
         {fmt::to_string(job.id()), job.name(), job.owner(), StateText(job),
-         job.since_ms() == 0 ? "" : ElapsedText(SecondsBetween(job.since_ms(), view.now_ms())),
+         job.since_ms() == 0 ? "" : DurationText(view.now_ms() - job.since_ms()),
          job.priority() == 0 ? "" : fmt::to_string(job.priority()), job.ranks() == 0 ? "" : fmt::to_string(job.ranks()),
          ProgressText(job), RateText(job), LeftText(job), job.position() == 0 ? "" : fmt::to_string(job.position()),
          RelativeText(job.predicted_start_ms(), view.now_ms()),
@@ -170,9 +175,8 @@ std::string HistoryText(const v1::View& view, std::size_t columns) {
                {"MESSAGE", Align::kLeft, kCutEnd}});
   for (const v1::JobView& job : view.jobs()) {
     const bool ran = job.started_ms() != 0 && job.ended_ms() >= job.started_ms();
-    table.Add({fmt::to_string(job.id()), job.name(), job.owner(), EnumName(job.state()), EnumName(job.cause()),
-               RelativeText(job.ended_ms(), view.now_ms()),
-               ran ? ElapsedText(SecondsBetween(job.started_ms(), job.ended_ms())) : "",
+    table.Add({fmt::to_string(job.id()), job.name(), job.owner(), EnumWord(job.state()), EnumWord(job.cause()),
+               RelativeText(job.ended_ms(), view.now_ms()), ran ? DurationText(job.ended_ms() - job.started_ms()) : "",
                job.attempt() == 0 ? "" : fmt::to_string(job.attempt()), job.message()});
   }
   return table.Text(columns);
@@ -188,7 +192,7 @@ std::string NodesText(const v1::View& view, std::size_t columns) {
                {"JOBS", Align::kLeft, kCutEnd},
                {"REASON", Align::kLeft, kCutEnd}});
   for (const v1::HostView& host : view.hosts()) {
-    table.Add({host.name(), EnumName(host.state()), fmt::to_string(host.slots()), fmt::to_string(host.free()),
+    table.Add({host.name(), EnumWord(host.state()), fmt::to_string(host.slots()), fmt::to_string(host.free()),
                host.failures() == 0 ? "" : fmt::to_string(host.failures()),
                fmt::format("{}", fmt::join(host.job_ids(), " ")), host.reason()});
   }
@@ -203,11 +207,11 @@ std::string EventsText(const google::protobuf::RepeatedPtrField<v1::EventView>& 
                                                        : "host " + event.host();
     const std::string change = event.to() == v1::JOB_STATE_UNSPECIFIED ? ""
                                : event.from() == v1::JOB_STATE_UNSPECIFIED
-                                   ? " " + EnumName(event.to())
-                                   : fmt::format(" {} -> {}", EnumName(event.from()), EnumName(event.to()));
+                                   ? " " + EnumWord(event.to())
+                                   : fmt::format(" {} -> {}", EnumWord(event.from()), EnumWord(event.to()));
     text +=
         Escaped(fmt::format("{} {}{}{}{}{}", DateText(event.at_ms()), subject, change,
-                            event.cause() == v1::CAUSE_UNSPECIFIED ? "" : fmt::format(" ({})", EnumName(event.cause())),
+                            event.cause() == v1::CAUSE_UNSPECIFIED ? "" : fmt::format(" ({})", EnumWord(event.cause())),
                             event.actor().empty() ? "" : fmt::format(" by {}", event.actor()),
                             event.message().empty() ? "" : fmt::format(": {}", event.message()))) +
         "\n";
@@ -227,11 +231,10 @@ std::string WhyText(const v1::View& view) {
   }
   if (job.eligible_ms() > view.now_ms())
     text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms(), view.now_ms()));
-  for (const v1::ReasonView& reason : reasons)
-    text += fmt::format("  {}: {}\n", Escaped(reason.code()), Escaped(reason.text()));
+  for (const v1::ReasonView& reason : reasons) text += fmt::format("  {}\n", Escaped(CodedText(job, reason)));
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
   if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED)
-    text += fmt::format("  {}{}\n", Escaped(EnumName(job.cause())),
+    text += fmt::format("  {}{}\n", Escaped(EnumWord(job.cause())),
                         job.message().empty() ? "" : ": " + Escaped(job.message()));
   return text + AttachText(job);
 }
@@ -277,9 +280,9 @@ std::string RanksText(const v1::JobView& job) {
                {"STEP", Align::kRight},
                {"FOR", Align::kRight},
                {""}});
-  for (const v1::RankView& rank : job.members())
+  for (const v1::RankState& rank : job.members())
     table.Add({fmt::to_string(rank.rank()), rank.host(), rank.pid() == 0 ? "" : fmt::to_string(rank.pid()),
-               EnumWord(rank.phase()), WithThousands(rank.step()), ElapsedText(rank.phase_seconds()),
+               EnumWord(rank.phase()), WithThousands(rank.step()), SecondsText(rank.phase_seconds()),
                rank.straggling() ? "straggles" : ""});
   return "\n" + table.Text();
 }
@@ -291,29 +294,28 @@ std::string ShowText(const v1::View& view) {
   const UnixMs now = view.now_ms();
   std::string text = Escaped(fmt::format("job {} {} is {}", job.id(), job.name(), StateText(job))) + "\n";
   const std::string cause =
-      job.message().empty() ? EnumName(job.cause()) : fmt::format("{}: {}", EnumName(job.cause()), job.message());
-  text += Facts(
-      {{"cause", cause},
-       {"reason", job.reasons().empty() ? ReasonText(job) : ""},
-       {"position", job.position() == 0 ? "" : fmt::to_string(job.position())},
-       {"start", job.predicted_start_ms() == 0 ? "" : MomentText(job.predicted_start_ms(), now)},
-       {"progress", RunText(job)},
-       {"goodput", GoodputText(job)},
-       {"storage", job.storage_trouble()},
-       {"placement", PlacementText(job)},
-       {"attempt", AttemptsText(job)},
-       {"recoveries", RecoveriesText(job, MomentText(job.last_recovery().at_ms(), now))},
-       {"pipeline", job.pipeline() == 0 ? "" : fmt::to_string(job.pipeline())},
-       {"depends on", fmt::format("{}", fmt::join(job.depends_on(), ", "))},
-       {"owner", job.owner()},
-       {"priority", fmt::to_string(job.priority())},
-       {"submitted", MomentText(job.submitted_ms(), now)},
-       {"started", MomentText(job.started_ms(), now)},
-       {"ended", MomentText(job.ended_ms(), now)},
-       {"time limit", job.time_limit_ms() == 0 ? "" : ElapsedText(static_cast<double>(job.time_limit_ms()) / 1e3)},
-       {"artifact", job.artifact()},
-       {"log", job.log_path()}});
-  for (const v1::ReasonView& reason : job.reasons()) text += Facts({{"waits", reason.code() + ": " + reason.text()}});
+      job.message().empty() ? EnumWord(job.cause()) : fmt::format("{}: {}", EnumWord(job.cause()), job.message());
+  text += Facts({{"cause", cause},
+                 {"reason", job.reasons().empty() ? ReasonText(job) : ""},
+                 {"position", job.position() == 0 ? "" : fmt::to_string(job.position())},
+                 {"start", job.predicted_start_ms() == 0 ? "" : MomentText(job.predicted_start_ms(), now)},
+                 {"progress", RunText(job)},
+                 {"goodput", GoodputText(job)},
+                 {"storage", job.storage_trouble()},
+                 {"placement", PlacementText(job)},
+                 {"attempt", AttemptsText(job)},
+                 {"recoveries", RecoveriesText(job, MomentText(job.last_recovery().at_ms(), now))},
+                 {"pipeline", job.pipeline() == 0 ? "" : fmt::to_string(job.pipeline())},
+                 {"depends on", fmt::format("{}", fmt::join(job.depends_on(), ", "))},
+                 {"owner", job.owner()},
+                 {"priority", fmt::to_string(job.priority())},
+                 {"submitted", MomentText(job.submitted_ms(), now)},
+                 {"started", MomentText(job.started_ms(), now)},
+                 {"ended", MomentText(job.ended_ms(), now)},
+                 {"time limit", job.time_limit_ms() == 0 ? "" : DurationText(job.time_limit_ms())},
+                 {"artifact", job.artifact()},
+                 {"log", job.log_path()}});
+  for (const v1::ReasonView& reason : job.reasons()) text += Facts({{"waits", CodedText(job, reason)}});
   text += AttachText(job);
   text += RanksText(job);
   if (!job.events().empty()) text += "\n" + EventsText(job.events());

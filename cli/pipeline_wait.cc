@@ -22,7 +22,7 @@ class StateLines {
     if (std::exchange(printed_[job.id()], state) == state) return;
     if (const std::string reason = ReasonText(job); !reason.empty()) state += ": " + reason;
     if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED && job.cause() != v1::CAUSE_DONE)
-      state += ": " + EnumName(job.cause());
+      state += ": " + EnumWord(job.cause());
     if (HasEnded(job) && !job.message().empty()) state += ": " + job.message();
     fmt::print(out_, "{}  {:>5}  {}  {}\n", DateText(now), job.id(), Escaped(job.name()), Escaped(state));
     std::fflush(out_);
@@ -86,7 +86,7 @@ Status PipelineOutcome(const std::vector<v1::JobView>& ended) {
                         ? Code::kDataLoss
                         : Code::kUnavailable;
   return Error(code, "{} of {} jobs did not succeed; first job {} {}: {} ({}){}", failures, ended.size(), first->id(),
-               Escaped(first->name()), EnumName(first->state()), EnumName(first->cause()),
+               Escaped(first->name()), EnumWord(first->state()), EnumWord(first->cause()),
                first->message().empty() ? "" : ": " + Escaped(first->message()));
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cli/text.h"
+#include "common/duration_text.h"
 
 namespace still::cli {
 namespace {
@@ -62,7 +63,7 @@ void ProgressDisplay::OnStageFinished(const StagePlan& stage, double seconds, co
   const std::string_view word = outcome.ok()                         ? "done in"
                                 : outcome.code() == Code::kCancelled ? "stopped after"
                                                                      : "failed after";
-  fmt::print(out_, "{}{:<9}{} {}\n", terminal_ ? kClearLine : "", name, word, ElapsedText(seconds));
+  fmt::print(out_, "{}{:<9}{} {}\n", terminal_ ? kClearLine : "", name, word, SecondsText(seconds));
   std::fflush(out_);
 }
 
@@ -79,7 +80,7 @@ std::string ProgressDisplay::ProgressText(const v1::Progress& progress) const {
   for (const auto& [name, value] : values) text += fmt::format("  {} {:.4g}", name, value);
   if (progress.done() > start_->done && progress.total() > progress.done()) {
     const double pace = elapsed / static_cast<double>(progress.done() - start_->done);
-    text += fmt::format("  {} left", ElapsedText(pace * static_cast<double>(progress.total() - progress.done())));
+    text += fmt::format("  {} left", SecondsText(pace * static_cast<double>(progress.total() - progress.done())));
   }
   return text;
 }

@@ -147,8 +147,8 @@ void AddStates(const std::vector<v1::JobView>& ended, ordered_json* json) {
   for (ordered_json& job : (*json)["jobs"]) {
     for (const v1::JobView& row : ended) {
       if (job["id"] != row.id()) continue;
-      job["state"] = EnumName(row.state());
-      job["cause"] = EnumName(row.cause());
+      job["state"] = EnumWord(row.state());
+      job["cause"] = EnumWord(row.cause());
       job["message"] = row.message();
     }
   }

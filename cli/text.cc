@@ -8,6 +8,8 @@
 #include <cmath>
 #include <ctime>
 
+#include "common/enum_words.h"
+
 namespace still::cli {
 namespace {
 
@@ -23,14 +25,6 @@ std::string WithThousands(std::uint64_t value) {
   std::string text = std::to_string(value);
   for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
   return text;
-}
-
-std::string ElapsedText(double seconds) {
-  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02} h", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
 std::string RelativeText(UnixMs at, UnixMs now) {
@@ -57,8 +51,9 @@ double ShareOf(std::uint64_t done, std::uint64_t total) {
   return total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
 }
 
-std::string CountText(std::uint64_t done, std::uint64_t total, std::string_view unit) {
-  if (unit != "bytes") return fmt::format("{}/{} {}", WithThousands(done), WithThousands(total), unit);
+std::string CountText(std::uint64_t done, std::uint64_t total, stillhouse::v1::ProgressUnit unit) {
+  if (unit != stillhouse::v1::PROGRESS_UNIT_BYTES)
+    return fmt::format("{}/{} {}", WithThousands(done), WithThousands(total), EnumWord(unit));
   return fmt::format("{:.1f}/{:.1f} MB", static_cast<double>(done) / 1e6, static_cast<double>(total) / 1e6);
 }
 

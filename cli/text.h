@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/proto/vocabulary.pb.h"
 #include "common/status.h"
 #include "common/storage/artifact.h"
 #include "common/unix_time.h"
@@ -12,7 +13,6 @@
 namespace still::cli {
 
 std::string WithThousands(std::uint64_t value);  // "1,234,567"
-std::string ElapsedText(double seconds);         // "0.4 s", "12 s", "3:07 min", "1:02:03 h"
 
 // Returns `at` as seen from `now`: "12 s ago", "in 4 min", "now". A time of 0 is unknown and gives "".
 std::string RelativeText(UnixMs at, UnixMs now);
@@ -22,7 +22,7 @@ std::string DateText(UnixMs at);
 // Returns done/total, at most 1. A total of 0 is unknown and gives 0.
 double ShareOf(std::uint64_t done, std::uint64_t total);
 // Returns "123/400 steps". Bytes become megabytes: "1.5/3.0 MB".
-std::string CountText(std::uint64_t done, std::uint64_t total, std::string_view unit);
+std::string CountText(std::uint64_t done, std::uint64_t total, stillhouse::v1::ProgressUnit unit);
 // Returns a progress bar with `columns` columns between its brackets.
 std::string BarText(double share, int columns);
 

@@ -3,11 +3,11 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <thread>
 
+#include "common/parse_number.h"
 #include "common/storage/files.h"
 
 namespace still::cluster {
@@ -52,9 +52,7 @@ std::vector<std::string_view> WordsOf(std::string_view line) {
 
 std::optional<std::uint32_t> SlotsIn(std::string_view text) {
   std::uint32_t slots = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), slots);
-  if (error != std::errc() || end != text.data() + text.size() || slots == 0 || slots > kMostSlots) return std::nullopt;
-  return slots;
+  return ParseNumber(text, &slots) && slots > 0 && slots <= kMostSlots ? std::optional(slots) : std::nullopt;
 }
 
 // Reads the host of one line. The caller adds the place to an error.

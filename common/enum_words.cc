@@ -5,46 +5,31 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <mutex>
+#include <utility>
 
 namespace still {
-namespace internal {
 namespace {
 
-// Returns the length of what all names of the enum begin with, up to an underscore.
-std::size_t PrefixLength(const google::protobuf::EnumDescriptor& vocabulary) {
+using google::protobuf::EnumDescriptor;
+
+std::map<int, std::string> MakeWords(const EnumDescriptor& vocabulary) {
   std::string_view prefix = vocabulary.value(0)->name();
   for (int i = 1; i < vocabulary.value_count(); ++i) {
     const std::string& name = vocabulary.value(i)->name();
     prefix = prefix.substr(0, static_cast<std::size_t>(std::ranges::mismatch(prefix, name).in1 - prefix.begin()));
   }
-  return prefix.rfind('_') + 1;
-}
-
-}  // namespace
-
-std::string EnumName(const google::protobuf::EnumDescriptor& vocabulary, int value) {
-  const google::protobuf::EnumValueDescriptor* const found = vocabulary.FindValueByNumber(value);
-  if (found == nullptr || found->number() == 0) return "";
-  return found->name().substr(PrefixLength(vocabulary));
-}
-
-std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int value) {
-  std::string word = EnumName(vocabulary, value);
-  std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
-  return word;
-}
-
-std::optional<int> EnumNamed(const google::protobuf::EnumDescriptor& vocabulary, std::string_view word) {
-  for (int i = 1; i < vocabulary.value_count(); ++i) {
-    const int value = vocabulary.value(i)->number();
-    if (EnumWord(vocabulary, value) == word) return value;
+  const std::size_t prefix_length = prefix.rfind('_') + 1;
+  const bool lower_case = vocabulary.options().GetExtension(v1::lower_case);
+  std::map<int, std::string> words;
+  for (int i = 0; i < vocabulary.value_count(); ++i) {
+    if (vocabulary.value(i)->number() == 0) continue;
+    std::string word = vocabulary.value(i)->name().substr(prefix_length);
+    if (lower_case) std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
+    words[vocabulary.value(i)->number()] = std::move(word);
   }
-  return std::nullopt;
+  return words;
 }
-
-}  // namespace internal
-
-namespace {
 
 using Table = std::array<PhaseFacts, v1::Phase_ARRAYSIZE>;
 
@@ -80,6 +65,20 @@ static_assert(static_cast<int>(Code::kUnavailable) == v1::CODE_UNAVAILABLE);
 static_assert(static_cast<int>(Code::kCancelled) == v1::CODE_CANCELLED);
 
 }  // namespace
+
+const std::map<int, std::string>& WordsOf(const EnumDescriptor& vocabulary) {
+  static std::mutex mutex;
+  static std::map<const EnumDescriptor*, std::map<int, std::string>> known;  // guarded by the mutex; only grows
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto at = known.find(&vocabulary);
+  return at != known.end() ? at->second : known.emplace(&vocabulary, MakeWords(vocabulary)).first->second;
+}
+
+std::string EnumWord(const EnumDescriptor& vocabulary, int value) {
+  const std::map<int, std::string>& words = WordsOf(vocabulary);
+  const auto word = words.find(value);
+  return word == words.end() ? "" : word->second;
+}
 
 const PhaseFacts& FactsOf(v1::Phase phase) {
   return kFacts[v1::Phase_IsValid(phase) ? static_cast<std::size_t>(phase) : std::size_t{0}];

@@ -3,6 +3,7 @@
 
 #include <google/protobuf/generated_enum_reflection.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,30 +15,35 @@ namespace still {
 
 namespace v1 = ::stillhouse::v1;
 
-namespace internal {
-std::string EnumName(const google::protobuf::EnumDescriptor& vocabulary, int value);
-std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int value);
-std::optional<int> EnumNamed(const google::protobuf::EnumDescriptor& vocabulary, std::string_view word);
-}  // namespace internal
+// Returns the words of an enum by their values: the names without the prefix that they share. CAUSE_PROCESS_DEATH is
+// "PROCESS_DEATH". An enum with the option `lower_case` has lower-case words: PHASE_PLAN_SHARDS is "plan_shards". The
+// value 0 is left out. The result lives as long as the process. Any thread may call this.
+const std::map<int, std::string>& WordsOf(const google::protobuf::EnumDescriptor& vocabulary);
 
-// Returns the word for `value`: its name in lower case without the prefix of its enum. PHASE_PLAN_SHARDS is
-// "plan_shards". Returns an empty word for the unspecified value and for values that only another version knows.
+// Returns the word for `value`, or an empty one for the unspecified value and for values that only another version
+// knows.
+std::string EnumWord(const google::protobuf::EnumDescriptor& vocabulary, int value);
 template <typename Enum>
 std::string EnumWord(Enum value) {
-  return internal::EnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
-}
-
-// Returns the same word in upper case: CAUSE_PROCESS_DEATH is "PROCESS_DEATH", and JOB_HELD is "HELD".
-template <typename Enum>
-std::string EnumName(Enum value) {
-  return internal::EnumName(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
+  return EnumWord(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
 
 // Returns the value that EnumWord calls `word`, or nothing.
 template <typename Enum>
 std::optional<Enum> EnumNamed(std::string_view word) {
-  const std::optional<int> value = internal::EnumNamed(*google::protobuf::GetEnumDescriptor<Enum>(), word);
-  return value ? std::optional(static_cast<Enum>(*value)) : std::nullopt;
+  for (const auto& [value, known] : WordsOf(*google::protobuf::GetEnumDescriptor<Enum>())) {
+    if (known == word) return static_cast<Enum>(value);
+  }
+  return std::nullopt;
+}
+
+// Returns all words of the enum in the order of their values: "queue, top, job".
+template <typename Enum>
+std::string JoinedWords() {
+  std::string text;
+  for (const auto& [value, word] : WordsOf(*google::protobuf::GetEnumDescriptor<Enum>()))
+    text += (text.empty() ? "" : ", ") + word;
+  return text;
 }
 
 // What the rest of the system concludes from a rank's phase.

@@ -1,6 +1,5 @@
 #include "common/faults/fault_point.h"
 
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <mutex>
@@ -10,6 +9,7 @@
 
 #include "common/environment.h"
 #include "common/faults/fault_names.h"
+#include "common/parse_number.h"
 
 namespace still {
 namespace {
@@ -50,11 +50,6 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
     if (at == text.npos) return fields;
     text.remove_prefix(at + 1);
   }
-}
-
-bool ParseNumber(std::string_view text, std::uint64_t* number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 bool ParseNumberOrAny(std::string_view text, std::optional<std::uint64_t>* number) {

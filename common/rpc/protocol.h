@@ -6,6 +6,6 @@
 namespace still {
 
 // Rises when a message changes its meaning. New fields alone do not raise it.
-inline constexpr std::uint32_t kProtocol = 1;
+inline constexpr std::uint32_t kProtocol = 2;
 
 }  // namespace still

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +15,7 @@
 #include "common/bytes.h"
 #include "common/faults/fault_point.h"
 #include "common/host_name.h"
+#include "common/parse_number.h"
 #include "common/progress.h"
 
 namespace still {
@@ -71,11 +71,8 @@ std::optional<Owner> OwnerOf(std::string_view name) {
     const std::string_view owner = name.substr(at + mark.size());
     const std::size_t dash = owner.rfind('-');  // a host's name may contain dashes, too
     if (dash == owner.npos || dash == 0) continue;
-    const std::string_view digits = owner.substr(dash + 1);
     pid_t pid = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-    if (error == std::errc() && end == digits.data() + digits.size() && pid > 0)
-      return Owner{std::string(owner.substr(0, dash)), pid};
+    if (ParseNumber(owner.substr(dash + 1), &pid) && pid > 0) return Owner{std::string(owner.substr(0, dash)), pid};
   }
   return std::nullopt;
 }

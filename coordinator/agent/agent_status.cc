@@ -62,7 +62,7 @@ void AgentStatus::OnRanks(const RankSightings& sightings) {
   Set(
       [&](v1::AgentReport& report) {
         report.clear_ranks();
-        for (v1::RankPhase& rank : sightings.ranks()) *report.add_ranks() = std::move(rank);
+        for (v1::RankState& rank : sightings.ranks()) *report.add_ranks() = std::move(rank);
         std::map<v1::Phase, double> sums = earlier_phase_seconds_;
         for (const auto& [phase, seconds] : sightings.seconds()) sums[phase] += seconds;
         report.clear_phase_seconds();

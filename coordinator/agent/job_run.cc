@@ -118,7 +118,7 @@ class Run {
                                  v1::Progress report;
                                  report.set_done(progress.input_bytes);
                                  report.set_total(input_bytes);
-                                 report.set_unit("bytes");
+                                 report.set_unit(v1::PROGRESS_UNIT_BYTES);
                                  report.set_tokens(progress.tokens);
                                  (*report.mutable_values())["documents"] = static_cast<double>(progress.documents);
                                  callbacks_.on_progress(report);

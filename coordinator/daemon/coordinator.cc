@@ -7,8 +7,8 @@
 #include "common/enum_words.h"
 #include "common/log.h"
 #include "common/rpc/protocol.h"
+#include "coordinator/daemon/attach_command_line.h"
 #include "coordinator/jobs/names.h"
-#include "coordinator/views/attach_command_line.h"
 #include "coordinator/views/metrics_text.h"
 #include "coordinator/views/views.h"
 

@@ -98,7 +98,7 @@ class Session {
   // Cancels the jobs that a killed run left behind. This submission has their remaining work.
   Status EndEarlierRuns() {
     ClientRequest request;
-    request.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
+    request.mutable_change()->set_verb(v1::JOB_VERB_CANCEL);
     for (const std::uint64_t job : coordinator_.state().live()) request.mutable_change()->add_jobs(job);
     if (request.change().jobs().empty()) return Ok();
     return Ask(std::move(request)).status();
@@ -108,7 +108,7 @@ class Session {
   Status PassOnStops(int stops) {
     for (; passed_on_ < std::min(stops, 2); ++passed_on_) {
       ClientRequest request;
-      request.mutable_change()->set_verb(v1::ChangeJobs::CANCEL);
+      request.mutable_change()->set_verb(v1::JOB_VERB_CANCEL);
       request.mutable_change()->set_pipeline(pipeline_);
       STILL_RETURN_IF_ERROR(Ask(std::move(request)).status());
     }
@@ -164,7 +164,7 @@ class Session {
       return CanContinue(ended->code()) ? Status(ended->code(), WithMore(ended->message(), kHowToContinue)) : *ended;
     if (job.state() == v1::JOB_CANCELLED)
       return Error(Code::kCancelled, "interrupted before {}{}", EnumWord(stage.stage), kHowToContinue);
-    return Error(Code::kInternal, "{} ended as {}: {}", JobText(job), EnumName(job.state()), job.message());
+    return Error(Code::kInternal, "{} ended as {}: {}", JobText(job), EnumWord(job.state()), job.message());
   }
 
   // Ends the run when the journal takes no writes for too long while no agent works.

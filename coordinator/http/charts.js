@@ -26,11 +26,6 @@ const Charts = (() => {
     return found;
   }
 
-  // Returns the shortest text that tells the ticks apart.
-  function tickText(value, format, unitless) {
-    return unitless && Math.abs(value) < 1e4 ? String(value) : format(value);
-  }
-
   function domain(values, fromZero) {
     let low = Math.min(...values);
     let high = Math.max(...values);
@@ -41,12 +36,6 @@ const Charts = (() => {
     }
     const margin = (high - low) * 0.06;
     return [fromZero ? 0 : low - margin, high + margin];
-  }
-
-  // Keeps the label of a tick inside the picture.
-  function anchorOf(x, width) {
-    if (x > width - MARGIN.right - 20) return 'end';
-    return 'middle';
   }
 
   function tooltip(x, y, lines, width) {
@@ -84,14 +73,15 @@ const Charts = (() => {
       'data-chart': id,
     });
     for (const value of ticks(yLow, yHigh, 5)) {
+      const shortest = !fromZero && Math.abs(value) < 1e4 ? String(value) : format(value);
       picture.append(
           node('line', {class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value)}),
-          node('text', {class: 'tick y', x: MARGIN.left - 8, y: y(value) + 4}, tickText(value, format, !fromZero)));
+          node('text', {class: 'tick y', x: MARGIN.left - 8, y: y(value) + 4}, shortest));
     }
     for (const value of ticks(xLow, xHigh, width < 420 ? 3 : 6)) {
-      picture.append(node(
-          'text', {class: 'tick x', x: x(value), y: bottom + 17, 'text-anchor': anchorOf(x(value), width)},
-          formatX(value)));
+      const anchor = x(value) > width - MARGIN.right - 20 ? 'end' : 'middle';  // keeps the text inside the picture
+      picture.append(
+          node('text', {class: 'tick x', x: x(value), y: bottom + 17, 'text-anchor': anchor}, formatX(value)));
     }
     picture.append(
         node('line', {class: 'axis', x1: MARGIN.left, x2: width - MARGIN.right, y1: bottom, y2: bottom}),

@@ -13,7 +13,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <map>
 #include <thread>
 #include <utility>
 
@@ -23,6 +22,7 @@
 #include "coordinator/http/page_files.h"
 #include "coordinator/http/routes.h"
 #include "coordinator/views/metrics_text.h"
+#include "coordinator/views/view_json.h"
 
 namespace still::coordinator {
 namespace {
@@ -31,22 +31,10 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kLongestTarget = 1024;
 constexpr char kJson[] = "application/json";
-constexpr char kHtml[] = "text/html; charset=utf-8";
-constexpr char kCss[] = "text/css; charset=utf-8";
-constexpr char kJavaScript[] = "text/javascript; charset=utf-8";
 
-// Returns the contents and types of the page's files by path.
-const std::map<std::string, std::pair<std::string_view, const char*>>& PageFiles() {
-  static const std::map<std::string, std::pair<std::string_view, const char*>> files = {
-      {"/", {kStatusPageHtml, kHtml}},
-      {"/charts.js", {kChartsJs, kJavaScript}},
-      {"/job_view.js", {kJobViewJs, kJavaScript}},
-      {"/jobs_view.js", {kJobsViewJs, kJavaScript}},
-      {"/nodes.js", {kNodesJs, kJavaScript}},
-      {"/status_page.css", {kStatusPageCss, kCss}},
-      {"/status_page.js", {kStatusPageJs, kJavaScript}},
-      {"/words.js", {kWordsJs, kJavaScript}}};
-  return files;
+const char* ContentTypeOf(std::string_view file) {
+  if (file.ends_with(".html")) return "text/html; charset=utf-8";
+  return file.ends_with(".css") ? "text/css; charset=utf-8" : "text/javascript; charset=utf-8";
 }
 
 // One connection. All reads and writes together have one deadline, and all reads have one size.
@@ -171,13 +159,9 @@ class Listener : public httplib::Server {
   const HttpOptions& options_;
 };
 
-std::string HeaderOf(const httplib::Request& request, const char* name) {
-  return request.has_header(name) ? request.get_header_value(name) : "";
-}
-
-void AnswerError(int http_status, std::string_view code, const std::string& message, httplib::Response* response) {
+void AnswerError(int http_status, const Status& error, httplib::Response* response) {
   response->status = http_status;
-  response->set_content(ErrorJson(code, message), kJson);
+  response->set_content(ErrorJson(error), kJson);
 }
 
 }  // namespace
@@ -246,10 +230,11 @@ class HttpServer::Impl {
       return Admit(request, &response) ? Response::Unhandled : Response::Handled;
     });
     server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
-      if (response.body.empty()) AnswerError(response.status, "INVALID_ARGUMENT", "not a valid request", &response);
+      if (response.body.empty())
+        AnswerError(response.status, Error(Code::kInvalidArgument, "not a valid request"), &response);
     });
     server_.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
-      AnswerError(500, "INTERNAL", "the request could not be answered", &response);
+      AnswerError(500, Error(Code::kInternal, "the request could not be answered"), &response);
     });
     const auto serve = [this](const httplib::Request& request, httplib::Response& response) {
       Serve(request, &response);
@@ -261,32 +246,31 @@ class HttpServer::Impl {
   // Answers everything that can be refused before the body is read. Returns true if the request may go on.
   bool Admit(const httplib::Request& request, httplib::Response* response) const {
     if (request.target.size() > kLongestTarget) {
-      AnswerError(414, "INVALID_ARGUMENT", "the address is too long", response);
+      AnswerError(414, Error(Code::kInvalidArgument, "the address is too long"), response);
       return false;
     }
     const bool posts = request.method == "POST";
     if (!posts && request.method != "GET" && request.method != "HEAD") {
-      AnswerError(405, "INVALID_ARGUMENT", "only GET and POST are answered", response);
+      AnswerError(405, Error(Code::kInvalidArgument, "only GET and POST are answered"), response);
       return false;
     }
     if (posts && (!request.has_header("Content-Length") || request.has_header("Transfer-Encoding"))) {
-      AnswerError(411, "INVALID_ARGUMENT", "a POST needs a Content-Length", response);
+      AnswerError(411, Error(Code::kInvalidArgument, "a POST needs a Content-Length"), response);
       return false;
     }
     if (request.has_header("Range") || request.get_header_value_count("Host") > 1) {
-      AnswerError(400, "INVALID_ARGUMENT", "ranges and several hosts are not served", response);
+      AnswerError(400, Error(Code::kInvalidArgument, "ranges and several hosts are not served"), response);
       return false;
     }
-    const AccessVerdict verdict =
-        CheckAccess(rules_, {.method = request.method,
-                             .host = HeaderOf(request, "Host"),
-                             .authorization = HeaderOf(request, "Authorization"),
-                             .cookie = HeaderOf(request, "Cookie"),
-                             .token_parameter = request.has_param("token") ? request.get_param_value("token") : "",
-                             .stillhouse_header = HeaderOf(request, "X-Stillhouse")});
+    const AccessVerdict verdict = CheckAccess(rules_, {.method = request.method,
+                                                       .host = request.get_header_value("Host"),
+                                                       .authorization = request.get_header_value("Authorization"),
+                                                       .cookie = request.get_header_value("Cookie"),
+                                                       .token_parameter = request.get_param_value("token"),
+                                                       .stillhouse_header = request.get_header_value("X-Stillhouse")});
     if (!verdict.granted()) {
       if (verdict.http_status == 401) response->set_header("WWW-Authenticate", "Bearer");
-      AnswerError(verdict.http_status, "PERMISSION_DENIED", verdict.message, response);
+      AnswerError(verdict.http_status, Status(Code::kPermissionDenied, verdict.message), response);
       return false;
     }
     if (verdict.set_cookie) response->set_header("Set-Cookie", TokenCookie(rules_));
@@ -294,9 +278,9 @@ class HttpServer::Impl {
   }
 
   void Serve(const httplib::Request& request, httplib::Response* response) const {
-    const auto file = PageFiles().find(request.path);
+    const auto file = PageFiles().find(request.path == "/" ? "status_page.html" : request.path.substr(1));
     if (file != PageFiles().end() && request.method != "POST") {
-      response->set_content(file->second.first.data(), file->second.first.size(), file->second.second);
+      response->set_content(file->second.data(), file->second.size(), ContentTypeOf(file->first));
       return;
     }
     HttpRequest asked{.method = request.method == "HEAD" ? "GET" : request.method, .path = request.path};
@@ -305,8 +289,7 @@ class HttpServer::Impl {
     const auto question = QuestionOf(asked, options_.user);
     const auto answer = question.ok() ? ask_(*question) : Result<std::string>(question.status());
     if (!answer.ok()) {
-      const Status& status = answer.status();
-      AnswerError(HttpStatusOf(status.code()), CodeName(status.code()), status.message(), response);
+      AnswerError(HttpStatusOf(answer.status().code()), answer.status(), response);
       return;
     }
     response->set_content(*answer, question->metrics ? kMetricsContentType : kJson);

@@ -1,42 +1,30 @@
 // Shows one job: its curve, its goodput, its ranks, its facts and its events.
 'use strict';
 
-// How the page calls each GoodputKind (common/proto/vocabulary.proto).
-const GOODPUT = {
-  compute: 'computing',
-  data: 'waiting for data',
-  reduce: 'all-reduce',
-  vote: 'vote',
-  checkpoint: 'checkpoints',
-  recovery: 'start and recovery',
-  queue: 'in the queue',
-  other: 'other',
-};
-
 function goodputCard(goodput) {
-  const kinds = Object.keys(GOODPUT).filter((kind) => goodput[kind] > 0);
+  const kinds = Object.keys(goodput).filter((kind) => goodput[kind] > 0).sort((a, b) => goodput[b] - goodput[a]);
   const total = kinds.reduce((sum, kind) => sum + goodput[kind], 0);
   if (!total) return card('Where the time went', 'goodput', el('p', {class: 'quiet'}, 'Nothing measured yet.'));
   const share = (kind) => 100 * goodput[kind] / total;
   return card(
       'Where the time went', 'goodput',
-      el('p', {class: 'lead'}, el('b', {}, `${share('compute') ? share('compute').toFixed(0) : 0} %`),
+      el('p', {class: 'lead'}, el('b', {}, `${share('compute').toFixed(0)} %`),
          ` computing, of ${duration(total)} since it was submitted`),
       el('div', {
         class: 'stack',
         role: 'img',
-        'aria-label': kinds.map((kind) => `${GOODPUT[kind]} ${share(kind).toFixed(1)} %`).join(', ')
+        'aria-label': kinds.map((kind) => `${kind} ${share(kind).toFixed(1)} %`).join(', ')
       },
          kinds.map((kind) => el('div', {
                      key: kind,
                      class: `part kind-${kind}`,
                      'width%': share(kind).toFixed(3),
-                     title: `${GOODPUT[kind]}: ${duration(goodput[kind])}`
+                     title: `${kind}: ${duration(goodput[kind])}`
                    }))),
       el('ul', {class: 'legend'},
          kinds.map(
              (kind) =>
-                 el('li', {key: kind}, el('i', {class: `swatch kind-${kind}`}), el('span', {}, GOODPUT[kind]),
+                 el('li', {key: kind}, el('i', {class: `swatch kind-${kind}`}), el('span', {}, kind),
                     el('b', {}, duration(goodput[kind])), el('span', {class: 'sub'}, `${share(kind).toFixed(1)} %`)))));
 }
 
@@ -46,13 +34,13 @@ function ranksCard(job) {
     return card(
         'Ranks', 'ranks', el('p', {class: 'quiet'}, `${gangText(job)}; none of them has been heard in this attempt.`));
   const phases = {};
-  for (const rank of ranks) phases[rank.phase] = (phases[rank.phase] || 0) + 1;
+  for (const rank of ranks) (phases[rank.phase] ||= []).push(rank);
   return card(
       'Ranks', 'ranks',
       el('p', {class: 'lead'},
          Object.entries(phases).map(
-             ([phase, n]) =>
-                 el('span', {key: phase, class: `chip phase-${phase}`}, el('b', {}, count(n)),
+             ([phase, inIt]) =>
+                 el('span', {key: phase, class: `chip kind-${inIt[0].goodput_kind}`}, el('b', {}, count(inIt.length)),
                     ` in ${phase || 'unknown'}`))),
       el('div', {class: 'scroll', tabindex: 0},
          el('table', {class: 'plain'},
@@ -66,7 +54,7 @@ function ranksCard(job) {
                        el('tr', {key: `rank-${rank.rank}`, class: rank.straggling ? 'straggling' : null},
                           el('td', {class: 'num'}, String(rank.rank)), el('td', {}, rank.host),
                           el('td', {class: 'num'}, rank.pid ? String(rank.pid) : ''),
-                          el('td', {}, el('span', {class: `phase phase-${rank.phase}`}, rank.phase),
+                          el('td', {}, el('span', {class: `phase kind-${rank.goodput_kind}`}, rank.phase),
                              rank.straggling ? el('span', {class: 'flag'}, 'straggles') : null),
                           el('td', {class: 'num'}, count(rank.step)),
                           el('td', {class: 'num'}, `${rank.phase_seconds.toFixed(1)} s`)))))));
@@ -104,11 +92,12 @@ function chartCard(chart) {
          Charts.line({...chart, width, hover: hover[chart.id] ?? null})));
 }
 
+// What the page asks before it sends each JobVerb (common/proto/vocabulary.proto).
 const VERBS = {
   cancel: {
     label: 'Cancel',
     title: 'Cancel this job?',
-    text: 'It finishes its step, publishes it and ends. The work done so far is kept.',
+    text: 'It finishes its step and ends. A second cancel ends it at once. The work done so far is kept.',
     danger: true
   },
   hold: {
@@ -123,13 +112,6 @@ const VERBS = {
     text: 'It goes back into the queue and continues from its last checkpoint. Its failures are forgotten.'
   },
 };
-
-function verbsFor(job) {
-  if (job.state === 'COMPLETING') return [];
-  if (ENDED.has(job.state)) return job.state === 'SUCCEEDED' ? [] : ['requeue'];
-  if (job.state === 'HELD') return ['release', 'cancel'];
-  return RUNS.has(job.state) || job.state === 'RECOVERING' ? ['hold', 'requeue', 'cancel'] : ['hold', 'cancel'];
-}
 
 function factsCard(job, now) {
   const rows = [
@@ -175,7 +157,6 @@ function detail() {
   const {job, now_ms: now} = data.job;
   const more = job.reasons.length > 1;
   const charts = chartsOf(job);
-  const live = !ENDED.has(job.state);
   return [
     back,
     el('div', {class: 'title'},
@@ -184,7 +165,7 @@ function detail() {
              `job ${job.id} · ${job.stage} · pipeline ${job.pipeline} · ${job.owner || 'nobody'}`)),
        el('div', {class: 'pills'}, pill(job.state), flags(job)),
        el('div', {class: 'actions'},
-          verbsFor(job).map(
+          job.verbs.map(
               (verb) =>
                   el('button', {
                     key: verb,
@@ -200,13 +181,13 @@ function detail() {
                el('ul', {}, job.reasons.map((reason) => el('li', {}, reason.text, ' ', el('code', {}, reason.code)))) :
                el('p', {}, job.reason || job.message),
            job.attach_command ? el('p', {}, el('code', {}, job.attach_command)) : null,
-           waitText(job, now) && live ? el('p', {class: 'sub'}, waitText(job, now)) : null) :
+           waitText(job, now) && !job.ended ? el('p', {class: 'sub'}, waitText(job, now)) : null) :
         null,
     progressBar(job, true),
     charts.length ? el('div', {class: 'columns even'}, charts.map(chartCard)) : null,
     el('div', {class: 'columns even'},
        el('div', {class: 'stacked'}, goodputCard(job.goodput),
           card('Events', 'lately', eventList(job.events, now, false))),
-       el('div', {class: 'stacked'}, live ? ranksCard(job) : null, factsCard(job, now))),
+       el('div', {class: 'stacked'}, job.ended ? null : ranksCard(job), factsCard(job, now))),
   ];
 }

@@ -28,7 +28,7 @@ function numberCells(job) {
 }
 
 function jobRow(job, now) {
-  const runs = RUNS.has(job.state);
+  const runs = job.has_slots;
   const hosts = placementText(job);
   return el(
       'tbody', {key: `job-${job.id}`, class: runs ? 'job' : 'job waiting', role: 'rowgroup'},
@@ -61,7 +61,7 @@ function tile(label, value, note, {warns, extra} = {}) {
 }
 
 function tiles(top) {
-  const running = top.jobs.filter((job) => RUNS.has(job.state));
+  const running = top.jobs.filter((job) => job.has_slots);
   const recovering = top.jobs.filter((job) => job.state === 'RECOVERING').length;
   const held = top.jobs.filter((job) => job.state === 'HELD').length;
   const rate = running.reduce((sum, job) => sum + (job.progress ? job.progress.tokens_per_second : 0), 0);

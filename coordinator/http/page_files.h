@@ -1,17 +1,12 @@
 // The files of the status page. The build embeds them (coordinator/CMakeLists.txt).
 #pragma once
 
+#include <map>
 #include <string_view>
 
 namespace still::coordinator {
 
-extern const std::string_view kChartsJs;
-extern const std::string_view kJobViewJs;
-extern const std::string_view kJobsViewJs;
-extern const std::string_view kNodesJs;
-extern const std::string_view kStatusPageCss;
-extern const std::string_view kStatusPageHtml;
-extern const std::string_view kStatusPageJs;
-extern const std::string_view kWordsJs;
+// Returns the contents of the files by their names, such as "status_page.html".
+const std::map<std::string_view, std::string_view>& PageFiles();
 
 }  // namespace still::coordinator

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,8 +22,8 @@ struct HttpQuestion {
 
 using Ask = std::function<Result<std::string>(const HttpQuestion&)>;
 
-// Returns the coordinator's reply as JSON: the view of a query, or {"message": "...", "job_ids": [7]} with the jobs
-// that a change changed. Returns the reply's error if it has one.
+// Returns the coordinator's reply as JSON: the view of a query, or the ChangeView of a change. Returns the reply's
+// error if it has one.
 Result<std::string> HttpAnswer(const v1::ClientReply& reply);
 
 // Takes questions from HTTP's threads to the thread that owns the coordinator's state. AskAndWait and Close may be
@@ -44,14 +44,12 @@ class QuestionQueue {
  private:
   struct Waiting {
     HttpQuestion question;
-    bool answered = false;
-    Result<std::string> answer{std::string()};
+    std::promise<Result<std::string>> answer;
   };
 
   const std::function<void()> wake_;
   std::mutex mutex_;
-  std::condition_variable answered_;
-  std::deque<std::shared_ptr<Waiting>> waiting_;  // guarded by mutex_, with the objects that they point to
+  std::deque<std::shared_ptr<Waiting>> waiting_;  // guarded by mutex_
   bool closed_ = false;
 };
 

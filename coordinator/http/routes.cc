@@ -1,6 +1,5 @@
 #include "coordinator/http/routes.h"
 
-#include <charconv>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -8,13 +7,13 @@
 #include <vector>
 
 #include "common/enum_words.h"
+#include "common/parse_number.h"
 #include "common/rpc/protocol.h"
 
 namespace still::coordinator {
 namespace {
 
 using nlohmann::json;
-using v1::ChangeJobs;
 
 constexpr std::size_t kLongestReason = 500;
 
@@ -29,27 +28,26 @@ std::vector<std::string> Segments(const std::string& path) {
   return segments;
 }
 
-Result<std::uint64_t> Number(const std::string& what, const std::string& text, std::uint64_t most) {
+// Returns the number that the parameter `name` has. INVALID_ARGUMENT: it is no number, or above `most`.
+Result<std::uint64_t> WholeNumber(const std::string& name, const std::string& text, std::uint64_t most) {
   std::uint64_t value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value > most) {
-    return Error(Code::kInvalidArgument, "{} must be a whole number up to {}", what, most);
-  }
-  return value;
+  if (ParseNumber(text, &value) && value <= most) return value;
+  return Error(Code::kInvalidArgument, "{} must be a whole number up to {}", name, most);
 }
 
 Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string& name_of_view) {
   const std::optional<v1::ViewKind> view = EnumNamed<v1::ViewKind>(name_of_view);
   if (!view) {
-    return Error(Code::kInvalidArgument,
-                 "there is no view '{}'; the views are queue, top, job, why, nodes, history, events", name_of_view);
+    return Error(Code::kInvalidArgument, "there is no view '{}'; the views are {}", name_of_view,
+                 JoinedWords<v1::ViewKind>());
   }
   HttpQuestion question;
   auto* query = question.request.mutable_query();
   query->set_view(*view);
   for (const auto& [name, text] : request.parameters) {
     if (name == "token") continue;
-    STILL_ASSIGN_OR_RETURN(const std::uint64_t value, Number(name, text, name == "limit" ? UINT32_MAX : UINT64_MAX));
+    STILL_ASSIGN_OR_RETURN(const std::uint64_t value,
+                           WholeNumber(name, text, name == "limit" ? UINT32_MAX : UINT64_MAX));
     if (name == "job") {
       query->set_job(value);
     } else if (name == "pipeline") {
@@ -67,18 +65,14 @@ Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string&
 }
 
 Result<HttpQuestion> JobQuestion(const std::string& id, const std::string& verb) {
-  static const std::map<std::string, ChangeJobs::Verb> kVerbs = {{"cancel", ChangeJobs::CANCEL},
-                                                                 {"hold", ChangeJobs::HOLD},
-                                                                 {"release", ChangeJobs::RELEASE},
-                                                                 {"requeue", ChangeJobs::REQUEUE}};
-  const auto known = kVerbs.find(verb);
-  if (known == kVerbs.end()) {
+  const std::optional<v1::JobVerb> known = EnumNamed<v1::JobVerb>(verb);
+  if (!known || *known == v1::JOB_VERB_SET_PRIORITY) {
     return Error(Code::kNotFound, "a job cannot '{}'; it can cancel, hold, release, requeue", verb);
   }
-  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, Number("the job", id, UINT64_MAX));
+  STILL_ASSIGN_OR_RETURN(const std::uint64_t job, WholeNumber("the job", id, UINT64_MAX));
   if (job == 0) return Error(Code::kInvalidArgument, "jobs are counted from 1");
   HttpQuestion question;
-  question.request.mutable_change()->set_verb(known->second);
+  question.request.mutable_change()->set_verb(*known);
   question.request.mutable_change()->add_jobs(job);
   return question;
 }
@@ -144,11 +138,6 @@ int HttpStatusOf(Code code) {
     case Code::kUnavailable: return 503;
     default: return 500;
   }
-}
-
-std::string ErrorJson(std::string_view code, const std::string& message) {
-  const json error = {{"code", std::string(code)}, {"error", message}};
-  return error.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace still::coordinator

@@ -27,7 +27,5 @@ Result<HttpQuestion> QuestionOf(const HttpRequest& request, const std::string& u
 
 // Returns the HTTP status of an error.
 int HttpStatusOf(Code code);
-// Returns {"code": "NOT_FOUND", "error": "..."}.
-std::string ErrorJson(std::string_view code, const std::string& message);
 
 }  // namespace still::coordinator

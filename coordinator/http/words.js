@@ -43,21 +43,9 @@ const time = (ms, now) =>
     el('time', {datetime: new Date(ms).toISOString(), title: new Date(ms).toString()}, clock(ms, now));
 const lower = (text) => text.toLowerCase().replaceAll('_', ' ');
 
-const RUNS = new Set(['STARTING', 'RUNNING', 'PREEMPTING', 'COMPLETING']);
-const ENDED = new Set(['SUCCEEDED', 'FAILED', 'CANCELLED', 'TIMEOUT']);
-
 const pill = (state) => el('span', {class: `pill state-${state.toLowerCase()}`}, state.toLowerCase());
 
-const flags = (job) =>
-    job.flags.map((flag) => el('span', {class: 'flag', title: FLAG_TEXT[flag] || flag}, lower(flag)));
-
-// The meaning of each JobFlag (common/proto/vocabulary.proto).
-const FLAG_TEXT = {
-  UNREACHABLE: 'Its agent has been silent for a while. The job is left alone.',
-  STRAGGLING: 'One of its ranks holds up the others.',
-  DEGRADED_STORAGE: 'Checkpoints cannot be kept. The work goes on without them.',
-  RECONCILING: 'It ran before the coordinator started and has not reported yet.',
-};
+const flags = (job) => job.flags.map((flag) => el('span', {class: 'flag', title: job.reason}, lower(flag)));
 
 function doneText({done, total, unit}) {
   const short = total >= 1e6 ? compact : count;
@@ -68,8 +56,7 @@ function progressBar(job, large = false) {
   const {progress} = job;
   if (!progress || !progress.total) return null;
   const percent = Math.min(100, 100 * progress.done / progress.total);
-  const moving = RUNS.has(job.state);
-  const left = progress.seconds_left === null || !moving ? '' : `${duration(progress.seconds_left)} left`;
+  const left = progress.seconds_left === null ? '' : `${duration(progress.seconds_left)} left`;
   return el(
       'div', {class: large ? 'progress large' : 'progress'},
       el('div', {class: 'line'}, el('b', {}, `${percent.toFixed(percent < 10 ? 1 : 0)} %`),
@@ -82,7 +69,7 @@ function progressBar(job, large = false) {
         'aria-valuemax': 100,
         'aria-label': `progress of ${job.name}`
       },
-         el('div', {class: moving ? 'fill' : 'fill still', 'width%': percent.toFixed(2)})));
+         el('div', {class: job.has_slots ? 'fill' : 'fill still', 'width%': percent.toFixed(2)})));
 }
 
 function waitText(job, now) {

@@ -2,7 +2,7 @@
 //
 // clang-format off
 //   submissions.cc   Submit                  agent_reports.cc  OnReport, OnAgentGone, OnLaunchFailed, OrdersFor,
-//   job_changes.cc   ChangeJobs                                UnreportedRecoveries
+//   job_changes.cc   ChangeJobs, VerbsFor                      UnreportedRecoveries
 //   host_changes.cc  ChangeHost, SetHosts,   advance.cc        Advance, Waits
 //                    OnCoordinatorStart      starts.cc         AttachLaunch
 //   invariants.cc    BrokenInvariant
@@ -96,6 +96,10 @@ class JobDecisions {
  private:
   DecisionOptions options_;
 };
+
+// Returns what a person may do to the job now, as JobDecisions::ChangeJobs decides it. Verbs that would change nothing
+// are left out, and so is the priority.
+std::vector<v1::JobVerb> VerbsFor(const State& state, std::uint64_t id, UnixMs now);
 
 // Returns the recoveries of a report that come after the one that led to generation `last`. A report repeats each until
 // it is recorded.

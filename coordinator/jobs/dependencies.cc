@@ -32,7 +32,7 @@ void EndWithoutAttempt(Transaction& transaction, const State& state, std::uint64
       std::ranges::find_if(open, [](const v1::Job* dependency) { return IsTerminal(dependency->state()); });
   if (failed != open.end()) {
     transaction.Move(id, job.state(), v1::JOB_CANCELLED, v1::CAUSE_DEPENDENCY_FAILED, "scheduler",
-                     fmt::format("needs what {} makes, which is {}", JobText(**failed), EnumName((*failed)->state())));
+                     fmt::format("needs what {} makes, which is {}", JobText(**failed), EnumWord((*failed)->state())));
   } else if (open.empty() && probe(job.spec()).made()) {
     transaction.Move(id, job.state(), v1::JOB_SUCCEEDED, v1::CAUSE_REUSED, "scheduler", "its artifact exists");
   }

@@ -38,7 +38,7 @@ std::string BrokenInvariant(const State& state) {
   for (const auto& [id, job] : state.jobs()) {
     if (id != job.id() || id >= state.next_job()) return fmt::format("{} is indexed as {}", JobText(job), id);
     if (const std::string broken = BrokenOf(job, state.live().contains(id)); !broken.empty())
-      return fmt::format("{} ({}) {}", JobText(job), EnumName(job.state()), broken);
+      return fmt::format("{} ({}) {}", JobText(job), EnumWord(job.state()), broken);
     if (!HoldsSlots(job.state())) continue;
     if (const auto [maker, added] = makers.try_emplace(ArtifactOf(job), id); !added)
       return fmt::format("jobs {} and {} make {} at once", maker->second, id, ArtifactPath(job.spec()));

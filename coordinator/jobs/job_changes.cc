@@ -13,7 +13,6 @@ namespace {
 
 using v1::Job;
 using v1::JobState;
-using Verb = v1::ChangeJobs;
 
 // Returns whether the end of the job was asked for, after which it is `after`.
 bool EndsAs(const Job& job, JobState after) { return job.state() == v1::JOB_COMPLETING && job.after() == after; }
@@ -33,7 +32,7 @@ void Restart(Transaction& transaction, std::uint64_t id, const std::string& user
 
 // Returns the error for a change that the state of the job does not allow.
 Status Refuse(const Job& job, std::string_view verb) {
-  return Error(Code::kInvalidArgument, "{} is {}: it cannot be {}", JobText(job), EnumName(job.state()), verb);
+  return Error(Code::kInvalidArgument, "{} is {}: it cannot be {}", JobText(job), EnumWord(job.state()), verb);
 }
 
 Status Cancel(Transaction& transaction, std::uint64_t id, const std::string& user) {
@@ -90,13 +89,13 @@ Status Requeue(Transaction& transaction, std::uint64_t id, const std::string& us
   return Ok();
 }
 
-Status ChangeOne(Transaction& transaction, std::uint64_t id, const Verb& change, const std::string& user) {
+Status ChangeOne(Transaction& transaction, std::uint64_t id, const v1::ChangeJobs& change, const std::string& user) {
   switch (change.verb()) {
-    case Verb::CANCEL: return Cancel(transaction, id, user);
-    case Verb::HOLD: return Hold(transaction, id, user);
-    case Verb::RELEASE: return Release(transaction, id, user);
-    case Verb::REQUEUE: return Requeue(transaction, id, user);
-    case Verb::SET_PRIORITY:
+    case v1::JOB_VERB_CANCEL: return Cancel(transaction, id, user);
+    case v1::JOB_VERB_HOLD: return Hold(transaction, id, user);
+    case v1::JOB_VERB_RELEASE: return Release(transaction, id, user);
+    case v1::JOB_VERB_REQUEUE: return Requeue(transaction, id, user);
+    case v1::JOB_VERB_SET_PRIORITY:
       if (IsTerminal(transaction.job(id).state())) return Refuse(transaction.job(id), "moved in the queue");
       transaction.Edit(id).mutable_spec()->set_priority(change.priority());
       transaction.Record(id, v1::CAUSE_USER, user, fmt::format("priority {}", change.priority()));
@@ -106,6 +105,18 @@ Status ChangeOne(Transaction& transaction, std::uint64_t id, const Verb& change,
 }
 
 }  // namespace
+
+std::vector<v1::JobVerb> VerbsFor(const State& state, std::uint64_t id, UnixMs now) {
+  std::vector<v1::JobVerb> verbs;
+  for (const v1::JobVerb verb : {v1::JOB_VERB_HOLD, v1::JOB_VERB_RELEASE, v1::JOB_VERB_REQUEUE, v1::JOB_VERB_CANCEL}) {
+    v1::ChangeJobs change;
+    change.set_verb(verb);
+    Transaction transaction(state, now);
+    const bool allowed = ChangeOne(transaction, id, change, "").ok();
+    if (allowed && !std::move(transaction).TakeChanges().empty()) verbs.push_back(verb);
+  }
+  return verbs;
+}
 
 Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const v1::ChangeJobs& change,
                                                const std::string& user, UnixMs now) const {
@@ -126,7 +137,7 @@ Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const v1::Cha
     if (state.FindJob(id) == nullptr) return NoSuchJob(fmt::to_string(id));
     const Status changed = ChangeOne(transaction, id, change, user);
     // In a whole pipeline, those jobs change that can.
-    if (!changed.ok() && (change.pipeline() == 0 || !v1::ChangeJobs::Verb_IsValid(change.verb()))) return changed;
+    if (!changed.ok() && (change.pipeline() == 0 || !v1::JobVerb_IsValid(change.verb()))) return changed;
     if (changed.ok()) outcome.jobs.push_back(id);
   }
   outcome.changes = std::move(transaction).TakeChanges();

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "common/parse_number.h"
 
 namespace still::coordinator {
 
@@ -27,9 +28,7 @@ std::string WithMore(const std::string& text, std::string_view more) {
 
 std::optional<std::uint64_t> JobIdIn(const std::string& text) {
   std::uint64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size() || id == 0) return std::nullopt;
-  return id;
+  return ParseNumber(text, &id) && id != 0 ? std::optional(id) : std::nullopt;
 }
 
 std::vector<std::string> NamesMeant(const std::string& text, const std::vector<std::string>& names) {

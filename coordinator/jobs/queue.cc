@@ -78,8 +78,7 @@ cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>&
   std::uint64_t fitting = 0;
   for (const cluster::HostSlots& host : hosts)
     if (host.open) fitting += host.slots / gang.slots_per_rank;
-  const std::uint32_t least = std::max(1U, job.spec().min_ranks());
-  if (fitting >= least && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
+  if (fitting > 0 && fitting < gang.ranks) gang.ranks = static_cast<std::uint32_t>(fitting);
   return gang;
 }
 
@@ -118,7 +117,7 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
     const Job* const dependency = state.FindJob(id);
     if (dependency == nullptr || dependency->state() == v1::JOB_SUCCEEDED) continue;
     reasons.push_back({v1::WAIT_REASON_DEPENDENCY,
-                       fmt::format("waits for {}, which is {}", JobText(*dependency), EnumName(dependency->state()))});
+                       fmt::format("waits for {}, which is {}", JobText(*dependency), EnumWord(dependency->state()))});
   }
   if (job.eligible_ms() > now)
     reasons.push_back({v1::WAIT_REASON_PAUSE,

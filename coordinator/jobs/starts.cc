@@ -26,7 +26,7 @@ v1::Job& BeginAttempt(Transaction& transaction, std::uint64_t id) {
 Status CheckAttachable(const v1::Job& job, const std::string& launch, std::uint32_t ranks) {
   if (IsTerminal(job.state()))
     return Error(Code::kInvalidArgument, "{} has ended ({}); still requeue {} queues it again", JobText(job),
-                 EnumName(job.state()), job.id());
+                 EnumWord(job.state()), job.id());
   if (launch.empty() || ranks < 1) return Error(Code::kInvalidArgument, "{} needs at least one rank", JobText(job));
   if (!HoldsSlots(job.state()) && job.attached_launch() == launch)
     return Error(Code::kInvalidArgument, "the attempt of this mpirun at {} has ended; type it again to continue",
@@ -38,7 +38,7 @@ Status CheckAttachable(const v1::Job& job, const std::string& launch, std::uint3
 // again. A person's mpirun brings its own slots, and waits neither for a pause nor for the scheduler.
 Status CheckFree(const State& state, const v1::Job& job, UnixMs now) {
   if (HoldsSlots(job.state()))
-    return Error(Code::kUnavailable, "{} is {} by another launch", JobText(job), EnumName(job.state()));
+    return Error(Code::kUnavailable, "{} is {} by another launch", JobText(job), EnumWord(job.state()));
   for (const std::uint64_t other : state.live()) {
     const v1::Job& maker = *state.FindJob(other);
     if (HoldsSlots(maker.state()) && ArtifactOf(maker) == ArtifactOf(job))
@@ -56,7 +56,7 @@ Status CheckFree(const State& state, const v1::Job& job, UnixMs now) {
 void StartJob(Transaction& transaction, const Start& start) {
   v1::Job& job = BeginAttempt(transaction, start.id);
   for (const cluster::HostShare& share : start.placement) {
-    v1::RanksOnHost& placed = *job.add_placement();
+    v1::HostShare& placed = *job.add_placement();
     placed.set_host(share.host);
     placed.set_ranks(share.ranks);
   }

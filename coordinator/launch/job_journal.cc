@@ -1,7 +1,8 @@
 #include "coordinator/launch/job_journal.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "common/parse_number.h"
 
 namespace still::coordinator {
 namespace {
@@ -30,9 +31,7 @@ Result<std::uint64_t> JobJournal::Generation() const {
   if (text.status().code() == Code::kNotFound) return std::uint64_t{0};
   STILL_RETURN_IF_ERROR(text.status());
   std::uint64_t generation = 0;
-  const char* const end = text->data() + text->size();
-  if (const auto [stopped, error] = std::from_chars(text->data(), end, generation);
-      error != std::errc() || stopped != end)
+  if (!ParseNumber(*text, &generation))
     return Damaged(Error(Code::kDataLoss, "its generation is '{}', not a number", *text));
   return generation;
 }

@@ -39,8 +39,8 @@ void RankSightings::Forget(std::uint32_t rank) {
   if (first_killed_ == rank) first_killed_.reset();
 }
 
-std::vector<v1::RankPhase> RankSightings::ranks() const {
-  std::vector<v1::RankPhase> ranks;
+std::vector<v1::RankState> RankSightings::ranks() const {
+  std::vector<v1::RankState> ranks;
   for (const auto& [rank, sighting] : sightings_) ranks.push_back(sighting.position);
   return ranks;
 }

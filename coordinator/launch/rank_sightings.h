@@ -33,7 +33,7 @@ class RankSightings {
   // Returns the highest step recorded.
   std::uint64_t step() const { return step_; }
   // Returns the position of each rank that was seen, by rank.
-  std::vector<v1::RankPhase> ranks() const;
+  std::vector<v1::RankState> ranks() const;
   // Returns the seconds per phase: sums over all ranks, forgotten ones included.
   const std::map<v1::Phase, double>& seconds() const { return seconds_; }
   // Returns the first rank that a guardian killed, unless it was forgotten.
@@ -49,7 +49,7 @@ class RankSightings {
   static constexpr double kLongestGapSeconds = 5;
 
   struct Sighting {
-    v1::RankPhase position;
+    v1::RankState position;
     std::optional<Clock::TimePoint> heard;               // the newest heartbeat
     v1::DeathCause cause = v1::DEATH_CAUSE_UNSPECIFIED;  // unspecified: it lives, as far as known
   };

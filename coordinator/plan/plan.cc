@@ -147,10 +147,7 @@ std::string DescriptionOf(v1::Stage stage, const PipelineConfig& config, const T
 Result<v1::Stage> StageNamed(std::string_view name) {
   const std::optional<v1::Stage> stage = EnumNamed<v1::Stage>(name);
   if (stage) return *stage;
-  std::string names;
-  for (int i = v1::STAGE_CORPUS; i < v1::Stage_ARRAYSIZE; ++i)
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", EnumWord(static_cast<v1::Stage>(i)));
-  return Error(Code::kInvalidArgument, "No such stage: '{}'. The stages are {}", name, names);
+  return Error(Code::kInvalidArgument, "No such stage: '{}'. The stages are {}", name, JoinedWords<v1::Stage>());
 }
 
 Status ResolveRecovery(bool mpi_has_ulfm, v1::RecoveryConfig* recovery) {

@@ -19,7 +19,7 @@ Result<Summary> SummaryIfMade(const std::string& directory) {
 }
 
 // Returns a number of a line, or NaN when it is missing or not a number. JSON has no infinity.
-double Number(const nlohmann::json& line, const char* key) {
+double NumberIn(const nlohmann::json& line, const char* key) {
   const auto at = line.find(key);
   return at != line.end() && at->is_number() ? at->get<double>() : kNone;
 }
@@ -38,12 +38,12 @@ Result<TrainingCurve> ReadCurve(const std::string& path) {
       return Error(Code::kDataLoss, "{}:{}: not a JSON object: the artifact is damaged; remove it and run again", path,
                    number);
     if (const auto skipped = step.find("skipped"); skipped != step.end() && *skipped == true) continue;
-    curve.step.push_back(Number(step, "step"));
-    curve.loss.push_back(Number(step, "loss"));
+    curve.step.push_back(NumberIn(step, "step"));
+    curve.loss.push_back(NumberIn(step, "loss"));
     // Without a weight, Lmlm is not computed and the log has zeros.
-    const double mlm = Number(step, "mlm");
+    const double mlm = NumberIn(step, "mlm");
     curve.mlm.push_back(mlm == 0 ? kNone : mlm);
-    curve.masked_accuracy.push_back(mlm == 0 ? kNone : Number(step, "masked_accuracy"));
+    curve.masked_accuracy.push_back(mlm == 0 ? kNone : NumberIn(step, "masked_accuracy"));
   }
   return curve;
 }

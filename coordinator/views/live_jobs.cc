@@ -7,20 +7,12 @@
 
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/state.h"
+#include "coordinator/views/stragglers.h"
 
 namespace still::coordinator {
 namespace {
 
-constexpr double kStraggleSeconds = 5.0;  // a shorter delay is never reported
-constexpr double kStraggleFactor = 4.0;
 constexpr std::int64_t kBurstMs = 250;  // the first reports, when closer together than this, had waited in a queue
-
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // Updates the rates. They never span two launches, because each launch counts tokens from 0.
 void UpdateRates(LiveJob* live, const v1::AgentReport& report, UnixMs now) {
@@ -130,9 +122,9 @@ const LiveJob* LiveJobs::Find(std::uint64_t job) const {
   return at == jobs_.end() ? nullptr : &at->second;
 }
 
-const LiveJob* LiveJobs::FindAttempt(const v1::Job& job) const {
+const LiveJob* LiveJobs::FindRunning(const v1::Job& job) const {
   const LiveJob* live = Find(job.id());
-  return live != nullptr && live->attempt == job.attempt() ? live : nullptr;
+  return live != nullptr && live->attempt == job.attempt() && HoldsSlots(job.state()) ? live : nullptr;
 }
 
 std::optional<std::int64_t> LiveJobs::LeftMs(std::uint64_t job) const {
@@ -163,7 +155,7 @@ std::vector<v1::JobFlag> LiveJobs::FlagsOf(const v1::Job& job, UnixMs now) const
     const LiveJob* known = Find(job.id());
     if (known != nullptr && known->restarted_ms != 0) flags.push_back(v1::JOB_FLAG_RECONCILING);
     if (SilenceMs(job, now) > kSilenceMs) flags.push_back(v1::JOB_FLAG_UNREACHABLE);
-    const LiveJob* live = FindAttempt(job);
+    const LiveJob* live = FindRunning(job);
     if (live != nullptr && !Stragglers(live->ranks).empty()) flags.push_back(v1::JOB_FLAG_STRAGGLING);
     if (live != nullptr && !live->storage_trouble.empty()) {
       flags.push_back(v1::JOB_FLAG_DEGRADED_STORAGE);
@@ -172,63 +164,6 @@ std::vector<v1::JobFlag> LiveJobs::FlagsOf(const v1::Job& job, UnixMs now) const
   }
   if (!storage_trouble_.empty()) flags.push_back(v1::JOB_FLAG_DEGRADED_STORAGE);
   return flags;
-}
-
-Goodput LiveJobs::GoodputOf(const v1::Job& job, UnixMs now) const {
-  Goodput goodput{};
-  const LiveJob* live = Find(job.id());
-  const double gang = std::max<std::uint32_t>(1, RanksOf(job));
-  const bool waits = IsQueued(job.state());
-  double before = 0;  // wall time of the attempts before the last wait
-  if (live != nullptr) {
-    for (const auto& [phase, seconds] : live->phase_seconds) goodput[FactsOf(phase).goodput] += seconds / gang;
-    for (const auto& [phase, seconds] : live->earlier_phase_seconds) {
-      goodput[FactsOf(phase).goodput] += seconds / gang;
-      before += seconds / gang;
-    }
-    if (waits || live->attempt < job.attempt()) {
-      for (const auto& [phase, seconds] : live->phase_seconds) before += seconds / gang;
-    }
-  }
-  // The record has the time of submission and the time when the last attempt got its slots. In between the job waited
-  // or ran.
-  const bool before_is_known =
-      job.attempt() == 0 || (job.attempt() == 1 && !waits) || (live != nullptr && live->heard_from_the_first);
-  if (before_is_known) {
-    const UnixMs until = waits ? now : job.started_ms() != 0 ? job.started_ms() : job.ended_ms();
-    goodput[v1::GOODPUT_KIND_QUEUE] = std::max(0.0, static_cast<double>(until - job.submitted_ms()) / 1000.0 - before);
-  } else if (waits) {
-    goodput[v1::GOODPUT_KIND_QUEUE] = std::max(0.0, static_cast<double>(now - job.since_ms()) / 1000.0);
-  }
-  return goodput;
-}
-
-std::vector<std::uint32_t> Stragglers(const std::vector<v1::RankPhase>& ranks) {
-  std::vector<std::uint32_t> stragglers;
-  if (ranks.size() < 2) return stragglers;
-  std::uint64_t first_step = 0;
-  std::size_t waiting = 0;
-  double waited = 0;  // by the rank that has waited for the shortest time
-  for (const v1::RankPhase& rank : ranks) {
-    first_step = std::max(first_step, rank.step());
-    if (rank.phase() != v1::PHASE_REDUCE && rank.phase() != v1::PHASE_VOTE) continue;
-    waited = waiting == 0 ? rank.phase_seconds() : std::min(waited, rank.phase_seconds());
-    ++waiting;
-  }
-  for (std::size_t i = 0; i < ranks.size(); ++i) {
-    const v1::RankPhase& rank = ranks[i];
-    std::vector<double> others;
-    for (std::size_t j = 0; j < ranks.size(); ++j) {
-      if (j != i && FactsOf(ranks[j].phase()).works_alone) others.push_back(ranks[j].phase_seconds());
-    }
-    const bool alone = FactsOf(rank.phase()).works_alone;
-    const bool behind = rank.step() + 2 <= first_step;
-    const bool stuck =
-        alone && !others.empty() && rank.phase_seconds() > std::max(kStraggleSeconds, kStraggleFactor * Median(others));
-    const bool awaited = alone && 2 * waiting >= ranks.size() && waited > kStraggleSeconds;
-    if (behind || stuck || awaited) stragglers.push_back(rank.rank());
-  }
-  return stragglers;
 }
 
 }  // namespace still::coordinator

@@ -2,7 +2,6 @@
 // the next reports, a second later, bring it again.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -16,11 +15,6 @@
 #include "common/unix_time.h"
 
 namespace still::coordinator {
-
-// The seconds of a job by GoodputKind. They are rank-seconds divided by the number of ranks, and so add up to wall
-// time. The queue's seconds come from the job's record, and all others from reports. Earlier attempts count if this
-// coordinator heard them.
-using Goodput = std::array<double, v1::GoodputKind_ARRAYSIZE>;
 
 // Loss and throughput over steps, at most kPoints of them. A full curve drops every second point, and from then on
 // keeps only every second new one. Steps that are done again after a recovery replace the earlier ones.
@@ -54,7 +48,7 @@ struct LiveJob {
   std::optional<v1::Progress> progress;
   std::optional<double> tokens_per_second;  // over the last kRateWindowMs; unset after one report
   std::optional<double> units_per_second;   // in the unit of the progress
-  std::vector<v1::RankPhase> ranks;
+  std::vector<v1::RankState> ranks;
   std::string storage_trouble;
   std::map<v1::Phase, double> phase_seconds;           // of all ranks of this attempt
   std::map<v1::Phase, double> earlier_phase_seconds;   // of earlier attempts that were heard
@@ -89,6 +83,9 @@ class LiveJobs {
   void Ended(std::uint64_t job);
   // Returns null if nothing is known. The result is valid until the next call that is not const.
   const LiveJob* Find(std::uint64_t job) const;
+  // Returns the same for the attempt that has the job's slots. Returns null if there is none or its agent is silent
+  // yet.
+  const LiveJob* FindRunning(const v1::Job& job) const;
 
   // Says why the coordinator cannot write its journal or state directory; empty: it can. Trouble flags every live job.
   void SetStorageTrouble(std::string text) { storage_trouble_ = std::move(text); }
@@ -101,20 +98,11 @@ class LiveJobs {
   // Returns the milliseconds since the last report of this attempt's agent. If it never reported, returns those since
   // the attempt started or, if that was later, since this coordinator started.
   std::int64_t SilenceMs(const v1::Job& job, UnixMs now) const;
-  Goodput GoodputOf(const v1::Job& job, UnixMs now) const;
 
  private:
-  // Returns what is known of the job's current attempt, or null.
-  const LiveJob* FindAttempt(const v1::Job& job) const;
-
   std::map<std::uint64_t, LiveJob> jobs_;
   std::deque<std::uint64_t> ended_;  // oldest first
   std::string storage_trouble_;
 };
-
-// Returns the ranks that hold up the others, in the order of `ranks`. A rank straggles in three cases: it is at
-// least two steps behind the first rank; it has shown no progress for much longer than the others that work alone; or
-// it still works alone while at least half of the ranks have waited in reduce or vote.
-std::vector<std::uint32_t> Stragglers(const std::vector<v1::RankPhase>& ranks);
 
 }  // namespace still::coordinator

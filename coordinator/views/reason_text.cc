@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/duration_text.h"
+#include "coordinator/views/stragglers.h"
 
 namespace still::coordinator {
 namespace {
@@ -66,7 +67,7 @@ std::string RunningLine(const v1::Job& job, const LiveJobs& live, UnixMs now) {
   std::vector<std::string> parts;
   if (job.state() == v1::JOB_PREEMPTING) parts.push_back("finishes its step, then makes way");
   if (job.state() == v1::JOB_COMPLETING)
-    parts.push_back(fmt::format("will be {} when its processes are gone", EnumName(job.after())));
+    parts.push_back(fmt::format("will be {} when its processes are gone", EnumWord(job.after())));
   for (const v1::JobFlag flag : live.FlagsOf(job, now)) AddFlag(flag, job, live, now, &parts);
   return fmt::format("{}", fmt::join(parts, "; "));
 }

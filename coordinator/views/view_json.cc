@@ -10,7 +10,6 @@
 namespace still::coordinator {
 namespace {
 
-using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using nlohmann::json;
@@ -20,12 +19,6 @@ json ObjectOf(const Message& message, v1::ViewKind view);
 bool IsInView(const FieldDescriptor& field, v1::ViewKind view) {
   const auto& only_in = field.options().GetRepeatedExtension(v1::only_in);
   return only_in.empty() || std::find(only_in.begin(), only_in.end(), view) != only_in.end();
-}
-
-json WordOf(const EnumDescriptor& vocabulary, int value) {
-  const bool lower_case = &vocabulary == v1::Stage_descriptor() || &vocabulary == v1::Phase_descriptor() ||
-                          &vocabulary == v1::ViewKind_descriptor();
-  return lower_case ? internal::EnumWord(vocabulary, value) : internal::EnumName(vocabulary, value);
 }
 
 json NumberOf(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
@@ -52,8 +45,8 @@ json ValueOf(const Message& message, const FieldDescriptor& field, int index, v1
     case FieldDescriptor::CPPTYPE_STRING:
       return list ? access.GetRepeatedString(message, &field, index) : access.GetString(message, &field);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return WordOf(*field.enum_type(),
-                    list ? access.GetRepeatedEnumValue(message, &field, index) : access.GetEnumValue(message, &field));
+      return EnumWord(*field.enum_type(), list ? access.GetRepeatedEnumValue(message, &field, index)
+                                               : access.GetEnumValue(message, &field));
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return ObjectOf(list ? access.GetRepeatedMessage(message, &field, index) : access.GetMessage(message, &field),
                       view);
@@ -61,15 +54,16 @@ json ValueOf(const Message& message, const FieldDescriptor& field, int index, v1
   return nullptr;
 }
 
-json MapOf(const Message& message, const FieldDescriptor& field, v1::ViewKind view) {
+// Returns the object that a map or a keyed list is: the first field of an element is its key.
+json PairsOf(const Message& message, const FieldDescriptor& field, v1::ViewKind view) {
   const google::protobuf::Reflection& access = *message.GetReflection();
-  json values = json::object();
+  json pairs = json::object();
   for (int i = 0; i < access.FieldSize(message, &field); ++i) {
-    const Message& entry = access.GetRepeatedMessage(message, &field, i);
-    const json key = ValueOf(entry, *field.message_type()->map_key(), 0, view);
-    values[key.get<std::string>()] = ValueOf(entry, *field.message_type()->map_value(), 0, view);
+    const Message& pair = access.GetRepeatedMessage(message, &field, i);
+    const json key = ValueOf(pair, *field.message_type()->field(0), 0, view);
+    pairs[key.get<std::string>()] = ValueOf(pair, *field.message_type()->field(1), 0, view);
   }
-  return values;
+  return pairs;
 }
 
 json ObjectOf(const Message& message, v1::ViewKind view) {
@@ -79,8 +73,8 @@ json ObjectOf(const Message& message, v1::ViewKind view) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
     if (!IsInView(field, view)) continue;
     json& value = object[field.name()];
-    if (field.is_map()) {
-      value = MapOf(message, field, view);
+    if (field.is_map() || field.options().GetExtension(v1::keyed)) {
+      value = PairsOf(message, field, view);
     } else if (field.is_repeated()) {
       value = json::array();
       for (int at = 0; at < access.FieldSize(message, &field); ++at) value.push_back(ValueOf(message, field, at, view));
@@ -99,5 +93,19 @@ std::string TextOf(const json& value) { return value.dump(-1, ' ', false, json::
 std::string ViewJson(const v1::View& view) { return TextOf(ObjectOf(view, view.view())); }
 
 std::string EventJson(const v1::EventView& event) { return TextOf(ObjectOf(event, v1::VIEW_KIND_EVENTS)); }
+
+std::string ChangeJson(const v1::ClientReply& reply) {
+  v1::ChangeView view;
+  view.set_message(reply.message());
+  *view.mutable_job_ids() = reply.jobs();
+  return TextOf(ObjectOf(view, v1::VIEW_KIND_UNSPECIFIED));
+}
+
+std::string ErrorJson(const Status& error) {
+  v1::ErrorView view;
+  view.set_code(CodeOnWire(error.code()));
+  view.set_error(error.message());
+  return TextOf(ObjectOf(view, v1::VIEW_KIND_UNSPECIFIED));
+}
 
 }  // namespace still::coordinator

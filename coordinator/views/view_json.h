@@ -4,7 +4,9 @@
 #include <string>
 
 #include "common/enum_words.h"
+#include "common/proto/coordinator.pb.h"
 #include "common/proto/view.pb.h"
+#include "common/status.h"
 
 namespace still::coordinator {
 
@@ -12,5 +14,9 @@ namespace still::coordinator {
 std::string ViewJson(const v1::View& view);
 // Returns one event as one JSON object on one line.
 std::string EventJson(const v1::EventView& event);
+// Returns the ChangeView of a coordinator's reply to a change.
+std::string ChangeJson(const v1::ClientReply& reply);
+// Returns the ErrorView: {"code": "NOT_FOUND", "error": "..."}.
+std::string ErrorJson(const Status& error);
 
 }  // namespace still::coordinator

@@ -8,10 +8,12 @@
 #include "common/duration_text.h"
 #include "common/enum_words.h"
 #include "common/stage_facts.h"
+#include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/queue.h"
+#include "coordinator/views/goodput.h"
 #include "coordinator/views/reason_text.h"
 #include "coordinator/views/recovery_messages.h"
-#include "coordinator/views/views.h"
+#include "coordinator/views/stragglers.h"
 
 namespace still::coordinator {
 namespace {
@@ -28,33 +30,28 @@ void FillRecovery(const v1::JobRecovery& recovery, v1::RecoveryView* to) {
   to->set_message(MessageOf(recovery));
 }
 
-void FillProgress(const LiveJob& live, bool running, v1::ProgressView* to) {
-  const v1::Progress& progress = *live.progress;
+void FillProgress(const LiveJobs& jobs, const v1::Job& job, const v1::Progress& progress, v1::ProgressView* to) {
   to->set_done(progress.done());
   to->set_total(progress.total());
   to->set_unit(progress.unit());
   to->set_tokens(progress.tokens());
-  if (!running) return;
-  to->set_tokens_per_second(live.tokens_per_second.value_or(0));
-  const double left = static_cast<double>(progress.total()) - static_cast<double>(progress.done());
-  const double rate = live.units_per_second.value_or(0);
-  if (rate > 0 && left >= 0) to->set_seconds_left(left / rate);
+  const LiveJob* const live = jobs.FindRunning(job);
+  if (live == nullptr) return;
+  to->set_tokens_per_second(live->tokens_per_second.value_or(0));
+  if (const auto left_ms = jobs.LeftMs(job.id())) to->set_seconds_left(static_cast<double>(*left_ms) / 1000.0);
 }
 
 void AddRanks(const PartSources& from, const v1::Job& job, v1::JobView* to) {
-  const LiveJob* const live = from.live.Find(job.id());
-  if (live == nullptr || live->attempt != job.attempt() || !HoldsSlots(job.state())) return;
+  const LiveJob* const live = from.live.FindRunning(job);
+  if (live == nullptr) return;
   const auto stragglers = Stragglers(live->ranks);
   // The inventory may call a host "localhost", and its ranks report the machine's own name.
   const bool one_host = job.placement_size() == 1;
-  for (const v1::RankPhase& rank : live->ranks) {
-    v1::RankView* const member = to->add_members();
-    member->set_rank(rank.rank());
-    member->set_host(one_host ? job.placement(0).host() : rank.host());
-    member->set_pid(rank.pid());
-    member->set_phase(rank.phase());
-    member->set_step(rank.step());
-    member->set_phase_seconds(rank.phase_seconds());
+  for (const v1::RankState& rank : live->ranks) {
+    v1::RankState* const member = to->add_members();
+    *member = rank;
+    if (one_host) member->set_host(job.placement(0).host());
+    member->set_goodput_kind(FactsOf(rank.phase()).goodput);
     member->set_straggling(std::ranges::find(stragglers, rank.rank()) != stragglers.end());
   }
 }
@@ -81,14 +78,12 @@ void FillRecord(const v1::Job& job, v1::JobView* to) {
   to->set_id(job.id());
   to->set_pipeline(job.pipeline());
   to->set_state(job.state());
+  to->set_has_slots(HoldsSlots(job.state()));
+  to->set_ended(IsTerminal(job.state()));
   to->set_cause(job.cause());
   to->set_message(MessageOf(job));
   to->set_ranks(RanksOf(job));
-  for (const v1::RanksOnHost& share : job.placement()) {
-    v1::HostShare* const added = to->add_placement();
-    added->set_host(share.host());
-    added->set_ranks(share.ranks());
-  }
+  *to->mutable_placement() = job.placement();
   to->set_attempt(job.attempt());
   to->set_generation(job.generation());
   to->set_failures(job.failures());
@@ -99,6 +94,11 @@ void FillRecord(const v1::Job& job, v1::JobView* to) {
   to->set_started_ms(job.started_ms());
   to->set_ended_ms(job.ended_ms());
   to->set_eligible_ms(job.eligible_ms());
+}
+
+v1::HostState HostStateOf(const v1::Host& host, UnixMs now) {
+  if (host.drained()) return v1::HOST_STATE_DRAINED;
+  return host.blacklisted_until_ms() > now ? v1::HOST_STATE_BLACKLISTED : v1::HOST_STATE_UP;
 }
 
 std::string HostReason(const v1::Host& host, v1::HostState state, UnixMs now) {
@@ -122,15 +122,17 @@ void FillJob(const PartSources& from, const v1::Job& job, v1::JobView* to) {
   if (live == nullptr) return;
   to->set_generation(std::max(job.generation(), live->generation));
   if (!live->progress) return;
-  FillProgress(*live, HoldsSlots(job.state()) && live->attempt == job.attempt(), to->mutable_progress());
+  FillProgress(from.live, job, *live->progress, to->mutable_progress());
   *to->mutable_values() = live->progress->values();
 }
 
 void FillMembers(const PartSources& from, const v1::Job& job, v1::JobView* to) {
   AddRanks(from, job, to);
-  const Goodput goodput = from.live.GoodputOf(job, from.now_ms);
-  for (int kind = 1; kind < v1::GoodputKind_ARRAYSIZE; ++kind)
-    (*to->mutable_goodput())[EnumWord(static_cast<v1::GoodputKind>(kind))] = goodput[static_cast<std::size_t>(kind)];
+  for (const auto& [kind, seconds] : GoodputOf(job, from.live.Find(job.id()), from.now_ms)) {
+    v1::GoodputTime* const time = to->add_goodput();
+    time->set_kind(kind);
+    time->set_seconds(seconds);
+  }
 }
 
 void FillDetails(const PartSources& from, const v1::Job& job, v1::JobView* to) {
@@ -142,6 +144,7 @@ void FillDetails(const PartSources& from, const v1::Job& job, v1::JobView* to) {
   to->set_log_path(job.log_path());
   *to->mutable_depends_on() = spec.depends_on();
   AddReasons(from, job, to->mutable_reasons());
+  for (const v1::JobVerb verb : VerbsFor(from.state, job.id(), from.now_ms)) to->add_verbs(verb);
   const LiveJob* const live = from.live.Find(job.id());
   if (live == nullptr) return;
   to->set_storage_trouble(live->storage_trouble);
@@ -149,32 +152,31 @@ void FillDetails(const PartSources& from, const v1::Job& job, v1::JobView* to) {
 }
 
 void AddReasons(const PartSources& from, const v1::Job& job, google::protobuf::RepeatedPtrField<v1::ReasonView>* to) {
-  const auto add = [&](const std::string& code, const std::string& text) {
+  const auto add = [&](v1::WaitReason code, const std::string& text) {
     v1::ReasonView* const reason = to->Add();
     reason->set_code(code);
     reason->set_text(text);
   };
   if (const Wait* const wait = WaitOf(from, job)) {
-    for (const Reason& reason : wait->reasons) add(EnumName(reason.code), reason.text);
+    for (const Reason& reason : wait->reasons) add(reason.code, reason.text);
   }
   const std::string line = ReasonLine(job, from.live, from.waits, from.now_ms);
-  if (to->empty() && !line.empty()) add(EnumName(job.state()), line);
+  if (to->empty() && !line.empty()) add(v1::WAIT_REASON_UNSPECIFIED, line);
 }
 
 void AddHosts(const PartSources& from, v1::View* to) {
-  const auto in_use = SlotsInUse(from.state);
+  std::map<std::string, std::uint64_t> used = UsedSlots(from.state);
   std::map<std::string, std::vector<std::uint64_t>> jobs;
   for (const std::uint64_t id : from.state.live()) {
     const v1::Job* const job = from.state.FindJob(id);
     if (job == nullptr || !HoldsSlots(job->state())) continue;
-    for (const v1::RanksOnHost& share : job->placement()) jobs[share.host()].push_back(id);
+    for (const v1::HostShare& share : job->placement()) jobs[share.host()].push_back(id);
   }
   for (const auto& [name, host] : from.state.hosts()) {
-    const auto used = in_use.find(name);
     v1::HostView* const added = to->add_hosts();
     added->set_name(name);
     added->set_slots(host.slots());
-    added->set_free(host.slots() - std::min(host.slots(), used == in_use.end() ? 0 : used->second));
+    added->set_free(host.slots() - static_cast<std::uint32_t>(std::min<std::uint64_t>(host.slots(), used[name])));
     added->set_state(HostStateOf(host, from.now_ms));
     added->set_reason(HostReason(host, added->state(), from.now_ms));
     added->mutable_job_ids()->Add(jobs[name].begin(), jobs[name].end());

@@ -1,4 +1,4 @@
-// The parts of a view (views.h): jobs, reasons, hosts and events. Only views.cc includes this file.
+// The parts of a view (views.h): jobs, reasons, hosts and events. Metrics are made of them, too.
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,9 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+#include <unicode/unistr.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
 
@@ -115,9 +115,9 @@ Status FillView(const v1::Query& query, const PartSources& from, const ViewSourc
 }
 
 std::string ValidUtf8(const std::string& text) {
-  if (std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return text;
-  using nlohmann::json;
-  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
+  std::string valid;
+  icu::UnicodeString::fromUTF8(text).toUTF8String(valid);
+  return valid;
 }
 
 // Replaces bytes that are not UTF-8, in all text below `message`: a client could not parse them.
@@ -155,21 +155,6 @@ Result<v1::View> BuildView(const v1::Query& query, const State& state, const Liv
   STILL_RETURN_IF_ERROR(FillView(query, {state, live, waits, now}, sources, &view));
   ReplaceInvalidText(&view);
   return view;
-}
-
-std::map<std::string, std::uint32_t> SlotsInUse(const State& state) {
-  std::map<std::string, std::uint32_t> in_use;
-  for (const std::uint64_t id : state.live()) {
-    const v1::Job* job = state.FindJob(id);
-    if (job == nullptr || job->attached() || !HoldsSlots(job->state())) continue;
-    for (const auto& share : job->placement()) in_use[share.host()] += share.ranks() * job->spec().slots_per_rank();
-  }
-  return in_use;
-}
-
-v1::HostState HostStateOf(const v1::Host& host, UnixMs now) {
-  if (host.drained()) return v1::HOST_STATE_DRAINED;
-  return host.blacklisted_until_ms() > now ? v1::HOST_STATE_BLACKLISTED : v1::HOST_STATE_UP;
 }
 
 }  // namespace still::coordinator

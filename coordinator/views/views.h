@@ -32,8 +32,4 @@ struct ViewSources {
 Result<v1::View> BuildView(const v1::Query& query, const State& state, const LiveJobs& live,
                            const std::map<std::uint64_t, Wait>& waits, const ViewSources& sources, UnixMs now);
 
-// Returns how many slots of each host jobs hold.
-std::map<std::string, std::uint32_t> SlotsInUse(const State& state);
-v1::HostState HostStateOf(const v1::Host& host, UnixMs now);
-
 }  // namespace still::coordinator

@@ -3,10 +3,11 @@
 #include <expat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <string_view>
 #include <utility>
+
+#include "common/parse_number.h"
 
 namespace still::shards {
 namespace {
@@ -168,13 +169,6 @@ class DumpParser {
     id_.clear();
     name_space_.clear();
     return sink_(std::move(page_), compressed_bytes_);
-  }
-
-  template <typename Number>
-  static bool ParseNumber(const std::string& text, Number* value) {
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, *value);
-    return error == std::errc() && stop == end;
   }
 
   // Returns the failure at the place of the parser, with the page that it is in.

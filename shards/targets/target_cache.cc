@@ -1,13 +1,13 @@
 #include "shards/targets/target_cache.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
 #include "common/bytes.h"
 #include "common/check.h"
 #include "common/faults/fault_point.h"
+#include "common/parse_number.h"
 
 namespace still::shards {
 namespace {
@@ -56,9 +56,7 @@ bool TakeField(std::string_view name, std::string_view* text, std::string_view* 
 template <typename T>
 bool TakeNumber(std::string_view name, std::string_view* text, T* number) {
   std::string_view value;
-  if (!TakeField(name, text, &value)) return false;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), *number);
-  return error == std::errc() && end == value.data() + value.size();
+  return TakeField(name, text, &value) && ParseNumber(value, number);
 }
 
 }  // namespace

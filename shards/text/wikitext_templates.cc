@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/parse_number.h"
+
 namespace still::shards {
 namespace {
 
@@ -23,8 +25,7 @@ class Arguments {
         continue;
       }
       std::size_t number = 0;
-      const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
-      if (parsed.ec == std::errc() && parsed.ptr == name.data() + name.size() && number == positional_.size() + 1) {
+      if (ParseNumber(name, &number) && number == positional_.size() + 1) {
         positional_.push_back(Trimmed(part.substr(equals + 1)));  // {{lang|1=fr|2=mot}}
       } else {
         named_.emplace_back(name, Trimmed(part.substr(equals + 1)));

@@ -78,10 +78,10 @@ TEST_F(JobCommandsTest, ChangesNameTheJobsAndSayWhichChanged) {
   });
   EXPECT_THAT(Still(server, {"cancel", "4", "no-mlm/train"}).out, HasSubstr("4, 5"));
   const v1::ChangeJobs change = server.requests().back().change();
-  EXPECT_EQ(change.verb(), v1::ChangeJobs::CANCEL);
+  EXPECT_EQ(change.verb(), v1::JOB_VERB_CANCEL);
   EXPECT_THAT(change.jobs(), ElementsAre(4, 5));
   EXPECT_EQ(Still(server, {"hold", "--pipeline", "ablation"}).exit_code, 0);
-  EXPECT_EQ(server.requests().back().change().verb(), v1::ChangeJobs::HOLD);
+  EXPECT_EQ(server.requests().back().change().verb(), v1::JOB_VERB_HOLD);
   EXPECT_EQ(server.requests().back().change().pipeline(), 2u);
   Still(server, {"priority", "-7", "4"});
   EXPECT_EQ(server.requests().back().change().priority(), -7);

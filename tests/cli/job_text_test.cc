@@ -18,14 +18,14 @@ v1::View Parsed(const std::string& text) { return still::testing::ViewOf(text); 
 
 TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
   EXPECT_EQ(QueueText(Parsed(kQueueView)),
-            "ID  NAME                   OWNER  STATE                     FOR  PRIORITY  RANKS  PRO"
-            "GRESS             TOKENS/S      LEFT  POSITION  START     REASON\n"
-            " 4  ablation/full/train    alice  RUNNING, STRAGGLING  3:07 min        10      2  123"
-            "/400 steps, 31 %    12,345  3:07 min\n"
-            " 5  ablation/no-mlm/train  alice  PENDING                  12 s                2     "
-            "                                             1  in 4 min  needs 2 slots, 0 are free\n"
-            " 7  other/\\x1b[31mtrain    bob    HELD                     12 s                1    "
-            "                                                           held until `still release`"
+            "ID  NAME                   OWNER  STATE                      FOR  PRIORITY  RANKS  PRO"
+            "GRESS             TOKENS/S       LEFT  POSITION  START     REASON\n"
+            " 4  ablation/full/train    alice  RUNNING, STRAGGLING  3 min 7 s        10      2  123"
+            "/400 steps, 31 %    12,345  3 min 7 s\n"
+            " 5  ablation/no-mlm/train  alice  PENDING                   12 s                2     "
+            "                                              1  in 4 min  needs 2 slots, 0 are free\n"
+            " 7  other/\\x1b[31mtrain    bob    HELD                      12 s                1    "
+            "                                                            held until `still release`"
             "\n");
 }
 
@@ -38,7 +38,7 @@ TEST(JobTextTest, AJobIsShownWithItsRanksAndItsHistory) {
   EXPECT_EQ(ShowText(Parsed(kJobView)), R"(
 job 4 ablation/full/train is RUNNING
   cause         STARTED
-  progress      123/400 steps, 31 %, 12,345 tokens/s, 3:07 min left, loss 2.346
+  progress      123/400 steps, 31 %, 12,345 tokens/s, 3 min 7 s left, loss 2.346
   goodput       compute 90.0 %, reduce 9.0 %, vote 1.0 %
   placement     2 ranks of 1 slot on a:1 b:1
   attempt       1, generation 2
@@ -80,22 +80,27 @@ recoveries: 2, last_recovery: {at_ms: 1795352520000, cause: CAUSE_PROCESS_DEATH,
 
 TEST(JobTextTest, TheAttachCommandStandsAlone) {
   const v1::View view = Parsed(R"(job: {id: 4, name: "x/train", state: JOB_PENDING,
-attach_command: "A=1 mpirun -n 2 still-worker"}, reasons: [{code: "ATTACH", text: "waits"}])");
+attach_command: "A=1 mpirun -n 2 still-worker"}, reasons: [{code: WAIT_REASON_ATTACH, text: "waits"}])");
   for (const std::string& text : {WhyText(view), ShowText(view)})
     EXPECT_THAT(text, HasSubstr("\n\nA=1 mpirun -n 2 still-worker\n"));
 }
 
 TEST(JobTextTest, AWaitingJobIsShownWithEachReasonOnce) {
   const v1::View view = Parsed(R"(job: {id: 5, name: "x", state: JOB_PENDING, reason: "a; b",
-reasons: [{code: "SLOTS", text: "a"}, {code: "DEPENDENCY", text: "b"}]})");
+reasons: [{code: WAIT_REASON_SLOTS, text: "a"}, {code: WAIT_REASON_DEPENDENCY, text: "b"}]})");
   EXPECT_THAT(ShowText(view), AllOf(HasSubstr("waits         SLOTS: a\n"), HasSubstr("waits         DEPENDENCY: b\n"),
                                     Not(HasSubstr("a; b"))));
+}
+
+TEST(JobTextTest, AReasonThatTheSchedulerDidNotGiveHasTheStateOfTheJob) {
+  EXPECT_THAT(WhyText(Parsed(R"(job: {id: 5, name: "x", state: JOB_RUNNING}, reasons: {text: "rank 0 straggles"})")),
+              HasSubstr("  RUNNING: rank 0 straggles\n"));
 }
 
 TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
   v1::View view = Parsed(R"(now_ms: 1795352700000, job: {id: 5, name: "x/train", state: JOB_PENDING, position: 2,
 predicted_start_ms: 1795352940000, eligible_ms: 1795352705000, reason: "first"},
-reasons: [{code: "SLOTS", text: "needs 2 slots, 0 are free"}, {code: "DEPENDENCY", text: "waits\nfor 3"}])");
+reasons: [{code: WAIT_REASON_SLOTS, text: "needs 2 slots, 0 are free"}, {code: WAIT_REASON_DEPENDENCY, text: "waits\nfor 3"}])");
   EXPECT_EQ(WhyText(view), R"(
 job 5 x/train is PENDING
   position in the queue: 2
@@ -113,7 +118,7 @@ TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
   v1::JobView job;
   for (const v1::JobState state : {v1::JOB_PENDING, v1::JOB_RECOVERING, v1::JOB_STARTING, v1::JOB_HELD}) {
     job.set_state(state);
-    EXPECT_NE(ReasonText(job), "") << EnumName(state);
+    EXPECT_NE(ReasonText(job), "") << EnumWord(state);
   }
   job.set_state(v1::JOB_STARTING);
   EXPECT_EQ(ReasonText(job), "its ranks are being launched");
@@ -131,8 +136,8 @@ TEST(JobTextTest, HistoryHostsAndEventsAreListed) {
   EXPECT_EQ(HistoryText(Parsed(R"(now_ms: 1795352700000, jobs: [{id: 3, name: "demo/train", owner: "alice",
 state: JOB_FAILED, cause: CAUSE_ERROR, message: "bad\u0007input", started_ms: 1795352513000,
 ended_ms: 1795352688000, attempt: 2}])")),
-            "ID  NAME        OWNER  STATE   CAUSE  ENDED      RAN FOR  ATTEMPTS  MESSAGE\n"
-            " 3  demo/train  alice  FAILED  ERROR  12 s ago  2:55 min         2  bad\\x07input\n");
+            "ID  NAME        OWNER  STATE   CAUSE  ENDED         RAN FOR  ATTEMPTS  MESSAGE\n"
+            " 3  demo/train  alice  FAILED  ERROR  12 s ago  2 min 55 s         2  bad\\x07input\n");
   EXPECT_EQ(NodesText(Parsed(kTopView)),
             "HOST  STATE    SLOTS  FREE  JOBS  REASON\n"
             "a     UP           2     1  4\n"
@@ -151,8 +156,8 @@ TEST(TopTextTest, OnePictureOfJobsRanksAndHosts) {
   EXPECT_EQ(TopText(Parsed(kTopView)), R"(
 stillhouse  2026-11-22 13:05:00 UTC  1 active, 1 waiting  1/2 hosts up, 2/4 slots in use  12,345 tokens/s
 
-ID  NAME                 STATE                        PROGRESS             TOKENS/S   LOSS      LEFT  HOSTS
- 4  ablation/full/train  RUNNING  [====            ]  100/400 steps, 25 %    12,345  2.346  3:07 min  a:1 b:1
+ID  NAME                 STATE                        PROGRESS             TOKENS/S   LOSS       LEFT  HOSTS
+ 4  ablation/full/train  RUNNING  [====            ]  100/400 steps, 25 %    12,345  2.346  3 min 7 s  a:1 b:1
       ranks    compute 2, reduce 1
       goodput  compute 90.0 %, reduce 9.0 %, vote 1.0 %
 

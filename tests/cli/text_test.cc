@@ -20,14 +20,6 @@ TEST(TextTest, ThousandsAreSeparated) {
   EXPECT_EQ(WithThousands(1234567), "1,234,567");
 }
 
-TEST(TextTest, DurationsAreWrittenForPeople) {
-  EXPECT_EQ(ElapsedText(0.44), "0.4 s");
-  EXPECT_EQ(ElapsedText(12.4), "12 s");
-  EXPECT_EQ(ElapsedText(59.9), "1:00 min");
-  EXPECT_EQ(ElapsedText(187), "3:07 min");
-  EXPECT_EQ(ElapsedText(3723), "1:02:03 h");
-}
-
 TEST(TextTest, PatternTakesEachNumberInItsForm) {
   const Summary numbers = {{"pages", 1206}, {"loss", 2.34567}, {"bytes", 22'500'000}};
   EXPECT_EQ(FillPattern("{pages} pages, loss {loss:3} in {bytes:MB}.", numbers), "1,206 pages, loss 2.346 in 22.5 MB.");

@@ -32,7 +32,7 @@ Result<std::string> Change(const HttpQuestion& question, MadeUpCluster* cluster)
     const auto& change = question.request.change();
     const auto* job = cluster->state.FindJob(change.jobs(0));
     if (job == nullptr) return still::Error(still::Code::kNotFound, "there is no job {}", change.jobs(0));
-    Say(fmt::format("{} job {}", stillhouse::v1::ChangeJobs::Verb_Name(change.verb()), job->id()));
+    Say(fmt::format("{} job {}", still::EnumWord(change.verb()), job->id()));
     changes.jobs.push_back(*job);
     changes.jobs.back().set_state(stillhouse::v1::JOB_COMPLETING);
     changes.jobs.back().set_after(stillhouse::v1::JOB_CANCELLED);

@@ -34,7 +34,7 @@ void RecordChecker::Committed(const Changes& changes, UnixMs now) {
     if (before != nullptr) CheckJob(*before, job, now);
     Book(job, true);
     if (before != nullptr && !HoldsSlots(before->state())) CheckBooks(job);
-    if (told_[job.id()] != job.state()) Broken(job, fmt::format("is {} in the history", EnumName(told_[job.id()])));
+    if (told_[job.id()] != job.state()) Broken(job, fmt::format("is {} in the history", EnumWord(told_[job.id()])));
   }
   state_.Apply(changes);
 }
@@ -52,7 +52,7 @@ void RecordChecker::CheckJob(const Job& before, const Job& after, UnixMs now) {
   const bool requeued = after.state() == v1::JOB_PENDING && after.cause() == v1::CAUSE_USER;
   if (IsTerminal(before.state()) && after.state() != before.state() &&
       (!requeued || before.state() == v1::JOB_SUCCEEDED))
-    Broken(after, fmt::format("had ended ({})", EnumName(before.state())));
+    Broken(after, fmt::format("had ended ({})", EnumWord(before.state())));
   if (!HoldsSlots(before.state()) && HoldsSlots(after.state())) {
     CheckStart(before, after, now);
   } else if (after.attempt() != before.attempt()) {
@@ -68,7 +68,7 @@ void RecordChecker::CheckStart(const Job& before, const Job& after, UnixMs now) 
   if (after.attempt() != before.attempt() + 1)
     Broken(after, fmt::format("starts as attempt {} after attempt {}", after.attempt(), before.attempt()));
   if (before.state() != v1::JOB_PENDING && before.state() != v1::JOB_RECOVERING)
-    Broken(after, fmt::format("starts out of {}", EnumName(before.state())));
+    Broken(after, fmt::format("starts out of {}", EnumWord(before.state())));
   if (before.eligible_ms() > now && !after.attached()) Broken(after, "starts before its pause is over");
   for (const std::uint64_t id : after.spec().depends_on()) {
     const Job* const dependency = state_.FindJob(id);
@@ -100,8 +100,8 @@ void RecordChecker::CheckEvent(const HistoryEvent& event) {
   const auto told = told_.find(event.job());
   const auto from = told == told_.end() ? v1::JOB_STATE_UNSPECIFIED : told->second;
   if (event.from() != from)
-    verdict_->Broken(fmt::format("the history has job {} leave {} when it was {}", event.job(), EnumName(event.from()),
-                                 EnumName(from)));
+    verdict_->Broken(fmt::format("the history has job {} leave {} when it was {}", event.job(), EnumWord(event.from()),
+                                 EnumWord(from)));
   if (event.actor().empty()) verdict_->Broken(fmt::format("line {} of the history has no actor", event.sequence()));
   told_[event.job()] = event.to();
 }
@@ -232,10 +232,10 @@ void RecordChecker::Obeyed(const v1::ChangeJobs& change, const std::vector<std::
   for (const std::uint64_t id : jobs) {
     const Job& job = *state_.FindJob(id);
     const bool ends = job.state() == v1::JOB_COMPLETING;
-    if (change.verb() == v1::ChangeJobs::CANCEL && job.state() != v1::JOB_CANCELLED &&
+    if (change.verb() == v1::JOB_VERB_CANCEL && job.state() != v1::JOB_CANCELLED &&
         !(ends && job.after() == v1::JOB_CANCELLED))
       Broken(job, "was cancelled, its owner was told");
-    if (change.verb() == v1::ChangeJobs::HOLD && job.state() != v1::JOB_HELD && !(ends && job.after() == v1::JOB_HELD))
+    if (change.verb() == v1::JOB_VERB_HOLD && job.state() != v1::JOB_HELD && !(ends && job.after() == v1::JOB_HELD))
       Broken(job, "was held, its owner was told");
   }
 }
@@ -288,7 +288,7 @@ void RecordChecker::Whole() {
 }
 
 void RecordChecker::Broken(const Job& job, const std::string& what) {
-  verdict_->Broken(fmt::format("{} ({}) {}", coordinator::JobText(job), EnumName(job.state()), what));
+  verdict_->Broken(fmt::format("{} ({}) {}", coordinator::JobText(job), EnumWord(job.state()), what));
 }
 
 }  // namespace still::sim

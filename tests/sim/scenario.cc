@@ -9,7 +9,6 @@
 namespace still::sim {
 namespace {
 
-using v1::ChangeJobs;
 using v1::JobSpec;
 
 struct Size {
@@ -158,8 +157,8 @@ class Writer {
 
   void People() {
     const auto acts = dice_.Between(0, static_cast<std::int64_t>(scenario_.jobs) / 4);
-    constexpr ChangeJobs::Verb kVerbs[] = {ChangeJobs::CANCEL,  ChangeJobs::HOLD,         ChangeJobs::RELEASE,
-                                           ChangeJobs::REQUEUE, ChangeJobs::SET_PRIORITY, ChangeJobs::RELEASE};
+    constexpr v1::JobVerb kVerbs[] = {v1::JOB_VERB_CANCEL,  v1::JOB_VERB_HOLD,         v1::JOB_VERB_RELEASE,
+                                      v1::JOB_VERB_REQUEUE, v1::JOB_VERB_SET_PRIORITY, v1::JOB_VERB_RELEASE};
     for (std::int64_t i = 0; i < acts; ++i) {
       scenario_.acts.push_back({.at_ms = dice_.Between(0, scenario_.safety_ms),
                                 .verb = kVerbs[dice_.Index(std::size(kVerbs))],

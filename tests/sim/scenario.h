@@ -53,7 +53,7 @@ struct PlannedSubmit {
 // One thing that a person does to a job or pipeline. `dice` chooses it among those that exist at that time.
 struct PlannedAct {
   std::int64_t at_ms = 0;
-  v1::ChangeJobs::Verb verb = v1::ChangeJobs::CANCEL;
+  v1::JobVerb verb = v1::JOB_VERB_CANCEL;
   bool drain = false;   // instead: drains a host for a while
   bool attach = false;  // instead: types mpirun for the job
   std::uint64_t dice = 0;

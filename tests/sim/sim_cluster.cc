@@ -234,7 +234,7 @@ void SimCluster::Tidy() {
     const bool waits_for_mpirun = job->attached() && !coordinator::HoldsSlots(job->state());
     if (job->state() != v1::JOB_HELD && !waits_for_mpirun) continue;
     ClientRequest request;
-    request.mutable_change()->set_verb(ChangeJobs::RELEASE);
+    request.mutable_change()->set_verb(v1::JOB_VERB_RELEASE);
     request.mutable_change()->add_jobs(id);
     Ask(std::move(request), [](const ClientReply&) {});
   }

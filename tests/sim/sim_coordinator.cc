@@ -140,8 +140,8 @@ SimCoordinator::Written SimCoordinator::Commit(Changes changes) {
   around_.checker->Committed(changes, now);
   state_.Apply(changes);
   for (const auto& event : changes.events) {
-    around_.verdict->Trace("job {} {} -> {} ({}) {}", event.job(), EnumName(event.from()), EnumName(event.to()),
-                           EnumName(event.cause()), event.host() + " " + event.message());
+    around_.verdict->Trace("job {} {} -> {} ({}) {}", event.job(), EnumWord(event.from()), EnumWord(event.to()),
+                           EnumWord(event.cause()), event.host() + " " + event.message());
   }
   return Written::kDone;
 }

@@ -207,8 +207,8 @@ void SimDaemon::Committed(const std::vector<Changes>& batch) {
   ++commits_;
   for (const Changes& changes : batch) {
     for (const auto& event : changes.events) {
-      around_.verdict->Trace("job {} {} -> {} ({}) {}", event.job(), EnumName(event.from()), EnumName(event.to()),
-                             EnumName(event.cause()), event.host() + " " + event.message());
+      around_.verdict->Trace("job {} {} -> {} ({}) {}", event.job(), EnumWord(event.from()), EnumWord(event.to()),
+                             EnumWord(event.cause()), event.host() + " " + event.message());
     }
     if (commits_ % (kBackfillsEvery * rarer) == 0) around_.checker->Backfills(changes, now);
     around_.checker->Committed(changes, now);

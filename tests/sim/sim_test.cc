@@ -99,7 +99,7 @@ TEST(SimCoverageTest, FiftySeedsReachEveryCauseOfATransition) {
   EXPECT_GT(crashes, 20);
   for (int cause = v1::CAUSE_SUBMITTED; cause < v1::Cause_ARRAYSIZE; ++cause) {
     if (cause == v1::CAUSE_COORDINATOR_RESTART) continue;  // it moves no job
-    const auto name = EnumName(static_cast<v1::Cause>(cause));
+    const auto name = EnumWord(static_cast<v1::Cause>(cause));
     EXPECT_GT(causes[static_cast<v1::Cause>(cause)], 0) << name;
   }
 }

@@ -232,7 +232,7 @@ struct ReportText {
   std::uint64_t generation;
   std::uint32_t ranks;
   const char* host;
-  const char* unit;
+  v1::ProgressUnit unit;
   std::uint64_t done;  // at the end
   std::uint64_t total;
   double tokens_per_unit;
@@ -323,10 +323,11 @@ MadeUpCluster::MadeUpCluster() {
   }
   state.Apply(changes);
   live.Restarted({kReconciling}, kNow - 2000);
-  Report({kRunning, 7, 8, "node-a", "steps", 9182, 15'000, 2100, 2.71}, &live);
-  Report({kStraggling, 3, 4, "node-b", "steps", 1204, 15'000, 1900, 3.95}, &live);
-  Report({kUnreachable, 1, 2, "node-a", "sequences", 1'204'332, 4'810'000, 118, 0, 14'000}, &live);
-  Report({kPreempting, 2, 2, "node-e.rack-17.cluster.example.internal", "steps", 311, 1500, 1800, 5.2}, &live);
+  Report({kRunning, 7, 8, "node-a", v1::PROGRESS_UNIT_STEPS, 9182, 15'000, 2100, 2.71}, &live);
+  Report({kStraggling, 3, 4, "node-b", v1::PROGRESS_UNIT_STEPS, 1204, 15'000, 1900, 3.95}, &live);
+  Report({kUnreachable, 1, 2, "node-a", v1::PROGRESS_UNIT_SEQUENCES, 1'204'332, 4'810'000, 118, 0, 14'000}, &live);
+  Report({kPreempting, 2, 2, "node-e.rack-17.cluster.example.internal", v1::PROGRESS_UNIT_STEPS, 311, 1500, 1800, 5.2},
+         &live);
   waits[kRecovering] = {0, 0, {{v1::WAIT_REASON_PAUSE, "pause of 8 s more after 1 deaths in a row"}}};
   waits[kQueued] = {
       1,

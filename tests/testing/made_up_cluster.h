@@ -34,6 +34,7 @@ struct MadeUpCluster {
   std::vector<v1::HistoryEvent> events;
 
   // Jobs, named by their state or flag.
+  static constexpr std::uint64_t kSucceeded = 3;
   static constexpr std::uint64_t kRunning = 4;
   static constexpr std::uint64_t kStraggling = 5;
   static constexpr std::uint64_t kRecovering = 6;

@@ -40,7 +40,7 @@ class LeasedArtifact {
 
   // Returns the total that progress counts to, in units.
   virtual std::uint64_t TotalUnits() const = 0;
-  virtual std::string Unit() const = 0;
+  virtual v1::ProgressUnit Unit() const = 0;
   // Returns how many of these units a shard stands for. INTERNAL when there is no such shard.
   virtual Result<std::uint64_t> UnitsOf(ShardId id) const = 0;
 

@@ -25,7 +25,7 @@ class Corpus final : public LeasedArtifact {
   explicit Corpus(CorpusBuild build) : build_(std::move(build)) {}
 
   std::uint64_t TotalUnits() const override { return build_.input_bytes(); }
-  std::string Unit() const override { return "bytes"; }
+  v1::ProgressUnit Unit() const override { return v1::PROGRESS_UNIT_BYTES; }
   Result<std::uint64_t> UnitsOf(ShardId id) const override {
     if (id.round >= shards::kCorpusPasses)
       return Error(Code::kInternal, "the coordinator gave round {} of a corpus, which is made in {}", id.round,

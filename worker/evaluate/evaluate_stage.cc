@@ -120,7 +120,7 @@ Status Score(const Models& models, const HeldoutText& text, const StageContext& 
   std::array<MaskFillingSums, 3> sums;
   v1::Progress progress;
   progress.set_total(text.sequences());
-  progress.set_unit("sequences");
+  progress.set_unit(v1::PROGRESS_UNIT_SEQUENCES);
   std::uint64_t batches = 0;
   for (const shards::Microbatch& batch : text.Batches()) {
     context.progress.Enter(v1::PHASE_INFERENCE);

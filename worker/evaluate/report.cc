@@ -37,7 +37,7 @@ std::string Row(std::string_view label, std::string_view teacher, std::string_vi
   return fmt::format("{:<28}{:>14}{:>18}{:>14}\n", label, teacher, initial, student);
 }
 
-std::string Number(double value) { return fmt::format("{:.4f}", value); }
+std::string FourDecimals(double value) { return fmt::format("{:.4f}", value); }
 
 }  // namespace
 
@@ -75,11 +75,13 @@ std::string TableOf(const EvaluationReport& report) {
   std::string table =
       fmt::format("Held-out text: {} sequences, {} masked positions\n\n", report.sequences, report.masked_positions);
   table += Row("", "teacher", "student at start", "student");
-  table += Row("masked-token accuracy", Number(teacher.accuracy), Number(initial.accuracy), Number(student.accuracy));
-  table += Row("masked-token loss, nats", Number(teacher.loss), Number(initial.loss), Number(student.loss));
-  table += Row("KL from teacher, T = 1", "-", Number(initial.kl), Number(student.kl));
-  table += Row(fmt::format("KL from teacher, T = {}", report.temperature), "-", Number(initial.kl_tempered),
-               Number(student.kl_tempered));
+  table += Row("masked-token accuracy", FourDecimals(teacher.accuracy), FourDecimals(initial.accuracy),
+               FourDecimals(student.accuracy));
+  table += Row("masked-token loss, nats", FourDecimals(teacher.loss), FourDecimals(initial.loss),
+               FourDecimals(student.loss));
+  table += Row("KL from teacher, T = 1", "-", FourDecimals(initial.kl), FourDecimals(student.kl));
+  table += Row(fmt::format("KL from teacher, T = {}", report.temperature), "-", FourDecimals(initial.kl_tempered),
+               FourDecimals(student.kl_tempered));
   table += Row("parameters", fmt::to_string(report.teacher_cost.parameters), "",
                fmt::to_string(report.student_cost.parameters));
   table += Row("fp32 weights, MB", megabytes(report.teacher_cost), "", megabytes(report.student_cost));

@@ -48,7 +48,7 @@ Status Export(const StageContext& context) {
   v1::Progress exported;
   exported.set_done(1);
   exported.set_total(1);
-  exported.set_unit("models");
+  exported.set_unit(v1::PROGRESS_UNIT_MODELS);
   context.control.ReportProgress(exported);
   LogInfo("exported to {}", artifacts.PathOf("export", task.artifacts().export_()));
   return Ok();

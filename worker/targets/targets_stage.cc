@@ -31,7 +31,7 @@ class TargetCache final : public LeasedArtifact {
         masker_(mask_, corpus.token_counts(), corpus.special_tokens()) {}
 
   std::uint64_t TotalUnits() const override { return corpus_.sequences() * mask_.variants; }
-  std::string Unit() const override { return "sequences"; }
+  v1::ProgressUnit Unit() const override { return v1::PROGRESS_UNIT_SEQUENCES; }
   Result<std::uint64_t> UnitsOf(ShardId id) const override {
     if (id.round > 0 || id.shard >= store_.shards())
       return Error(Code::kInternal, "the coordinator gave shard {} of a corpus of {} shards", id.shard,

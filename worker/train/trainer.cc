@@ -360,7 +360,7 @@ void Trainer::Report(const StepMetrics& metrics) {
   v1::Progress progress;
   progress.set_done(state_.step());
   progress.set_total(run_.planner.total_steps());
-  progress.set_unit("steps");
+  progress.set_unit(v1::PROGRESS_UNIT_STEPS);
   progress.set_tokens(tokens_);
   auto& values = *progress.mutable_values();
   values["loss"] = metrics.loss;

@@ -146,7 +146,7 @@ TEST_F(CoordinatorServiceTest, AnUnreadableJournalDegradesLikeAFullDisk) {
   disk_->unreadable = true;
 
   v1::CoordinatorMessage message;
-  *message.mutable_client() = ChangeRequest(v1::ChangeJobs::CANCEL, 1);
+  *message.mutable_client() = ChangeRequest(v1::JOB_VERB_CANCEL, 1);
   ClientRequest drain;
   drain.set_protocol(kProtocol);
   drain.mutable_change_host()->set_host("localhost");
@@ -185,7 +185,7 @@ TEST_F(CoordinatorServiceTest, ARolledBackStartIsMadeOnceThereIsSpace) {
   Send(held);
   disk_->full = true;
   disk_->unreadable = true;
-  const ClientRequest release = ChangeRequest(v1::ChangeJobs::RELEASE, 1);
+  const ClientRequest release = ChangeRequest(v1::JOB_VERB_RELEASE, 1);
   EXPECT_FALSE(Send(release));
   EXPECT_EQ(StateOf(1), "HELD");
   EXPECT_TRUE(agents_.started.empty());
@@ -235,7 +235,7 @@ TEST_F(CoordinatorServiceTest, AChangeThatArrivesTwiceIsMadeOnce) {
   Send(SubmitRequest("a"));
   coordinator_->OnReport(Report(1));
   coordinator_->Tick();
-  ClientRequest cancel = ChangeRequest(v1::ChangeJobs::CANCEL, 1);
+  ClientRequest cancel = ChangeRequest(v1::JOB_VERB_CANCEL, 1);
   cancel.set_request(++last_request_);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1);
   EXPECT_EQ(Send(cancel)->jobs_size(), 1) << "the same answer";

@@ -75,7 +75,7 @@ class ServiceFixture : public ::testing::Test {
     ASSERT_OK(coordinator_->Open({host}));
   }
 
-  static v1::ClientRequest ChangeRequest(v1::ChangeJobs::Verb verb, std::uint64_t job) {
+  static v1::ClientRequest ChangeRequest(v1::JobVerb verb, std::uint64_t job) {
     v1::ClientRequest request;
     request.set_protocol(kProtocol);
     request.mutable_change()->set_verb(verb);
@@ -121,7 +121,7 @@ class ServiceFixture : public ::testing::Test {
     report.set_running(true);
     return report;
   }
-  std::string StateOf(std::uint64_t job) const { return EnumName(coordinator_->state().FindJob(job)->state()); }
+  std::string StateOf(std::uint64_t job) const { return EnumWord(coordinator_->state().FindJob(job)->state()); }
   // Returns the view as JSON.
   std::string View(const std::string& view, std::uint64_t job = 0) {
     v1::ClientRequest request;

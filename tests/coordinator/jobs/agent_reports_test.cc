@@ -10,7 +10,6 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using v1::ChangeJobs;
 
 using AgentReportsTest = DecisionsFixture;
 
@@ -150,7 +149,7 @@ TEST_F(AgentReportsTest, AHostLostWhileAJobIsHeldIsBlacklisted) {
   SetHosts({{"a", 1}, {"b", 1}});
   const std::uint64_t job = Submit({Spec("one", 2)});
   Run(job);
-  EXPECT_OK(Change(ChangeJobs::HOLD, job));
+  EXPECT_OK(Change(v1::JOB_VERB_HOLD, job));
   End(job, Code::kUnavailable, 1, "b");
   EXPECT_EQ(StateOf(job), "HELD");
   EXPECT_GT(state_.hosts().at("b").blacklisted_until_ms(), now_);

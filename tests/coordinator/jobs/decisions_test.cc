@@ -11,7 +11,6 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::StatusIs;
-using v1::ChangeJobs;
 
 using DecisionsTest = DecisionsFixture;
 
@@ -30,12 +29,12 @@ TEST_F(DecisionsTest, AJobWithSlotsStartsRunsAndSucceeds) {
 TEST_F(DecisionsTest, EveryTransitionIsInTheHistoryWithItsCauseAndActor) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  EXPECT_OK(Change(v1::JOB_VERB_CANCEL, job));
   End(job, Code::kCancelled);
   std::vector<std::string> lines;
   for (const auto& event : history_)
     if (event.job() == job)
-      lines.push_back(fmt::format("{}>{} {} {}", EnumName(event.from()), EnumName(event.to()), EnumName(event.cause()),
+      lines.push_back(fmt::format("{}>{} {} {}", EnumWord(event.from()), EnumWord(event.to()), EnumWord(event.cause()),
                                   event.actor()));
   EXPECT_THAT(lines, ElementsAre(">PENDING SUBMITTED alice", "PENDING>STARTING SCHEDULED scheduler",
                                  "STARTING>RUNNING STARTED agent", "RUNNING>COMPLETING USER bob",
@@ -92,8 +91,8 @@ TEST_F(DecisionsTest, AHeldMakerDoesNotBlockTheNextOne) {
   const std::uint64_t filler = Submit({Spec("filler", 4)});
   const std::uint64_t first = Submit({Spec("same", 1)});
   const std::uint64_t second = Submit({Spec("same", 1)});
-  EXPECT_OK(Change(ChangeJobs::HOLD, first));
-  EXPECT_OK(Change(ChangeJobs::CANCEL, filler));
+  EXPECT_OK(Change(v1::JOB_VERB_HOLD, first));
+  EXPECT_OK(Change(v1::JOB_VERB_CANCEL, filler));
   End(filler, Code::kCancelled);
   EXPECT_EQ(StateOf(second), "STARTING");
   EXPECT_THAT(ReasonsOf(first), ElementsAre("HELD"));

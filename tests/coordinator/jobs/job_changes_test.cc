@@ -7,28 +7,27 @@ namespace still::coordinator {
 namespace {
 
 using testing::StatusIs;
-using v1::ChangeJobs;
 
 using JobChangesTest = DecisionsFixture;
 
 TEST_F(JobChangesTest, CancelDrainsThenKills) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  EXPECT_OK(Change(v1::JOB_VERB_CANCEL, job));
   EXPECT_EQ(StateOf(job), "COMPLETING");
   EXPECT_TRUE(Orders(job).drain());
   EXPECT_FALSE(Orders(job).kill());
-  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  EXPECT_OK(Change(v1::JOB_VERB_CANCEL, job));
   EXPECT_TRUE(Orders(job).kill());
   End(job, Code::kCancelled);
   EXPECT_EQ(StateOf(job), "CANCELLED");
-  EXPECT_THAT(Change(ChangeJobs::CANCEL, job), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(Change(v1::JOB_VERB_CANCEL, job), StatusIs(Code::kInvalidArgument));
 }
 
 TEST_F(JobChangesTest, AJobThatSucceedsWhileItIsCancelledHasSucceeded) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  EXPECT_OK(Change(ChangeJobs::CANCEL, job));
+  EXPECT_OK(Change(v1::JOB_VERB_CANCEL, job));
   End(job, Code::kOk);
   EXPECT_EQ(StateOf(job), "SUCCEEDED") << "its artifact stands";
 }
@@ -36,11 +35,11 @@ TEST_F(JobChangesTest, AJobThatSucceedsWhileItIsCancelledHasSucceeded) {
 TEST_F(JobChangesTest, AHeldJobKeepsItsWorkAndContinuesAfterItsRelease) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
-  EXPECT_OK(Change(ChangeJobs::HOLD, job));
+  EXPECT_OK(Change(v1::JOB_VERB_HOLD, job));
   EXPECT_TRUE(Orders(job).drain());
   End(job, Code::kCancelled, 5);
   EXPECT_EQ(StateOf(job), "HELD");
-  EXPECT_OK(Change(ChangeJobs::RELEASE, job));
+  EXPECT_OK(Change(v1::JOB_VERB_RELEASE, job));
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(Job(job).attempt(), 2U);
 }
@@ -49,10 +48,10 @@ TEST_F(JobChangesTest, RequeueRestartsAFailedJobButNotASucceededOne) {
   const std::uint64_t job = Submit({Spec("one")});
   Run(job);
   End(job, Code::kDataLoss);
-  EXPECT_OK(Change(ChangeJobs::REQUEUE, job));
+  EXPECT_OK(Change(v1::JOB_VERB_REQUEUE, job));
   EXPECT_EQ(StateOf(job), "STARTING");
   End(job, Code::kOk);
-  EXPECT_THAT(Change(ChangeJobs::REQUEUE, job), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(Change(v1::JOB_VERB_REQUEUE, job), StatusIs(Code::kInvalidArgument));
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ class DecisionsFixture : public ::testing::Test {
     return outcome->jobs.front();
   }
 
-  Status Change(v1::ChangeJobs::Verb verb, std::uint64_t job) {
+  Status Change(v1::JobVerb verb, std::uint64_t job) {
     v1::ChangeJobs change;
     change.set_verb(verb);
     change.add_jobs(job);
@@ -120,12 +120,12 @@ class DecisionsFixture : public ::testing::Test {
   }
 
   const v1::Job& Job(std::uint64_t id) const { return *state_.FindJob(id); }
-  std::string StateOf(std::uint64_t id) const { return EnumName(Job(id).state()); }
-  std::string CauseOf(std::uint64_t id) const { return EnumName(Job(id).cause()); }
+  std::string StateOf(std::uint64_t id) const { return EnumWord(Job(id).state()); }
+  std::string CauseOf(std::uint64_t id) const { return EnumWord(Job(id).cause()); }
   std::vector<std::string> ReasonsOf(std::uint64_t id) const {
     std::vector<std::string> codes;
     const std::map<std::uint64_t, Wait> waits = decisions_.Waits(state_, now_);
-    for (const Reason& reason : waits.at(id).reasons) codes.push_back(EnumName(reason.code));
+    for (const Reason& reason : waits.at(id).reasons) codes.push_back(EnumWord(reason.code));
     return codes;
   }
   v1::AgentOrders Orders(std::uint64_t id) const { return JobDecisions::OrdersFor(&Job(id), Report(id)); }

@@ -125,7 +125,7 @@ std::vector<CoordinatorMessage> ValidMessages(const State& state, KeyedRandom& r
   std::vector<CoordinatorMessage> messages(6);
   *messages[0].mutable_client()->mutable_submit() = ValidSubmit("key" + std::to_string(random.NextU32()));
   auto& change = *messages[1].mutable_client()->mutable_change();
-  change.set_verb(static_cast<v1::ChangeJobs::Verb>(1 + random.NextBelow(5)));
+  change.set_verb(static_cast<v1::JobVerb>(1 + random.NextBelow(5)));
   change.add_jobs(1 + random.NextBelow(static_cast<std::uint32_t>(state.next_job())));
   auto& host = *messages[2].mutable_client()->mutable_change_host();
   host.set_host(random.NextBelow(2) == 0 ? "a" : "b");

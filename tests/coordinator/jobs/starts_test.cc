@@ -9,7 +9,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::StatusIs;
-using v1::ChangeJobs;
 
 using StartsTest = DecisionsFixture;
 
@@ -54,7 +53,7 @@ TEST_F(StartsTest, AReleasedAttachJobIsStartedByTheScheduler) {
   auto spec = Spec("by-hand", 2);
   spec.set_attach(true);
   const std::uint64_t job = Submit({spec});
-  EXPECT_OK(Change(ChangeJobs::RELEASE, job));
+  EXPECT_OK(Change(v1::JOB_VERB_RELEASE, job));
   EXPECT_EQ(StateOf(job), "STARTING");
   EXPECT_EQ(PlacementText(Job(job)), "a:2");
 }

@@ -56,8 +56,8 @@ TEST(TransitionsTest, TheTableHoldsExactlyTheseMoves) {
   for (const v1::JobState from : AllStates()) {
     std::string moves;
     for (const v1::JobState to : AllStates())
-      if (MayMove(from, to)) moves += (moves.empty() ? "" : " ") + EnumName(to);
-    table.emplace_back(EnumName(from), moves);
+      if (MayMove(from, to)) moves += (moves.empty() ? "" : " ") + EnumWord(to);
+    table.emplace_back(EnumWord(from), moves);
   }
   EXPECT_THAT(table, ::testing::UnorderedElementsAreArray(expected));
 }
@@ -66,7 +66,7 @@ TEST(TransitionsTest, EveryStateIsReachedAndEveryStateButSuccessCanBeLeft) {
   std::set<v1::JobState> reached = {v1::JOB_STATE_UNSPECIFIED};
   for (const v1::JobState from : AllStates()) {
     for (const v1::JobState to : MovesFrom(from)) reached.insert(to);
-    EXPECT_EQ(MovesFrom(from).empty(), from == v1::JOB_SUCCEEDED) << EnumName(from);
+    EXPECT_EQ(MovesFrom(from).empty(), from == v1::JOB_SUCCEEDED) << EnumWord(from);
   }
   EXPECT_EQ(reached.size(), AllStates().size());
 }
@@ -75,15 +75,15 @@ TEST(TransitionsTest, OnlyJobsWithoutSlotsGetThemAndOnlyByStarting) {
   for (const v1::JobState from : AllStates()) {
     for (const v1::JobState to : MovesFrom(from))
       EXPECT_TRUE(HoldsSlots(from) || !HoldsSlots(to) || (IsWaiting(from) && to == v1::JOB_STARTING))
-          << EnumName(from) << " to " << EnumName(to);
+          << EnumWord(from) << " to " << EnumWord(to);
   }
 }
 
 TEST(TransitionsTest, AJobIsQueuedHoldsSlotsOrHasEnded) {
   for (const v1::JobState state : AllStates()) {
     if (state == v1::JOB_STATE_UNSPECIFIED) continue;
-    EXPECT_EQ(IsQueued(state) + HoldsSlots(state) + IsTerminal(state), 1) << EnumName(state);
-    EXPECT_EQ(IsQueued(state), IsWaiting(state) || state == v1::JOB_HELD) << EnumName(state);
+    EXPECT_EQ(IsQueued(state) + HoldsSlots(state) + IsTerminal(state), 1) << EnumWord(state);
+    EXPECT_EQ(IsQueued(state), IsWaiting(state) || state == v1::JOB_HELD) << EnumWord(state);
   }
 }
 

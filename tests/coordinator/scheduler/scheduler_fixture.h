@@ -93,7 +93,7 @@ inline std::vector<std::string> Reasons(const SchedulerOutput& output, std::uint
   std::vector<std::string> shown;
   const auto wait = output.waits.find(id);
   if (wait == output.waits.end()) return {"job " + std::to_string(id) + " does not wait"};
-  for (const Reason& reason : wait->second.reasons) shown.push_back(EnumName(reason.code) + ": " + reason.text);
+  for (const Reason& reason : wait->second.reasons) shown.push_back(EnumWord(reason.code) + ": " + reason.text);
   return shown;
 }
 

@@ -1,15 +1,18 @@
 #include "coordinator/views/live_jobs.h"
 
-#include "tests/testing/recoveries.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "coordinator/views/goodput.h"
+#include "coordinator/views/stragglers.h"
+#include "tests/testing/recoveries.h"
 
 namespace still::coordinator {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using v1::AgentReport;
 using v1::Job;
 
@@ -34,14 +37,14 @@ AgentReport ReportOf(std::uint64_t sequence, std::uint64_t done, std::uint64_t a
   report.set_generation(attempt);
   report.mutable_progress()->set_done(done);
   report.mutable_progress()->set_total(100'000);
-  report.mutable_progress()->set_unit("steps");
+  report.mutable_progress()->set_unit(v1::PROGRESS_UNIT_STEPS);
   report.mutable_progress()->set_tokens(done * 1000);
   (*report.mutable_progress()->mutable_values())["loss"] = 10.0 / static_cast<double>(done + 1);
   return report;
 }
 
-v1::RankPhase Rank(std::uint32_t rank, v1::Phase phase, std::uint64_t step, double seconds) {
-  v1::RankPhase place;
+v1::RankState Rank(std::uint32_t rank, v1::Phase phase, std::uint64_t step, double seconds) {
+  v1::RankState place;
   place.set_rank(rank);
   place.set_phase(phase);
   place.set_step(step);
@@ -199,14 +202,14 @@ TEST(LiveJobsTest, GoodputCoversTheGangAndAllAttempts) {
   AddSeconds(&second, v1::PHASE_REDUCE, 6);
   AddSeconds(&second, v1::PHASE_SHUTDOWN, 2);
   live.OnReport(second, kStart + 12'000);
-  const Goodput goodput = live.GoodputOf(RunningJob(2), kStart + 12'000);
-  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_COMPUTE], 16);
-  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_RECOVERY], 2);
-  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_CHECKPOINT], 2);
-  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_REDUCE], 3);
-  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_OTHER], 1);
+  const auto goodput = GoodputOf(RunningJob(2), live.Find(3), kStart + 12'000);
+  EXPECT_DOUBLE_EQ(goodput.at(v1::GOODPUT_KIND_COMPUTE), 16);
+  EXPECT_DOUBLE_EQ(goodput.at(v1::GOODPUT_KIND_RECOVERY), 2);
+  EXPECT_DOUBLE_EQ(goodput.at(v1::GOODPUT_KIND_CHECKPOINT), 2);
+  EXPECT_DOUBLE_EQ(goodput.at(v1::GOODPUT_KIND_REDUCE), 3);
+  EXPECT_DOUBLE_EQ(goodput.at(v1::GOODPUT_KIND_OTHER), 1);
   // A minute from submission to the second attempt, of which the first one ran twelve seconds.
-  EXPECT_DOUBLE_EQ(goodput[v1::GOODPUT_KIND_QUEUE], 48);
+  EXPECT_DOUBLE_EQ(goodput.at(v1::GOODPUT_KIND_QUEUE), 48);
 }
 
 TEST(LiveJobsTest, EveryKindOfGoodputCanOccur) {
@@ -214,27 +217,26 @@ TEST(LiveJobsTest, EveryKindOfGoodputCanOccur) {
   AgentReport report = ReportOf(1, 10);
   for (int phase = 1; phase < v1::Phase_ARRAYSIZE; ++phase) AddSeconds(&report, static_cast<v1::Phase>(phase), 1);
   live.OnReport(report, kStart);
-  const Goodput goodput = live.GoodputOf(RunningJob(), kStart);
-  for (int kind = 1; kind < v1::GoodputKind_ARRAYSIZE; ++kind) {
-    EXPECT_GT(goodput[static_cast<std::size_t>(kind)], 0) << v1::GoodputKind_Name(static_cast<v1::GoodputKind>(kind));
-  }
+  const auto goodput = GoodputOf(RunningJob(), live.Find(3), kStart);
+  EXPECT_THAT(goodput, SizeIs(v1::GoodputKind_ARRAYSIZE - 1));
+  for (const auto& [kind, seconds] : goodput) EXPECT_GT(seconds, 0) << EnumWord(kind);
 }
 
 TEST(LiveJobsTest, QueueTimeIsNotGuessedWhenEarlierAttemptsWereNotHeard) {
   LiveJobs live;
   live.OnReport(ReportOf(1, 10, 2), kStart);
-  EXPECT_DOUBLE_EQ(live.GoodputOf(RunningJob(2), kStart + 1000)[v1::GOODPUT_KIND_QUEUE], 0);
+  EXPECT_DOUBLE_EQ(GoodputOf(RunningJob(2), live.Find(3), kStart + 1000).at(v1::GOODPUT_KIND_QUEUE), 0);
   Job job = RunningJob(2);
   job.set_state(v1::JOB_PENDING);
   job.set_since_ms(kStart + 500);
-  EXPECT_DOUBLE_EQ(live.GoodputOf(job, kStart + 1000)[v1::GOODPUT_KIND_QUEUE], 0.5);
+  EXPECT_DOUBLE_EQ(GoodputOf(job, live.Find(3), kStart + 1000).at(v1::GOODPUT_KIND_QUEUE), 0.5);
 }
 
 TEST(LiveJobsTest, JobThatNeverRanHasQueueTimeOnly) {
   Job job = RunningJob(0);
   job.set_state(v1::JOB_PENDING);
   job.set_started_ms(0);
-  EXPECT_DOUBLE_EQ(LiveJobs().GoodputOf(job, kStart)[v1::GOODPUT_KIND_QUEUE], 60);
+  EXPECT_DOUBLE_EQ(GoodputOf(job, nullptr, kStart).at(v1::GOODPUT_KIND_QUEUE), 60);
 }
 
 TEST(CurveTest, StaysBoundedAndKeepsBothEnds) {

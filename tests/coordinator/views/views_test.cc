@@ -142,7 +142,16 @@ TEST_F(ViewsTest, JobHasArtifactCurveReasonsAndItsOwnEvents) {
   EXPECT_TRUE(job.curve().rbegin()->has_loss());
   EXPECT_THAT(job.events(), SizeIs(4));
   for (const v1::EventView& event : job.events()) EXPECT_EQ(event.job_id(), 4u);
-  EXPECT_EQ(View(v1::VIEW_KIND_JOB, MadeUpCluster::kQueued).job().reasons(0).code(), "SLOTS");
+  EXPECT_EQ(View(v1::VIEW_KIND_JOB, MadeUpCluster::kQueued).job().reasons(0).code(), v1::WAIT_REASON_SLOTS);
+}
+
+TEST_F(ViewsTest, AJobHasTheVerbsThatWouldChangeSomething) {
+  const auto verbs = [&](std::uint64_t job) { return View(v1::VIEW_KIND_JOB, job).job().verbs(); };
+  EXPECT_THAT(verbs(MadeUpCluster::kRunning),
+              ElementsAre(v1::JOB_VERB_HOLD, v1::JOB_VERB_REQUEUE, v1::JOB_VERB_CANCEL));
+  EXPECT_THAT(verbs(MadeUpCluster::kHeld), ElementsAre(v1::JOB_VERB_RELEASE, v1::JOB_VERB_CANCEL));
+  EXPECT_THAT(verbs(MadeUpCluster::kFailed), ElementsAre(v1::JOB_VERB_REQUEUE));
+  EXPECT_THAT(verbs(MadeUpCluster::kSucceeded), IsEmpty());
 }
 
 TEST_F(ViewsTest, WhyNamesEveryReason) {
@@ -217,6 +226,8 @@ TEST_F(ViewsTest, JsonHasTheWordsOfTheVocabulary) {
   EXPECT_EQ(job["ranks"], 8);
   EXPECT_EQ(job["placement"][0], (json{{"host", "node-a"}, {"ranks", 4}}));
   EXPECT_EQ(job["members"][5]["phase"], "reduce");
+  EXPECT_EQ(job["members"][5]["goodput_kind"], "reduce");
+  EXPECT_TRUE(job["has_slots"] && !job["ended"]);
   EXPECT_TRUE(job["goodput"]["compute"].is_number());
   EXPECT_EQ(top["jobs"][1]["flags"], (json{"STRAGGLING", "DEGRADED_STORAGE"}));
   EXPECT_EQ(top["hosts"][2]["state"], "DRAINED");
@@ -265,7 +276,7 @@ TEST(ViewSchemaTest, AKeyHasOneTypeEverywhere) {
   std::map<std::string, std::string> types;
   NoteTypes(*v1::View::descriptor(), &types);
   EXPECT_EQ(types["ranks"], "number");
-  EXPECT_EQ(types["members"], "list of RankView");
+  EXPECT_EQ(types["members"], "list of RankState");
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ v1::Progress ProgressOf(std::uint64_t done, std::uint64_t total) {
   v1::Progress progress;
   progress.set_done(done);
   progress.set_total(total);
-  progress.set_unit("steps");
+  progress.set_unit(v1::PROGRESS_UNIT_STEPS);
   (*progress.mutable_values())["loss"] = 0.5;
   return progress;
 }

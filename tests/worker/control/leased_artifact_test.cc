@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/enum_words.h"
 #include "common/progress.h"
 #include "tests/testing/status_matchers.h"
 
@@ -75,7 +76,7 @@ class ScriptedLink final : public ControlLink {
 class ArtifactInMemory final : public LeasedArtifact {
  public:
   std::uint64_t TotalUnits() const override { return 8; }
-  std::string Unit() const override { return "bytes"; }
+  v1::ProgressUnit Unit() const override { return v1::PROGRESS_UNIT_BYTES; }
   Result<std::uint64_t> UnitsOf(ShardId id) const override {
     if (id.round > 1) return Error(Code::kInternal, "no such round");
     return id.round == 0 ? 4U : 0U;
@@ -160,7 +161,7 @@ TEST(LeasedArtifactTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverA
   std::vector<std::string> reports;
   for (const v1::Progress& said : link.reports()) {
     const auto documents = said.values().find("documents");
-    reports.push_back(fmt::format("{}/{} {}, {} tokens, {} documents", said.done(), said.total(), said.unit(),
+    reports.push_back(fmt::format("{}/{} {}, {} tokens, {} documents", said.done(), said.total(), EnumWord(said.unit()),
                                   said.tokens(), documents == said.values().end() ? 0 : documents->second));
   }
   // Those in between depend on when the thread looks, which reports.

@@ -1,4 +1,4 @@
-#include "coordinator/views/attach_command_line.h"
+#include "coordinator/daemon/attach_command_line.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
