@@ -5,7 +5,7 @@
 #include "cli/sweep_report.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
-#include "common/config/pipeline_sweep.h"
+#include "common/config/pipeline_config.h"
 #include "common/storage/files.h"
 #include "coordinator/plan/expand.h"
 

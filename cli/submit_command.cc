@@ -11,7 +11,6 @@
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "common/config/pipeline_config.h"
-#include "common/config/pipeline_sweep.h"
 #include "coordinator/plan/expand.h"
 #include "coordinator/scheduler/fit.h"
 
