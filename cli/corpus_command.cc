@@ -80,9 +80,7 @@ Status CatCorpus(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterCorpusCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   CLI::App* corpus = app.add_subcommand("corpus", "Look into a corpus artifact")->require_subcommand(1);
   AddStatCommand(corpus, "Print the numbers counted while it was built", action);
   const auto [verify, verified] =
@@ -91,8 +89,11 @@ void RegisterCorpusCommand(CLI::App& app, Action& action) {
   const auto [cat, options] = AddCommand(*corpus, "cat", "Print sequences as text, one per line", action, &CatCorpus);
   AddDirectory(corpus, cat, options.directory);
   cat->add_flag("--heldout", options.heldout, "Print the held-out split instead of the training split");
-  cat->add_option("--first", options.first, "Index of the first sequence")->check(WholeNumber())->capture_default_str();
-  cat->add_option("--count", options.count, "Number of sequences")->check(WholeNumber())->capture_default_str();
+  AddOption(cat, "--first", options.first, "N", "Index of the first sequence")->capture_default_str();
+  AddOption(cat, "--count", options.count, "N", "Number of sequences")->capture_default_str();
 }
 
+const Registration kRegistration(/*place=*/130, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

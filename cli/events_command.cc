@@ -59,9 +59,7 @@ Status ListEvents(const Options& options) {
   }
 }
 
-}  // namespace
-
-void RegisterEventsCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [events, options] = AddCommand(app, "events", "List what happened to jobs and hosts", action, &ListEvents);
   AddJobArgument(events, options.job);
   events->add_flag("-f,--follow", options.follow,
@@ -71,4 +69,7 @@ void RegisterEventsCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(events, options.connection);
 }
 
+const Registration kRegistration(/*place=*/40, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

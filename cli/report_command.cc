@@ -112,9 +112,7 @@ Status Report(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterReportCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [report, options] =
       AddCommand(app, "report", "Compare the students of a sweep in a table and a picture", action, &Report);
   AddOption(report, "pipeline", options.pipeline, "PIPELINE",
@@ -124,4 +122,7 @@ void RegisterReportCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(report, options.connection);
 }
 
+const Registration kRegistration(/*place=*/80, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

@@ -181,9 +181,7 @@ Status Submit(const Options& options) {
   return PipelineOutcome(ended);
 }
 
-}  // namespace
-
-void RegisterSubmitCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [command, options] =
       AddCommand(app, "submit", "Give a pipeline or a sweep to the coordinator", action, &Submit);
   AddOption(command, "pipeline", options.config_path, "PIPELINE.yaml",
@@ -207,4 +205,7 @@ void RegisterSubmitCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(command, options.connection);
 }
 
+const Registration kRegistration(/*place=*/20, &AddTo);
+
+}  // namespace
 }  // namespace still::cli
