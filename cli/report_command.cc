@@ -36,7 +36,9 @@ Result<Sweep> SweepOfFile(const std::string& path) {
   return sweep;
 }
 
-// Returns "no-mlm" for "ablation/no-mlm/evaluate", and "" for "demo/evaluate".
+// Returns "no-mlm" for "ablation/no-mlm/evaluate", and "" for "demo/evaluate". A coordinator knows pipelines and
+// variants by the names of their jobs alone. coordinator/plan/expand.cc composes those, and no part of them may hold a
+// '/'.
 std::string VariantOf(const std::string& job) {
   const std::size_t first = job.find('/'), last = job.rfind('/');
   return first == last ? "" : job.substr(first + 1, last - first - 1);
