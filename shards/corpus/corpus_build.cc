@@ -196,7 +196,7 @@ Status CorpusBuild::MakeShard(std::uint32_t task, const OnProgress& on_progress,
   const std::string building = BuildingPath(*plan);
   const ShardPlace place = builder_.PlaceOf(building, ShardName(info.split, info.shard));
   STILL_RETURN_IF_ERROR(MakeDirectories(building));
-  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::CreateNew(place.path, place.staged_as, info));
+  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::Create(place, info));
   STILL_RETURN_IF_ERROR(CopySequences(*plan, task, on_progress, shard.get()));
   const Status committed = shard->Commit().status();
   *computed = Hex(shard->digest());
