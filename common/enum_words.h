@@ -40,7 +40,7 @@ std::optional<Enum> EnumNamed(std::string_view word) {
   return value ? std::optional(static_cast<Enum>(*value)) : std::nullopt;
 }
 
-// What the rest of the system concludes from a rank's phase.
+// The conclusions that the rest of the system draws from a rank's phase.
 struct PhaseFacts {
   v1::GoodputKind goodput = v1::GOODPUT_KIND_OTHER;
   bool part_of_step = false;      // the rank's step number means something

@@ -12,7 +12,7 @@
 
 namespace still::coordinator {
 
-// What the plan says about one waiting job.
+// The facts that the plan holds about one waiting job.
 struct WaitFacts {
   enum class Fit { kSomeday, kNotOnOpenHosts, kNever };
   struct Other {

@@ -34,7 +34,7 @@ namespace still::shards {
 enum class CorpusPass { kTokenise, kPlan, kCopy };
 inline constexpr int kCorpusPasses = 3;
 
-// What one task has done so far.
+// The work that one task has done so far.
 struct CorpusProgress {
   std::uint64_t input_bytes = 0;
   std::uint64_t documents = 0;  // duplicates included

@@ -67,8 +67,8 @@ struct Extent {
 
 }  // namespace shard_plan_format
 
-// How documents are cut into sequences: [CLS], up to max_tokens - 2 tokens of text, [SEP]. The last sequence of a
-// document is dropped when it has fewer than min_tokens.
+// The rule by which documents are cut into sequences: [CLS], up to max_tokens - 2 tokens of text, [SEP]. The last
+// sequence of a document is dropped when it has fewer than min_tokens.
 struct SequenceCut {
   std::uint32_t max_tokens = 0;
   std::uint32_t min_tokens = 0;

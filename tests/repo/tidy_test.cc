@@ -255,7 +255,8 @@ TEST(TidyTest, NothingIsLeftForLaterAndNamesSayWhatThingsAre) {
 
 TEST(TidyTest, CommentsAreWholeSentences) {
   // The first line of a comment at the margin must not begin with the words of a fragment.
-  static const std::regex fragment("^// (Of|Who|Whoever|That|Those|Nobody|For who|As if) ");
+  static const std::regex fragment(
+      "^// (Of|Who|Whoever|That|Those|Nobody|For who|As if|What|Which|Where|Whether|Why|How) ");
   static const std::regex comment("^//");
   for (const Source& source : Sources()) {
     bool inside = false;  // a line that continues a comment may begin with any word

@@ -56,7 +56,7 @@ bool WaitsForDisk(pid_t pid) {
          });
 }
 
-// Where the rank is.
+// The place of the rank.
 struct Place {
   v1::Phase phase = v1::PHASE_START;
   std::uint64_t step = 0;

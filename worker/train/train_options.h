@@ -1,4 +1,4 @@
-// How a model is trained, in plain types: the trainer and the numeric core never see the configuration's messages.
+// The options of training in plain types: the trainer and the numeric core never see the configuration's messages.
 // worker/control/task_options.h makes it from the configuration.
 #pragma once
 

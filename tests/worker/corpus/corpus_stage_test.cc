@@ -1,4 +1,4 @@
-// What a rank of the corpus stage does before its first lease.
+// Tests what a rank of the corpus stage does before its first lease.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
