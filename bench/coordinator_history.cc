@@ -1,5 +1,5 @@
-// What a long history costs: memory, questions about it, and a restart, with the class that `still serve` runs and its
-// real journal (RocksDB).
+// Measures what a long history costs: memory, questions about it, and a restart, with the class that `still serve` runs
+// and its real journal (RocksDB).
 //   coordinator_history_bench [JOBS [EVENTS_OF_EACH [DIRECTORY]]]   default 20,000 of 50 in out/coordinator_history
 // Makes the journal when the directory is not there, else measures with it: two runs, so that the memory is the
 // restarted coordinator's alone.

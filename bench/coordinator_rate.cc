@@ -1,6 +1,6 @@
-// How fast one core of a coordinator is, and how much memory it takes. It is the class that `still serve` runs, with
-// its real journal (RocksDB, synced) and simulated agents. State: 10,000 workers of 500 running jobs, 500 waiting jobs,
-// 320 hosts.
+// Measures how fast one core of a coordinator is, and how much memory it takes. It is the class that `still serve`
+// runs, with its real journal (RocksDB, synced) and simulated agents. State: 10,000 workers of 500 running jobs, 500
+// waiting jobs, 320 hosts.
 //   coordinator_rate_bench [DIRECTORY]     on the disk to measure; default: out/coordinator_rate, removed afterwards
 #include <fmt/format.h>
 

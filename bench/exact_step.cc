@@ -1,5 +1,5 @@
-// What exactness costs per step: one microbatch of 4,096 tokens per rank through the demo's student, then the reduction
-// of the gradients over the ranks, exact and fast in the same run.
+// Measures what exactness costs per step: one microbatch of 4,096 tokens per rank through the demo's student, then the
+// reduction of the gradients over the ranks, exact and fast in the same run.
 //
 //   mpirun -n 2 build/dev/bin/exact_step_bench [repetitions]
 #include <ATen/ATen.h>

@@ -11,12 +11,13 @@ struct Options {
 
 Status RunAgent(const Options& options) { return coordinator::RunAgentProcess(options.task); }
 
-}  // namespace
-
-void RegisterAgentCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [agent, options] = AddCommand(app, "agent", "Run one attempt of a job", action, &RunAgent);
   agent->group("");
   AddOption(agent, "--task", options.task, "FILE", "Task that the coordinator wrote")->required();
 }
 
+const Registration kRegistration(/*place=*/120, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

@@ -66,9 +66,7 @@ Status ChangeJobs(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterChangeJobsCommands(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   for (const Verb& verb : kVerbs) {
     const auto [command, options] = AddCommand(app, verb.name, verb.help, action, &ChangeJobs, {.verb = &verb});
     if (verb.wire == v1::JOB_VERB_SET_PRIORITY)
@@ -81,4 +79,7 @@ void RegisterChangeJobsCommands(CLI::App& app, Action& action) {
   }
 }
 
+const Registration kRegistration(/*place=*/70, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

@@ -123,9 +123,7 @@ Status PrintHash(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterCheckpointCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   CLI::App* checkpoint = app.add_subcommand("checkpoint", "Look into checkpoints")->require_subcommand(1);
   const auto [list, options] =
       AddCommand(*checkpoint, "list", "List the checkpoints of a job, newest first", action, &PrintList);
@@ -142,4 +140,7 @@ void RegisterCheckpointCommand(CLI::App& app, Action& action) {
   add("hash", "Print the SHA-256 over names, shapes and bytes of weights and optimizer state", &PrintHash);
 }
 
+const Registration kRegistration(/*place=*/150, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

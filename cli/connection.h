@@ -1,10 +1,9 @@
-// How commands reach the coordinator and ask it for views.
+// Connects commands to the coordinator, asks it for views, and finds jobs by their names.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "common/enum_words.h"
 #include "common/proto/view.pb.h"

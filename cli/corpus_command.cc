@@ -1,13 +1,13 @@
 // still corpus: looks into a corpus artifact.
 #include <algorithm>
-#include <sstream>
-#include <vector>
+#include <string>
 
 #include "cli/artifact_commands.h"
 #include "cli/terminal.h"
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/corpus_view.h"
+#include "shards/corpus/shard_reader.h"
 #include "shards/text/wordpiece.h"
 
 namespace still::cli {
@@ -21,19 +21,11 @@ struct Options {
   std::uint64_t count = 10;
 };
 
-Result<std::vector<std::string>> ReadVocabulary(const std::string& path) {
-  STILL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  std::vector<std::string> words;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) words.push_back(line);
-  return words;
-}
-
 // Joins the WordPiece tokens of a sequence. Spacing and case are the tokenizer's, not the source text's.
-std::string TextOf(shards::TokenSpan tokens, const std::vector<std::string>& vocabulary) {
+std::string TextOf(shards::TokenSpan tokens, const shards::Tokenizer& tokenizer) {
   std::string text;
   for (const shards::TokenId token : tokens) {
-    const std::string_view piece = token < vocabulary.size() ? std::string_view(vocabulary[token]) : "[?]";
+    const std::string_view piece = token < tokenizer.vocabulary_size() ? tokenizer.Piece(token) : "[?]";
     if (piece.starts_with("##")) {
       text += piece.substr(2);
     } else {
@@ -50,11 +42,12 @@ Status VerifyCorpus(const Options& options) {
   STILL_RETURN_IF_ERROR(CheckKind(directory, "corpus"));
   STILL_ASSIGN_OR_RETURN(const shards::CorpusManifest manifest, shards::ReadCorpusManifest(directory));
   STILL_RETURN_IF_ERROR(shards::VerifyCorpus(directory));
+  if (manifest.shards.empty()) return Error(Code::kDataLoss, "{}: its manifest.json lists no shard", directory);
+  STILL_ASSIGN_OR_RETURN(const auto shard, shards::OpenListedShard(directory, manifest.shards.front()));
   const std::string vocabulary = JoinPath(directory, "vocab.txt");
-  STILL_ASSIGN_OR_RETURN(const std::string identity, ReadFile(JoinPath(directory, "identity.txt")));
   const auto made_with = [&](bool lowercase) {
     const auto tokenizer = shards::Tokenizer::Load(vocabulary, lowercase);
-    return tokenizer.ok() && identity.find("tokenizer=" + tokenizer->fingerprint()) != std::string::npos;
+    return tokenizer.ok() && tokenizer->fingerprint() == shard->info().tokenizer_fingerprint;
   };
   if (!made_with(true) && !made_with(false))
     return Error(Code::kDataLoss, "{} is not the vocabulary that made the corpus; remove {} and run again", vocabulary,
@@ -67,7 +60,8 @@ Status CatCorpus(const Options& options) {
   STILL_RETURN_IF_ERROR(CheckKind(options.directory, "corpus"));
   const shards::Split split = options.heldout ? shards::Split::kHeldout : shards::Split::kTrain;
   STILL_ASSIGN_OR_RETURN(const auto corpus, shards::CorpusView::Open(options.directory, split));
-  STILL_ASSIGN_OR_RETURN(const auto vocabulary, ReadVocabulary(JoinPath(options.directory, "vocab.txt")));
+  STILL_ASSIGN_OR_RETURN(const auto tokenizer, shards::Tokenizer::Load(JoinPath(options.directory, "vocab.txt"),
+                                                                       /*lowercase=*/true));  // only its pieces count
   const std::uint64_t total = corpus->sequences();
   if (options.first >= total)
     return Error(Code::kInvalidArgument, "--first {} is beyond the split, which has {} sequences", options.first,
@@ -75,14 +69,12 @@ Status CatCorpus(const Options& options) {
   const std::uint64_t end = options.first + std::min(options.count, total - options.first);
   for (std::uint64_t i = options.first; i < end; ++i) {
     STILL_ASSIGN_OR_RETURN(const shards::TokenSpan tokens, corpus->Sequence(i));
-    fmt::print("{}\n", TextOf(tokens, vocabulary));
+    fmt::print("{}\n", TextOf(tokens, tokenizer));
   }
   return Ok();
 }
 
-}  // namespace
-
-void RegisterCorpusCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   CLI::App* corpus = app.add_subcommand("corpus", "Look into a corpus artifact")->require_subcommand(1);
   AddStatCommand(corpus, "Print the numbers counted while it was built", action);
   const auto [verify, verified] =
@@ -91,8 +83,11 @@ void RegisterCorpusCommand(CLI::App& app, Action& action) {
   const auto [cat, options] = AddCommand(*corpus, "cat", "Print sequences as text, one per line", action, &CatCorpus);
   AddDirectory(corpus, cat, options.directory);
   cat->add_flag("--heldout", options.heldout, "Print the held-out split instead of the training split");
-  cat->add_option("--first", options.first, "Index of the first sequence")->check(WholeNumber())->capture_default_str();
-  cat->add_option("--count", options.count, "Number of sequences")->check(WholeNumber())->capture_default_str();
+  AddOption(cat, "--first", options.first, "N", "Index of the first sequence")->capture_default_str();
+  AddOption(cat, "--count", options.count, "N", "Number of sequences")->capture_default_str();
 }
 
+const Registration kRegistration(/*place=*/130, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

@@ -45,11 +45,12 @@ void Add(CLI::App& app, const char* name, const char* help, bool drain, Action& 
   AddConnectionOptions(command, options.connection);
 }
 
-}  // namespace
-
-void RegisterDrainCommands(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   Add(app, "drain", "Start nothing new on a host; its jobs go on", true, action);
   Add(app, "undrain", "Put a host back into service and forget its failures", false, action);
 }
 
+const Registration kRegistration(/*place=*/90, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

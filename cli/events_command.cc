@@ -21,9 +21,27 @@ struct Options {
   bool json = false;
 };
 
-// Prints the events of the view, one JSON object per line.
-void PrintEventsAsJson(const v1::View& view) {
-  for (const v1::EventView& event : view.events()) Print(coordinator::EventJson(event) + "\n");
+std::string TextOf(const v1::View& view) { return EventsText(view.events()); }
+
+// Prints what happens after the events that `query` gives, from one answer to the next. Never ends by itself: a
+// coordinator that is away is waited for, and then missed events are asked for.
+Status FollowEvents(coordinator::CoordinatorClient& client, ViewQuery query, bool json) {
+  for (bool lost = false;; Clock::System().SleepFor(kPeriod)) {
+    const Result<v1::View> view = Ask(client, query);
+    if (view.status().code() == Code::kUnavailable) {
+      if (!lost) fmt::print(stderr, "still: {}; waiting for the coordinator\n", view.status().message());
+      lost = true;
+      continue;
+    }
+    STILL_RETURN_IF_ERROR(view.status());
+    lost = false;
+    for (const v1::EventView& event : view->events()) {
+      if (json) Print(coordinator::EventJson(event) + "\n");
+      query.after = std::max(query.after, event.sequence());
+    }
+    if (!json) Print(TextOf(*view));
+    query.limit = kAllRows;
+  }
 }
 
 Status ListEvents(const Options& options) {
@@ -32,36 +50,11 @@ Status ListEvents(const Options& options) {
   if (!options.job.empty()) {
     STILL_ASSIGN_OR_RETURN(query.job, FindJob(*client, options.job));
   }
-  if (!options.follow && options.json) {
-    STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(*client, query));
-    Print(coordinator::ViewJson(view) + "\n");
-    return Ok();
-  }
-  for (bool lost = false;; Clock::System().SleepFor(kPeriod)) {
-    const Result<v1::View> answer = Ask(*client, query);
-    if (options.follow && answer.status().code() == Code::kUnavailable) {
-      // The next answer begins after the last printed event, so that none is missed.
-      if (!lost) fmt::print(stderr, "still: {}; waiting for the coordinator\n", answer.status().message());
-      lost = true;
-      continue;
-    }
-    STILL_RETURN_IF_ERROR(answer.status());
-    lost = false;
-    const v1::View& view = *answer;
-    if (options.json) {
-      PrintEventsAsJson(view);
-    } else {
-      Print(EventsText(view.events()));
-    }
-    for (const v1::EventView& event : view.events()) query.after = std::max(query.after, event.sequence());
-    if (!options.follow) return Ok();
-    query.limit = kAllRows;
-  }
+  if (options.follow) return FollowEvents(*client, query, options.json);
+  return PrintView(*client, query, options.json, &TextOf);
 }
 
-}  // namespace
-
-void RegisterEventsCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [events, options] = AddCommand(app, "events", "List what happened to jobs and hosts", action, &ListEvents);
   AddJobArgument(events, options.job);
   events->add_flag("-f,--follow", options.follow,
@@ -71,4 +64,7 @@ void RegisterEventsCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(events, options.connection);
 }
 
+const Registration kRegistration(/*place=*/40, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

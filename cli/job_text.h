@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "common/enum_words.h"
 #include "common/proto/view.pb.h"

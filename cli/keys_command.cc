@@ -31,9 +31,7 @@ Status MakeKeys(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterKeysCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   CLI::App* keys = app.add_subcommand("keys", "Make a coordinator's keys; its first start makes them otherwise")
                        ->require_subcommand(1);
   const auto [command, options] =
@@ -42,4 +40,7 @@ void RegisterKeysCommand(CLI::App& app, Action& action) {
             "Directory to make (default: keys/ in the state directory)");
 }
 
+const Registration kRegistration(/*place=*/110, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

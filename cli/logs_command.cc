@@ -101,15 +101,16 @@ Status PrintLogs(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterLogsCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [logs, options] = AddCommand(app, "logs", "Print what the processes of a job wrote", action, &PrintLogs);
   AddJobArgument(logs, options.job)->required();
   logs->add_flag("-f,--follow", options.follow, "Go on until the job ends");
   AddOption(logs, "--rank", options.rank, "R", "Print the lines of this rank only");
-  AddOption(logs, "--tail", options.tail, "N", "Begin with the last N lines")->check(WholeNumber());
+  AddOption(logs, "--tail", options.tail, "N", "Begin with the last N lines");
   AddConnectionOptions(logs, options.connection);
 }
 
+const Registration kRegistration(/*place=*/60, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

@@ -71,32 +71,8 @@ Status CheckCommands(const CLI::App& app, const std::vector<std::string>& revers
   return Ok();
 }
 
-// Replaces CLI11's "Could not convert: --ranks = two".
-std::string Reworded(std::string what) {
-  constexpr std::string_view kConversion = "Could not convert: ", kEquals = " = ";
-  const std::size_t equals = what.rfind(kEquals);
-  if (!what.starts_with(kConversion) || equals == std::string::npos) return what;
-  return fmt::format("{}: '{}' is not a number in its range",
-                     what.substr(kConversion.size(), equals - kConversion.size()),
-                     what.substr(equals + kEquals.size()));
-}
-
-void RegisterCommands(CLI::App& app, Action& action) {
-  RegisterRunCommand(app, action);
-  RegisterSubmitCommand(app, action);
-  RegisterViewCommands(app, action);
-  RegisterEventsCommand(app, action);
-  RegisterTopCommand(app, action);
-  RegisterLogsCommand(app, action);
-  RegisterChangeJobsCommands(app, action);
-  RegisterReportCommand(app, action);
-  RegisterDrainCommands(app, action);
-  RegisterServeCommand(app, action);
-  RegisterKeysCommand(app, action);
-  RegisterAgentCommand(app, action);
-  RegisterCorpusCommand(app, action);
-  RegisterTargetsCommand(app, action);
-  RegisterCheckpointCommand(app, action);
+void AddCommands(CLI::App& app, Action& action) {
+  for (const auto& [place, add_to] : Registration::All()) add_to(app, action);
   app.add_subcommand("version", "Print the version")->callback([&action] {
     action = [] {
       std::puts("still " STILLHOUSE_VERSION);
@@ -118,7 +94,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Stillhouse distils BERT-family language models.", "still");
   app.set_version_flag("--version", "still " STILLHOUSE_VERSION);
   Action action;
-  RegisterCommands(app, action);
+  AddCommands(app, action);
   try {
     std::vector<std::string> arguments = ArgumentsReversed(argc, argv);
     if (const Status commands = CheckCommands(app, arguments); !commands.ok()) {
@@ -129,8 +105,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    const Status usage = Error(Code::kInvalidArgument, "{} (`{} --help` shows the usage)",
-                               Escaped(Reworded(error.what())), CommandOf(app));
+    const Status usage =
+        Error(Code::kInvalidArgument, "{} (`{} --help` shows the usage)", Escaped(error.what()), CommandOf(app));
     fmt::print(stderr, "still: error: {}\n", usage.message());
     return ExitCode(usage);
   }

@@ -1,4 +1,4 @@
-// How `still submit --wait` waits for the jobs of its submission.
+// Waits for the jobs of a submission, as `still submit --wait` does.
 #pragma once
 
 #include <cstdint>

@@ -1,15 +1,22 @@
-// How a command enters `still`. Each <name>_command.cc holds one command or one small family: its options, its help and
-// its work. main.cc calls the functions below, in the order in which `still --help` lists the commands.
+// Enters commands into `still`. Each <name>_command.cc holds one command or one small family: its options, its help,
+// its work and its Registration. A new command is such a file and its line in CMakeLists.txt.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "cli/connection.h"
+#include "common/check.h"
 #include "common/status.h"
 
 namespace still::cli {
@@ -17,21 +24,21 @@ namespace still::cli {
 // The work of the command that was parsed. It runs after all arguments are parsed.
 using Action = std::function<Status()>;
 
-void RegisterRunCommand(CLI::App& app, Action& action);
-void RegisterSubmitCommand(CLI::App& app, Action& action);
-void RegisterViewCommands(CLI::App& app, Action& action);  // queue, show, why, history, nodes
-void RegisterEventsCommand(CLI::App& app, Action& action);
-void RegisterTopCommand(CLI::App& app, Action& action);
-void RegisterLogsCommand(CLI::App& app, Action& action);
-void RegisterChangeJobsCommands(CLI::App& app, Action& action);  // cancel, hold, release, requeue, priority
-void RegisterReportCommand(CLI::App& app, Action& action);
-void RegisterDrainCommands(CLI::App& app, Action& action);  // drain, undrain
-void RegisterServeCommand(CLI::App& app, Action& action);
-void RegisterKeysCommand(CLI::App& app, Action& action);
-void RegisterAgentCommand(CLI::App& app, Action& action);
-void RegisterCorpusCommand(CLI::App& app, Action& action);
-void RegisterTargetsCommand(CLI::App& app, Action& action);
-void RegisterCheckpointCommand(CLI::App& app, Action& action);
+// Enters a command into `still` before main begins. Each <name>_command.cc defines one at namespace scope.
+class Registration {
+ public:
+  using AddTo = void (*)(CLI::App& app, Action& action);
+
+  // Calls `add_to` at the command's place among all places, which is where `still --help` lists the command.
+  Registration(int place, AddTo add_to) {
+    STILL_CHECK(All().emplace(place, add_to).second, fmt::format("two commands have place {}", place));
+  }
+  // Returns all registered commands by their places.
+  static std::map<int, AddTo>& All() {
+    static std::map<int, AddTo> all;
+    return all;
+  }
+};
 
 // Adds a command that makes `run` the action when it is parsed. Returns it with the options that CLI11 fills and `run`
 // receives. They live as long as the command or the action, whichever ends last.
@@ -45,10 +52,30 @@ std::pair<CLI::App*, Options&> AddCommand(CLI::App& parent, const std::string& n
   return {command, *options};
 }
 
-// Adds an option, or an argument when `name` begins with no '-'. The help calls its value `type`.
+// Refuses text that is no decimal number in the range of `Number`. CLI11 alone would turn -1 into a large unsigned
+// number and 010 into 8.
+template <typename Number>
+CLI::Validator DecimalNumber() {
+  const auto check = [](std::string& text) -> std::string {
+    Number number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size())
+      return fmt::format("'{}' is not a whole number from {} to {}", text, std::numeric_limits<Number>::min(),
+                         std::numeric_limits<Number>::max());
+    text = fmt::to_string(number);
+    return "";
+  };
+  return {check, ""};
+}
+
+// Adds an option, or an argument when `name` begins with no '-'. The help calls its value `type`. The value may be a
+// std::optional.
 template <typename Value>
 CLI::Option* AddOption(CLI::App* command, const char* name, Value& value, const char* type, const std::string& help) {
-  return command->add_option(name, value, help)->type_name(type);
+  using Plain = typename decltype(std::optional(value))::value_type;
+  CLI::Option* option = command->add_option(name, value, help)->type_name(type);
+  if constexpr (std::is_integral_v<Plain>) option->transform(DecimalNumber<Plain>());
+  return option;
 }
 
 // Adds the argument JOB, which FindJob understands.
@@ -67,15 +94,6 @@ inline void AddConnectionOptions(CLI::App* command, ConnectionOptions& options) 
   AddOption(command, "--state", options.state, "DIR",
             "State directory of the coordinator, which holds its endpoint and its keys (see still --help)");
   AddOption(command, "--keys", options.keys, "DIR", "Directory of the client keys (see still --help)");
-}
-
-// Refuses a negative number, which CLI11 would turn into a large unsigned one.
-inline CLI::Validator WholeNumber() {
-  const auto check = [](std::string& text) -> std::string {
-    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-    return digits ? "" : "'" + text + "' is not a whole number; give 0 or more";
-  };
-  return {check, ""};
 }
 
 }  // namespace still::cli

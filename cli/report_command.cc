@@ -5,7 +5,7 @@
 #include "cli/sweep_report.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
-#include "common/config/pipeline_sweep.h"
+#include "common/config/pipeline_config.h"
 #include "common/storage/files.h"
 #include "coordinator/plan/expand.h"
 
@@ -36,7 +36,9 @@ Result<Sweep> SweepOfFile(const std::string& path) {
   return sweep;
 }
 
-// Returns "no-mlm" for "ablation/no-mlm/evaluate", and "" for "demo/evaluate".
+// Returns "no-mlm" for "ablation/no-mlm/evaluate", and "" for "demo/evaluate". A coordinator knows pipelines and
+// variants by the names of their jobs alone. coordinator/plan/expand.cc composes those, and no part of them may hold a
+// '/'.
 std::string VariantOf(const std::string& job) {
   const std::size_t first = job.find('/'), last = job.rfind('/');
   return first == last ? "" : job.substr(first + 1, last - first - 1);
@@ -112,9 +114,7 @@ Status Report(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterReportCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [report, options] =
       AddCommand(app, "report", "Compare the students of a sweep in a table and a picture", action, &Report);
   AddOption(report, "pipeline", options.pipeline, "PIPELINE",
@@ -124,4 +124,7 @@ void RegisterReportCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(report, options.connection);
 }
 
+const Registration kRegistration(/*place=*/80, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

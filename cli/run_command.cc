@@ -104,9 +104,7 @@ Status RunWithFaults(const Options& options) {
   return Run(options);
 }
 
-}  // namespace
-
-void RegisterRunCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [run, options] =
       AddCommand(app, "run", "Run a pipeline: reuse the artifacts that exist, make the rest", action, &RunWithFaults);
   AddOption(run, "pipeline", options.config_path, "PIPELINE.yaml", "Pipeline configuration (YAML)")->required();
@@ -119,4 +117,7 @@ void RegisterRunCommand(CLI::App& app, Action& action) {
   AddOption(run, "--fault", options.faults, "SPEC", kFaultHelp)->allow_extra_args(false);
 }
 
+const Registration kRegistration(/*place=*/10, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

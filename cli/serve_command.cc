@@ -38,9 +38,7 @@ Status Serve(const DaemonOptions& parsed) {
   return coordinator::RunDaemon(options, CountStopSignals());
 }
 
-}  // namespace
-
-void RegisterServeCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [serve, options] =
       AddCommand(app, "serve", "Run the coordinator: queue, scheduler, status page (stilld)", action, &Serve);
   AddOption(serve, "--state", options.state_directory, "DIR",
@@ -68,4 +66,7 @@ void RegisterServeCommand(CLI::App& app, Action& action) {
       "Let in every user of this machine; for a private container, with loopback addresses only");
 }
 
+const Registration kRegistration(/*place=*/100, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

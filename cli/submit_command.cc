@@ -11,7 +11,6 @@
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "common/config/pipeline_config.h"
-#include "common/config/pipeline_sweep.h"
 #include "common/stage_facts.h"
 #include "coordinator/plan/expand.h"
 #include "coordinator/scheduler/fit.h"
@@ -184,9 +183,7 @@ Status Submit(const Options& options) {
   return PipelineOutcome(ended);
 }
 
-}  // namespace
-
-void RegisterSubmitCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [command, options] =
       AddCommand(app, "submit", "Give a pipeline or a sweep to the coordinator", action, &Submit);
   AddOption(command, "pipeline", options.config_path, "PIPELINE.yaml",
@@ -210,4 +207,7 @@ void RegisterSubmitCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(command, options.connection);
 }
 
+const Registration kRegistration(/*place=*/20, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

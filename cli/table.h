@@ -10,8 +10,8 @@ namespace still::cli {
 
 enum class Align { kLeft, kRight };
 
-// What happens to a column of a table that is too wide. It stays whole, loses the end or the beginning of its texts, or
-// is left out. A column with kSpare + 1 is left out before one with kSpare.
+// Says what happens to a column of a table that is too wide. It stays whole, loses the end or the beginning of its
+// texts, or is left out. A column with kSpare + 1 is left out before one with kSpare.
 enum Fit : int { kWhole, kCutEnd, kCutBeginning, kSpare };
 
 struct Column {

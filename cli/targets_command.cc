@@ -21,13 +21,14 @@ Status VerifyTargets(const Options& options) {
   return Ok();
 }
 
-}  // namespace
-
-void RegisterTargetsCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   CLI::App* targets = app.add_subcommand("targets", "Look into a target cache")->require_subcommand(1);
   AddStatCommand(targets, "Print the numbers counted while it was made", action);
   const auto [verify, options] = AddCommand(*targets, "verify", "Read and check every record", action, &VerifyTargets);
   AddDirectory(targets, verify, options.directory);
 }
 
+const Registration kRegistration(/*place=*/140, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

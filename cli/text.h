@@ -1,4 +1,4 @@
-// How numbers, times and foreign text are written for people.
+// Writes numbers, times and foreign text for people.
 #pragma once
 
 #include <cstdint>

@@ -32,9 +32,7 @@ Status ShowTop(const Options& options) {
   }
 }
 
-}  // namespace
-
-void RegisterTopCommand(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   const auto [top, options] =
       AddCommand(app, "top", "Watch jobs, ranks and hosts; a terminal shows them anew every second", action, &ShowTop);
   top->add_flag("--once", options.once, "Print one picture as plain text");
@@ -42,4 +40,7 @@ void RegisterTopCommand(CLI::App& app, Action& action) {
   AddConnectionOptions(top, options.connection);
 }
 
+const Registration kRegistration(/*place=*/50, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

@@ -46,9 +46,7 @@ Status ShowView(const Options& options) {
   return PrintView(*client, query, options.json, options.command->text_of);
 }
 
-}  // namespace
-
-void RegisterViewCommands(CLI::App& app, Action& action) {
+void AddTo(CLI::App& app, Action& action) {
   for (const ViewCommand& view : kCommands) {
     const auto [command, options] = AddCommand(app, view.name, view.help, action, &ShowView, {.command = &view});
     if (view.of_one_job) AddJobArgument(command, options.job)->required();
@@ -59,4 +57,7 @@ void RegisterViewCommands(CLI::App& app, Action& action) {
   }
 }
 
+const Registration kRegistration(/*place=*/30, &AddTo);
+
+}  // namespace
 }  // namespace still::cli

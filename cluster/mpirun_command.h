@@ -13,8 +13,8 @@
 
 namespace still::cluster {
 
-// How mpirun reaches the other hosts of a placement. It starts ssh once per host and asks for no password. Open MPI and
-// the worker must have the same paths on every host.
+// The ssh by which mpirun reaches the other hosts of a placement. It is started once per host and asks for no password.
+// Open MPI and the worker must have the same paths on every host.
 struct SshOptions {
   std::string identity_file;           // the private key; empty: ssh chooses
   std::vector<std::string> arguments;  // further ones without blanks: "-F", "/etc/stillhouse/ssh_config"

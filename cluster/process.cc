@@ -18,7 +18,8 @@ namespace {
 constexpr int kHeldAs = 3;
 constexpr int kAboveTheUsual = 10;  // neither a standard descriptor nor kHeldAs
 
-// What the child needs. It is made before fork, because only async-signal-safe calls are allowed between fork and exec.
+// The data that the child needs. It is made before fork, because only async-signal-safe calls are allowed between fork
+// and exec.
 struct ChildPlan {
   std::vector<char*> argv;
   std::vector<char*> environment;
@@ -27,7 +28,8 @@ struct ChildPlan {
   int failure = -1;  // a Failure is written here when exec fails; a successful exec closes it
 };
 
-// Why the child could not execute. The pointers are valid in both processes, which had one memory before the fork.
+// The reason why the child could not execute. The pointers are valid in both processes, which had one memory before the
+// fork.
 struct Failure {
   int error = 0;
   const char* action = nullptr;

@@ -17,7 +17,7 @@ struct Command {
   std::map<std::string, std::string> environment;
 };
 
-// What becomes of the child when its parent ends.
+// The fate of the child when its parent ends.
 enum class Lifetime {
   // The child leads a process group of its own, so that a terminal's interrupt reaches only the parent. It gets SIGTERM
   // when the thread that started it dies, in whatever way.

@@ -46,7 +46,7 @@ std::string JoinedWords() {
   return text;
 }
 
-// What the rest of the system concludes from a rank's phase.
+// The conclusions that the rest of the system draws from a rank's phase.
 struct PhaseFacts {
   v1::GoodputKind goodput = v1::GOODPUT_KIND_OTHER;
   bool part_of_step = false;      // the rank's step number means something

@@ -1,4 +1,4 @@
-// What is true of a stage in every pipeline.
+// Facts that are true of a stage in every pipeline.
 #pragma once
 
 #include <string>

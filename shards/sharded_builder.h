@@ -25,7 +25,7 @@
 
 namespace still::shards {
 
-// Where one shard stands, by stage of its life.
+// The places of one shard, by stage of its life.
 struct ShardPlace {
   std::string name;            // within its directory
   std::string path;            // sealed, in a building directory

@@ -61,11 +61,6 @@ void WriteMessage(const Message& message, YAML::Emitter& out) {
 
 }  // namespace
 
-Status LoadYamlText(const std::string& text, const std::string& origin, Message* message) {
-  STILL_ASSIGN_OR_RETURN(const YAML::Node document, ParseYaml(text, origin));
-  return YamlReader(origin).ReadMessage(document, "", message);
-}
-
 std::string ToYaml(const Message& message) {
   YAML::Emitter out;
   WriteMessage(message, out);

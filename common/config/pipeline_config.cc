@@ -1,9 +1,10 @@
 #include "common/config/pipeline_config.h"
 
 #include <filesystem>
+#include <map>
 
+#include "common/config/config.h"
 #include "common/config/sweep.h"
-#include "common/proto/config.pb.h"
 
 namespace still {
 namespace v1 = stillhouse::v1;
@@ -152,6 +153,25 @@ void ResolvePaths(const fs::path& directory, v1::PipelineConfig* config) {
   config->set_artifacts(Absolute(directory, config->artifacts()));
 }
 
+// Makes the paths of a configuration that was read from `path` absolute against that file's directory. Sets an absent
+// `name` to the file's stem. Then checks the configuration.
+Status Complete(const std::string& path, v1::PipelineConfig* config) {
+  if (config->name().empty()) config->set_name(fs::path(path).stem().string());
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  if (error) return Error(Code::kInvalidArgument, "cannot tell the working directory: {}", error.message());
+  ResolvePaths(absolute.parent_path(), config);
+  return CheckPipelineConfig(*config);
+}
+
+// Returns one variant of the file `path`: the defaults, overlaid by the document, complete and checked.
+Result<v1::PipelineConfig> ReadVariant(const SweepDocument& document, std::size_t variant, const std::string& path) {
+  v1::PipelineConfig config = DefaultPipelineConfig();
+  STILL_RETURN_IF_ERROR(document.Read(variant, &config));
+  STILL_RETURN_IF_ERROR(document.Locate(variant, Complete(path, &config)));
+  return config;
+}
+
 }  // namespace
 
 v1::PipelineConfig DefaultPipelineConfig() {
@@ -197,24 +217,28 @@ v1::PipelineConfig DefaultPipelineConfig() {
 }
 
 Result<v1::PipelineConfig> LoadPipelineConfig(const std::string& path) {
-  v1::PipelineConfig config = DefaultPipelineConfig();
   STILL_ASSIGN_OR_RETURN(const SweepDocument document, SweepDocument::Load(path));
   if (document.swept())
     return Error(Code::kInvalidArgument,
                  "a sweep (matrix, variants), not one pipeline: give it to a coordinator with `still submit {}`", path)
         .At({.file = path});
-  STILL_RETURN_IF_ERROR(document.Read(0, &config));
-  STILL_RETURN_IF_ERROR(document.Locate(0, CompletePipelineConfig(path, &config)));
-  return config;
+  return ReadVariant(document, 0, path);
 }
 
-Status CompletePipelineConfig(const std::string& path, v1::PipelineConfig* config) {
-  if (config->name().empty()) config->set_name(fs::path(path).stem().string());
-  std::error_code error;
-  const fs::path absolute = fs::absolute(path, error);
-  if (error) return Error(Code::kInvalidArgument, "cannot tell the working directory: {}", error.message());
-  ResolvePaths(absolute.parent_path(), config);
-  return CheckPipelineConfig(*config);
+Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path) {
+  STILL_ASSIGN_OR_RETURN(const SweepDocument document, SweepDocument::Load(path));
+  std::vector<PipelineVariant> variants;
+  std::map<std::string, std::string> name_of;  // the effective configuration -> the variant's name
+  for (std::size_t i = 0; i < document.size(); ++i) {
+    STILL_ASSIGN_OR_RETURN(v1::PipelineConfig config, ReadVariant(document, i, path));
+    const auto [same, fresh] = name_of.emplace(ToYaml(config), document.name(i));
+    if (!fresh)
+      return Error(Code::kInvalidArgument, "the variants {} and {} are the same configuration: leave one out",
+                   same->second, document.name(i))
+          .At({.file = path});
+    variants.push_back({.name = document.name(i), .config = std::move(config)});
+  }
+  return variants;
 }
 
 Status CheckPipelineConfig(const v1::PipelineConfig& config) {

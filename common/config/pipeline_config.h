@@ -3,12 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "common/proto/config.pb.h"
 #include "common/status.h"
-
-namespace stillhouse::v1 {
-class PipelineConfig;
-}
 
 namespace still {
 
@@ -17,14 +15,20 @@ namespace still {
 // serve tests: a run overwrites those that a key sets.
 stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
-// Returns the defaults overlaid by the file, completed and checked (see CompletePipelineConfig). Every error is
-// INVALID_ARGUMENT and its place() names the file, and the line, column and key where a value in the file is wrong.
-// A file that holds a sweep is an error, too: see common/config/pipeline_sweep.h.
+// Returns the defaults overlaid by the file, and checked. Its paths are absolute, against the directory of the file. An
+// absent `name` is the file's stem. Every error is INVALID_ARGUMENT and its place() names the file, and the line,
+// column and key where a value in the file is wrong. A file that holds a sweep is an error, too.
 Result<stillhouse::v1::PipelineConfig> LoadPipelineConfig(const std::string& path);
 
-// Makes the paths of a configuration that was read from `path` absolute against that file's directory. Sets an absent
-// `name` to the file's stem. Then checks the configuration.
-Status CompletePipelineConfig(const std::string& path, stillhouse::v1::PipelineConfig* config);
+struct PipelineVariant {
+  std::string name;  // its name in the sweep; empty when the file is no sweep
+  stillhouse::v1::PipelineConfig config;
+};
+
+// Returns all the pipelines that the file stands for: one, or those of a sweep (common/config/sweep.h). All have the
+// name and the artifact directory of the file. Each is as LoadPipelineConfig returns it, and so are the errors. Two
+// variants of one configuration are an error, too.
+Result<std::vector<PipelineVariant>> LoadPipelineSweep(const std::string& path);
 
 // Checks ranges and combinations. An error's place() names the key, and its message says what to set. Whether files
 // exist and fit each other is checked by the stages that read them.

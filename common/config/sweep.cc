@@ -31,13 +31,6 @@ bool Holds(std::string_view outer, std::string_view key) {
 
 bool Overlap(std::string_view a, std::string_view b) { return Holds(a, b) || Holds(b, a); }
 
-std::string ValueText(const YAML::Node& node) {
-  if (node.IsScalar()) return node.Scalar();
-  YAML::Emitter out;
-  out << YAML::Flow << node;
-  return out.c_str();
-}
-
 // Returns the value at a dotted path below `node`; an undefined node when there is none. It does not use operator[],
 // whose nodes have no place in the file.
 YAML::Node Below(YAML::Node node, std::string_view path) {
@@ -102,11 +95,11 @@ class SweepReader {
             key, path,
             fmt::format("'{}' belongs to the whole sweep: set it outside of {} and {}", path, kMatrix, kVariants));
     }
-    for (const auto& [other, ignored] : variant->settings) {
+    for (const std::size_t overlay : variant->overlays) {
+      const std::string& other = nodes_->overlays[overlay].first.Scalar();
       if (Overlap(other, path))
         return reader_.At(key, path, fmt::format("'{}' is set twice for one variant: by '{}', too", path, other));
     }
-    variant->settings.emplace_back(path, ValueText(value));
     variant->overlays.push_back(nodes_->overlays.size());
     nodes_->overlays.emplace_back(key, value);
     return Ok();

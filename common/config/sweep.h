@@ -17,8 +17,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/status.h"
@@ -40,15 +38,13 @@ class SweepDocument {
 
   // Returns true when the document has a section `matrix` or `variants`.
   bool swept() const { return swept_; }
-  // Returns the number of variants: 1, without a name and settings, when nothing is swept.
+  // Returns the number of variants: 1, without a name, when nothing is swept.
   std::size_t size() const { return variants_.size(); }
   const std::string& name(std::size_t variant) const { return variants_[variant].name; }
-  // Returns what the variant sets: dotted paths and values as written, in the file's order.
-  const std::vector<std::pair<std::string, std::string>>& settings(std::size_t variant) const {
-    return variants_[variant].settings;
-  }
 
-  // Merges into `*message` what all variants have in common, then what this one sets.
+  // Merges into `*message` what all variants have in common, then what this one sets. A mapping becomes a message. A
+  // sequence replaces a repeated field. Enum values are written by name, in lower case and without prefix. For an
+  // unknown key the message offers the nearest known one. After an error `*message` is half merged.
   Status Read(std::size_t variant, google::protobuf::Message* message) const;
   // Returns a failure of this variant's check with the full place of the value that its place().key names: file, line
   // and column. Without a key, or where the file sets no value for it, the place is the file alone.
@@ -58,8 +54,7 @@ class SweepDocument {
   struct Nodes;  // yaml-cpp's
   struct Variant {
     std::string name;
-    std::vector<std::pair<std::string, std::string>> settings;
-    std::vector<std::size_t> overlays;  // indices into Nodes
+    std::vector<std::size_t> overlays;  // indices into Nodes: what it sets, in the file's order
   };
   friend class SweepReader;
 

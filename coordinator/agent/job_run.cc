@@ -14,7 +14,6 @@
 #include "common/storage/staging.h"
 #include "coordinator/agent/launcher_agent.h"
 #include "shards/corpus/corpus_build.h"
-#include "shards/corpus/corpus_config.h"
 #include "shards/corpus/corpus_view.h"
 #include "shards/corpus/local_build.h"
 #include "shards/targets/target_store.h"
@@ -111,9 +110,9 @@ class Run {
 
   // Builds a corpus in this process. A request to stop ends it, and the next run goes on from what is made.
   Status BuildCorpusHere(const std::atomic<int>& stops) {
-    const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
-    return shards::BuildCorpus(options, inputs, artifacts_,
+    const v1::CorpusConfig& corpus = spec_.config().corpus();
+    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(corpus, spec_.digest()));
+    return shards::BuildCorpus(corpus, inputs, artifacts_,
                                [&](const shards::CorpusProgress& progress, std::uint64_t input_bytes) {
                                  v1::Progress report;
                                  report.set_done(progress.input_bytes);
@@ -175,9 +174,9 @@ class Run {
 
   // There is one round per pass over a corpus.
   Status AddCorpusRounds(AgentJob* job) const {
-    const shards::CorpusOptions options = shards::CorpusOptionsOf(spec_.config().corpus());
-    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(options, spec_.digest()));
-    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(options, inputs, artifacts_));
+    const v1::CorpusConfig& corpus = spec_.config().corpus();
+    STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs, shards::ReadCorpusInputs(corpus, spec_.digest()));
+    STILL_ASSIGN_OR_RETURN(auto opened, shards::CorpusBuild::Open(corpus, inputs, artifacts_));
     const auto build = std::make_shared<const shards::CorpusBuild>(std::move(opened));
     STILL_ASSIGN_OR_RETURN(const std::uint32_t splits, build->Tasks(shards::CorpusPass::kTokenise));
     job->server.rounds = {

@@ -11,7 +11,7 @@
 
 namespace still::coordinator {
 
-// What can be found out about an attempt's agent without a message to it.
+// The facts that can be found out about an attempt's agent without a message to it.
 enum class AgentTrace {
   kNeverStarted,  // the agent left no trace
   kAlive,

@@ -8,7 +8,7 @@
 
 namespace still::coordinator {
 
-// What the command needs beside the job.
+// The things that the command needs beside the job.
 struct AttachPrograms {
   std::string mpirun;
   std::string worker;

@@ -13,7 +13,7 @@
 
 namespace still::coordinator {
 
-// Where the daemon listens. The page's addresses are empty without a status page.
+// The addresses at which the daemon listens. The page's are empty without a status page.
 struct DaemonAddresses {
   std::string endpoint;
   std::string page;

@@ -17,7 +17,7 @@ struct AccessRules {
   std::string cookie = "stillhouse_token";  // name of the cookie; browsers share cookies among ports
 };
 
-// What a request says of itself. A field is empty if its header or parameter is missing.
+// The claims that a request makes about itself. A field is empty if its header or parameter is missing.
 struct AccessClaims {
   std::string method;
   std::string host;

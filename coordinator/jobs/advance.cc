@@ -14,8 +14,8 @@
 namespace still::coordinator {
 namespace {
 
-// How many waiting jobs beyond the reservations get a predicted start. Each costs one search through the plan whenever
-// somebody asks.
+// The number of waiting jobs beyond the reservations that get a predicted start. Each costs one search through the plan
+// whenever somebody asks.
 constexpr std::uint32_t kPredicted = 64;
 
 // Makes the moves that need no slots. Ids rise along dependencies, so one pass ends whole chains of jobs.

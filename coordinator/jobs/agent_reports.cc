@@ -1,4 +1,4 @@
-// What agents report about their attempts, and agents that are gone or could not be started.
+// Decides what follows from reports of agents, and from agents that are gone or could not be started.
 #include <fmt/format.h>
 
 #include <algorithm>

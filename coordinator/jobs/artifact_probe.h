@@ -1,4 +1,4 @@
-// Whether the artifact of a job exists.
+// Tells whether the artifact of a job exists.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace still::coordinator {
 
-// What is known of an artifact.
+// The state of knowledge about an artifact.
 class ArtifactProbe {
  public:
   // The file system has answered.

@@ -1,4 +1,4 @@
-// Where dependencies are decided: which waiting jobs end because of the jobs that they depend on, or because their own
+// Decides dependencies: which waiting jobs end because of the jobs that they depend on, or because their own
 // artifact exists. A job with dependencies that have not ended is blocked: see ReasonsOtherThanSlots in queue.h.
 #pragma once
 

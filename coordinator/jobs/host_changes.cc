@@ -1,4 +1,4 @@
-// What changes about hosts: a person drains one, the inventory changes, or a coordinator starts.
+// Decides changes of hosts: a person drains one, the inventory changes, or a coordinator starts.
 #include <fmt/format.h>
 
 #include "coordinator/jobs/decisions.h"

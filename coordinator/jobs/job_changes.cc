@@ -1,4 +1,4 @@
-// What people change about jobs: cancel, hold, release, requeue, and the priority.
+// Decides what people change about jobs: cancel, hold, release, requeue, and the priority.
 #include <fmt/format.h>
 
 #include <algorithm>

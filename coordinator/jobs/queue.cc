@@ -38,7 +38,7 @@ Reason UnknownArtifact(const Job& job, std::int64_t unanswered_ms) {
   return {v1::WAIT_REASON_ARTIFACT_UNKNOWN, std::move(text)};
 }
 
-// Which of the jobs that make the same artifact goes first: the one that has begun, else the first that was offered.
+// Chooses which of the jobs that make the same artifact goes first: the one that has begun, else the first one offered.
 class Makers {
  public:
   void Offer(const Job& job, bool begun) {

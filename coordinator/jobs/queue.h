@@ -13,7 +13,7 @@
 
 namespace still::coordinator {
 
-// What the scheduler is asked about, and the jobs that it is not asked about yet.
+// The jobs that the scheduler is asked about, and those that it is not asked about yet.
 struct Queue {
   std::vector<QueuedJob> ready;  // wait for slots only
   std::vector<RunningJob> running;

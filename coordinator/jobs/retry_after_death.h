@@ -1,4 +1,4 @@
-// What follows the death of an attempt: another attempt after a back-off, or the end of the job.
+// Decides what follows the death of an attempt: another attempt after a back-off, or the end of the job.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Where PENDING and RECOVERING become STARTING: a job begins an attempt with the slots that the scheduler gives it.
-// JobDecisions::AttachLaunch, in the same source, is the other way to start: an mpirun that a person typed.
+// Moves jobs from PENDING or RECOVERING to STARTING: a job begins an attempt with the slots that the scheduler gives
+// it. JobDecisions::AttachLaunch, in the same source, is the other way to start: an mpirun that a person typed.
 #pragma once
 
 #include "coordinator/jobs/transaction.h"

@@ -43,7 +43,7 @@ struct Changes {
   }
 };
 
-// What changes have replaced: each record as it was before the first of them, or nothing if there was none.
+// Each record as it was before the first change of it, or nothing if there was none.
 struct UndoLog {
   struct Numbers {
     std::uint64_t job = 1;

@@ -1,4 +1,4 @@
-// Where the time limit of a job is enforced.
+// Enforces the time limit of a job.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which states a job may move between, and what each state means for slots and processes. Pure.
+// Says which states a job may move between, and what each state means for slots and processes. Pure.
 //
 // The table in transitions.cc is the only list of moves. Transaction::Move (transaction.h) checks every move of every
 // job against it.

@@ -9,7 +9,7 @@
 #include "common/config/config.h"
 #include "common/stage_facts.h"
 #include "coordinator/plan/teacher_facts.h"
-#include "shards/corpus/corpus_config.h"
+#include "shards/corpus/corpus_inputs.h"
 
 namespace still::coordinator {
 namespace {
@@ -98,7 +98,7 @@ Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVaria
     const std::string key = ToYaml(next.config.corpus());
     auto corpus = corpora.find(key);
     if (corpus == corpora.end()) {
-      const auto inputs = shards::ReadCorpusInputs(shards::CorpusOptionsOf(next.config.corpus()));
+      const auto inputs = shards::ReadCorpusInputs(next.config.corpus());
       if (!inputs.ok()) return failed(inputs.status());
       corpus = corpora.emplace(key, inputs->identity).first;
     }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config/pipeline_sweep.h"
+#include "common/config/pipeline_config.h"
 #include "common/proto/config.pb.h"
 #include "common/proto/coordinator.pb.h"
 #include "common/status.h"

@@ -6,7 +6,7 @@
 #include "common/proto/config.pb.h"
 #include "common/storage/file_digest.h"
 #include "common/storage/files.h"
-#include "shards/corpus/corpus_config.h"
+#include "shards/corpus/corpus_inputs.h"
 
 namespace still::coordinator {
 namespace {
@@ -235,8 +235,7 @@ void LookUpArtifacts(const std::string& root, Plan* plan) {
 Result<Plan> PlanPipeline(PipelineConfig* config) {
   STILL_ASSIGN_OR_RETURN(const TeacherFacts teacher, InspectTeacher(config->teacher().path()));
   STILL_RETURN_IF_ERROR(ResolveConfig(teacher, ThisCpuHasBf16(), config));
-  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs corpus,
-                         shards::ReadCorpusInputs(shards::CorpusOptionsOf(config->corpus())));
+  STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs corpus, shards::ReadCorpusInputs(config->corpus()));
   Plan plan = MakePlan(*config, teacher, corpus.identity);
   LookUpArtifacts(config->artifacts(), &plan);
   return plan;

@@ -1,4 +1,4 @@
-// What a plan must know about a teacher, read from its Hugging Face directory without a tensor library.
+// Reads what a plan must know about a teacher from its Hugging Face directory, without a tensor library.
 #pragma once
 
 #include <cstdint>

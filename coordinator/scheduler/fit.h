@@ -1,4 +1,4 @@
-// Whether a job can ever get its slots. Pure.
+// Tells whether a job can ever get its slots. Pure.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,7 @@ struct Occupant {
   bool leaving = false;
 };
 
-// What is planned for a waiting job.
+// The plan for one waiting job.
 struct JobPlan {
   enum class Fate {
     kStarts,

@@ -1,4 +1,4 @@
-// Which running jobs would have to give up their slots for a gang to start soon. Pure.
+// Chooses which running jobs would have to give up their slots for a gang to start soon. Pure.
 #pragma once
 
 #include <cstdint>

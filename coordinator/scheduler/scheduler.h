@@ -57,7 +57,8 @@ struct RunningJob {
   bool leaving = false;  // was told to make way or to end: its slots come free soon
 };
 
-// Why a job waits. The scheduler gives the reasons NEVER_FITS to DEPTH, and its callers the others (jobs/waits.cc).
+// A reason why a job waits. The scheduler gives the reasons NEVER_FITS to DEPTH, and its callers the others
+// (jobs/waits.cc).
 struct Reason {
   v1::WaitReason code = v1::WAIT_REASON_UNSPECIFIED;
   std::string text;  // for people

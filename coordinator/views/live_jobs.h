@@ -38,7 +38,7 @@ class Curve {
   std::uint64_t offered_ = 0;
 };
 
-// What the agents of one job reported.
+// The reports of the agents of one job.
 struct LiveJob {
   std::uint64_t attempt = 0;  // that reported last; 0: none has yet
   UnixMs heard_ms = 0;        // time of the last report

@@ -1,4 +1,4 @@
-// Why a job is not simply running, in one line for people. Pure.
+// Says in one line for people why a job is not simply running. Pure.
 #pragma once
 
 #include <cstdint>

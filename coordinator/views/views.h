@@ -1,4 +1,4 @@
-// What people and programs are shown: views (common/proto/view.proto), built from the coordinator's state. Pure.
+// Builds what people and programs are shown: views (common/proto/view.proto), from the coordinator's state. Pure.
 #pragma once
 
 #include <cstdint>

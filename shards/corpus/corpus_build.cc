@@ -61,19 +61,19 @@ ShardInfo InfoOf(const ShardPlan& plan, std::uint32_t task, const std::string& c
 
 }  // namespace
 
-CorpusBuild::CorpusBuild(const CorpusOptions& options, const CorpusInputs& inputs, const ArtifactStore& artifacts)
-    : options_(options),
+CorpusBuild::CorpusBuild(const v1::CorpusConfig& config, const CorpusInputs& inputs, const ArtifactStore& artifacts)
+    : config_(config),
       identity_(inputs.identity.text()),
       digest_(inputs.identity.Digest()),
       builder_(artifacts, "corpus", digest_),
       splits_path_(builder_.PathBeside("splits")),
       tokenizer_(inputs.tokenizer) {}
 
-Result<CorpusBuild> CorpusBuild::Open(const CorpusOptions& options, const CorpusInputs& inputs,
+Result<CorpusBuild> CorpusBuild::Open(const v1::CorpusConfig& config, const CorpusInputs& inputs,
                                       const ArtifactStore& artifacts, const SplitBytes& split_bytes) {
-  STILL_RETURN_IF_ERROR(CheckCorpusOptions(options));
-  CorpusBuild build(options, inputs, artifacts);
-  STILL_ASSIGN_OR_RETURN(build.input_, CutInput(options, split_bytes));
+  STILL_RETURN_IF_ERROR(CheckCorpusConfig(config));
+  CorpusBuild build(config, inputs, artifacts);
+  STILL_ASSIGN_OR_RETURN(build.input_, CutInput(config, split_bytes));
   for (const InputSplit& split : build.input_) build.input_bytes_ += split.input_bytes;
   if (!build.Committed()) STILL_RETURN_IF_ERROR(MakeDirectories(build.splits_path_));
   STILL_RETURN_IF_ERROR(RemoveRemains(artifacts, build.digest_));
@@ -185,7 +185,7 @@ Status CorpusBuild::MakePlan(const OnProgress& on_progress, std::string* compute
   STILL_RETURN_IF_ERROR(FaultPoint("corpus.plan"));
   STILL_ASSIGN_OR_RETURN(const std::string image,
                          MakeShardPlan(
-                             options_, digest_, input_, [this](std::uint32_t split) { return OpenSplit(split); },
+                             config_, digest_, input_, [this](std::uint32_t split) { return OpenSplit(split); },
                              [&] { return on_progress({}); }, computed));
   return WriteNew(*file, image);
 }
@@ -196,7 +196,7 @@ Status CorpusBuild::MakeShard(std::uint32_t task, const OnProgress& on_progress,
   const std::string building = BuildingPath(*plan);
   const ShardPlace place = builder_.PlaceOf(building, ShardName(info.split, info.shard));
   STILL_RETURN_IF_ERROR(MakeDirectories(building));
-  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::CreateNew(place.path, place.staged_as, info));
+  STILL_ASSIGN_OR_RETURN(const auto shard, ShardWriter::Create(place, info));
   STILL_RETURN_IF_ERROR(CopySequences(*plan, task, on_progress, shard.get()));
   const Status committed = shard->Commit().status();
   *computed = Hex(shard->digest());
@@ -206,7 +206,7 @@ Status CorpusBuild::MakeShard(std::uint32_t task, const OnProgress& on_progress,
 Status CorpusBuild::CopySequences(const ShardPlan& plan, std::uint32_t task, const OnProgress& on_progress,
                                   ShardWriter* shard) const {
   std::vector<TokenId> sequence;
-  const SequenceCut cut{options_.max_sequence_tokens, options_.min_sequence_tokens};
+  const SequenceCut cut{config_.max_sequence_tokens(), config_.min_sequence_tokens()};
   const SpecialTokens& special = tokenizer_->special_tokens();
   for (const shard_plan_format::Extent& extent : plan.ExtentsOf(task)) {
     STILL_RETURN_IF_ERROR(on_progress({}));

@@ -25,7 +25,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/storage/artifact.h"
-#include "shards/corpus/corpus_options.h"
+#include "shards/corpus/corpus_inputs.h"
 #include "shards/corpus/input_splits.h"
 #include "shards/sharded_builder.h"
 
@@ -34,7 +34,7 @@ namespace still::shards {
 enum class CorpusPass { kTokenise, kPlan, kCopy };
 inline constexpr int kCorpusPasses = 3;
 
-// What one task has done so far.
+// The work that one task has done so far.
 struct CorpusProgress {
   std::uint64_t input_bytes = 0;
   std::uint64_t documents = 0;  // duplicates included
@@ -54,7 +54,7 @@ class CorpusBuild {
   // Reads only the sizes of the inputs. Removes what dead processes of this host left half made, and what is left of
   // the splits when the artifact stands. All processes that build one corpus must use the same `split_bytes`; other
   // values than the default are for tests.
-  static Result<CorpusBuild> Open(const CorpusOptions& options, const CorpusInputs& inputs,
+  static Result<CorpusBuild> Open(const v1::CorpusConfig& config, const CorpusInputs& inputs,
                                   const ArtifactStore& artifacts, const SplitBytes& split_bytes = {});
 
   // When the artifact stands, removes all else that its making left.
@@ -88,7 +88,7 @@ class CorpusBuild {
  private:
   using OnProgress = std::function<Status(const CorpusProgress&)>;
 
-  CorpusBuild(const CorpusOptions& options, const CorpusInputs& inputs, const ArtifactStore& artifacts);
+  CorpusBuild(const v1::CorpusConfig& config, const CorpusInputs& inputs, const ArtifactStore& artifacts);
 
   Status MakeSplit(std::uint32_t task, const OnProgress& on_progress, std::string* computed) const;
   Status MakePlan(const OnProgress& on_progress, std::string* computed) const;
@@ -106,7 +106,7 @@ class CorpusBuild {
   Result<std::shared_ptr<SplitFile>> OpenPlannedSplit(std::uint32_t split, const Sha256Digest& sha256) const;
   Result<std::shared_ptr<const ShardPlan>> OpenPlan() const;
 
-  CorpusOptions options_;
+  v1::CorpusConfig config_;
   std::string identity_;
   std::string digest_;
   ShardedBuilder builder_;

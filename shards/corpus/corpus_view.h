@@ -12,10 +12,10 @@
 
 namespace still::shards {
 
-// Which part of the corpus a document is in. It is unrelated to input splits.
+// The part of the corpus that a document is in. It is unrelated to input splits.
 enum class Split { kTrain, kHeldout };
 
-// What building a corpus counted. It is kept in summary.json.
+// The counts that building a corpus gave. They are kept in summary.json.
 struct CorpusCounts {
   std::uint64_t pages = 0;
   std::uint64_t articles = 0;

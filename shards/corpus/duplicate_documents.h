@@ -1,4 +1,4 @@
-// Where duplicate documents are dropped: a document is a duplicate when an earlier one had the same text.
+// Drops duplicate documents: a document is a duplicate when an earlier one had the same text.
 //
 // The shard planner asks in input order, so the first of several equal documents stays, whichever process tokenised it.
 #pragma once

@@ -6,10 +6,10 @@
 
 namespace still::shards {
 
-Result<std::vector<InputSplit>> CutInput(const CorpusOptions& options, const SplitBytes& split_bytes) {
+Result<std::vector<InputSplit>> CutInput(const v1::CorpusConfig& config, const SplitBytes& split_bytes) {
   std::vector<InputSplit> splits;
   std::uint64_t input = 0;
-  for (const std::string& path : options.wikipedia) {
+  for (const std::string& path : config.wikipedia()) {
     STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(path));
     std::uint64_t begin = 0;
     do {
@@ -24,7 +24,7 @@ Result<std::vector<InputSplit>> CutInput(const CorpusOptions& options, const Spl
     } while (begin < size);
     input += size;
   }
-  STILL_ASSIGN_OR_RETURN(const std::vector<BookFile> books, ListBooks(options.books));
+  STILL_ASSIGN_OR_RETURN(const std::vector<BookFile> books, ListBooks({config.books().begin(), config.books().end()}));
   InputSplit group;
   for (const BookFile& book : books) {
     STILL_ASSIGN_OR_RETURN(const std::uint64_t size, FileSize(book.path));

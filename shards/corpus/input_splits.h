@@ -1,4 +1,5 @@
-// Cuts the input of a corpus into input splits. The cut is a pure function of the options and the sizes of the files.
+// Cuts the input of a corpus into input splits. The cut is a pure function of the configuration and the sizes of the
+// files.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +7,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "shards/corpus/corpus_options.h"
+#include "shards/corpus/corpus_inputs.h"
 #include "shards/text/books.h"
 
 namespace still::shards {
@@ -29,6 +30,6 @@ struct InputSplit {
 
 // Returns the splits in the order of the inputs: dumps, then books. Each dump has at least one. NOT_FOUND when an input
 // is missing.
-Result<std::vector<InputSplit>> CutInput(const CorpusOptions& options, const SplitBytes& split_bytes);
+Result<std::vector<InputSplit>> CutInput(const v1::CorpusConfig& config, const SplitBytes& split_bytes);
 
 }  // namespace still::shards

@@ -40,11 +40,11 @@ Status MakeAllTasks(CorpusBuild& build, const OnProgress& on_progress) {
 
 }  // namespace
 
-Status BuildCorpus(const CorpusOptions& options, const CorpusInputs& inputs, const ArtifactStore& artifacts,
+Status BuildCorpus(const v1::CorpusConfig& config, const CorpusInputs& inputs, const ArtifactStore& artifacts,
                    const OnProgress& on_progress) {
   const Clock& clock = Clock::System();
   const Clock::TimePoint start = clock.Now();
-  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(options, inputs, artifacts));
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(config, inputs, artifacts));
   if (build.Committed()) return Ok();
   Status made = MakeAllTasks(build, on_progress);
   if (made.ok()) made = build.Commit({{"seconds", SecondsSince(clock, start)}});

@@ -7,7 +7,7 @@
 #include "common/status.h"
 #include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
-#include "shards/corpus/corpus_options.h"
+#include "shards/corpus/corpus_inputs.h"
 #include "shards/corpus/corpus_view.h"
 
 namespace still::shards {
@@ -15,7 +15,7 @@ namespace still::shards {
 // Builds and commits <artifacts>/corpus/<identity digest>. `on_progress` gets all that this call and earlier ones have
 // done and the size of the input; an error of it ends the build and is returned. Results of a failed or killed build
 // are not made again. Nothing stands under the final name until all does.
-Status BuildCorpus(const CorpusOptions& options, const CorpusInputs& inputs, const ArtifactStore& artifacts,
+Status BuildCorpus(const v1::CorpusConfig& config, const CorpusInputs& inputs, const ArtifactStore& artifacts,
                    const std::function<Status(const CorpusProgress&, std::uint64_t input_bytes)>& on_progress);
 
 }  // namespace still::shards

@@ -1,6 +1,6 @@
-// Which positions of a sequence are masked (Devlin et al. 2019, with the token weights of DistilBERT's code). The mask
-// is a pure function of (seed, sequence content, variant). So the processes of teacher and student compute the same
-// mask, and compare its hash.
+// Chooses which positions of a sequence are masked (Devlin et al. 2019, with the token weights of DistilBERT's code).
+// The mask is a pure function of (seed, sequence content, variant). So the processes of teacher and student compute the
+// same mask, and compare its hash.
 //
 // In a sequence of L tokens, ceil(rate x L) positions are drawn without replacement, with weight count^-smoothing.
 // Special tokens are never drawn; a sequence with fewer candidates gets fewer positions. Of the drawn positions 80 %

@@ -26,7 +26,7 @@ class EpochOrder {
   unsigned half_bits_;
 };
 
-// Which epoch a step is in, and which positions of it are its own.
+// The epoch that a step is in, and the positions of it that are its own.
 struct StepAddress {
   std::uint64_t epoch = 0;
   std::uint64_t first = 0;  // positions [first, last) of that epoch's order

@@ -18,7 +18,7 @@
 
 namespace still::shards {
 
-// What corpus a shard belongs to, and its place in it.
+// The corpus that a shard belongs to, and its place in it.
 struct ShardInfo {
   std::string corpus_fingerprint;     // digest of the corpus artifact, 16 hex digits
   std::string tokenizer_fingerprint;  // at most 32 characters
@@ -28,7 +28,7 @@ struct ShardInfo {
   SpecialTokens special;
 };
 
-// Where a document comes from.
+// The origin of a document.
 struct DocumentInfo {
   std::string source;             // file name
   std::uint64_t byte_offset = 0;  // in the (decompressed) source

@@ -46,8 +46,8 @@ struct PlannedShards {
 
 class ShardPlanner {
  public:
-  explicit ShardPlanner(const CorpusOptions& options)
-      : options_(options), cut_{options.max_sequence_tokens, options.min_sequence_tokens} {}
+  explicit ShardPlanner(const v1::CorpusConfig& config)
+      : config_(config), cut_{config.max_sequence_tokens(), config.min_sequence_tokens()} {}
 
   Status AddSplit(std::uint32_t number, const InputSplit& input, const SplitFile& split) {
     const split_format::Header& header = split.header();
@@ -114,14 +114,14 @@ class ShardPlanner {
     counts_.tokens += kept + 2 * sequences;
     PlannedShards& shards = IsHeldout(document.sha1) ? heldout_ : train_;
     shards.Add({.split = split, .document = number, .first_sequence = 0, .sequences = 0}, sequences,
-               options_.sequences_per_shard);
+               config_.sequences_per_shard());
   }
 
   // Decides by the digest of the document's source bytes. So the same document is on the same side in every corpus,
   // whatever else that corpus holds and however its text is extracted.
   bool IsHeldout(const Sha1Digest& sha1) const {
     KeyedRandom random(MixKey({kSplitKey, ContentId(std::as_bytes(std::span(sha1)))}));
-    return random.NextUnit() * 100 < options_.heldout_percent;
+    return random.NextUnit() * 100 < config_.heldout_percent();
   }
 
   Status EndDump() {
@@ -141,9 +141,9 @@ class ShardPlanner {
   Status CheckCounts() const {
     if (counts_.train_sequences + counts_.heldout_sequences == 0) {
       return Error(Code::kInvalidArgument, "corpus: the inputs give no sequence of at least {} tokens; give more text",
-                   options_.min_sequence_tokens);
+                   config_.min_sequence_tokens());
     }
-    if (options_.heldout_percent > 0 && (counts_.train_sequences == 0 || counts_.heldout_sequences == 0)) {
+    if (config_.heldout_percent() > 0 && (counts_.train_sequences == 0 || counts_.heldout_sequences == 0)) {
       return Error(Code::kInvalidArgument,
                    "corpus: {} documents gave {} training sequences and {} held-out ones, and both need some: give "
                    "more documents or "
@@ -153,7 +153,7 @@ class ShardPlanner {
     return Ok();
   }
 
-  const CorpusOptions& options_;
+  const v1::CorpusConfig& config_;
   SequenceCut cut_;
   CorpusCounts counts_;
   DuplicateDocuments seen_;
@@ -168,11 +168,11 @@ class ShardPlanner {
 
 }  // namespace
 
-Result<std::string> MakeShardPlan(const CorpusOptions& options, const std::string& corpus,
+Result<std::string> MakeShardPlan(const v1::CorpusConfig& config, const std::string& corpus,
                                   const std::vector<InputSplit>& input,
                                   const std::function<Result<std::unique_ptr<SplitFile>>(std::uint32_t)>& open,
                                   const std::function<Status()>& on_split, std::string* digest) {
-  ShardPlanner planner(options);
+  ShardPlanner planner(config);
   for (std::uint32_t number = 0; number < input.size(); ++number) {
     STILL_ASSIGN_OR_RETURN(const auto split, open(number));
     STILL_RETURN_IF_ERROR(planner.AddSplit(number, input[number], *split));

@@ -17,7 +17,7 @@
 
 #include "common/digest.h"
 #include "common/status.h"
-#include "shards/corpus/corpus_options.h"
+#include "shards/corpus/corpus_inputs.h"
 #include "shards/corpus/corpus_view.h"
 #include "shards/corpus/input_splits.h"
 #include "shards/corpus/sealed_file.h"
@@ -67,8 +67,8 @@ struct Extent {
 
 }  // namespace shard_plan_format
 
-// How documents are cut into sequences: [CLS], up to max_tokens - 2 tokens of text, [SEP]. The last sequence of a
-// document is dropped when it has fewer than min_tokens.
+// The rule by which documents are cut into sequences: [CLS], up to max_tokens - 2 tokens of text, [SEP]. The last
+// sequence of a document is dropped when it has fewer than min_tokens.
 struct SequenceCut {
   std::uint32_t max_tokens = 0;
   std::uint32_t min_tokens = 0;
@@ -86,7 +86,7 @@ struct SequenceCut {
 // Returns the bytes of the plan's file and sets its digest (hex). `open` opens an input split by its number. `on_split`
 // is called after each one, and its error ends the work. INVALID_ARGUMENT when the inputs give no sequences. DATA_LOSS
 // when the splits of a dump do not meet.
-Result<std::string> MakeShardPlan(const CorpusOptions& options, const std::string& corpus,
+Result<std::string> MakeShardPlan(const v1::CorpusConfig& config, const std::string& corpus,
                                   const std::vector<InputSplit>& input,
                                   const std::function<Result<std::unique_ptr<SplitFile>>(std::uint32_t)>& open,
                                   const std::function<Status()>& on_split, std::string* digest);

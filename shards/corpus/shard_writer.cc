@@ -52,15 +52,9 @@ void AppendSection(const T& values, format::SectionId id, Footer* footer, std::s
 ShardWriter::ShardWriter(std::unique_ptr<AtomicFile> file, std::string path, ShardInfo info)
     : file_(std::move(file)), path_(std::move(path)), info_(std::move(info)), token_histogram_(info_.vocabulary_size) {}
 
-Result<std::unique_ptr<ShardWriter>> ShardWriter::Create(const std::string& path, ShardInfo info) {
-  STILL_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(path));
-  return std::unique_ptr<ShardWriter>(new ShardWriter(std::move(file), path, std::move(info)));
-}
-
-Result<std::unique_ptr<ShardWriter>> ShardWriter::CreateNew(const std::string& path, const std::string& staged_as,
-                                                            ShardInfo info) {
-  STILL_ASSIGN_OR_RETURN(auto file, AtomicFile::CreateNew(path, staged_as));
-  return std::unique_ptr<ShardWriter>(new ShardWriter(std::move(file), path, std::move(info)));
+Result<std::unique_ptr<ShardWriter>> ShardWriter::Create(const ShardPlace& place, ShardInfo info) {
+  STILL_ASSIGN_OR_RETURN(auto file, AtomicFile::CreateNew(place.path, place.staged_as));
+  return std::unique_ptr<ShardWriter>(new ShardWriter(std::move(file), place.path, std::move(info)));
 }
 
 Status ShardWriter::BeginDocument(const DocumentInfo& document) {

@@ -15,6 +15,7 @@
 #include "common/storage/files.h"
 #include "common/storage/staging.h"
 #include "shards/corpus/shard_format.h"
+#include "shards/sharded_builder.h"
 #include "shards/text/tokens.h"
 
 namespace still::shards {
@@ -23,10 +24,8 @@ namespace still::shards {
 class ShardWriter {
  public:
   // Creates the temporary file at once, so that a full or forbidden directory fails before work is done.
-  static Result<std::unique_ptr<ShardWriter>> Create(const std::string& path, ShardInfo info);
-  // Like Create, but takes no other shard's place: see AtomicFile::CreateNew.
-  static Result<std::unique_ptr<ShardWriter>> CreateNew(const std::string& path, const std::string& staged_as,
-                                                        ShardInfo info);
+  // Takes no other shard's place: see AtomicFile::CreateNew.
+  static Result<std::unique_ptr<ShardWriter>> Create(const ShardPlace& place, ShardInfo info);
 
   Status BeginDocument(const DocumentInfo& document);
   // Adds one sequence, [CLS] and [SEP] included. INVALID_ARGUMENT when it is empty or has more than 65,535 tokens, when

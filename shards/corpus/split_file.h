@@ -22,7 +22,7 @@
 
 namespace still::shards {
 
-// Which split of which corpus a file is made for.
+// Names the split and the corpus that a file is made for.
 struct MadeFor {
   std::string corpus;       // digest of the artifact, 16 hex digits
   std::uint32_t split = 0;  // its number

@@ -13,7 +13,7 @@
 namespace still::shards {
 
 // Reads `input` and adds its documents to `split`. An error of `on_progress` ends the work and is returned. Fails as
-// ReadWikipedia and BookText do.
+// ReadWikipediaSplit and BookText do.
 Status TokeniseSplit(const InputSplit& input, const Tokenizer& tokenizer,
                      const std::function<Status(const CorpusProgress&)>& on_progress, SplitBuilder* split);
 

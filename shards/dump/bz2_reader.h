@@ -19,7 +19,7 @@
 
 namespace still::shards {
 
-// What was read of a file from one place to another. It is compared with that of the readers before and after it.
+// The range of a file that a reader read. It is compared with those of the readers before and after it.
 struct Bz2Join {
   std::uint64_t first_bit = 0;  // where the magic of the first block begins; 0 for the beginning of the file
   std::uint64_t last_bit = 0;   // where the magic of the next block begins, or the file ends

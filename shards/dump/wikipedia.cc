@@ -291,11 +291,6 @@ Result<WikipediaSplit> ReadWikipediaSplit(const std::string& path, std::uint64_t
   return SplitReader(*blocks, begin, end, sink).Run();
 }
 
-Result<WikipediaCounts> ReadWikipedia(const std::string& path, const WikipediaPageSink& sink) {
-  STILL_ASSIGN_OR_RETURN(const WikipediaSplit split, ReadWikipediaSplit(path, 0, DumpJoin::kNowhere, sink));
-  return split.counts;
-}
-
 Result<std::vector<std::uint64_t>> CheckDumpJoins(const std::string& path, std::uint64_t size,
                                                   std::span<const DumpJoin> joins) {
   std::vector<std::uint64_t> text_begins;

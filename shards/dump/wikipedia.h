@@ -39,15 +39,10 @@ struct WikipediaCounts {
 // Called with each page and the number of compressed bytes read so far. An error ends the reading and is returned.
 using WikipediaPageSink = std::function<Status(WikipediaPage&& page, std::uint64_t compressed_bytes)>;
 
-// Reads all pages of a dump. DATA_LOSS, naming file and place, for damaged bzip2, malformed XML, an end in the middle
-// of a page, and a wrong <sha1>. A DOCTYPE is DATA_LOSS too: no export has one, and it could declare entities that
-// expand without bound.
-Result<WikipediaCounts> ReadWikipedia(const std::string& path, const WikipediaPageSink& sink);
-
-// What a reader of one split says about its edges. A dump may be read in splits, each a range of its compressed bytes.
-// The text of a split is that of the bzip2 blocks that begin in its range. Its pages are those that begin in its text;
-// the last one may end beyond. Where its first page begins is a guess: at the first "<page>", as "<" is escaped inside
-// of text. CheckDumpJoins proves that all guesses were right and nothing is lost between two splits.
+// The report of a reader of one split about its edges. A dump may be read in splits, each a range of its compressed
+// bytes. The text of a split is that of the bzip2 blocks that begin in its range. Its pages are those that begin in its
+// text; the last one may end beyond. Where its first page begins is a guess: at the first "<page>", as "<" is escaped
+// inside of text. CheckDumpJoins proves that all guesses were right and nothing is lost between two splits.
 struct DumpJoin {
   static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
 
@@ -58,14 +53,16 @@ struct DumpJoin {
   bool operator==(const DumpJoin&) const = default;
 };
 
-// What reading one split gave, beside its pages.
+// The result of reading one split, beside its pages.
 struct WikipediaSplit {
   WikipediaCounts counts;
   DumpJoin join;
 };
 
 // Reads the pages of the split of compressed bytes [begin, end). Their byte_offset counts from the beginning of the
-// split's text. Fails as ReadWikipedia does.
+// split's text. DATA_LOSS, naming file and place, for damaged bzip2, malformed XML, an end in the middle of a page, and
+// a wrong <sha1>. A DOCTYPE is DATA_LOSS too: no export has one, and it could declare entities that expand without
+// bound.
 Result<WikipediaSplit> ReadWikipediaSplit(const std::string& path, std::uint64_t begin, std::uint64_t end,
                                           const WikipediaPageSink& sink);
 

@@ -18,7 +18,7 @@
 
 namespace still::shards {
 
-// What a sealed shard holds. It is kept in the properties of the database.
+// The content of a sealed shard. It is kept in the properties of the database.
 struct TargetShardSummary {
   std::string digest;  // SHA-256 (hex) over all records with their keys: equal for every execution of the same shard
   std::uint64_t records = 0;
@@ -33,10 +33,6 @@ struct TargetShardSummary {
 class TargetWriter {
  public:
   static Result<std::unique_ptr<TargetWriter>> Create(const ShardPlace& place, const TargetSpec& spec);
-  // Creates a writer of a shard outside of any artifact.
-  static Result<std::unique_ptr<TargetWriter>> Create(const std::string& path, const TargetSpec& spec) {
-    return Create({.name = "", .path = path, .staged_as = path, .committed_path = ""}, spec);
-  }
   // Appends one record. Keys (sequence within the shard, variant) must ascend. DATA_LOSS when a value is not finite or
   // does not fit a half.
   Status Append(std::uint32_t sequence, std::uint32_t variant, const TargetRecord& record);

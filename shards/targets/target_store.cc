@@ -125,8 +125,6 @@ Result<std::unique_ptr<TargetSet>> TargetSet::Open(const std::string& directory)
 }
 
 std::uint64_t TargetSet::records() const { return Sum(summaries_, &TargetShardSummary::records); }
-std::uint64_t TargetSet::positions() const { return Sum(summaries_, &TargetShardSummary::positions); }
-std::uint64_t TargetSet::bytes() const { return Sum(summaries_, &TargetShardSummary::bytes); }
 
 Result<const TargetReader*> TargetSet::Shard(std::uint32_t shard) const {
   STILL_CHECK(shard < shards(), fmt::format("shard {} of {}", shard, shards()));

@@ -75,10 +75,8 @@ class TargetSet {
 
   const TargetSpec& spec() const { return spec_; }
   std::uint32_t shards() const { return static_cast<std::uint32_t>(summaries_.size()); }
-  // Return sums over the shards.
+  // Returns the sum over the shards.
   std::uint64_t records() const;
-  std::uint64_t positions() const;
-  std::uint64_t bytes() const;
 
   // Reads one record, as TargetReader::Read does. `sequence` counts within the shard. DATA_LOSS when the shard is not
   // the one that the manifest lists.

@@ -262,18 +262,18 @@ Status Tokenizer::ReadVocabulary(const std::string& path) {
       first_pieces_.Insert(piece, id);
     }
   }
-  const auto find_special = [&](std::string_view piece, TokenId* id) {
+  const std::pair<std::string_view, TokenId*> specials[] = {{"[PAD]", &special_.pad},
+                                                            {"[UNK]", &special_.unknown},
+                                                            {"[CLS]", &special_.classify},
+                                                            {"[SEP]", &special_.separator},
+                                                            {"[MASK]", &special_.mask}};
+  for (const auto& [piece, id] : specials) {
     const auto found = line_of.find(piece);
     if (found == line_of.end())
       return bad(fmt::format("the vocabulary has no {}; use the vocab.txt the model was trained with", piece));
     *id = static_cast<TokenId>(found->second - 1);
-    return Ok();
-  };
-  STILL_RETURN_IF_ERROR(find_special("[PAD]", &special_.pad));
-  STILL_RETURN_IF_ERROR(find_special("[UNK]", &special_.unknown));
-  STILL_RETURN_IF_ERROR(find_special("[CLS]", &special_.classify));
-  STILL_RETURN_IF_ERROR(find_special("[SEP]", &special_.separator));
-  return find_special("[MASK]", &special_.mask);
+  }
+  return Ok();
 }
 
 Result<Tokenizer> Tokenizer::Load(const std::string& vocab_path, bool lowercase) {

@@ -72,7 +72,7 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
                                     {{"run", "a.yaml", "--ranks", "two"}, "--ranks: 'two'"},
                                     {{"corpus"}, "`still corpus --help`"},
                                     {{"corpus", "cat", "x", "--first", "-1"}, "--first: '-1'"},
-                                    {{"corpus", "cat", "x", "--count", "-1"}, "--count: '-1'"},
+                                    {{"run", "x", "--ranks", "4294967296"}, "from 0 to 4294967295"},
                                     {{"checkpoint"}, "checkpoint"},
                                     {{"checkpoint", "hash"}, "path"},
                                     {{"checkpoint", "list", "a", "b"}, "b"},

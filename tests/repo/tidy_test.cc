@@ -95,7 +95,7 @@ TEST(TidyTest, RoomsIncludeOnlyDownwards) {
   const std::set<std::string> storage = {"common", "common/proto", "common/storage", "common/faults"};
   const std::set<std::string> coordinator = {"plan", "scheduler", "jobs", "launch", "agent", "views", "client", "http"};
   const std::set<std::string> stage = {"worker/control", "worker/model"};
-  // Each room of `common`, `coordinator` and `worker`, and the rooms of the same folder that it may include beside
+  // Each room below the top folders, and the rooms of the same folder that it may include beside
   // itself.
   std::map<std::string, std::set<std::string>> allowed = {
       {"common", {"common/proto"}},
@@ -103,6 +103,11 @@ TEST(TidyTest, RoomsIncludeOnlyDownwards) {
       {"common/faults", storage},
       {"common/rpc", storage},
       {"common/config", storage},
+      {"shards", {}},
+      {"shards/dump", {}},
+      {"shards/text", {}},
+      {"shards/corpus", {"shards", "shards/dump", "shards/text"}},
+      {"shards/targets", {"shards", "shards/text"}},
       {"coordinator/plan", {}},
       {"coordinator/scheduler", {}},
       {"coordinator/launch", {}},
@@ -126,7 +131,7 @@ TEST(TidyTest, RoomsIncludeOnlyDownwards) {
   };
   for (const std::string& room : coordinator) allowed["coordinator/daemon"].insert("coordinator/" + room);
   ForEachInclude([&](const Source& source, std::size_t line, const std::string& included) {
-    if (source.folder != "common" && source.folder != "coordinator" && source.folder != "worker") return;
+    if (source.folder == "cluster" || source.folder == "cli" || source.folder == "tests") return;
     if (!included.starts_with(source.folder + "/")) return;
     const std::string from = RoomOf(source.path);
     const std::string to = RoomOf(included);
@@ -145,7 +150,7 @@ TEST(TidyTest, EachLibraryHasOneOwner) {
       {"rocksdb/", {"common/storage/sealed_kv.cc", "common/storage/kv_store.cc", "common/storage/rocksdb_status.h"}},
       {"zmq", {"common/rpc/"}},
       {"spdlog/", {"common/log.cc"}},
-      {"yaml-cpp/", {"common/config/config.cc", "common/config/sweep.cc", "common/config/yaml_reader.h"}},
+      {"yaml-cpp/", {"common/config/yaml_reader.h"}},
       {"openssl/", {"common/digest.cc"}},
       {"httplib.h", {"coordinator/http/http_server.cc"}},
       {"bzlib.h", {"shards/dump/"}},
@@ -153,30 +158,36 @@ TEST(TidyTest, EachLibraryHasOneOwner) {
       {"mpi.h", {"worker/collective/"}},
       {"nccl.h", {"worker/collective/"}},
       {"cuda_runtime", {"worker/collective/"}},
-      {"ATen/", {"worker/", "tests/worker/", "tests/numerics/"}},
-      {"torch/", {"worker/", "tests/worker/", "tests/numerics/"}},
+      {"ATen/", {"worker/"}},
+      {"torch/", {"worker/"}},
       {"CLI/", {"cli/", "worker/main.cc"}},
       {"unicode/", {"shards/text/", "coordinator/views/views.cc", "cli/text.cc"}},
       // Each of these reads or writes one JSON format. Views have one writer.
       {"nlohmann/",
        {"common/storage/artifact.cc", "common/storage/checkpoint.cc", "common/storage/safetensors.cc",
         "shards/corpus/corpus_manifest.cc", "shards/targets/target_store.cc", "coordinator/plan/sweep_results.cc",
-        "coordinator/plan/teacher_facts.cc", "coordinator/launch/job_journal.cc", "coordinator/views/",
-        "coordinator/http/", "worker/model/shape.cc", "worker/model/bert_import.cc", "worker/evaluate/report.cc",
-        "worker/export/", "worker/train/metrics_log.cc", "cli/"}},
+        "coordinator/plan/teacher_facts.cc", "coordinator/views/", "coordinator/http/", "worker/model/shape.cc",
+        "worker/model/bert_import.cc", "worker/evaluate/report.cc", "worker/export/", "worker/train/metrics_log.cc",
+        "cli/"}},
   };
-  std::set<std::string> seen;
+  std::set<std::string> includers;  // owners that include their library
   ForEachInclude([&](const Source& source, std::size_t line, const std::string& included) {
     for (const Rule& rule : rules) {
       if (!included.starts_with(rule.included)) continue;
-      seen.insert(rule.included);
-      const bool owner = std::any_of(rule.owners.begin(), rule.owners.end(),
-                                     [&](const std::string& prefix) { return source.path.starts_with(prefix); });
+      bool owner = false;
+      for (const std::string& prefix : rule.owners) {
+        if (!source.path.starts_with(prefix)) continue;
+        owner = true;
+        includers.insert(rule.included + prefix);
+      }
       const bool test_of_it = source.folder == "tests" && included != "torch/torch.h";
       EXPECT_TRUE(owner || test_of_it) << source.path << ":" << line << " includes " << included;
     }
   });
-  EXPECT_TRUE(seen.contains("rocksdb/") && seen.contains("zmq") && seen.contains("ATen/"));
+  for (const Rule& rule : rules) {
+    for (const std::string& prefix : rule.owners)
+      EXPECT_TRUE(includers.contains(rule.included + prefix)) << prefix << " includes no " << rule.included;
+  }
 }
 
 TEST(TidyTest, TheModelAndItsKernelsSeeNoProtobuf) {
@@ -257,7 +268,8 @@ TEST(TidyTest, NothingIsLeftForLaterAndNamesSayWhatThingsAre) {
 
 TEST(TidyTest, CommentsAreWholeSentences) {
   // The first line of a comment at the margin must not begin with the words of a fragment.
-  static const std::regex fragment("^// (Of|Who|Whoever|That|Those|Nobody|For who|As if) ");
+  static const std::regex fragment(
+      "^// (Of|Who|Whoever|That|Those|Nobody|For who|As if|What|Which|Where|Whether|Why|How) ");
   static const std::regex comment("^//");
   for (const Source& source : Sources()) {
     bool inside = false;  // a line that continues a comment may begin with any word

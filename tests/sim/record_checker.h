@@ -1,4 +1,4 @@
-// What must hold of the coordinator's records after every event.
+// Checks what must hold of the coordinator's records after every event.
 #pragma once
 
 #include <cstdint>

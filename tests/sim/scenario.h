@@ -1,5 +1,5 @@
-// What a seed stands for: the machines, the work, what people do and when, and how bad the weather is. A function of
-// the seed alone.
+// The scenario that a seed stands for: the machines, the work, what people do and when, and how bad the weather is. A
+// function of the seed alone.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct Weather {
   std::int64_t disk_full_ms = 0;
 };
 
-// What it takes to make one artifact when nothing fails.
+// The cost of making one artifact when nothing fails.
 struct Work {
   v1::Stage stage = v1::STAGE_TRAIN;
   std::uint64_t steps = 1;
@@ -41,7 +41,7 @@ struct Work {
   bool hopeless = false;  // ends in an error, in every attempt
 };
 
-// Why a submission must be refused.
+// The reasons for which a submission must be refused.
 inline constexpr char kBadName[] = "bad";
 
 struct PlannedSubmit {

@@ -1,5 +1,5 @@
-// What a simulated cluster needs from a coordinator. It is either the simulator's own, which can be broken on purpose
-// (sim_coordinator.h), or the one that `still serve` runs (sim_daemon.h).
+// The calls of a coordinator that a simulated cluster needs. It is either the simulator's own, which can be broken on
+// purpose (sim_coordinator.h), or the one that `still serve` runs (sim_daemon.h).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace still::sim {
 
-// What a coordinator sees of an attempt's directory.
+// The parts of an attempt's directory that a coordinator sees.
 struct AttemptDirectory {
   bool locked = false;
   std::optional<v1::AgentReport> outcome;

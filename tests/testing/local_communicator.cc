@@ -19,8 +19,9 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-// Where the ranks meet. A collective call is one Exchange: everybody brings bytes, they are merged in the order of
-// arrival, and everybody takes the result. It succeeds for all or for none: once the last member has come it is done.
+// The meeting point of the ranks. A collective call is one Exchange: everybody brings bytes, they are merged in the
+// order of arrival, and everybody takes the result. It succeeds for all or for none: once the last member has come it
+// is done.
 class Meeting {
  public:
   explicit Meeting(int size) : alive_(static_cast<std::size_t>(size), true), members_(size) {}

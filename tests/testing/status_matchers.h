@@ -12,7 +12,7 @@
 
 namespace still {
 
-// How GoogleTest prints them.
+// Tells GoogleTest how to print them.
 inline void PrintTo(const Status& status, std::ostream* out) { *out << status.ToString(); }
 template <typename T>
 void PrintTo(const Result<T>& result, std::ostream* out) {

@@ -41,7 +41,7 @@ class TinyPipeline {
 // Flags of `still run`: it ends after that stage, and these faults strike on the way.
 std::vector<std::string> UntilWithFaults(const std::string& stage, const std::vector<std::string>& faults);
 
-// Where the demo's data is, or empty when it was not fetched.
+// Returns the directory of the demo's data, or "" when it was not fetched.
 std::string DemoData();
 
 }  // namespace still::testing

@@ -1,5 +1,5 @@
-// What the exact step needs from a group of ranks. Every call is collective: all ranks make it in the same order. A
-// failed call leaves its buffers undefined. Nothing read from them may be used before a unanimous Vote.
+// The calls that the exact step needs from a group of ranks. Every call is collective: all ranks make it in the same
+// order. A failed call leaves its buffers undefined. Nothing read from them may be used before a unanimous Vote.
 #pragma once
 
 #include <cstddef>

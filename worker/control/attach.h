@@ -1,4 +1,4 @@
-// How a manual mpirun gets its work: `still-worker --coordinator ENDPOINT --job JOB`. Each rank asks the coordinator
+// Gets the work of a manual mpirun: `still-worker --coordinator ENDPOINT --job JOB`. Each rank asks the coordinator
 // for the task of its launch, then becomes an ordinary worker of that task (exec). This happens before MPI starts and
 // before this process has any other thread.
 #pragma once

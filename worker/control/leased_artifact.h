@@ -20,14 +20,14 @@ struct ShardId {
   std::uint32_t shard = 0;
 };
 
-// How much of one shard is made.
+// The part of one shard that is made.
 struct ShardProgress {
   std::uint64_t units = 0;
   std::uint64_t tokens = 0;
   std::map<std::string, double> values;  // shown to people as sums over all shards
 };
 
-// What was measured of the whole stage, for the rank that commits the artifact.
+// The measures of the whole stage, for the rank that commits the artifact.
 struct WorkMeasures {
   double seconds = 0;
   double tokens_per_second = 0;  // of all ranks

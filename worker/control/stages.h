@@ -11,7 +11,7 @@
 
 namespace still::worker {
 
-// What a stage works with. The references outlive the call.
+// The objects that a stage works with. The references outlive the call.
 struct StageContext {
   const v1::WorkerTask& task;
   Communicator& world;

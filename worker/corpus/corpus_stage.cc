@@ -5,7 +5,6 @@
 
 #include "common/storage/artifact.h"
 #include "shards/corpus/corpus_build.h"
-#include "shards/corpus/corpus_config.h"
 #include "worker/control/leased_artifact.h"
 #include "worker/control/stages.h"
 
@@ -73,11 +72,11 @@ Status RunCorpusStage(const v1::WorkerTask& task, ControlLink& control, Progress
   const ArtifactStore artifacts(task.config().artifacts());
   if (artifacts.Has("corpus", task.artifacts().corpus())) return Ok();  // another rank may have been faster
 
-  const shards::CorpusOptions corpus_options = shards::CorpusOptionsOf(task.config().corpus());
+  const v1::CorpusConfig& config = task.config().corpus();
   // This host may have other files than the coordinator's under the names of the inputs.
   STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs inputs,
-                         shards::ReadCorpusInputs(corpus_options, task.artifacts().corpus()));
-  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(corpus_options, inputs, artifacts));
+                         shards::ReadCorpusInputs(config, task.artifacts().corpus()));
+  STILL_ASSIGN_OR_RETURN(CorpusBuild build, CorpusBuild::Open(config, inputs, artifacts));
   Corpus corpus(std::move(build));
   return RunLeasedWork("corpus", corpus, control, words);
 }

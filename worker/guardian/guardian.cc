@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kSignals[] = {SIGCHLD, SIGUSR1, SIGTERM};
 
-// What the signal handlers use. Both are 0 or null while there is no guardian.
+// The signal handlers use these. Both are 0 or null while there is no guardian.
 std::atomic<pid_t> guardian_pid = 0;
 std::atomic<SharedProgress*> shared_words = nullptr;
 char stack_title[64];

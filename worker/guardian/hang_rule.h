@@ -10,7 +10,7 @@ struct HangLimits {
   double factor = 10;         // the limit is at least this multiple of the phase's p99, unless it shows progress
 };
 
-// What the guardian sees of its rank.
+// The facts that the guardian sees of its rank.
 struct RankSighting {
   v1::Phase phase = v1::PHASE_START;
   // Time since the last sign of progress. In a phase that shows progress, waiting for a disk counts as a sign, too.

@@ -1,5 +1,6 @@
-// Where a rank is, in memory that it shares with its guardian. The rank writes by relaxed stores, which cost next to
-// nothing, and the guardian reads. The words are lock-free and survive the death of either side at any instant.
+// Keeps the position of a rank in memory that it shares with its guardian. The rank writes by relaxed stores, which
+// cost next to nothing, and the guardian reads. The words are lock-free and survive the death of either side at any
+// instant.
 #pragma once
 
 #include <array>

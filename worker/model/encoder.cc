@@ -21,7 +21,7 @@
 namespace still::worker {
 namespace {
 
-// Where a dropout mask is applied; layer sites follow each other in threes.
+// The places where a dropout mask is applied; layer sites follow each other in threes.
 enum Site : std::uint32_t { kEmbeddings = 0, kAttention = 1, kAttentionOut = 2, kFeedForwardOut = 3 };
 std::uint32_t LayerSite(std::int64_t layer, Site site) { return static_cast<std::uint32_t>(3 * layer) + site; }
 

@@ -1,5 +1,5 @@
-// Where each parameter of a model lies in the flat vector that is summed, stepped and checkpointed. No tensor library
-// here: the optimizer and checkpoints need no more than this.
+// Says where each parameter of a model lies in the flat vector that is summed, stepped and checkpointed. No tensor
+// library here: the optimizer and checkpoints need no more than this.
 //
 // Names: "embeddings.word" [V,H], "embeddings.position" [P,H], "embeddings.norm.weight|bias" [H],
 //   "layer.<i>.attention.qkv.weight" [3H,H] | .bias [3H], "layer.<i>.attention.out.weight" [H,H] | .bias,

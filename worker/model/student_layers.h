@@ -1,4 +1,4 @@
-// Which layers of the teacher the student takes, and the student's initial weights.
+// Chooses the layers of the teacher that the student takes, and makes the student's initial weights.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a model is trained, in plain types: the trainer and the numeric core never see the configuration's messages.
+// The options of training in plain types: the trainer and the numeric core never see the configuration's messages.
 #pragma once
 
 #include <cstdint>

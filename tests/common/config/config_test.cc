@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/config/sweep.h"
 #include "common/proto/config.pb.h"
 #include "common/proto/control.pb.h"
 #include "tests/testing/status_matchers.h"
@@ -13,11 +14,16 @@ namespace v1 = stillhouse::v1;
 using still::testing::StatusIs;
 using ::testing::HasSubstr;
 
+Status ReadYaml(const std::string& text, const std::string& origin, v1::PipelineConfig* config) {
+  STILL_ASSIGN_OR_RETURN(const SweepDocument document, SweepDocument::Parse(text, origin));
+  return document.Read(0, config);
+}
+
 TEST(ConfigTest, YamlOverlaysPresetValues) {
   v1::PipelineConfig config;
   config.set_ranks(7);
   config.mutable_corpus()->add_books("default is replaced, not extended");
-  ASSERT_OK(LoadYamlText(R"(
+  ASSERT_OK(ReadYaml(R"(
 # a comment
 name: "demo: one"
 seed: 18446744073709551615
@@ -30,7 +36,7 @@ train:
   learning_rate: 5e-4
 student:
 )",
-                         "demo.yaml", &config));
+                     "demo.yaml", &config));
   EXPECT_EQ(config.ranks(), 7u);
   EXPECT_EQ(config.name(), "demo: one");
   EXPECT_EQ(config.seed(), 18446744073709551615u);
@@ -44,8 +50,8 @@ student:
 
 TEST(ConfigTest, AnEmptyDocumentChangesNothing) {
   v1::PipelineConfig config;
-  EXPECT_OK(LoadYamlText("", "e", &config));
-  EXPECT_OK(LoadYamlText("# only a comment\n", "e", &config));
+  EXPECT_OK(ReadYaml("", "e", &config));
+  EXPECT_OK(ReadYaml("# only a comment\n", "e", &config));
   EXPECT_EQ(config.ByteSizeLong(), 0u);
 }
 
@@ -88,7 +94,7 @@ TEST(ConfigTest, EveryErrorHasItsLineColumnAndKey) {
   };
   for (const WrongText& wrong : cases) {
     v1::PipelineConfig config;
-    const Status status = LoadYamlText(wrong.text, "x.yaml", &config);
+    const Status status = ReadYaml(wrong.text, "x.yaml", &config);
     EXPECT_THAT(status, StatusIs(Code::kInvalidArgument)) << wrong.text;
     ASSERT_NE(status.place(), nullptr) << wrong.text;
     EXPECT_EQ(*status.place(), (ConfigPlace{wrong.key, "x.yaml", wrong.line, wrong.column})) << status.ToString();
@@ -105,7 +111,7 @@ TEST(ConfigTest, MessagesSayWhatWasExpected) {
   };
   for (const auto& [text, message] : cases) {
     v1::PipelineConfig config;
-    EXPECT_EQ(LoadYamlText(text, "x.yaml", &config).message(), message);
+    EXPECT_EQ(ReadYaml(text, "x.yaml", &config).message(), message);
   }
 }
 
@@ -135,7 +141,7 @@ TEST(ConfigTest, YamlShowsEveryFieldAndReadsBackTheSame) {
   EXPECT_THAT(yaml, HasSubstr("\n  learning_rate: 0.3333333333333333\n"));
   EXPECT_THAT(yaml, HasSubstr("\n    smoothing: 0\n"));
   v1::PipelineConfig read;
-  ASSERT_OK(LoadYamlText(yaml, "out.yaml", &read));
+  ASSERT_OK(ReadYaml(yaml, "out.yaml", &read));
   EXPECT_EQ(ToYaml(read), yaml);
   EXPECT_EQ(read.name(), config.name());
   EXPECT_THAT(read.corpus().wikipedia(), ::testing::ElementsAre("5", "true", ""));

@@ -11,7 +11,6 @@
 #include "common/storage/file_lock.h"
 #include "common/storage/files.h"
 #include "coordinator/plan/run_summary.h"
-#include "shards/corpus/corpus_config.h"
 #include "shards/corpus/local_build.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/status_matchers.h"
@@ -70,8 +69,8 @@ ExitInfo MakeArtifact(const LaunchSpec& spec, std::stop_token) {
   const WorkerTask task = TaskOf(spec);
   const v1::Stage stage = task.stage();
   if (stage == v1::STAGE_CORPUS) {
-    const shards::CorpusOptions options = shards::CorpusOptionsOf(task.config().corpus());
-    EXPECT_OK(shards::BuildCorpus(options, shards::ReadCorpusInputs(options).value(),
+    const v1::CorpusConfig& corpus = task.config().corpus();
+    EXPECT_OK(shards::BuildCorpus(corpus, shards::ReadCorpusInputs(corpus).value(),
                                   ArtifactStore(task.config().artifacts()), [](const auto&, auto) { return Ok(); }));
     SendResult(task, Ok());
     return {};
@@ -108,7 +107,7 @@ class PipelineRunTest : public ::testing::Test {
     config_.mutable_corpus()->set_heldout_percent(0);
     const TeacherFacts teacher = {.layers = 6, .max_positions = 512};
     ASSERT_OK(ResolveConfig(teacher, false, &config_));
-    plan_ = MakePlan(config_, teacher, shards::ReadCorpusInputs(shards::CorpusOptionsOf(config_.corpus()))->identity);
+    plan_ = MakePlan(config_, teacher, shards::ReadCorpusInputs(config_.corpus())->identity);
   }
 
   Result<std::vector<StageOutcome>> Run(FakeLauncher& launcher) {

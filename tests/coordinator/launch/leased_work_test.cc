@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/pipeline_config.h"
 #include "common/progress.h"
 #include "common/proto/control.pb.h"
 #include "common/storage/artifact.h"
@@ -220,9 +221,11 @@ TEST_F(LeasedWorkTest, ABookThatTakesLongStaysWithItsRankWhileItMakesProgress) {
   while (text.size() < std::size_t{4} << 20) text += "one two ";
   ASSERT_OK(WriteFileAtomically(directory / "book.txt", text));
   ASSERT_OK(WriteFileAtomically(directory / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\n"));
-  const shards::CorpusOptions options = {.books = {directory / "book.txt"}, .vocab = directory / "vocab.txt"};
-  ASSERT_OK_AND_ASSIGN(const auto inputs, shards::ReadCorpusInputs(options));
-  ASSERT_OK_AND_ASSIGN(auto build, shards::CorpusBuild::Open(options, inputs, ArtifactStore(directory / "artifacts")));
+  v1::CorpusConfig corpus = DefaultPipelineConfig().corpus();
+  corpus.add_books(directory / "book.txt");
+  corpus.set_vocab(directory / "vocab.txt");
+  ASSERT_OK_AND_ASSIGN(const auto inputs, shards::ReadCorpusInputs(corpus));
+  ASSERT_OK_AND_ASSIGN(auto build, shards::CorpusBuild::Open(corpus, inputs, ArtifactStore(directory / "artifacts")));
 
   LeasedWork work(v1::STAGE_CORPUS, {{.shard = "input split", .shards = 1}}, {.patience = seconds(60)});
   const LeaseGrant split = work.Answer(0, 1, false, now_);

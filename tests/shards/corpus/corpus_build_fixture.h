@@ -1,9 +1,10 @@
-// A small corpus of dumps and books, built from few input splits or from many.
+// Small corpora of dumps and books, built from few input splits or from many.
 #pragma once
 
 #include <map>
 #include <string>
 
+#include "common/config/pipeline_config.h"
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_build.h"
 #include "shards/corpus/local_build.h"
@@ -12,34 +13,52 @@
 
 namespace still::shards {
 
-class CorpusBuildFixture : public TextFixture {
+// Has the configuration of a corpus of short sequences, whose inputs the test adds.
+class SmallCorpusFixture : public TextFixture {
+ protected:
+  SmallCorpusFixture() {
+    config_.set_vocab(Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\n.\n"));
+    config_.set_max_sequence_tokens(8);
+    config_.set_min_sequence_tokens(5);
+  }
+
+  // Returns the contents of every file of the corpus except summary.json, which holds how long the build took.
+  static std::map<std::string, std::string> BytesOf(const std::string& corpus) {
+    std::map<std::string, std::string> files;
+    for (const std::string& path : *ListFilesRecursively(corpus)) {
+      if (!path.ends_with("summary.json")) files[path.substr(corpus.size())] = *ReadFile(path);
+    }
+    return files;
+  }
+
+  v1::CorpusConfig config_ = DefaultPipelineConfig().corpus();
+};
+
+class CorpusBuildFixture : public SmallCorpusFixture {
  protected:
   static constexpr SplitBytes kSmall = {.of_dump = 2000, .of_books = 300};
 
   void SetUp() override {
-    options_.vocab = Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\n.\n");
-    options_.max_sequence_tokens = 8;
-    options_.min_sequence_tokens = 5;
-    options_.sequences_per_shard = 7;
-    options_.heldout_percent = 30;
+    config_.set_sequences_per_shard(7);
+    config_.set_heldout_percent(30);
     std::string pages;
     for (int i = 0; i < 60; ++i) {
       std::string text;
       for (int bit = 0; bit < 6 + i % 5; ++bit) text += (i % 50 >> bit % 6 & 1) != 0 ? "one " : "two three ";
       pages += PageXml(i + 1, "four", text, i % 7 == 3 ? "<redirect title=\"one\" />" : "");
     }
-    options_.wikipedia = {Write("w.xml.bz2", CompressedInStreams(DumpXml(pages), 1700)),
-                          Write("v.xml.bz2", Compressed(DumpXml(pages.substr(0, pages.find("<page>", 5000)))))};
+    config_.add_wikipedia(Write("w.xml.bz2", CompressedInStreams(DumpXml(pages), 1700)));
+    config_.add_wikipedia(Write("v.xml.bz2", Compressed(DumpXml(pages.substr(0, pages.find("<page>", 5000))))));
     for (int i = 0; i < 12; ++i) {
       std::string text = i % 5 == 2 ? "one two three four" : "two ";
       for (int word = 0; word < i % 9 * 5; ++word) text += word % (i + 2) == 0 ? "three " : "four one ";
-      options_.books.push_back(Write("books/" + std::to_string(100 + i) + ".txt", text));
+      config_.add_books(Write("books/" + std::to_string(100 + i) + ".txt", text));
     }
-    inputs_ = ReadCorpusInputs(options_).value();
+    inputs_ = ReadCorpusInputs(config_).value();
   }
 
   CorpusBuild Open(const std::string& root, const SplitBytes& split_bytes = kSmall) {
-    return CorpusBuild::Open(options_, inputs_, Artifacts(root), split_bytes).value();
+    return CorpusBuild::Open(config_, inputs_, Artifacts(root), split_bytes).value();
   }
   static Result<std::string> Make(CorpusBuild& build, CorpusPass pass, std::uint32_t task) {
     std::string computed;
@@ -71,18 +90,11 @@ class CorpusBuildFixture : public TextFixture {
   std::string SplitPath(const std::string& root, const std::string& name) const {
     return CorpusPath(root) + ".splits/" + name;
   }
-  // Returns the contents of every file of the corpus except summary.json, which holds how long the build took.
-  std::map<std::string, std::string> Bytes(const std::string& root) const {
-    std::map<std::string, std::string> files;
-    for (const std::string& path : *ListFilesRecursively(CorpusPath(root))) {
-      if (!path.ends_with("summary.json")) files[path.substr(CorpusPath(root).size())] = *ReadFile(path);
-    }
-    return files;
-  }
+  std::map<std::string, std::string> Bytes(const std::string& root) const { return BytesOf(CorpusPath(root)); }
   // Returns the files as one process makes them from splits of the default size: one per dump, and one for the books.
   const std::map<std::string, std::string>& Expected() {
     if (expected_.empty()) {
-      EXPECT_OK(BuildCorpus(options_, inputs_, Artifacts("expected"),
+      EXPECT_OK(BuildCorpus(config_, inputs_, Artifacts("expected"),
                             [](const CorpusProgress&, std::uint64_t) { return Ok(); }));
       expected_ = Bytes("expected");
     }
@@ -94,7 +106,6 @@ class CorpusBuildFixture : public TextFixture {
     return summary;
   }
 
-  CorpusOptions options_;
   CorpusInputs inputs_;
 
  private:

@@ -32,7 +32,7 @@ TEST_F(CorpusBuildTest, SplitsOfAnySizeGiveTheSameBytesAndCounts) {
 }
 
 TEST_F(CorpusBuildTest, TheCutDependsOnFileSizesAlone) {
-  ASSERT_OK_AND_ASSIGN(const auto splits, CutInput(options_, kSmall));
+  ASSERT_OK_AND_ASSIGN(const auto splits, CutInput(config_, kSmall));
   std::uint64_t input = 0;
   for (const InputSplit& split : splits) {
     EXPECT_EQ(split.input_begin, input);
@@ -134,7 +134,7 @@ TEST_F(CorpusBuildTest, ADamagedPlanIsNamedAndMadeAnewWhenRemoved) {
 }
 
 TEST_F(CorpusBuildTest, ThePlanRefusesADumpWhoseSplitsDoNotMeet) {
-  std::string bytes = *ReadFile(options_.wikipedia[0]);
+  std::string bytes = *ReadFile(config_.wikipedia(0));
   // Damages the magic of a block in a later split. That split begins one block too late, and the one before it ends too
   // early.
   CorpusBuild build = Open("a", {.of_dump = 1000, .of_books = 300});
@@ -148,14 +148,15 @@ TEST_F(CorpusBuildTest, ThePlanRefusesADumpWhoseSplitsDoNotMeet) {
 }
 
 TEST_F(CorpusBuildTest, ThePlanRefusesInputsWithTooLittleText) {
-  options_.wikipedia.clear();
-  options_.books = {Write("books/a.txt", "one")};
-  inputs_ = ReadCorpusInputs(options_).value();
+  config_.clear_wikipedia();
+  config_.clear_books();
+  config_.add_books(Write("books/a.txt", "one"));
+  inputs_ = ReadCorpusInputs(config_).value();
   CorpusBuild build = Open("a");
   ASSERT_OK(MakeAll(build, CorpusPass::kTokenise));
   EXPECT_THAT(MakeAll(build, CorpusPass::kPlan), StatusIs(Code::kInvalidArgument, HasSubstr("at least 5 tokens")));
   Write("books/a.txt", "one two three four");
-  inputs_ = ReadCorpusInputs(options_).value();
+  inputs_ = ReadCorpusInputs(config_).value();
   CorpusBuild one_document = Open("a");
   EXPECT_THAT(MakeAll(one_document), StatusIs(Code::kInvalidArgument, HasSubstr("corpus.heldout_percent")));
 }
@@ -166,7 +167,7 @@ TEST_F(CorpusBuildTest, AVocabularyFileThatChangesDuringTheBuildHasNoEffect) {
   Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntwo\none\nthree\nfour\n.\n");
   ASSERT_OK(MakeAll(build));
   EXPECT_EQ(Bytes("a"), expected);
-  EXPECT_THAT(ReadCorpusInputs(options_, inputs_.identity.Digest()), StatusIs(Code::kInvalidArgument));
+  EXPECT_THAT(ReadCorpusInputs(config_, inputs_.identity.Digest()), StatusIs(Code::kInvalidArgument));
 }
 
 TEST_F(CorpusBuildTest, CommitFailsWhenAShardIsMissing) {

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/shard_writer.h"
 #include "tests/testing/damage.h"
+#include "tests/testing/temp_directory.h"
 
 namespace still::shards {
 
@@ -39,6 +39,11 @@ inline DocumentInfo TestDocument(std::uint64_t number) {
           .sha1 = Sha1Of(std::to_string(number))};
 }
 
+// Returns the place of a shard outside of any artifact.
+inline ShardPlace PlaceAt(const std::string& path) {
+  return {.name = "", .path = path, .staged_as = path, .committed_path = ""};
+}
+
 // Returns [CLS] ... [SEP] with ordinary tokens between, of which small ids are frequent.
 inline std::vector<TokenId> TestSequence(std::uint64_t seed, std::size_t length) {
   KeyedRandom random(MixKey({seed, length}));
@@ -55,18 +60,12 @@ inline std::vector<TokenId> TestSequence(std::uint64_t seed, std::size_t length)
 // Gives each test a fresh directory.
 class CorpusFixture : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "still-shards-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  // Adds a shard of `sequences` sequences, numbered from `first`, to `manifest`.
+  // Adds a shard of `sequences` sequences, numbered from `first`, to `manifest`. Replaces a shard of that name on disk.
   void AddShard(Split split, std::uint32_t shard, std::uint64_t first, std::uint64_t sequences,
                 CorpusManifest* manifest) {
     const std::string name = ShardName(split, shard);
-    auto writer = ShardWriter::Create(JoinPath(directory_, name), TestInfo(split, shard));
+    std::filesystem::remove(JoinPath(directory_, name));
+    auto writer = ShardWriter::Create(PlaceAt(JoinPath(directory_, name)), TestInfo(split, shard));
     ASSERT_TRUE(writer.ok()) << writer.status().ToString();
     ASSERT_TRUE((*writer)->BeginDocument(TestDocument(shard)).ok());
     for (std::uint64_t i = first; i < first + sequences; ++i) {
@@ -77,7 +76,8 @@ class CorpusFixture : public ::testing::Test {
     manifest->shards.push_back({.name = name, .split = split, .sequences = sequences, .sha256 = Hex(*digest)});
   }
 
-  std::string directory_;
+  still::testing::TempDirectory scratch_;
+  std::string directory_ = scratch_.path();
 };
 
 }  // namespace still::shards

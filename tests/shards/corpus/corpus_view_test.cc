@@ -17,7 +17,6 @@ using ::testing::HasSubstr;
 class CorpusViewTest : public CorpusFixture {
  protected:
   void SetUp() override {
-    CorpusFixture::SetUp();
     AddShard(Split::kTrain, 0, 0, 30, &manifest_);
     AddShard(Split::kTrain, 1, 30, 1, &manifest_);
     AddShard(Split::kTrain, 2, 31, 20, &manifest_);

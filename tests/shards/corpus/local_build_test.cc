@@ -3,12 +3,10 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-#include <map>
-
 #include "common/storage/files.h"
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/corpus_view.h"
-#include "tests/shards/text/text_fixture.h"
+#include "tests/shards/corpus/corpus_build_fixture.h"
 
 namespace still::shards {
 namespace {
@@ -16,27 +14,26 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class BuildCorpusTest : public TextFixture {
+class BuildCorpusTest : public SmallCorpusFixture {
  protected:
   void SetUp() override {
-    options_.vocab = Write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\nfour\n.\n");
-    options_.max_sequence_tokens = 8;
-    options_.min_sequence_tokens = 5;
-    options_.sequences_per_shard = 3;
-    options_.heldout_percent = 0;
+    config_.set_sequences_per_shard(3);
+    config_.set_heldout_percent(0);
   }
 
   Status Build(const std::string& root = "artifacts") {
-    const auto inputs = ReadCorpusInputs(options_);
+    const auto inputs = ReadCorpusInputs(config_);
     if (!inputs.ok()) return inputs.status();
     const ArtifactStore artifacts(directory_ + "/" + root);
     corpus_ = artifacts.PathOf("corpus", inputs->identity.Digest());
-    return BuildCorpus(options_, *inputs, artifacts, [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
+    return BuildCorpus(config_, *inputs, artifacts, [this](const CorpusProgress& progress, std::uint64_t input_bytes) {
       progress_ = progress;
       input_bytes_ = input_bytes;
       return stop_ ? Error(Code::kCancelled, "enough") : Ok();
     });
   }
+
+  void SetBooks(std::vector<std::string> paths) { *config_.mutable_books() = {paths.begin(), paths.end()}; }
 
   std::vector<std::vector<TokenId>> Sequences(Split split) {
     std::vector<std::vector<TokenId>> all;
@@ -49,16 +46,6 @@ class BuildCorpusTest : public TextFixture {
     return all;
   }
 
-  // Returns the contents of every file of the corpus except summary.json, which holds how long the build took.
-  std::map<std::string, std::string> Bytes() {
-    std::map<std::string, std::string> files;
-    for (const std::string& path : *ListFilesRecursively(corpus_)) {
-      if (!path.ends_with("summary.json")) files[path.substr(corpus_.size())] = *ReadFile(path);
-    }
-    return files;
-  }
-
-  CorpusOptions options_;
   CorpusProgress progress_;
   std::uint64_t input_bytes_ = 0;
   bool stop_ = false;
@@ -66,16 +53,16 @@ class BuildCorpusTest : public TextFixture {
 };
 
 TEST_F(BuildCorpusTest, AnErrorOfProgressEndsTheBuildAndLeavesNothing) {
-  options_.books = {Write("books/a.txt", "one two three four one two three four one")};
+  SetBooks({Write("books/a.txt", "one two three four one two three four one")});
   stop_ = true;
   EXPECT_EQ(Build().code(), Code::kCancelled);
   EXPECT_FALSE(Exists(corpus_));
 }
 
 TEST_F(BuildCorpusTest, CutsDocumentsIntoSequencesAndDropsShortRests) {
-  options_.books = {Write("books/a.txt", "one two three four one two three four one"),  // 6 + 3 tokens
-                    Write("books/b.txt", "four four four four four four four four"),    // 6 + 2: the rest is short
-                    Write("books/c.txt", "one")};
+  SetBooks({Write("books/a.txt", "one two three four one two three four one"),  // 6 + 3 tokens
+            Write("books/b.txt", "four four four four four four four four"),    // 6 + 2: the rest is short
+            Write("books/c.txt", "one")});
   ASSERT_TRUE(Build().ok());
   EXPECT_THAT(Sequences(Split::kTrain), ::testing::ElementsAre(::testing::ElementsAre(2, 5, 6, 7, 8, 5, 6, 3),
                                                                ::testing::ElementsAre(2, 7, 8, 5, 3),
@@ -90,12 +77,12 @@ TEST_F(BuildCorpusTest, CutsDocumentsIntoSequencesAndDropsShortRests) {
   EXPECT_EQ(progress_.input_bytes, input_bytes_);
   EXPECT_EQ(progress_.documents, 3u);
   EXPECT_TRUE(VerifyCorpus(corpus_).ok());
-  EXPECT_EQ(*ReadFile(corpus_ + "/vocab.txt"), *ReadFile(options_.vocab));
+  EXPECT_EQ(*ReadFile(corpus_ + "/vocab.txt"), *ReadFile(config_.vocab()));
 }
 
 TEST_F(BuildCorpusTest, ExactDuplicatesCountOnce) {
-  options_.books = {Write("books/a.txt", "one two three four"), Write("books/b.txt", "one  two\r\nthree four\r\n"),
-                    Write("books/c.txt", "one  two\nthree four\n")};
+  SetBooks({Write("books/a.txt", "one two three four"), Write("books/b.txt", "one  two\r\nthree four\r\n"),
+            Write("books/c.txt", "one  two\nthree four\n")});
   ASSERT_TRUE(Build().ok());
   EXPECT_EQ((*ReadSummary(corpus_))["duplicates"], 1);  // b and c differ in line ends only
   EXPECT_EQ(ReadCorpusCounts(corpus_)->documents, 2u);
@@ -109,8 +96,8 @@ TEST_F(BuildCorpusTest, NoDocumentIsInBothSplitsAndBytesRepeat) {
     for (int bit = 0; bit < 6; ++bit) text += (i >> bit & 1) != 0 ? "one " : "two ";
     pages += PageXml(i + 1, "four", text + text + text);
   }
-  options_.wikipedia = {Write("w.xml.bz2", Compressed(DumpXml(pages)))};
-  options_.heldout_percent = 30;
+  config_.add_wikipedia(Write("w.xml.bz2", Compressed(DumpXml(pages))));
+  config_.set_heldout_percent(30);
   ASSERT_TRUE(Build().ok());
   const auto counts = ReadCorpusCounts(corpus_);
   EXPECT_EQ(counts->pages, 60u);
@@ -120,46 +107,46 @@ TEST_F(BuildCorpusTest, NoDocumentIsInBothSplitsAndBytesRepeat) {
   EXPECT_GT(counts->heldout_sequences, 0u);
   EXPECT_GT(counts->train_sequences, counts->heldout_sequences);
 
-  const auto first = Bytes();
+  const auto first = BytesOf(corpus_);
   EXPECT_GT(first.size(), 60u);  // there are 3 sequences per shard
   ASSERT_TRUE(Build("again").ok());
-  EXPECT_EQ(Bytes(), first);
+  EXPECT_EQ(BytesOf(corpus_), first);
 }
 
 TEST_F(BuildCorpusTest, IdentityDependsOnContentAndOptionsNotOnPaths) {
-  options_.books = {Write("books/a.txt", "one")};
-  const std::string digest = ReadCorpusInputs(options_)->identity.Digest();
-  options_.books = {Write("elsewhere/a.txt", "one")};
-  EXPECT_EQ(ReadCorpusInputs(options_)->identity.Digest(), digest);
+  SetBooks({Write("books/a.txt", "one")});
+  const std::string digest = ReadCorpusInputs(config_)->identity.Digest();
+  SetBooks({Write("elsewhere/a.txt", "one")});
+  EXPECT_EQ(ReadCorpusInputs(config_)->identity.Digest(), digest);
   Write("elsewhere/a.txt", "two");
-  EXPECT_NE(ReadCorpusInputs(options_)->identity.Digest(), digest);
+  EXPECT_NE(ReadCorpusInputs(config_)->identity.Digest(), digest);
   Write("elsewhere/a.txt", "one");
-  options_.max_sequence_tokens = 9;
-  EXPECT_NE(ReadCorpusInputs(options_)->identity.Digest(), digest);
+  config_.set_max_sequence_tokens(9);
+  EXPECT_NE(ReadCorpusInputs(config_)->identity.Digest(), digest);
 }
 
 TEST_F(BuildCorpusTest, FailuresNameTheirCauseAndLeaveNothing) {
-  options_.books = {Write("books/a.txt", "one")};
+  SetBooks({Write("books/a.txt", "one")});
   EXPECT_EQ(Build().code(), Code::kInvalidArgument);
 
-  options_.books = {Write("books/good.txt", "one two three four"), Write("books/bad.txt", std::string("a\0b", 3))};
+  SetBooks({Write("books/good.txt", "one two three four"), Write("books/bad.txt", std::string("a\0b", 3))});
   EXPECT_EQ(Build().code(), Code::kDataLoss);
   EXPECT_FALSE(Exists(corpus_));
   EXPECT_TRUE(ListFilesRecursively(corpus_ + ".splits")->empty());
   for (const std::string& path : *ListFilesRecursively(directory_)) EXPECT_THAT(path, Not(HasSubstr(".building")));
 
-  options_.books = {directory_ + "/none.txt"};
+  SetBooks({directory_ + "/none.txt"});
   EXPECT_EQ(Build().code(), Code::kNotFound);
-  options_.books.clear();
+  config_.clear_books();
   EXPECT_EQ(Build().code(), Code::kInvalidArgument);
-  options_.books = {Write("books/a.txt", "one two three four")};
-  options_.max_sequence_tokens = 4;
+  SetBooks({Write("books/a.txt", "one two three four")});
+  config_.set_max_sequence_tokens(4);
   EXPECT_THAT(Build().message(), HasSubstr("max_sequence_tokens"));
 }
 
 TEST_F(BuildCorpusTest, AForbiddenDirectoryIsPermissionDenied) {
   if (geteuid() == 0) GTEST_SKIP() << "root may write anywhere";
-  options_.books = {Write("books/a.txt", "one two three four")};
+  SetBooks({Write("books/a.txt", "one two three four")});
   Write("artifacts/corpus/x", "");
   std::filesystem::permissions(directory_ + "/artifacts/corpus", std::filesystem::perms::owner_read);
   EXPECT_EQ(Build().code(), Code::kPermissionDenied);
@@ -170,7 +157,10 @@ TEST_F(BuildCorpusTest, TheDemoCorpusBuilds) {
   STILL_NEED_DEMO_DATA(dump, "wikipedia.xml.bz2");
   STILL_NEED_DEMO_DATA(books, "books");
   STILL_NEED_DEMO_DATA(vocab, "teacher/vocab.txt");
-  options_ = CorpusOptions{.wikipedia = {dump}, .books = {books}, .vocab = vocab};
+  config_ = DefaultPipelineConfig().corpus();
+  config_.add_wikipedia(dump);
+  config_.add_books(books);
+  config_.set_vocab(vocab);
   const Status status = Build();
   ASSERT_TRUE(status.ok()) << status.ToString();
   const Summary summary = *ReadSummary(corpus_);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/digest.h"
+#include "shards/dump/wikipedia.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still::shards {
@@ -61,6 +62,12 @@ inline std::string PageXml(int id, const std::string& title, const std::string& 
 }
 inline std::string DumpXml(const std::string& pages) {
   return "<mediawiki>\n<siteinfo><sitename>Test</sitename></siteinfo>\n" + pages + "</mediawiki>\n";
+}
+
+// Reads all pages of a dump, as one split.
+inline Result<WikipediaCounts> ReadWikipedia(const std::string& path, const WikipediaPageSink& sink) {
+  STILL_ASSIGN_OR_RETURN(const WikipediaSplit split, ReadWikipediaSplit(path, 0, DumpJoin::kNowhere, sink));
+  return split.counts;
 }
 
 // Returns the path of a file of the demo data, or "" when scripts/fetch_demo_data.sh has not run.

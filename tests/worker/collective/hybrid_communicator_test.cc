@@ -1,5 +1,5 @@
-// What the hybrid communicator makes of a transport's failures, with ranks as threads and a transport that fails to
-// order.
+// Tests what the hybrid communicator makes of a transport's failures, with ranks as threads and a transport that fails
+// to order.
 #include "worker/collective/hybrid_communicator.h"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ constexpr std::size_t kLarge = 1000;  // elements
 constexpr std::size_t kSmall = 10;
 constexpr HybridOptions kOptions{.smallest_bytes = 1000};
 
-// What happened to one rank's transport, and what is to happen. Outlives the communicator.
+// The failures that one rank's transport has had and is to have. Outlives the communicator.
 struct Script {
   std::vector<std::string> groups;  // joined
   int sums = 0;

@@ -32,7 +32,7 @@ using testing::StatusIs;
 constexpr NcclOptions kOptions{.chunk_bytes = std::size_t{64} << 10, .smallest_bytes = 1 << 10};
 constexpr std::size_t kElements = 100'003;
 
-// Why a test of `wanted` GPUs cannot run here; empty when it can.
+// Returns why a test of `wanted` GPUs cannot run here, or "" when it can.
 std::string Missing(int wanted) {
   int devices = 0;
   const cudaError_t code = cudaGetDeviceCount(&devices);

@@ -1,11 +1,10 @@
-// What a rank of the corpus stage does before its first lease.
+// Tests what a rank of the corpus stage does before its first lease.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/config/pipeline_config.h"
 #include "common/storage/files.h"
-#include "shards/corpus/corpus_config.h"
-#include "shards/corpus/corpus_options.h"
+#include "shards/corpus/corpus_inputs.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 #include "worker/control/stages.h"
@@ -48,7 +47,7 @@ TEST(CorpusStageTest, ARankWhoseInputIsAnotherFileLeasesNothing) {
   v1::CorpusConfig& corpus = *task.mutable_config()->mutable_corpus();
   corpus.add_books(book);
   corpus.set_vocab(vocab);
-  const IdentityBuilder identity = shards::ReadCorpusInputs(shards::CorpusOptionsOf(corpus))->identity;
+  const IdentityBuilder identity = shards::ReadCorpusInputs(corpus)->identity;
   task.mutable_artifacts()->set_corpus(identity.Digest());
   task.set_identity(identity.text());
   IdleLink link;

@@ -126,7 +126,8 @@ TEST_F(ShardTargetsTest, TwoExecutionsHaveOneDigest) {
   EXPECT_EQ(computed_, second);
 }
 
-// What a faulty machine computes is told apart from what another one sealed, and its digest is known all the same.
+// A faulty machine's result is told apart from the one that another machine sealed, and its digest is known all the
+// same.
 TEST_F(ShardTargetsTest, AFlippedBitIsAnotherDigestAndIsNotSealedOverARightOne) {
   ASSERT_OK_AND_ASSIGN(const std::string right, Build(temporary_ / "a"));
   ASSERT_OK(ArmFaults("*:1:targets.result:flip"));

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 using testing::RankDied;
 using testing::StatusIs;
 
-// Where in a step a rank dies.
+// The moment of a step at which a rank dies.
 enum class Moment { kBeforeReduce, kAfterReduce, kAfterVote, kNever };
 
 // A communicator that passes everything on, and whose rank dies at a moment of the nth step (from 0) of this launch.

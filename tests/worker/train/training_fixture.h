@@ -33,7 +33,6 @@ class TrainingFixture : public shards::CorpusFixture {
 
   void SetUp() override {
     at::set_num_threads(1);
-    CorpusFixture::SetUp();
     root_ = directory_;
     directory_ = root_ + "/corpus/c0";
     ASSERT_OK(MakeDirectories(directory_));
@@ -66,10 +65,6 @@ class TrainingFixture : public shards::CorpusFixture {
     ASSERT_OK(MakeDirectories(SnapshotDirectory()));
     WriteTeacher(0);
     task_.mutable_artifacts()->set_targets(WriteTargets());
-  }
-  void TearDown() override {
-    directory_ = root_;
-    CorpusFixture::TearDown();
   }
 
   // Random weights; `poison` is added to one of them.
