@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,7 +142,7 @@ TEST_F(ShardTargetsTest, BatchesAreFullButBounded) {
 
 TEST_F(ShardTargetsTest, ADamagedSequenceLeavesNothingBehind) {
   corpus_.damaged = corpus_.sequences() - 1;
-  EXPECT_THAT(Build(temporary_ / "a"), StatusIs(Code::kDataLoss, ::testing::HasSubstr("is torn")));
+  EXPECT_THAT(Build(temporary_ / "a"), StatusIs(Code::kDataLoss));
   EXPECT_THAT(*ListDirectory(temporary_.path()), ::testing::IsEmpty());
 }
 
