@@ -12,6 +12,7 @@
 #include "common/storage/files.h"
 #include "tests/testing/fake_launcher.h"
 #include "tests/testing/fake_rank.h"
+#include "tests/testing/manual_clock.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
@@ -27,23 +28,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::StatusIs;
 using v1::WorkerTask;
-
-// A clock on which time passes only in SleepFor().
-class SleepingClock : public Clock {
- public:
-  TimePoint Now() const override { return now_; }
-  UnixMs WallMs() const override { return 0; }
-  void SleepFor(std::chrono::milliseconds duration) override {
-    now_ += duration;
-    slept += duration;
-    if (on_sleep) on_sleep();
-  }
-  std::chrono::milliseconds slept{0};
-  std::function<void()> on_sleep;
-
- private:
-  TimePoint now_;
-};
 
 WorkerTask TaskOf(const LaunchSpec& spec) {
   WorkerTask task;
@@ -111,7 +95,7 @@ class LauncherAgentTest : public ::testing::Test {
   testing::TempDirectory directory_;
   const std::string checkpoints_ = directory_ / "checkpoints";
   WorkerTask task_;
-  SleepingClock clock_;
+  testing::ManualClock clock_;
   std::atomic<int> stops_{0};
   std::vector<std::string> recoveries_;
   std::vector<std::string> troubles_;
@@ -150,7 +134,7 @@ TEST_F(LauncherAgentTest, DeathIsFollowedByTheNextGenerationAtOnce) {
                           EXPECT_EQ(spec.environment.at("STILL_LAUNCH"), "2");
                           return Succeed(spec, task);
                         }}));
-  EXPECT_EQ(clock_.slept.count(), 0);
+  EXPECT_EQ(clock_.now, Clock::TimePoint()) << "it did not sleep";
   EXPECT_THAT(recoveries_, ElementsAre("rank 1 died in compute of step 17; launched again as generation 2 (0.0 s)"));
   const auto ends = Ends();
   ASSERT_EQ(ends.size(), 2u);
@@ -193,7 +177,8 @@ TEST_F(LauncherAgentTest, KeysGoToTheRanksInATaskThatOnlyItsOwnerMayRead) {
 TEST_F(LauncherAgentTest, DeathsAtOneStepArePacedAndEndWithTheEvidence) {
   EXPECT_THAT(Run(Job(), {DieAt(17)}), StatusIs(Code::kUnavailable, HasSubstr("rank 1 died in compute of step 17")));
   EXPECT_EQ(launches_.size(), 3u);
-  EXPECT_EQ(clock_.slept, std::chrono::seconds(1)) << "it is the pause between the second and the third launch";
+  EXPECT_EQ(clock_.now, Clock::TimePoint(std::chrono::seconds(1)))
+      << "it is the pause between the second and the third launch";
   EXPECT_EQ(Ends().size(), 3u);
 }
 

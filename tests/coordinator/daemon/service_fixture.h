@@ -15,18 +15,13 @@
 #include "common/rpc/protocol.h"
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/views/view_json.h"
+#include "tests/testing/manual_clock.h"
 #include "tests/testing/memory_kv_store.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::coordinator {
 
-class ManualClock : public Clock {
- public:
-  TimePoint Now() const override { return now; }
-  UnixMs WallMs() const override { return 1'700'000'000'000; }
-  void SleepFor(std::chrono::milliseconds duration) override { now += duration; }
-  TimePoint now;
-};
+using testing::ManualClock;
 
 // ScriptedAgents does what a test says and records what was started.
 class ScriptedAgents : public Agents {

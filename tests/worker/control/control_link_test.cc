@@ -12,6 +12,7 @@
 
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
+#include "tests/testing/manual_clock.h"
 #include "tests/testing/status_matchers.h"
 
 namespace still::worker {
@@ -23,17 +24,6 @@ using testing::StatusIs;
 
 constexpr std::uint64_t kGeneration = 3;
 constexpr int kRank = 1;
-
-// A clock that stands still unless told.
-class StoppedClock final : public Clock {
- public:
-  TimePoint Now() const override { return now_; }
-  UnixMs WallMs() const override { return 0; }
-  void SleepFor(milliseconds duration) override { now_ += duration; }
-
- private:
-  TimePoint now_;
-};
 
 v1::Envelope Grant(std::uint64_t request, std::uint32_t shard) {
   v1::Envelope envelope;
@@ -360,7 +350,7 @@ TEST_F(ControlLinkTest, StorageTroubleIsReportedWhenItChanges) {
 
 TEST_F(ControlLinkTest, ReportsBeyondTheIntervalAreDroppedButTheLastIsSent) {
   Serve([](const v1::Envelope&) -> std::vector<v1::Envelope> { return {}; });
-  StoppedClock clock;
+  testing::ManualClock clock;
   const auto link = Connect({.progress_interval = milliseconds(100), .clock = &clock});
   for (std::uint64_t done = 1; done <= 5; ++done) {
     link->ReportProgress(ProgressOf(done, 5));
