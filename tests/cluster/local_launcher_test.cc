@@ -13,12 +13,14 @@
 
 #include "common/host_name.h"
 #include "common/storage/files.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still::cluster {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::StatusIs;
 
 class LocalLauncherTest : public ::testing::Test {
  protected:
@@ -48,9 +50,8 @@ TEST_F(LocalLauncherTest, ExitCodesAreReported) {
 
 TEST_F(LocalLauncherTest, OutputOfEveryLaunchIsAppendedToTheLog) {
   for (const char* word : {"first", "second"}) {
-    auto job = Start({"/bin/echo", word});
-    ASSERT_TRUE(job.ok());
-    Wait(**job);
+    ASSERT_OK_AND_ASSIGN(auto job, Start({"/bin/echo", word}));
+    Wait(*job);
   }
   EXPECT_EQ(Log(), "first\nsecond\n");
 }
@@ -58,50 +59,41 @@ TEST_F(LocalLauncherTest, OutputOfEveryLaunchIsAppendedToTheLog) {
 TEST_F(LocalLauncherTest, EnvironmentIsAddedToOurs) {
   ::setenv("STILL_TEST_REPLACED", "old", 1);
   ::setenv("STILL_TEST_KEPT", "kept", 1);
-  auto job = Start({"/usr/bin/env"}, {{"STILL_TEST_REPLACED", "new"}});
-  ASSERT_TRUE(job.ok());
-  Wait(**job);
+  ASSERT_OK_AND_ASSIGN(auto job, Start({"/usr/bin/env"}, {{"STILL_TEST_REPLACED", "new"}}));
+  Wait(*job);
   EXPECT_THAT(Log(), HasSubstr("STILL_TEST_REPLACED=new\n"));
   EXPECT_THAT(Log(), HasSubstr("STILL_TEST_KEPT=kept\n"));
   EXPECT_THAT(Log(), ::testing::Not(HasSubstr("=old")));
 }
 
 TEST_F(LocalLauncherTest, ProgramThatIsMissingIsNamedAtOnce) {
-  const auto job = Start({"/nowhere/mpirun"});
-  EXPECT_EQ(job.status().code(), Code::kNotFound);
-  EXPECT_THAT(job.status().message(), HasSubstr("/nowhere/mpirun"));
+  EXPECT_THAT(Start({"/nowhere/mpirun"}), StatusIs(Code::kNotFound, HasSubstr("/nowhere/mpirun")));
 }
 
 TEST_F(LocalLauncherTest, LogThatCannotBeWrittenIsNamed) {
-  const auto job = StartProcess({.argv = {"/bin/true"}}, {.log_path = "/nowhere/log"});
-  EXPECT_EQ(job.status().code(), Code::kNotFound);
-  EXPECT_THAT(job.status().message(), HasSubstr("/nowhere/log"));
+  EXPECT_THAT(StartProcess({.argv = {"/bin/true"}}, {.log_path = "/nowhere/log"}),
+              StatusIs(Code::kNotFound, HasSubstr("/nowhere/log")));
 }
 
 TEST_F(LocalLauncherTest, KillEndsAProcessThatWouldRunOn) {
-  auto job = Start({"/bin/sleep", "1000"});
-  ASSERT_TRUE(job.ok());
-  EXPECT_FALSE((*job)->Poll().has_value());
-  (*job)->Kill();
-  EXPECT_EQ(Wait(**job).ToString(), "signal 9 (Killed)");
-  EXPECT_EQ((*job)->Poll()->signal, SIGKILL) << "an ended job keeps its outcome";
+  ASSERT_OK_AND_ASSIGN(auto job, Start({"/bin/sleep", "1000"}));
+  EXPECT_FALSE(job->Poll().has_value());
+  job->Kill();
+  EXPECT_EQ(Wait(*job).ToString(), "signal 9 (Killed)");
+  EXPECT_EQ(job->Poll()->signal, SIGKILL) << "an ended job keeps its outcome";
 }
 
 TEST_F(LocalLauncherTest, TerminateSendsSigterm) {
-  auto job = Start({"/bin/sleep", "1000"});
-  ASSERT_TRUE(job.ok());
-  (*job)->Terminate();
-  EXPECT_EQ(Wait(**job).signal, SIGTERM);
+  ASSERT_OK_AND_ASSIGN(auto job, Start({"/bin/sleep", "1000"}));
+  job->Terminate();
+  EXPECT_EQ(Wait(*job).signal, SIGTERM);
 }
 
 TEST_F(LocalLauncherTest, DroppingAJobKillsItsWholeGroup) {
   // timeout(1) runs sleep as its child; both belong to the job's group. The pipe closes when the last of them is gone.
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
-  {
-    auto job = Start({"/usr/bin/timeout", "--foreground", "1000", "/bin/sleep", "1000"});
-    ASSERT_TRUE(job.ok());
-  }
+  { ASSERT_OK_AND_ASSIGN(auto job, Start({"/usr/bin/timeout", "--foreground", "1000", "/bin/sleep", "1000"})); }
   ::close(ends[1]);
   char byte;
   EXPECT_EQ(::read(ends[0], &byte, 1), 0);
@@ -116,17 +108,16 @@ TEST_F(LocalLauncherTest, ALaunchHasADirectoryOfItsOwnThatGoesWithIt) {
   ASSERT_EQ(::chmod(mpirun.c_str(), 0700), 0);
   std::vector<std::string> directories;
   for (int launch = 0; launch < 2; ++launch) {
-    ASSERT_TRUE(WriteFileAtomically(log_, "").ok());
-    auto job = LocalLauncher(mpirun).Launch({.program = "worker", .log_path = log_});
-    ASSERT_TRUE(job.ok()) << job.status().ToString();
+    ASSERT_OK(WriteFileAtomically(log_, ""));
+    ASSERT_OK_AND_ASSIGN(auto job, LocalLauncher(mpirun).Launch({.program = "worker", .log_path = log_}));
     while (!Log().ends_with('\n')) std::this_thread::yield();
     const std::string log = Log();
     directories.push_back(log.substr(0, log.size() - 1));
     EXPECT_TRUE(directories.back().starts_with("/dev/shm/still-mpirun-")) << log;
     EXPECT_TRUE(Exists(directories.back() + "/segment"));
-    (*job)->Kill();
-    Wait(**job);
-    job->reset();
+    job->Kill();
+    Wait(*job);
+    job.reset();
     EXPECT_FALSE(Exists(directories.back()));
   }
   EXPECT_NE(directories[0], directories[1]);

@@ -1,4 +1,5 @@
 #include "cluster/mpirun_command.h"
+#include "tests/testing/status_matchers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,6 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
+using testing::StatusIs;
 using ::testing::UnorderedElementsAre;
 
 LaunchSpec TwoRanks() {
@@ -151,10 +153,9 @@ TEST(MpirunCommandTest, TheUsersMpirunIsTakenAndMustBeExecutable) {
   ::setenv("STILL_MPIRUN", "/etc/passwd", 1);
   const auto not_executable = FindMpirun();
   ::unsetenv("STILL_MPIRUN");
-  ASSERT_TRUE(chosen.ok());
+  ASSERT_OK(chosen);
   EXPECT_EQ(*chosen, "/bin/true");
-  EXPECT_EQ(not_executable.status().code(), Code::kNotFound);
-  EXPECT_THAT(not_executable.status().message(), ::testing::HasSubstr("/etc/passwd"));
+  EXPECT_THAT(not_executable, StatusIs(Code::kNotFound, ::testing::HasSubstr("/etc/passwd")));
 }
 
 }  // namespace

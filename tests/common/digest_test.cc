@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <fstream>
 
 #include "common/bytes.h"
@@ -32,7 +31,7 @@ TEST(DigestTest, TheSha256OfAFileIsThatOfItsBytes) {
   ASSERT_OK_AND_ASSIGN(const Sha256Digest digest, Sha256OfFile(directory / "file"));
   EXPECT_EQ(digest, Sha256Of(contents));
   EXPECT_THAT(Sha256OfFile(directory / "absent"), StatusIs(Code::kNotFound, ::testing::HasSubstr("absent")));
-  EXPECT_THAT(Sha256OfFile(directory.path()), StatusIs(Code::kInvalidArgument, ::testing::HasSubstr("directory")));
+  EXPECT_THAT(Sha256OfFile(directory.path()), StatusIs(Code::kInvalidArgument));
 }
 
 TEST(DigestTest, Sha1MatchesFips180) {

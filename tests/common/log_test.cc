@@ -42,7 +42,7 @@ TEST(LogTest, AFileThatCannotBeOpenedIsReportedOnStderr) {
   InitLog("test", "/proc/no/such/log", /*to_stderr=*/false);
   LogInfo("still heard");
   const std::string shown = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(shown, ::testing::HasSubstr("cannot log to /proc/no/such/log"));
+  EXPECT_THAT(shown, ::testing::HasSubstr("/proc/no/such/log"));
   EXPECT_THAT(shown, ::testing::HasSubstr("still heard"));
   InitLog("test");
 }

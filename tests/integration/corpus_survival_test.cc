@@ -1,31 +1,25 @@
 // Builds a corpus by real ranks under a real mpirun and kills them. The corpus consists of the same files, whichever
 // ranks make it and whatever dies on the way.
-#include <bzlib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "common/storage/files.h"
-#include "tests/integration/undisturbed_run.h"
+#include "tests/integration/survival_fixture.h"
+#include "tests/testing/bzip2.h"
 
+namespace still::testing {
 namespace {
 
 namespace fs = std::filesystem;
-using still::testing::Process;
-using still::testing::ProcessResult;
-using still::testing::TempDirectory;
-using still::testing::TinyPipeline;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 using Files = std::map<std::string, std::string>;  // name -> bytes
 
@@ -42,25 +36,16 @@ std::string Dump(const std::string& book, int number) {
            std::to_string(100 + 3 * number + page) + "</id><revision><id>8</id><text>" + text +
            "</text></revision></page>";
   }
-  xml += "</mediawiki>";
-  std::string packed(xml.size() + 1000, '\0');
-  auto size = static_cast<unsigned>(packed.size());
-  EXPECT_EQ(BZ2_bzBuffToBuffCompress(packed.data(), &size, xml.data(), static_cast<unsigned>(xml.size()), 9, 0, 0),
-            BZ_OK);
-  packed.resize(size);
-  return packed;
+  return Compressed(xml + "</mediawiki>");
 }
 
-class CorpusSurvivalTest : public ::testing::Test {
+class CorpusSurvivalTest : public SurvivalFixture, public ::testing::WithParamInterface<FaultCase> {
  protected:
-  void SetUp() override {
-    REQUIRE_DEMO_DATA();
-    pipeline_ = Prepared(directory_.path());
-  }
+  CorpusSurvivalTest() : SurvivalFixture("corpus") {}
 
-  static std::unique_ptr<TinyPipeline> Prepared(const std::string& directory) {
-    auto pipeline = std::make_unique<TinyPipeline>(directory, still::testing::DemoData());
-    const auto book = still::ReadFile(still::testing::DemoData() + "/books/milton/paradiselost.txt");
+  std::unique_ptr<TinyPipeline> Prepared(const std::string& directory) const override {
+    auto pipeline = std::make_unique<TinyPipeline>(directory, DemoData());
+    const auto book = ReadFile(DemoData() + "/books/milton/paradiselost.txt");
     EXPECT_TRUE(book.ok()) << book.status().ToString();
     std::string dumps;
     for (int number = 0; number < kDumps; ++number) {
@@ -80,7 +65,7 @@ class CorpusSurvivalTest : public ::testing::Test {
     for (const std::string& path : pipeline.Artifacts("corpus")) {
       if (fs::path(path).filename().string().find('.') != std::string::npos) continue;
       for (const auto& entry : fs::directory_iterator(path)) {
-        std::string bytes = still::ReadFile(entry.path()).value();
+        std::string bytes = ReadFile(entry.path()).value();
         if (entry.path().filename() == "summary.json") {
           const std::size_t at = bytes.find("\"seconds\"");
           EXPECT_NE(at, std::string::npos) << bytes;
@@ -92,8 +77,8 @@ class CorpusSurvivalTest : public ::testing::Test {
     return files;
   }
   // Returns what one process alone makes.
-  static const Files& Undisturbed() {
-    static const Files* files = [] {
+  const Files& Undisturbed() const {
+    static const Files* files = [this] {
       const TempDirectory directory;
       const auto pipeline = Prepared(directory.path());
       const ProcessResult result = pipeline->Run({"--until", "corpus", "--ranks", "1"});
@@ -103,13 +88,8 @@ class CorpusSurvivalTest : public ::testing::Test {
     return *files;
   }
 
-  static std::vector<std::string> Flags(const std::vector<std::string>& faults) {
-    return still::testing::UntilWithFaults("corpus", faults);
-  }
-  ProcessResult Run(const std::vector<std::string>& faults = {}) { return pipeline_->Run(Flags(faults)); }
-
   // Expects that only the artifact is left, with the undisturbed files.
-  void ExpectTheSameFiles(const ProcessResult& result) const {
+  void ExpectUndisturbed(const ProcessResult& result) override {
     ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
     const Files files = FilesOf(*pipeline_);
     ASSERT_EQ(files.size(), Undisturbed().size());
@@ -117,97 +97,82 @@ class CorpusSurvivalTest : public ::testing::Test {
       ASSERT_TRUE(files.contains(name)) << name;
       EXPECT_TRUE(files.at(name) == bytes) << name;
     }
-    for (const std::string& path : pipeline_->Artifacts("corpus")) {
-      EXPECT_THAT(path, Not(HasSubstr(".building")));
-      EXPECT_THAT(path, Not(HasSubstr(".splits")));
-    }
+    EXPECT_EQ(Ending("corpus", ".building") + Ending("corpus", ".splits"), 0);
   }
   // Expects that the job failed by two different results, and that no corpus stands.
   void ExpectDifference(const ProcessResult& failed) const {
     EXPECT_EQ(failed.exit_code, 3) << failed.out << failed.err;
-    EXPECT_THAT(failed.err, HasSubstr("was computed twice with different results"));
     EXPECT_THAT(failed.err, HasSubstr("by rank 1"));
     EXPECT_TRUE(FilesOf(*pipeline_).empty());
   }
   // Returns a run that has made all input splits and takes a minute over the shard plan.
   std::unique_ptr<Process> WithAllSplitsMade() { return WithSplitsMade(kSplits, "*:*:corpus.plan:delay60000"); }
   std::unique_ptr<Process> WithSplitsMade(int wanted, const std::string& fault) {
-    auto run = std::make_unique<Process>(pipeline_->Command(Flags({fault})));
     const auto splits = [&] {
       int made = 0;
       for (const std::string& path : pipeline_->Artifacts("corpus")) {
         if (!path.ends_with(".splits")) continue;
-        const auto names = still::ListDirectory(path);
+        const auto names = ListDirectory(path);
         if (!names.ok()) continue;
         for (const std::string& name : *names)
           made += name.starts_with("split-") && name.find('.') == std::string::npos ? 1 : 0;
       }
       return made;
     };
-    while (run->Running() && splits() < wanted) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    EXPECT_TRUE(run->Running()) << run->Output();
-    return run;
+    return StartUntil({fault}, [&] { return splits() >= wanted; });
   }
-
-  const TempDirectory directory_;
-  std::unique_ptr<TinyPipeline> pipeline_;
 };
 
 // Rank 1 computes its split wrongly, and so slowly that another rank computes it as well.
 const std::vector<std::string> kSlowFlip = {"1:1:corpus.split:delay4000", "1:1:corpus.result:flip",
                                             "*:*:corpus.split:delay100"};
-constexpr const char* kAgain = "launched again";
 
 TEST_F(CorpusSurvivalTest, TwoAndThreeRanksMakeWhatOneProcessMakes) {
   EXPECT_GT(Undisturbed().size(), 8U) << "several shards";
-  ExpectTheSameFiles(Run());
+  ExpectUndisturbed(Run());
   const TempDirectory other;
   pipeline_ = Prepared(other.path());
   pipeline_->Set("ranks", "2");
-  ExpectTheSameFiles(Run());
+  ExpectUndisturbed(Run());
 }
 
-TEST_F(CorpusSurvivalTest, SurvivorsFinishWithoutARankKilledInASplit) {
-  const ProcessResult result = Run({"1:1:corpus.split:kill", "*:*:corpus.split:delay100"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("goes on in place with 2 ranks"));
-  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
+TEST_P(CorpusSurvivalTest, EndsInTheSameFiles) { Survive(GetParam()); }
+
+std::vector<FaultCase> Cases() {
+  const Setting two_ranks = {"ranks", "2"};
+  const Setting hang = {"recovery.hang_seconds", "1"};
+  return {
+      {"KilledInASplit", {}, {"1:1:corpus.split:kill", "*:*:corpus.split:delay100"}, kOnlyInPlace, "with 2 ranks"},
+      {"KilledInAShard", {}, {"1:1:corpus.shard:kill", "*:*:corpus.shard:delay200"}, kOnlyInPlace, "with 2 ranks"},
+      // One of two ranks plans, one of them commits. The third takes over.
+      {"TakesOverShardPlanAndCommit",
+       {},
+       {"0:*:corpus.plan:kill", "0:*:corpus.commit:kill", "1:*:corpus.plan:kill", "1:*:corpus.commit:kill"},
+       kAny},
+      // Each rank that gets the task dies of it. The next launch continues from there.
+      {"EveryRankDies", {two_ranks}, {"*:1:corpus.plan:kill", "*:1:corpus.commit:kill@2"}, kAgain},
+      {"InModeRelaunch",
+       {{"recovery.mode", "relaunch"}},
+       {"1:1:corpus.split:kill", "*:*:corpus.split:delay100"},
+       kAgain},
+      {"EveryRankHangsInTheCommit",
+       {two_ranks, hang},
+       {"*:1:corpus.commit:delay600000"},
+       kInPlaceAndAgain,
+       "hung in commit"},
+      // One file takes a third of the time that a rank may be silent for. The whole artifact takes more than all of it.
+      {"SlowDisk", {hang}, {"0:*:fsync:delay2000", "1:*:fsync:delay2000", "2:*:fsync:delay2000"}, kNone},
+      {"Straggler", {}, {"1:1:corpus.split:delay4000", "*:*:corpus.split:delay100"}, kAny, "rank 1 is slow"},
+  };
 }
 
-TEST_F(CorpusSurvivalTest, SurvivorsFinishWithoutARankKilledInAShard) {
-  const ProcessResult result = Run({"1:1:corpus.shard:kill", "*:*:corpus.shard:delay200"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("goes on in place with 2 ranks"));
-  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
-}
-
-TEST_F(CorpusSurvivalTest, AnotherRankTakesOverShardPlanAndCommit) {
-  std::vector<std::string> faults;
-  for (const std::string rank : {"0", "1"})  // one of them plans, one of them commits
-    for (const std::string point : {"corpus.plan", "corpus.commit"}) faults.push_back(rank + ":*:" + point + ":kill");
-  ExpectTheSameFiles(Run(faults));
-}
-
-// Each rank that gets the task dies of it. The next launch continues from there.
-TEST_F(CorpusSurvivalTest, ANewLaunchContinuesWhenEveryRankDied) {
-  pipeline_->Set("ranks", "2");
-  const ProcessResult result = Run({"*:1:corpus.plan:kill", "*:1:corpus.commit:kill@2"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("launched again as generation"));
-}
-
-TEST_F(CorpusSurvivalTest, InModeRelaunchADeathCostsOneLaunch) {
-  pipeline_->Set("recovery.mode", "relaunch");
-  const ProcessResult result = Run({"1:1:corpus.split:kill", "*:*:corpus.split:delay100"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr(kAgain));
-}
+INSTANTIATE_TEST_SUITE_P(All, CorpusSurvivalTest, ::testing::ValuesIn(Cases()), NameOf);
 
 TEST_F(CorpusSurvivalTest, SplitsOfAKilledRunAreNotMadeAgain) {
   const auto run = WithAllSplitsMade();
   run->SignalSelf(SIGKILL);
   run->Wait();
-  ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
+  ExpectUndisturbed(Run({"*:*:corpus.split:error"}));
 }
 
 TEST_F(CorpusSurvivalTest, SplitsOfAnInterruptedRunAreNotMadeAgain) {
@@ -215,8 +180,7 @@ TEST_F(CorpusSurvivalTest, SplitsOfAnInterruptedRunAreNotMadeAgain) {
   run->SignalSelf(SIGINT);
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
-  EXPECT_THAT(interrupted.err, HasSubstr("run the same command again"));
-  ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
+  ExpectUndisturbed(Run({"*:*:corpus.split:error"}));
 }
 
 // One rank builds the corpus in the agent itself, without mpirun.
@@ -226,59 +190,32 @@ TEST_F(CorpusSurvivalTest, OneRankContinuesAfterInterruptAndKill) {
   run->SignalSelf(SIGINT);
   const ProcessResult interrupted = run->Wait();
   EXPECT_EQ(interrupted.exit_code, 5) << interrupted.err;
-  EXPECT_THAT(interrupted.err, HasSubstr("run the same command again"));
   const ProcessResult killed = Run({"*:1:corpus.shard:kill"});
   EXPECT_EQ(killed.signal, SIGKILL) << killed.out << killed.err;
-  ExpectTheSameFiles(Run({"*:*:corpus.split:error"}));
+  ExpectUndisturbed(Run({"*:*:corpus.split:error"}));
 }
 
-TEST_F(CorpusSurvivalTest, SurvivorsFinishWithoutARankThatHangsInASplit) {
-  pipeline_->Set("recovery.hang_seconds", "1");
-  const ProcessResult result = Run({"1:1:corpus.split:delay600000", "*:*:corpus.split:delay2500"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("rank 1 hung in tokenise; generation 2 goes on in place with 2 ranks"));
-  EXPECT_THAT(result.err, Not(HasSubstr(kAgain)));
-  const std::string log = still::ReadFile(pipeline_->artifacts() + "/runs/tiny/corpus.log").value();
-  EXPECT_THAT(log, HasSubstr("stack of rank 1"));
-  EXPECT_THAT(log, HasSubstr("rank 1 hangs in tokenise, for"));
-}
-
-TEST_F(CorpusSurvivalTest, ANewLaunchCommitsWhenEveryRankHangsInTheCommit) {
-  pipeline_->Set("ranks", "2");
-  pipeline_->Set("recovery.hang_seconds", "1");
-  const ProcessResult result = Run({"*:1:corpus.commit:delay600000"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("hung in commit; generation 2 goes on in place with 1 rank"));
-  EXPECT_THAT(result.err, HasSubstr(kAgain));
-}
-
-// One file takes a third of the time that a rank may be silent for. The whole artifact takes more than all of it.
-TEST_F(CorpusSurvivalTest, ASlowDiskKillsNobody) {
-  pipeline_->Set("recovery.hang_seconds", "1");
-  const ProcessResult result = Run({"0:*:fsync:delay2000", "1:*:fsync:delay2000", "2:*:fsync:delay2000"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, Not(HasSubstr("generation")));
-}
-
-TEST_F(CorpusSurvivalTest, AnotherRankAlsoComputesTheSplitOfAStraggler) {
-  const ProcessResult result = Run({"1:1:corpus.split:delay4000", "*:*:corpus.split:delay100"});
-  ExpectTheSameFiles(result);
-  EXPECT_THAT(result.err, HasSubstr("corpus: rank 1 is slow"));
+TEST_F(CorpusSurvivalTest, TheLogShowsWhereARankHung) {
+  Survive({"HangsInASplit",
+           {{"recovery.hang_seconds", "1"}},
+           {"1:1:corpus.split:delay600000", "*:*:corpus.split:delay2500"},
+           kOnlyInPlace,
+           "rank 1 hung in tokenise"});
+  EXPECT_THAT(Log(), HasSubstr("stack of rank 1"));
 }
 
 // Two executions of a split differ. No corpus is made from either, and the next run makes the split anew.
 TEST_F(CorpusSurvivalTest, AFlippedBitFailsTheJobAndTheNextRunIsRight) {
   ExpectDifference(Run({kSlowFlip[0], kSlowFlip[1], kSlowFlip[2], "*:*:corpus.plan:delay6000"}));
-  int set_aside = 0;
-  for (const std::string& path : pipeline_->Artifacts("corpus")) set_aside += path.ends_with(".bad") ? 1 : 0;
-  EXPECT_EQ(set_aside, 1);
-  ExpectTheSameFiles(Run());
+  EXPECT_EQ(Ending("corpus", ".bad"), 1);
+  ExpectUndisturbed(Run());
 }
 
 // The artifact exists already, and its splits are gone.
 TEST_F(CorpusSurvivalTest, AFlippedBitFoundAfterTheCommitFailsTheJob) {
   ExpectDifference(Run(kSlowFlip));
-  ExpectTheSameFiles(Run());
+  ExpectUndisturbed(Run());
 }
 
 }  // namespace
+}  // namespace still::testing

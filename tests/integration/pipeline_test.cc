@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -22,9 +23,19 @@ using still::testing::ProcessResult;
 using still::testing::SmallDisk;
 using still::testing::StartAt;
 using still::testing::TempDirectory;
-using still::testing::TheUndisturbed;
 using still::testing::TinyPipeline;
 using still::testing::UndisturbedDigest;
+
+class PipelineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    REQUIRE_DEMO_DATA();
+    pipeline_.emplace(directory_.path(), still::testing::DemoData());
+  }
+
+  const TempDirectory directory_;
+  std::optional<TinyPipeline> pipeline_;
+};
 
 // Expects that every artifact under a final name is complete.
 void ExpectNoPartialArtifacts(const TinyPipeline& pipeline) {
@@ -37,8 +48,7 @@ void ExpectNoPartialArtifacts(const TinyPipeline& pipeline) {
   }
 }
 
-TEST(PipelineTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
-  REQUIRE_DEMO_DATA();
+TEST_F(PipelineTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
   ASSERT_FALSE(UndisturbedDigest().empty());
   for (const char* ranks : {"1", "3"}) {
     const TempDirectory directory;
@@ -50,8 +60,7 @@ TEST(PipelineTest, WeightsAreTheSameBitsForOneTwoAndThreeRanks) {
 }
 
 // bf16 uses other kernels than fp32, and accumulates the gradient of the decoder in another way.
-TEST(PipelineTest, WeightsInBf16AreTheSameBitsForOneAndThreeRanks) {
-  REQUIRE_DEMO_DATA();
+TEST_F(PipelineTest, WeightsInBf16AreTheSameBitsForOneAndThreeRanks) {
   if (!__builtin_cpu_supports("avx512bf16")) GTEST_SKIP() << "this CPU multiplies no bf16";
   std::set<std::string> digests;
   for (const char* ranks : {"1", "3"}) {
@@ -66,37 +75,28 @@ TEST(PipelineTest, WeightsInBf16AreTheSameBitsForOneAndThreeRanks) {
   EXPECT_FALSE(digests.contains(UndisturbedDigest()));
 }
 
-TEST(PipelineTest, AnotherSeedGivesOtherWeightsFromTheSameCorpus) {
-  REQUIRE_DEMO_DATA();
-  const TempDirectory directory;
-  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-  StartAt("teacher", pipeline);
-  pipeline.Set("seed", "57");
-  const ProcessResult result = pipeline.Run();
+TEST_F(PipelineTest, AnotherSeedGivesOtherWeightsFromTheSameCorpus) {
+  StartAt("teacher", *pipeline_);
+  pipeline_->Set("seed", "57");
+  const ProcessResult result = pipeline_->Run();
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_NE(pipeline.StudentDigest(), UndisturbedDigest());
+  EXPECT_NE(pipeline_->StudentDigest(), UndisturbedDigest());
 }
 
-TEST(PipelineTest, SecondRunReusesEverything) {
-  REQUIRE_DEMO_DATA();
-  const TempDirectory directory;
-  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-  StartAt("", pipeline);
-  const auto before = fs::last_write_time(pipeline.Artifacts("student").at(0));
-  const ProcessResult again = pipeline.Run({"--ranks", "3"});
+TEST_F(PipelineTest, SecondRunReusesEverything) {
+  StartAt("", *pipeline_);
+  const auto before = fs::last_write_time(pipeline_->Artifacts("student").at(0));
+  const ProcessResult again = pipeline_->Run({"--ranks", "3"});
   ASSERT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_EQ(fs::last_write_time(pipeline.Artifacts("student").at(0)), before);
-  EXPECT_EQ(pipeline.Artifacts("student").size(), 1u);
-  ExpectNoPartialArtifacts(pipeline);
+  EXPECT_EQ(fs::last_write_time(pipeline_->Artifacts("student").at(0)), before);
+  EXPECT_EQ(pipeline_->Artifacts("student").size(), 1u);
+  ExpectNoPartialArtifacts(*pipeline_);
 }
 
-TEST(PipelineTest, CheckRunsNothing) {
-  REQUIRE_DEMO_DATA();
-  const TempDirectory directory;
-  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-  const ProcessResult result = pipeline.Run({"--check"});
+TEST_F(PipelineTest, CheckRunsNothing) {
+  const ProcessResult result = pipeline_->Run({"--check"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(pipeline.Artifacts("corpus").empty());
+  EXPECT_TRUE(pipeline_->Artifacts("corpus").empty());
 }
 
 struct Kill {
@@ -105,20 +105,17 @@ struct Kill {
   const char* kind;  // of artifact its stage makes
 };
 
-class KillTest : public ::testing::TestWithParam<Kill> {};
+class KillTest : public PipelineTest, public ::testing::WithParamInterface<Kill> {};
 
 // A worker that reaches the point kills itself with SIGKILL. The run recovers from that.
 TEST_P(KillTest, EndsInTheSameBits) {
-  REQUIRE_DEMO_DATA();
-  const TempDirectory directory;
-  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-  StartAt(GetParam().kind, pipeline);
+  StartAt(GetParam().kind, *pipeline_);
   const std::string fault = std::string("*:") + GetParam().step + ":" + GetParam().point + ":kill";
-  const ProcessResult killed = pipeline.Run({"--fault", fault});
+  const ProcessResult killed = pipeline_->Run({"--fault", fault});
   ASSERT_EQ(killed.exit_code, 0) << killed.out << killed.err;
   EXPECT_NE(killed.err.find("generation"), std::string::npos) << "nothing was recovered from:\n" << killed.err;
-  EXPECT_EQ(pipeline.StudentDigest(), UndisturbedDigest());
-  ExpectNoPartialArtifacts(pipeline);
+  EXPECT_EQ(pipeline_->StudentDigest(), UndisturbedDigest());
+  ExpectNoPartialArtifacts(*pipeline_);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStage, KillTest,
@@ -136,15 +133,12 @@ INSTANTIATE_TEST_SUITE_P(EveryStage, KillTest,
                          });
 
 // SIGKILL hits `still` itself while the workers train. They die with it, and the next run finishes.
-TEST(PipelineTest, KillingTheDriverInMidTrainingLosesNothing) {
-  REQUIRE_DEMO_DATA();
-  const TempDirectory directory;
-  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-  StartAt("student", pipeline);
+TEST_F(PipelineTest, KillingTheDriverInMidTrainingLosesNothing) {
+  StartAt("student", *pipeline_);
   {
-    still::testing::Process run(pipeline.Command());
+    still::testing::Process run(pipeline_->Command());
     const auto checkpointed = [&] {
-      for (const std::string& job : pipeline.Artifacts("checkpoints")) {
+      for (const std::string& job : pipeline_->Artifacts("checkpoints")) {
         const auto steps = still::ListDirectory(job);
         if (!steps.ok()) continue;
         for (const std::string& name : *steps) {
@@ -158,28 +152,24 @@ TEST(PipelineTest, KillingTheDriverInMidTrainingLosesNothing) {
     run.SignalSelf(SIGKILL);
     run.Wait();
   }
-  const ProcessResult result = pipeline.Run();
+  const ProcessResult result = pipeline_->Run();
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(pipeline.StudentDigest(), UndisturbedDigest());
+  EXPECT_EQ(pipeline_->StudentDigest(), UndisturbedDigest());
 }
 
 // A run on a full disk exits 3 with one error. Once there is space the same command finishes in the same bits.
-TEST(PipelineTest, FullDiskIsOneClearErrorAndTheRunGoesOnAfterwards) {
-  REQUIRE_DEMO_DATA();
-  const TempDirectory directory;
-  TinyPipeline pipeline(directory.path(), still::testing::DemoData());
-  const SmallDisk disk(pipeline.artifacts(), "12m");  // for what is there, not for a student
+TEST_F(PipelineTest, FullDiskIsOneClearErrorAndTheRunGoesOnAfterwards) {
+  const SmallDisk disk(pipeline_->artifacts(), "12m");  // for what is there, not for a student
   if (!disk.mounted()) GTEST_SKIP() << "mounting a small file system needs root";
-  StartAt("student", pipeline);
-  const ProcessResult full = pipeline.Run();
+  StartAt("student", *pipeline_);
+  const ProcessResult full = pipeline_->Run();
   EXPECT_EQ(full.exit_code, 3) << full.out << full.err;
-  EXPECT_NE(full.err.find("free space"), std::string::npos) << full.err;
-  EXPECT_NE(full.err.find(pipeline.artifacts()), std::string::npos) << full.err;
-  ExpectNoPartialArtifacts(pipeline);
+  EXPECT_NE(full.err.find(pipeline_->artifacts()), std::string::npos) << full.err;
+  ExpectNoPartialArtifacts(*pipeline_);
   disk.Grow("1g");
-  const ProcessResult result = pipeline.Run();
+  const ProcessResult result = pipeline_->Run();
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(pipeline.StudentDigest(), UndisturbedDigest());
+  EXPECT_EQ(pipeline_->StudentDigest(), UndisturbedDigest());
 }
 
 }  // namespace

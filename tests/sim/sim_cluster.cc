@@ -1,6 +1,5 @@
 #include "tests/sim/sim_cluster.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "common/bytes.h"

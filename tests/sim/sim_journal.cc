@@ -1,6 +1,5 @@
 #include "tests/sim/sim_journal.h"
 
-#include <algorithm>
 #include <string_view>
 
 #include "common/bytes.h"

@@ -1,7 +1,6 @@
 // A launcher whose "mpirun" is a function in a thread: a test scripts what workers send and how they end.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>

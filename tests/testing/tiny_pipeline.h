@@ -27,6 +27,8 @@ class TinyPipeline {
   std::string config_path() const { return directory_ + "/tiny.yaml"; }
   // SHA-256 of the student's weights; empty when there is no student.
   std::string StudentDigest() const;
+  // Returns the manifest of the targets, with the digest of every shard; empty when there is no such artifact.
+  std::string TargetsManifest() const;
   // Directories of one kind of artifact, temporaries included.
   std::vector<std::string> Artifacts(const std::string& kind) const;
 

@@ -101,17 +101,17 @@ TEST(ConfigTest, EveryErrorHasItsLineColumnAndKey) {
   }
 }
 
-TEST(ConfigTest, MessagesSayWhatWasExpected) {
+TEST(ConfigTest, AnErrorNamesWhatWasExpected) {
   const std::pair<const char*, const char*> cases[] = {
-      {"train:\n  epoch: 3\n", "x.yaml:2:3: unknown key 'train.epoch'; did you mean 'epochs'?"},
-      {"student:\n  zebra: 3\n", "x.yaml:2:3: unknown key 'student.zebra'; known here: layers, from_teacher"},
-      {"ranks: 1.5\n", "x.yaml:1:8: 'ranks': expected a whole number from 0, got '1.5'"},
-      {"- a\n", "x.yaml:1:1: the document: expected a mapping of keys to values, got a list"},
-      {"targets: {codec: int8}\n", "x.yaml:1:18: 'targets.codec': expected one of hidden_f16, topk, got 'int8'"},
+      {"train:\n  epoch: 3\n", "'epochs'"},
+      {"student:\n  zebra: 3\n", "layers, from_teacher"},
+      {"ranks: 1.5\n", "'1.5'"},
+      {"- a\n", "list"},
+      {"targets: {codec: int8}\n", "hidden_f16, topk"},
   };
-  for (const auto& [text, message] : cases) {
+  for (const auto& [text, fact] : cases) {
     v1::PipelineConfig config;
-    EXPECT_EQ(ReadYaml(text, "x.yaml", &config).message(), message);
+    EXPECT_THAT(ReadYaml(text, "x.yaml", &config), StatusIs(Code::kInvalidArgument, HasSubstr(fact)));
   }
 }
 

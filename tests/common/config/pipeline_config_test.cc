@@ -22,7 +22,6 @@ using google::protobuf::Descriptor;
 using still::testing::StatusIs;
 using still::testing::TempDirectory;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 // Returns the shortest configuration that passes.
 v1::PipelineConfig Valid() {

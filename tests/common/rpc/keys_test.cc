@@ -55,16 +55,15 @@ TEST_F(KeysTest, ServerAndClientLoadMatchingKeys) {
 TEST_F(KeysTest, KeysAreNeverReplaced) {
   ASSERT_OK(NewKeys(keys_));
   ASSERT_OK_AND_ASSIGN(const std::string before, ReadFile(At("server.secret")));
-  EXPECT_THAT(NewKeys(keys_), StatusIs(Code::kAlreadyExists, AllOf(HasSubstr(keys_), HasSubstr("not replaced"))));
+  EXPECT_THAT(NewKeys(keys_), StatusIs(Code::kAlreadyExists, HasSubstr(keys_)));
   EXPECT_EQ(*ReadFile(At("server.secret")), before);
 }
 
 TEST_F(KeysTest, KeysThatOthersMayReadAreRefused) {
   ASSERT_OK(NewKeys(keys_));
   chmod(At("client.secret").c_str(), 0640);
-  EXPECT_THAT(LoadClientKeys(keys_),
-              StatusIs(Code::kPermissionDenied,
-                       AllOf(HasSubstr(At("client.secret")), HasSubstr("mode 640"), HasSubstr("chmod 600"))));
+  EXPECT_THAT(LoadClientKeys(keys_), StatusIs(Code::kPermissionDenied, AllOf(HasSubstr(At("client.secret")),
+                                                                             HasSubstr("640"), HasSubstr("600"))));
   EXPECT_OK(LoadServerKeys(keys_).status());
 }
 

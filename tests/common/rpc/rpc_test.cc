@@ -68,7 +68,7 @@ TEST(RpcTest, AClientOfADeadServerSendsAndTimesOut) {
 TEST(RpcTest, ImpossibleEndpointsAreErrors) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Bind("tcp://127.0.0.1:*"));
   EXPECT_THAT(RpcServer::Bind(server->endpoint()), StatusIs(Code::kUnavailable, HasSubstr(server->endpoint())));
-  EXPECT_THAT(RpcServer::Bind("localhost"), StatusIs(Code::kInvalidArgument, HasSubstr("expected an endpoint like")));
+  EXPECT_THAT(RpcServer::Bind("localhost"), StatusIs(Code::kInvalidArgument, HasSubstr("localhost")));
   EXPECT_THAT(RpcClient::Connect("pigeon://x", "a"), StatusIs(Code::kInvalidArgument, HasSubstr("pigeon://x")));
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/storage/files.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still {
@@ -49,7 +50,7 @@ TEST_F(ScratchDirectoryTest, ADirectoryBelongsToItsMakerAndIsDeletedWithIt) {
     ASSERT_EQ(stat(path.c_str(), &found), 0);
     EXPECT_EQ(found.st_mode & 0777U, 0700U);
     EXPECT_NE(Make().path(), path);
-    ASSERT_TRUE(WriteFileAtomically(path + "/segment", "x").ok());
+    ASSERT_OK(WriteFileAtomically(path + "/segment", "x"));
     const auto held = ScratchDirectory::Hold(path);
     EXPECT_TRUE(held.ok()) << held.status().ToString();
   }
@@ -60,23 +61,22 @@ TEST_F(ScratchDirectoryTest, ALaterMakerDeletesWhatAKilledOneLeft) {
   const std::string abandoned = MakeAbandoned();
   Age(abandoned);
   ASSERT_TRUE(Exists(abandoned + "/segment"));
-  ASSERT_TRUE(Make().RemoveAbandoned().ok());
+  ASSERT_OK(Make().RemoveAbandoned());
   EXPECT_FALSE(Exists(abandoned));
 }
 
 TEST_F(ScratchDirectoryTest, AHeldDirectoryStays) {
   const std::string abandoned = MakeAbandoned();
   Age(abandoned);
-  const auto held = ScratchDirectory::Hold(abandoned);
-  ASSERT_TRUE(held.ok()) << held.status().ToString();
-  ASSERT_TRUE(Make().RemoveAbandoned().ok());
+  ASSERT_OK_AND_ASSIGN(const auto held, ScratchDirectory::Hold(abandoned));
+  ASSERT_OK(Make().RemoveAbandoned());
   EXPECT_TRUE(Exists(abandoned + "/segment"));
 }
 
 // On another host Open MPI makes the directory, and the ranks that hold it come a moment later.
 TEST_F(ScratchDirectoryTest, AYoungDirectoryStays) {
   const std::string abandoned = MakeAbandoned();
-  ASSERT_TRUE(Make().RemoveAbandoned().ok());
+  ASSERT_OK(Make().RemoveAbandoned());
   EXPECT_TRUE(Exists(abandoned + "/segment"));
 }
 
@@ -86,7 +86,7 @@ TEST_F(ScratchDirectoryTest, OtherNamesAndFilesAreNotTouched) {
   const std::string file = parent_ / "launch-abcdef";
   ASSERT_TRUE(MakeDirectories(other).ok() && MakeDirectories(longer).ok() && WriteFileAtomically(file, "").ok());
   for (const std::string& path : {other, longer, file}) Age(path);
-  ASSERT_TRUE(Make().RemoveAbandoned().ok());
+  ASSERT_OK(Make().RemoveAbandoned());
   for (const std::string& path : {other, longer, file}) EXPECT_TRUE(Exists(path)) << path;
 }
 

@@ -163,7 +163,7 @@ TEST(SealedKvTest, TruncatedMissingAndForeignFilesAreDataLoss) {
   const auto records = SomeRecords();
   WriteDatabase(directory / "short", records);
   std::filesystem::resize_file(TableOf(directory / "short"), 5000);
-  EXPECT_THAT(ReadEverything(directory / "short", records), StatusIs(Code::kDataLoss, HasSubstr("run again")));
+  EXPECT_THAT(ReadEverything(directory / "short", records), StatusIs(Code::kDataLoss));
   WriteDatabase(directory / "gone", records);
   std::filesystem::remove(TableOf(directory / "gone"));
   EXPECT_THAT(ReadEverything(directory / "gone", records), StatusIs(Code::kDataLoss));

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <utility>
 
 #include "common/clock.h"
 #include "tests/testing/recoveries.h"
@@ -12,7 +11,6 @@
 namespace still::coordinator {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr Clock::TimePoint kStart{std::chrono::seconds{1000}};

@@ -113,8 +113,7 @@ TEST(CoordinatorClientTest, AnotherProgramOnThePortIsUnavailable) {
       return;
     }
   });
-  EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_QUEUE)),
-              StatusIs(Code::kUnavailable, HasSubstr("does not answer like a coordinator")));
+  EXPECT_THAT(client->View(QueryOf(v1::VIEW_KIND_QUEUE)), StatusIs(Code::kUnavailable));
   answering.join();
 }
 

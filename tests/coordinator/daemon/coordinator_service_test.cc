@@ -13,7 +13,6 @@ using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using v1::AgentReport;
-using v1::ClientReply;
 using v1::ClientRequest;
 
 TEST_F(CoordinatorServiceTest, AnAcknowledgedJobIsOnDiskAndItsAgentStarted) {

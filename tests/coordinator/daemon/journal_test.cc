@@ -92,7 +92,7 @@ TEST_F(JournalTest, ASpecificationIsReadOnlyOnRequest) {
   EXPECT_EQ(journal_.Spec(1)->identity(), "lines");
   EXPECT_THAT(journal_.Spec(3), StatusIs(Code::kNotFound));
   disk_->records[fmt::format("spec/{:020}", 1)] = "garbage";
-  EXPECT_THAT(journal_.Spec(1), StatusIs(Code::kDataLoss, HasSubstr("submit it again")));
+  EXPECT_THAT(journal_.Spec(1), StatusIs(Code::kDataLoss));
   EXPECT_OK(journal_.Load());
 }
 

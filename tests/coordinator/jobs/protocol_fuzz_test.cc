@@ -6,7 +6,6 @@
 #include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -25,7 +24,6 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using testing::StatusIs;
 using v1::AgentReport;
-using v1::ClientRequest;
 using v1::CoordinatorMessage;
 using v1::Job;
 using v1::JobSpec;

@@ -52,17 +52,15 @@ class LaunchServerHostsTest : public ::testing::Test {
 
 TEST_F(LaunchServerHostsTest, AHostThatFallsSilentEndsTheLaunchAndTheOthersAreFenced) {
   const auto server = LaunchServer::Bind(Options(), Clock::System()).value();
-  std::string last_answer;
+  v1::Envelope last_answer;
   FakeJob job([&](std::stop_token killed) {
     FakeRank zero(server->endpoint(), kLaunched, 0);
     for (const std::uint32_t rank : {1, 2}) {
       FakeRank of_b(server->endpoint(), kLaunched, rank);
       Beat(of_b, "b");
     }
-    v1::Envelope answer;
     while (!killed.stop_requested()) Beat(zero, "a");
-    Beat(zero, "a", &answer);
-    last_answer = answer.ShortDebugString();
+    Beat(zero, "a", &last_answer);
     return ExitInfo{.signal = 9};
   });
   const v1::GenerationEnd end = server->Run(job, stops_);
@@ -71,9 +69,9 @@ TEST_F(LaunchServerHostsTest, AHostThatFallsSilentEndsTheLaunchAndTheOthersAreFe
   EXPECT_EQ(end.death().cause(), v1::DEATH_CAUSE_HOST_LOST);
   EXPECT_THAT(end.death().ranks(), ElementsAre(1u, 2u));
   EXPECT_GT(end.death().silent_seconds(), 0);
-  EXPECT_THAT(end.why(), HasSubstr("last seen: rank 0 in compute of step 7"));
+  EXPECT_THAT(end.why(), HasSubstr("rank 0 in compute of step 7"));
   EXPECT_GE(job.kills, 1);
-  EXPECT_THAT(last_answer, HasSubstr("fenced"));
+  EXPECT_TRUE(last_answer.has_fenced());
 }
 
 TEST_F(LaunchServerHostsTest, AHostWhoseRanksTheOthersWentOnWithoutIsNotMissed) {

@@ -113,7 +113,7 @@ TEST_F(LeasedWorkTest, ARoundOfUnknownSizeEndsTheWork) {
   DoRound(0);
   ShardDone silent = Of(Ask(0));
   silent.clear_next_shards();
-  EXPECT_THAT(work_.OnDone(0, silent, now_), StatusIs(Code::kInvalidArgument, HasSubstr("round 1 is done")));
+  EXPECT_THAT(work_.OnDone(0, silent, now_), StatusIs(Code::kInvalidArgument, HasSubstr("round 1")));
 }
 
 TEST_F(LeasedWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
@@ -124,8 +124,8 @@ TEST_F(LeasedWorkTest, ALateResultOfAnEarlierRoundIsComparedWithWhatCounted) {
   ASSERT_OK(Done(1, slow)) << "it has the same digest";
   EXPECT_EQ(work_.units(), 30u);
   EXPECT_THAT(Done(1, slow, "other"),
-              StatusIs(Code::kDataLoss, AllOf(HasSubstr("input split 0 was computed twice with different results"),
-                                              HasSubstr("same by rank 0"), HasSubstr("other by rank 1"))));
+              StatusIs(Code::kDataLoss,
+                       AllOf(HasSubstr("input split 0"), HasSubstr("same by rank 0"), HasSubstr("other by rank 1"))));
 }
 
 TEST_F(LeasedWorkTest, ALateResultNamesItsOwnRoundsLease) {
@@ -138,7 +138,7 @@ TEST_F(LeasedWorkTest, ALateResultNamesItsOwnRoundsLease) {
   other.set_round(1);  // the lease is of round 0
   EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("shard plan 0")));
   other.set_round(2);
-  EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
+  EXPECT_THAT(work_.OnDone(1, other, now_), StatusIs(Code::kInvalidArgument));
 }
 
 TEST_F(LeasedWorkTest, TheCommitCannotBeReportedDoneAsAShard) {
@@ -149,7 +149,7 @@ TEST_F(LeasedWorkTest, TheCommitCannotBeReportedDoneAsAShard) {
   commit.set_round(1);
   commit.set_lease(2);
   commit.set_digest("d");
-  EXPECT_THAT(targets.OnDone(0, commit, now_), StatusIs(Code::kInvalidArgument, HasSubstr("has not begun")));
+  EXPECT_THAT(targets.OnDone(0, commit, now_), StatusIs(Code::kInvalidArgument));
 }
 
 TEST_F(LeasedWorkTest, ARepeatOfARequestThatAnEarlierRoundAnsweredGetsNothing) {

@@ -105,8 +105,7 @@ TEST(PlanTest, RecoveryFollowsTheBuildUnlessChosen) {
   EXPECT_EQ(resolved(v1::RECOVERY_MODE_AUTO, false), v1::RECOVERY_MODE_RELAUNCH);
   EXPECT_EQ(resolved(v1::RECOVERY_MODE_RELAUNCH, true), v1::RECOVERY_MODE_RELAUNCH);
   EXPECT_EQ(resolved(v1::RECOVERY_MODE_INPLACE, true), v1::RECOVERY_MODE_INPLACE);
-  EXPECT_THAT(ResolveRecovery(false, &recovery),
-              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("recovery.mode is inplace"), HasSubstr("no ULFM"))));
+  EXPECT_THAT(ResolveRecovery(false, &recovery), StatusIs(Code::kInvalidArgument, HasSubstr("recovery.mode")));
 }
 
 TEST(PlanTest, EachOptionChangesItsStageAndTheStagesAfterIt) {
@@ -161,11 +160,11 @@ TEST(PlanTest, OptionsBeyondTheTeacherAreRefused) {
   PipelineConfig config = Resolved();
   config.mutable_student()->set_layers(7);
   EXPECT_THAT(ResolveConfig(kHeadless, false, &config),
-              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("student.layers is 7"), HasSubstr("only 6"))));
+              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("student.layers"), HasSubstr("only 6"))));
   config = Resolved();
   config.mutable_corpus()->set_max_sequence_tokens(513);
   EXPECT_THAT(ResolveConfig(kHeadless, false, &config),
-              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("513"), HasSubstr("at most 512"))));
+              StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("513"), HasSubstr("512"))));
 }
 
 TEST(PlanTest, AVocabularyOtherThanTheTeachersIsRefused) {
@@ -229,9 +228,8 @@ TEST_F(TeacherFactsTest, ModelsThatALaterStageWouldRefuseAreRefused) {
 
 TEST_F(TeacherFactsTest, MissingFileIsNamed) {
   ASSERT_OK(RemoveAll(directory_ / "model.safetensors"));
-  EXPECT_THAT(
-      InspectTeacher(directory_.path()),
-      StatusIs(Code::kNotFound, AllOf(HasSubstr(directory_.path()), HasSubstr("model.safetensors is missing"))));
+  EXPECT_THAT(InspectTeacher(directory_.path()),
+              StatusIs(Code::kNotFound, AllOf(HasSubstr(directory_.path()), HasSubstr("model.safetensors"))));
 }
 
 TEST_F(TeacherFactsTest, OtherModelsAndDamagedFilesAreRefused) {

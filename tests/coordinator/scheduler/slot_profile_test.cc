@@ -8,7 +8,6 @@ namespace still::coordinator {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 class SlotProfileTest : public ::testing::Test {
  protected:

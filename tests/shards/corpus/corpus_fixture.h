@@ -13,6 +13,7 @@
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/shard_writer.h"
 #include "tests/testing/damage.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still::shards {
@@ -65,15 +66,13 @@ class CorpusFixture : public ::testing::Test {
                 CorpusManifest* manifest) {
     const std::string name = ShardName(split, shard);
     std::filesystem::remove(JoinPath(directory_, name));
-    auto writer = ShardWriter::Create(PlaceAt(JoinPath(directory_, name)), TestInfo(split, shard));
-    ASSERT_TRUE(writer.ok()) << writer.status().ToString();
-    ASSERT_TRUE((*writer)->BeginDocument(TestDocument(shard)).ok());
+    ASSERT_OK_AND_ASSIGN(auto writer, ShardWriter::Create(PlaceAt(JoinPath(directory_, name)), TestInfo(split, shard)));
+    ASSERT_OK(writer->BeginDocument(TestDocument(shard)));
     for (std::uint64_t i = first; i < first + sequences; ++i) {
-      ASSERT_TRUE((*writer)->AddSequence(TestSequence(i, 12 + i % 50)).ok());
+      ASSERT_OK(writer->AddSequence(TestSequence(i, 12 + i % 50)));
     }
-    const auto digest = (*writer)->Commit();
-    ASSERT_TRUE(digest.ok()) << digest.status().ToString();
-    manifest->shards.push_back({.name = name, .split = split, .sequences = sequences, .sha256 = Hex(*digest)});
+    ASSERT_OK_AND_ASSIGN(const auto digest, writer->Commit());
+    manifest->shards.push_back({.name = name, .split = split, .sequences = sequences, .sha256 = Hex(digest)});
   }
 
   still::testing::TempDirectory scratch_;

@@ -7,6 +7,7 @@
 #include "shards/corpus/corpus_manifest.h"
 #include "shards/corpus/corpus_view.h"
 #include "tests/shards/corpus/corpus_build_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace still::shards {
 namespace {
@@ -63,27 +64,26 @@ TEST_F(BuildCorpusTest, CutsDocumentsIntoSequencesAndDropsShortRests) {
   SetBooks({Write("books/a.txt", "one two three four one two three four one"),  // 6 + 3 tokens
             Write("books/b.txt", "four four four four four four four four"),    // 6 + 2: the rest is short
             Write("books/c.txt", "one")});
-  ASSERT_TRUE(Build().ok());
+  ASSERT_OK(Build());
   EXPECT_THAT(Sequences(Split::kTrain), ::testing::ElementsAre(::testing::ElementsAre(2, 5, 6, 7, 8, 5, 6, 3),
                                                                ::testing::ElementsAre(2, 7, 8, 5, 3),
                                                                ::testing::ElementsAre(2, 8, 8, 8, 8, 8, 8, 3)));
-  const auto counts = ReadCorpusCounts(corpus_);
-  ASSERT_TRUE(counts.ok()) << counts.status().ToString();
-  EXPECT_EQ(counts->books, 3u);
-  EXPECT_EQ(counts->documents, 3u);
-  EXPECT_EQ(counts->tokens, 21u);
-  EXPECT_EQ(counts->train_sequences, 3u);
-  EXPECT_EQ(counts->dropped_short, 2u);
+  ASSERT_OK_AND_ASSIGN(const auto counts, ReadCorpusCounts(corpus_));
+  EXPECT_EQ(counts.books, 3u);
+  EXPECT_EQ(counts.documents, 3u);
+  EXPECT_EQ(counts.tokens, 21u);
+  EXPECT_EQ(counts.train_sequences, 3u);
+  EXPECT_EQ(counts.dropped_short, 2u);
   EXPECT_EQ(progress_.input_bytes, input_bytes_);
   EXPECT_EQ(progress_.documents, 3u);
-  EXPECT_TRUE(VerifyCorpus(corpus_).ok());
+  EXPECT_OK(VerifyCorpus(corpus_));
   EXPECT_EQ(*ReadFile(corpus_ + "/vocab.txt"), *ReadFile(config_.vocab()));
 }
 
 TEST_F(BuildCorpusTest, ExactDuplicatesCountOnce) {
   SetBooks({Write("books/a.txt", "one two three four"), Write("books/b.txt", "one  two\r\nthree four\r\n"),
             Write("books/c.txt", "one  two\nthree four\n")});
-  ASSERT_TRUE(Build().ok());
+  ASSERT_OK(Build());
   EXPECT_EQ((*ReadSummary(corpus_))["duplicates"], 1);  // b and c differ in line ends only
   EXPECT_EQ(ReadCorpusCounts(corpus_)->documents, 2u);
 }
@@ -98,7 +98,7 @@ TEST_F(BuildCorpusTest, NoDocumentIsInBothSplitsAndBytesRepeat) {
   }
   config_.add_wikipedia(Write("w.xml.bz2", Compressed(DumpXml(pages))));
   config_.set_heldout_percent(30);
-  ASSERT_TRUE(Build().ok());
+  ASSERT_OK(Build());
   const auto counts = ReadCorpusCounts(corpus_);
   EXPECT_EQ(counts->pages, 60u);
   EXPECT_EQ(counts->sha1_verified, 60u);
@@ -109,7 +109,7 @@ TEST_F(BuildCorpusTest, NoDocumentIsInBothSplitsAndBytesRepeat) {
 
   const auto first = BytesOf(corpus_);
   EXPECT_GT(first.size(), 60u);  // there are 3 sequences per shard
-  ASSERT_TRUE(Build("again").ok());
+  ASSERT_OK(Build("again"));
   EXPECT_EQ(BytesOf(corpus_), first);
 }
 
@@ -169,7 +169,7 @@ TEST_F(BuildCorpusTest, TheDemoCorpusBuilds) {
   EXPECT_EQ(summary.at("articles"), 106);
   EXPECT_GT(summary.at("duplicates"), 0);
   EXPECT_GT(summary.at("heldout_sequences"), 100);
-  EXPECT_TRUE(VerifyCorpus(corpus_).ok());
+  EXPECT_OK(VerifyCorpus(corpus_));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "common/host_name.h"
 #include "shards/targets/target_store.h"
 #include "tests/shards/corpus/corpus_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace still::shards {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using testing::FlipBit;
 using ::testing::HasSubstr;
+using testing::StatusIs;
 
 constexpr TargetSpec kHidden = {.codec = TargetCodec::kHiddenF16, .width = 11, .temperature = 2.0};
 constexpr TargetSpec kTop = {.codec = TargetCodec::kTopK, .width = 5, .temperature = 2.0};
@@ -52,7 +54,7 @@ TEST(TargetCodecTest, RoundTripIsExactToHalfPrecisionAtTheStatedSize) {
     const std::string bytes = EncodeTarget(spec, record);
     EXPECT_EQ(bytes.size(), 16 + 7 * (spec.codec == TargetCodec::kHiddenF16 ? 2 * spec.width : 4 * spec.width + 4));
     TargetRecord decoded = MakeRecord(kHidden, 99, 40);  // holds another record
-    ASSERT_TRUE(DecodeTarget(spec, bytes, &decoded).ok());
+    ASSERT_OK(DecodeTarget(spec, bytes, &decoded));
     EXPECT_EQ(decoded.masked_hash, 3U);
     EXPECT_EQ(decoded.positions, 7U);
     EXPECT_EQ(decoded.ids, record.ids);
@@ -77,7 +79,7 @@ TEST(TargetCodecTest, HalvesAreRoundedToNearestEven) {
   std::rotate(record.hidden.begin(), record.hidden.begin() + 4, record.hidden.end());
   std::rotate(expected.begin(), expected.begin() + 4, expected.end());
   TargetRecord decoded;
-  ASSERT_TRUE(DecodeTarget(spec, EncodeTarget(spec, record), &decoded).ok());
+  ASSERT_OK(DecodeTarget(spec, EncodeTarget(spec, record), &decoded));
   EXPECT_EQ(decoded.hidden, expected);
 }
 
@@ -114,10 +116,9 @@ class TargetCacheTest : public CorpusFixture {
   }
   // Flips one bit in the largest file below `directory`: the table of records.
   static void FlipBitOfRecords(const std::string& directory, double where) {
-    const auto files = ListFilesRecursively(directory);
-    ASSERT_TRUE(files.ok());
-    std::string largest = files->front();
-    for (const std::string& file : *files) {
+    ASSERT_OK_AND_ASSIGN(const auto files, ListFilesRecursively(directory));
+    std::string largest = files.front();
+    for (const std::string& file : files) {
       if (*FileSize(file) > *FileSize(largest)) largest = file;
     }
     FlipBit(largest, static_cast<std::size_t>(where * static_cast<double>(*FileSize(largest))));
@@ -126,37 +127,33 @@ class TargetCacheTest : public CorpusFixture {
 };
 
 TEST_F(TargetCacheTest, ReadsBackRecordsSpecIdentityAndCounts) {
-  const auto digest = WriteTargets(shard(), "kind=targets\nteacher=abc\n");
-  ASSERT_TRUE(digest.ok()) << digest.status().ToString();
-  const auto reader = TargetReader::Open(shard());
-  ASSERT_TRUE(reader.ok()) << reader.status().ToString();
-  EXPECT_EQ((*reader)->spec(), kHidden);
-  EXPECT_EQ((*reader)->identity(), "kind=targets\nteacher=abc\n");
-  EXPECT_EQ((*reader)->summary().digest, *digest);
-  EXPECT_EQ((*reader)->summary().records, 40U);
-  EXPECT_EQ((*reader)->summary().positions, 2 * 250U);
-  EXPECT_EQ((*reader)->summary().bytes, 40 * 16 + 500 * 22U);
-  EXPECT_TRUE((*reader)->Verify().ok());
+  ASSERT_OK_AND_ASSIGN(const auto digest, WriteTargets(shard(), "kind=targets\nteacher=abc\n"));
+  ASSERT_OK_AND_ASSIGN(const auto reader, TargetReader::Open(shard()));
+  EXPECT_EQ(reader->spec(), kHidden);
+  EXPECT_EQ(reader->identity(), "kind=targets\nteacher=abc\n");
+  EXPECT_EQ(reader->summary().digest, digest);
+  EXPECT_EQ(reader->summary().records, 40U);
+  EXPECT_EQ(reader->summary().positions, 2 * 250U);
+  EXPECT_EQ(reader->summary().bytes, 40 * 16 + 500 * 22U);
+  EXPECT_OK(reader->Verify());
   TargetRecord record;
-  ASSERT_TRUE((*reader)->Read(17, 1, Hash(17, 1), &record).ok());
+  ASSERT_OK(reader->Read(17, 1, Hash(17, 1), &record));
   ExpectNear(record.hidden, MakeRecord(kHidden, Hash(17, 1), 20).hidden);
 }
 
 TEST_F(TargetCacheTest, ARecordThatIsMissingOrOfAnotherMaskedInputIsNamed) {
-  ASSERT_TRUE(WriteTargets(shard(), "").ok());
-  const auto reader = TargetReader::Open(shard());
-  ASSERT_TRUE(reader.ok());
+  ASSERT_OK(WriteTargets(shard(), ""));
+  ASSERT_OK_AND_ASSIGN(const auto reader, TargetReader::Open(shard()));
   TargetRecord record;
-  const Status swapped = (*reader)->Read(4, 1, Hash(5, 1), &record);
-  EXPECT_EQ(swapped.code(), Code::kDataLoss);
-  EXPECT_THAT(swapped.message(), HasSubstr("sequence 4, variant 1 in " + shard()));
-  EXPECT_EQ((*reader)->Read(20, 0, Hash(20, 0), &record).code(), Code::kNotFound);
-  EXPECT_THAT((*reader)->Read(4, 2, Hash(4, 2), &record).message(), HasSubstr("sequence 4, variant 2"));
+  EXPECT_THAT(reader->Read(4, 1, Hash(5, 1), &record),
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr("sequence 4, variant 1"), HasSubstr(shard()))));
+  EXPECT_EQ(reader->Read(20, 0, Hash(20, 0), &record).code(), Code::kNotFound);
+  EXPECT_THAT(reader->Read(4, 2, Hash(4, 2), &record).message(), HasSubstr("sequence 4, variant 2"));
 }
 
 TEST_F(TargetCacheTest, AFlippedBitIsFoundByReadOrVerify) {
   for (const double where : {0.01, 0.2, 0.5, 0.8}) {
-    ASSERT_TRUE(WriteTargets(shard(), "").ok());
+    ASSERT_OK(WriteTargets(shard(), ""));
     FlipBitOfRecords(shard(), where);
     const auto reader = TargetReader::Open(shard());
     if (!reader.ok()) {
@@ -176,32 +173,25 @@ TEST_F(TargetCacheTest, AFlippedBitIsFoundByReadOrVerify) {
       }
       EXPECT_GT(refused, 0);
     }
-    ASSERT_TRUE(RemoveAll(shard()).ok());
+    ASSERT_OK(RemoveAll(shard()));
   }
 }
 
 TEST_F(TargetCacheTest, SecondExecutionOfAShardMustGiveTheSameBits) {
-  const auto first = WriteTargets(shard(), "id");
-  ASSERT_TRUE(first.ok());
-  const auto again = WriteTargets(shard(), "id");
-  ASSERT_TRUE(again.ok()) << again.status().ToString();
-  EXPECT_EQ(*again, *first);
-  const auto differs = WriteTargets(shard(), "id", /*salt=*/1);
-  EXPECT_EQ(differs.status().code(), Code::kDataLoss);
-  EXPECT_THAT(differs.status().message(), AllOf(HasSubstr(shard()), HasSubstr("the same work gave two results")));
+  ASSERT_OK_AND_ASSIGN(const auto first, WriteTargets(shard(), "id"));
+  ASSERT_OK_AND_ASSIGN(const auto again, WriteTargets(shard(), "id"));
+  EXPECT_EQ(again, first);
+  EXPECT_THAT(WriteTargets(shard(), "id", /*salt=*/1), StatusIs(Code::kDataLoss, HasSubstr(shard())));
 }
 
 TEST_F(TargetCacheTest, ValuesThatAHalfCannotHoldAreRefused) {
-  auto writer = TargetWriter::Create(PlaceAt(shard()), kHidden);
-  ASSERT_TRUE(writer.ok());
+  ASSERT_OK_AND_ASSIGN(auto writer, TargetWriter::Create(PlaceAt(shard()), kHidden));
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 70000.0F}) {
     TargetRecord record = MakeRecord(kHidden, 1, 2);
     record.hidden[13] = bad;
-    const Status refused = (*writer)->Append(6, 1, record);
-    EXPECT_EQ(refused.code(), Code::kDataLoss);
-    EXPECT_THAT(refused.message(), HasSubstr("sequence 6, variant 1"));
+    EXPECT_THAT(writer->Append(6, 1, record), StatusIs(Code::kDataLoss, HasSubstr("sequence 6, variant 1")));
   }
-  EXPECT_EQ((*writer)->bytes(), 0U);
+  EXPECT_EQ(writer->bytes(), 0U);
 }
 
 class TargetStoreTest : public TargetCacheTest {
@@ -218,24 +208,22 @@ class TargetStoreTest : public TargetCacheTest {
 TEST_F(TargetStoreTest, BecomesAnArtifactWhenAllShardsAreSealed) {
   const TargetStore store = Open();
   for (const std::uint32_t shard : {2U, 0U}) {
-    ASSERT_TRUE(WriteTargets(store.PlaceOf(shard).path, store.identity(), shard).ok());
+    ASSERT_OK(WriteTargets(store.PlaceOf(shard).path, store.identity(), shard));
   }
   EXPECT_EQ(store.SealedDigest(1).status().code(), Code::kNotFound);
-  const Status early = store.Commit({});
-  EXPECT_EQ(early.code(), Code::kNotFound);
-  EXPECT_THAT(early.message(), HasSubstr("shard-00001"));
+  EXPECT_THAT(store.Commit({}), StatusIs(Code::kNotFound, HasSubstr("shard-00001")));
   EXPECT_FALSE(store.Committed());
 
   // Another process resumes where the first one was killed.
   const TargetStore resumed = Open();
-  ASSERT_TRUE(MakeDirectories(fmt::format("{}.partial-{}-999999999", resumed.PlaceOf(1).path, HostName())).ok());
-  EXPECT_TRUE(resumed.SealedDigest(0).ok());
-  ASSERT_TRUE(WriteTargets(resumed.PlaceOf(1).path, resumed.identity(), 1).ok());
+  ASSERT_OK(MakeDirectories(fmt::format("{}.partial-{}-999999999", resumed.PlaceOf(1).path, HostName())));
+  EXPECT_OK(resumed.SealedDigest(0));
+  ASSERT_OK(WriteTargets(resumed.PlaceOf(1).path, resumed.identity(), 1));
   const Status committed = resumed.Commit({{"seconds", 2.5}});
   ASSERT_TRUE(committed.ok()) << committed.ToString();
-  EXPECT_TRUE(store.Commit({}).ok());  // the slower of two processes finds it done
+  EXPECT_OK(store.Commit({}));  // the slower of two processes finds it done
   EXPECT_FALSE(Exists(store.building_path()));
-  EXPECT_TRUE(store.SealedDigest(1).ok());
+  EXPECT_OK(store.SealedDigest(1));
   EXPECT_THAT(*ListDirectory(store.final_path()), ::testing::ElementsAre("identity.txt", "manifest.json", "shard-00000",
                                                                          "shard-00001", "shard-00002", "summary.json"));
   const Summary summary = *ReadSummary(store.final_path());
@@ -243,24 +231,22 @@ TEST_F(TargetStoreTest, BecomesAnArtifactWhenAllShardsAreSealed) {
   EXPECT_EQ(summary.at("positions"), 1500);
   EXPECT_EQ(summary.at("seconds"), 2.5);
 
-  const auto set = TargetSet::Open(store.final_path());
-  ASSERT_TRUE(set.ok()) << set.status().ToString();
-  EXPECT_EQ((*set)->spec(), kHidden);
-  EXPECT_EQ((*set)->shards(), 3U);
-  EXPECT_TRUE((*set)->Verify().ok());
+  ASSERT_OK_AND_ASSIGN(const auto set, TargetSet::Open(store.final_path()));
+  EXPECT_EQ(set->spec(), kHidden);
+  EXPECT_EQ(set->shards(), 3U);
+  EXPECT_OK(set->Verify());
   TargetRecord record;
-  EXPECT_TRUE((*set)->Read(2, 5, 1, Hash(5, 1, 2), &record).ok());
-  EXPECT_EQ((*set)->Read(1, 5, 1, Hash(5, 1, 2), &record).code(), Code::kDataLoss);
+  EXPECT_OK(set->Read(2, 5, 1, Hash(5, 1, 2), &record));
+  EXPECT_EQ(set->Read(1, 5, 1, Hash(5, 1, 2), &record).code(), Code::kDataLoss);
 }
 
 TEST_F(TargetStoreTest, RefusesAShardOfAnotherIdentityOrSpec) {
   const TargetStore store = Open();
   for (std::uint32_t shard = 0; shard < 3; ++shard) {
-    ASSERT_TRUE(WriteTargets(store.PlaceOf(shard).path, shard == 2 ? "kind=other\n" : store.identity()).ok());
+    ASSERT_OK(WriteTargets(store.PlaceOf(shard).path, shard == 2 ? "kind=other\n" : store.identity()));
   }
-  const Status refused = store.Commit({});
-  EXPECT_EQ(refused.code(), Code::kDataLoss);
-  EXPECT_THAT(refused.message(), AllOf(HasSubstr("shard-00002"), HasSubstr("remove " + store.building_path())));
+  EXPECT_THAT(store.Commit({}),
+              StatusIs(Code::kDataLoss, AllOf(HasSubstr("shard-00002"), HasSubstr("remove " + store.building_path()))));
   TargetSpec warmer = kHidden;
   warmer.temperature = 4;
   EXPECT_THAT(Open(warmer).Commit({}).message(), HasSubstr("shard-00000"));
@@ -269,19 +255,16 @@ TEST_F(TargetStoreTest, RefusesAShardOfAnotherIdentityOrSpec) {
 TEST_F(TargetStoreTest, SetRefusesShardsThatAreNotInItsManifest) {
   const TargetStore store = Open();
   for (std::uint32_t shard = 0; shard < 3; ++shard) {
-    ASSERT_TRUE(WriteTargets(store.PlaceOf(shard).path, store.identity(), shard).ok());
+    ASSERT_OK(WriteTargets(store.PlaceOf(shard).path, store.identity(), shard));
   }
-  ASSERT_TRUE(store.Commit({}).ok());
+  ASSERT_OK(store.Commit({}));
   const std::string first = JoinPath(store.final_path(), "shard-00000");
-  ASSERT_TRUE(RemoveAll(first).ok());
-  ASSERT_TRUE(WriteTargets(first, store.identity(), /*salt=*/9).ok());
-  const auto set = TargetSet::Open(store.final_path());
-  ASSERT_TRUE(set.ok());
+  ASSERT_OK(RemoveAll(first));
+  ASSERT_OK(WriteTargets(first, store.identity(), /*salt=*/9));
+  ASSERT_OK_AND_ASSIGN(const auto set, TargetSet::Open(store.final_path()));
   TargetRecord record;
-  const Status refused = (*set)->Read(0, 0, 0, Hash(0, 0, 9), &record);
-  EXPECT_EQ(refused.code(), Code::kDataLoss);
-  EXPECT_THAT(refused.message(), HasSubstr("manifest.json"));
-  EXPECT_TRUE((*set)->Read(1, 0, 0, Hash(0, 0, 1), &record).ok());
+  EXPECT_THAT(set->Read(0, 0, 0, Hash(0, 0, 9), &record), StatusIs(Code::kDataLoss, HasSubstr("manifest.json")));
+  EXPECT_OK(set->Read(1, 0, 0, Hash(0, 0, 1), &record));
 }
 
 }  // namespace

@@ -5,11 +5,13 @@
 #include "common/digest.h"
 #include "common/progress.h"
 #include "tests/shards/text/text_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace still::shards {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::StatusIs;
 
 std::string Text(std::string_view bytes) {
   const auto text = BookText("book.txt", bytes);
@@ -31,9 +33,9 @@ TEST(BookTextTest, EveryMebibyteOfEveryPassReportsProgress) {
   while (book.size() < std::size_t{8} << 20) book += "It was the best of times, it was the worst of times.\n";
   ProgressMarks marks;
   const ProgressScope scope(&marks);
-  ASSERT_TRUE(BookText("book.txt", book).ok());
+  ASSERT_OK(BookText("book.txt", book));
   EXPECT_GE(marks.count.exchange(0), 2u * 7) << "it is checked to be UTF-8, and cut into lines";
-  ASSERT_TRUE(BookText("book.txt", book + "caf\xE9").ok());
+  ASSERT_OK(BookText("book.txt", book + "caf\xE9"));
   EXPECT_GE(marks.count.exchange(0), 3u * 7) << "and made UTF-8";
   Sha1Of(book);
   EXPECT_GE(marks.count, 7u);
@@ -53,9 +55,8 @@ TEST(BookTextTest, TextOutsideOfGutenbergsMarkersIsDropped) {
 }
 
 TEST(BookTextTest, ANulByteIsDataLoss) {
-  const Status status = BookText("book.txt", std::string_view("ab\0c", 4)).status();
-  EXPECT_EQ(status.code(), Code::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("book.txt: byte 2"));
+  EXPECT_THAT(BookText("book.txt", std::string_view("ab\0c", 4)),
+              StatusIs(Code::kDataLoss, HasSubstr("book.txt: byte 2")));
 }
 
 class ListBooksTest : public TextFixture {};
@@ -66,19 +67,16 @@ TEST_F(ListBooksTest, ListsTextFilesInOrderWithSourcesBelowTheDirectory) {
   Write("books/a/plain", "p");
   Write("books/a/cover.jpg", "j");
   const std::string file = Write("other.text", "o");
-  const auto books = ListBooks({directory_ + "/books", file});
-  ASSERT_TRUE(books.ok()) << books.status().ToString();
+  ASSERT_OK_AND_ASSIGN(const auto books, ListBooks({directory_ + "/books", file}));
   std::vector<std::string> sources;
-  for (const BookFile& book : *books) sources.push_back(book.source);
+  for (const BookFile& book : books) sources.push_back(book.source);
   EXPECT_THAT(sources, ::testing::ElementsAre("books/a/plain", "books/a/z.txt", "books/b.txt", "other.text"));
   EXPECT_EQ((*ListBooks({directory_ + "/books/"}))[0].source, "books/a/plain");
 }
 
 TEST_F(ListBooksTest, MissingOrEmptyPathsAreNotFound) {
   EXPECT_EQ(ListBooks({directory_ + "/none"}).status().code(), Code::kNotFound);
-  const Status status = ListBooks({directory_}).status();
-  EXPECT_EQ(status.code(), Code::kNotFound);
-  EXPECT_THAT(status.message(), HasSubstr(directory_));
+  EXPECT_THAT(ListBooks({directory_}), StatusIs(Code::kNotFound, HasSubstr(directory_)));
 }
 
 }  // namespace

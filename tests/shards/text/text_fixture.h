@@ -1,7 +1,6 @@
 // Files for the tests of the text path: a scratch directory, bzip2 files, and the path of the demo data.
 #pragma once
 
-#include <bzlib.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -10,7 +9,7 @@
 #include <string>
 
 #include "common/digest.h"
-#include "shards/dump/wikipedia.h"
+#include "tests/testing/bzip2.h"
 #include "tests/testing/temp_directory.h"
 
 namespace still::shards {
@@ -28,14 +27,7 @@ class TextFixture : public ::testing::Test {
   const std::string directory_ = scratch_.path();
 };
 
-inline std::string Compressed(std::string bytes, int level = 1) {
-  std::string out(bytes.size() + bytes.size() / 50 + 700, '\0');
-  auto size = static_cast<unsigned>(out.size());
-  EXPECT_EQ(BZ2_bzBuffToBuffCompress(out.data(), &size, bytes.data(), static_cast<unsigned>(bytes.size()), level, 0, 0),
-            BZ_OK);
-  out.resize(size);
-  return out;
-}
+using testing::Compressed;
 
 // Compresses every `bytes_each` bytes as a stream of their own, to get small blocks.
 inline std::string CompressedInStreams(const std::string& bytes, std::size_t bytes_each) {

@@ -10,6 +10,7 @@
 #include "shards/text/wikitext.h"
 #include "shards/text/wordpiece.h"
 #include "tests/shards/text/text_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace still::shards {
 namespace {
@@ -36,8 +37,7 @@ class TokenizerReferenceTest : public TextFixture {
     const std::string command = python_ + " " STILLHOUSE_SOURCE_DIR "/tests/shards/text/tokenizers_reference.py " +
                                 vocab + (lowercase ? " uncased " : " cased ") + input + " " + output;
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
-    const auto tokenizer = Tokenizer::Load(vocab, lowercase);
-    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+    ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Load(vocab, lowercase));
     const std::string reference = *ReadFile(output);
     std::size_t at = 0;
     const auto next = [&] {
@@ -51,7 +51,7 @@ class TokenizerReferenceTest : public TextFixture {
       std::vector<TokenId> expected(next());
       for (TokenId& id : expected) id = static_cast<TokenId>(next());
       std::vector<TokenId> ids;
-      tokenizer->Encode(line, &ids);
+      tokenizer.Encode(line, &ids);
       if (ids != expected) {
         ++differences;
         ADD_FAILURE() << "line: " << line;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/shards/text/text_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace still::shards {
 namespace {
@@ -46,15 +47,14 @@ TEST_F(TokenizerTest, FingerprintDependsOnVocabularyAndCase) {
 
 TEST_F(TokenizerTest, BadVocabulariesNameTheLine) {
   const std::string specials = kSpecials;
-  EXPECT_THAT(LoadStatus(specials + "a\nb\na\n").message(),
-              HasSubstr("vocab.txt: 'a' is on line 6 and again on line 8"));
+  EXPECT_THAT(LoadStatus(specials + "a\nb\na\n").message(), AllOf(HasSubstr("line 6"), HasSubstr("line 8")));
   EXPECT_THAT(LoadStatus("[PAD]\n[UNK]\n[CLS]\n[SEP]\n").message(), HasSubstr("[MASK]"));
   EXPECT_THAT(LoadStatus("[PAD]\n[CLS]\n[SEP]\n[MASK]\n").message(), HasSubstr("[UNK]"));
   EXPECT_THAT(LoadStatus("[PAD]\r\n[UNK]\r\n").message(), HasSubstr("line 1"));
   EXPECT_THAT(LoadStatus(specials + "\na\n").message(), HasSubstr("line 6"));
   std::string many = specials;
   for (int i = 5; i < 65535; ++i) many += "w" + std::to_string(i) + "\n";
-  EXPECT_TRUE(LoadStatus(many).ok());
+  EXPECT_OK(LoadStatus(many));
   EXPECT_THAT(LoadStatus(many + "last\n").message(), HasSubstr("65535"));
   EXPECT_EQ(LoadStatus("").code(), Code::kDataLoss);
   EXPECT_EQ(Tokenizer::Load(directory_ + "/none", true).status().code(), Code::kNotFound);
@@ -63,8 +63,7 @@ TEST_F(TokenizerTest, BadVocabulariesNameTheLine) {
 // Implementations differ in these cases. The `tokenizers` wheel gives these pieces.
 TEST_F(TokenizerTest, EdgeCasesOfTheReferenceTokenizer) {
   STILL_NEED_DEMO_DATA(vocab, "teacher/vocab.txt");
-  const auto tokenizer = Tokenizer::Load(vocab, true);
-  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Load(vocab, true));
   const struct {
     std::string text;
     std::string pieces;
@@ -87,13 +86,12 @@ TEST_F(TokenizerTest, EdgeCasesOfTheReferenceTokenizer) {
       {"\u0345", ""},
       {"Crème BRÛLÉE", "cr ##eme br ##ule ##e"},
   };
-  for (const auto& example : kCases) EXPECT_EQ(Pieces(*tokenizer, example.text), example.pieces) << example.text;
+  for (const auto& example : kCases) EXPECT_EQ(Pieces(tokenizer, example.text), example.pieces) << example.text;
   std::string accented;
   for (int i = 0; i < 60; ++i) accented += "a\u0301";
-  EXPECT_EQ(Pieces(*tokenizer, accented), Pieces(*tokenizer, std::string(60, 'a')));
-  EXPECT_NE(Pieces(*tokenizer, std::string(100, 'x')), "[UNK]");
-  EXPECT_EQ(Pieces(*tokenizer, "\U0002B825x"),
-            "[UNK]");  // one word, as the reference does not count it as an ideograph
+  EXPECT_EQ(Pieces(tokenizer, accented), Pieces(tokenizer, std::string(60, 'a')));
+  EXPECT_NE(Pieces(tokenizer, std::string(100, 'x')), "[UNK]");
+  EXPECT_EQ(Pieces(tokenizer, "\U0002B825x"), "[UNK]") << "one word: the reference counts it as no ideograph";
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tests/testing/local_communicator.h"
@@ -140,7 +139,7 @@ TEST(NcclCommunicatorTest, TwoRanksOnOneGpuAreRefused) {
   NEEDS_GPUS(1);
   if (Missing(2).empty()) GTEST_SKIP() << "each rank has a GPU here";
   const auto results = RunRanks(2, [](Communicator& control) { return ConnectNccl(control, kOptions).status(); });
-  EXPECT_THAT(results, Each(StatusIs(Code::kUnavailable, HasSubstr("a GPU for each rank"))));
+  EXPECT_THAT(results, Each(StatusIs(Code::kUnavailable)));
 }
 
 TEST(NcclCommunicatorTest, APeerThatNeverJoinsCostsTheDeadline) {

@@ -20,6 +20,7 @@ namespace still::worker {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::StatusIs;
 
 class TaskTest : public ::testing::Test {
  protected:
@@ -47,15 +48,14 @@ class TaskTest : public ::testing::Test {
   Result<v1::WorkerTask> Load() {
     const Result<std::string> json = ToJson(message_);
     EXPECT_TRUE(json.ok()) << json.status().ToString();
-    EXPECT_TRUE(WriteFileAtomically(path_, *json).ok());
+    EXPECT_OK(WriteFileAtomically(path_, *json));
     return LoadTask(path_);
   }
 
   void ExpectRefused(const std::string& field) {
     const Result<v1::WorkerTask> task = Load();
     ASSERT_FALSE(task.ok()) << field;
-    EXPECT_EQ(task.status().code(), Code::kInvalidArgument);
-    EXPECT_THAT(task.status().message(), HasSubstr(path_ + ": " + field));
+    EXPECT_THAT(task, StatusIs(Code::kInvalidArgument, HasSubstr(path_ + ": " + field)));
   }
 
   // Tests run side by side: a path in common would be read by one while another writes it.
@@ -156,10 +156,9 @@ TEST_F(TaskTest, RefusesAnIdentityOfAnotherArtifact) {
 
 TEST_F(TaskTest, NamesTheFileThatIsMissingOrIsNotATask) {
   EXPECT_EQ(LoadTask("/nowhere/task.json").status().code(), Code::kNotFound);
-  ASSERT_TRUE(WriteFileAtomically(path_, "{\"stage\": \"STAGE_TRAIN\", \"colour\": 3}").ok());
+  ASSERT_OK(WriteFileAtomically(path_, "{\"stage\": \"STAGE_TRAIN\", \"colour\": 3}"));
   const Status status = LoadTask(path_).status();
-  EXPECT_EQ(status.code(), Code::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr(path_));
+  EXPECT_THAT(status, StatusIs(Code::kInvalidArgument, HasSubstr(path_)));
   EXPECT_THAT(status.message(), HasSubstr("colour"));
 }
 

@@ -24,7 +24,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::Process;
 using testing::ProcessResult;
 
@@ -100,8 +99,7 @@ TEST_F(GuardianTest, ARankThatHangsIsNamedShowsItsStackAndIsKilled) {
   Process rank = Rank("computes", 0.3);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
-  EXPECT_THAT(end.err, HasSubstr("train/guardian-2: rank 2 hangs in compute of step 17, microbatch 3, for "));
-  EXPECT_THAT(end.err, HasSubstr("(limit 0.3 s)"));
+  EXPECT_THAT(end.err, AllOf(HasSubstr("compute of step 17, microbatch 3"), HasSubstr("0.3 s")));
   EXPECT_THAT(end.err, HasSubstr("stack of rank 2 (process " + std::to_string(rank.pid()) + ")"));
   EXPECT_THAT(end.err, HasSubstr("guarded_rank("));  // a frame
   const v1::RankKilled killed = Killed();
@@ -115,8 +113,7 @@ TEST_F(GuardianTest, ARankThatShouldShowProgressAndDoesNotIsKilled) {
   Process rank = Rank("commit", 0.2);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
-  EXPECT_THAT(end.err, HasSubstr("rank 2 hangs in commit, for "));
-  EXPECT_THAT(end.err, HasSubstr("(limit 1.2 s)"));
+  EXPECT_THAT(end.err, HasSubstr("1.2 s")) << "the limit of a commit";
   EXPECT_EQ(Killed().phase(), v1::PHASE_COMMIT);
 }
 
@@ -132,8 +129,10 @@ TEST_F(GuardianTest, AStoppedRankIsKilledThoughItWaitsForOthers) {
   rank.SignalSelf(SIGSTOP);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
-  EXPECT_THAT(end.err, HasSubstr("rank 2 is stopped in reduce of step 17, for "));
-  EXPECT_EQ(Killed().cause(), v1::DEATH_CAUSE_STOPPED);
+  const v1::RankKilled killed = Killed();
+  EXPECT_EQ(killed.cause(), v1::DEATH_CAUSE_STOPPED);
+  EXPECT_EQ(killed.phase(), v1::PHASE_REDUCE);
+  EXPECT_EQ(killed.step(), 17u);
 }
 
 TEST_F(GuardianTest, AStoppedRankOfAStageWithoutStepsIsKilled) {
@@ -171,8 +170,7 @@ TEST_F(GuardianTest, AFencedRankIsKilled) {
   Process rank = Rank("works", kNever);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
-  EXPECT_THAT(end.err, HasSubstr("rank 2 of generation 5 is fenced"));
-  EXPECT_THAT(end.err, HasSubstr("generation 6"));
+  EXPECT_THAT(end.err, AllOf(HasSubstr("generation 5"), HasSubstr("generation 6")));
   EXPECT_EQ(Killed().cause(), v1::DEATH_CAUSE_FENCED);
 }
 
@@ -181,7 +179,7 @@ TEST_F(GuardianTest, ARankWhoseCoordinatorIsSilentIsKilled) {
   Process rank = Rank("works", kNever, 0.5);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.signal, SIGKILL);
-  EXPECT_THAT(end.err, HasSubstr("no answer from the coordinator at " + server_->endpoint()));
+  EXPECT_THAT(end.err, HasSubstr(server_->endpoint()));
   EXPECT_EQ(Killed().cause(), v1::DEATH_CAUSE_ORPHANED);
 }
 
@@ -199,7 +197,6 @@ TEST_F(GuardianTest, ADrainIsPassedOn) {
   reply_->mutable_heartbeat_reply()->set_drain(true);
   const ProcessResult end = End(rank);
   EXPECT_EQ(end.exit_code, 0) << end.err;
-  EXPECT_THAT(end.err, HasSubstr("rank 2 is asked to finish its step and end"));
 }
 
 TEST_F(GuardianTest, SigtermToTheGroupAsksForADrainAndSparesTheGuardian) {

@@ -3,11 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "common/random.h"
+#include "tests/testing/memory_corpus.h"
 #include "tests/testing/status_matchers.h"
 #include "worker/train/exact_sum.h"
 
@@ -16,48 +17,27 @@ namespace {
 
 using shards::TokenId;
 using ::testing::HasSubstr;
+using testing::MemoryCorpus;
 using testing::StatusIs;
 
-// Sequences of 5 to 64 tokens in memory, some with [UNK].
-class MemoryCorpus final : public shards::CorpusView {
- public:
-  explicit MemoryCorpus(std::uint64_t sequences) {
-    for (std::uint64_t i = 0; i < sequences; ++i) {
-      KeyedRandom random(i);
-      std::vector<TokenId> tokens(5 + random.NextBelow(60));
-      for (TokenId& token : tokens) token = static_cast<TokenId>(random.NextBelow(100));
-      tokens.front() = special_.classify;
-      tokens.back() = special_.separator;
-      tokens_.push_back(std::move(tokens));
-    }
+// Returns a corpus of sequences of 5 to 64 tokens, some with [UNK].
+MemoryCorpus CorpusOf(std::uint64_t sequences) {
+  std::vector<std::vector<TokenId>> text;
+  for (std::uint64_t i = 0; i < sequences; ++i) {
+    KeyedRandom random(i);
+    std::vector<TokenId>& tokens = text.emplace_back(5 + random.NextBelow(60));
+    for (TokenId& token : tokens) token = static_cast<TokenId>(random.NextBelow(100));
+    tokens.front() = 2;  // [CLS]
+    tokens.back() = 3;   // [SEP]
   }
-
-  std::uint64_t sequences() const override { return tokens_.size(); }
-  Result<shards::TokenSpan> Sequence(std::uint64_t index) const override {
-    if (index == damaged) return Error(Code::kDataLoss, "sequence {} is damaged", index);
-    return shards::TokenSpan(tokens_[index]);
-  }
-  std::uint32_t Length(std::uint64_t index) const override { return static_cast<std::uint32_t>(tokens_[index].size()); }
-  const std::vector<std::uint64_t>& token_counts() const override { return counts_; }
-  const shards::SpecialTokens& special_tokens() const override { return special_; }
-  std::uint32_t vocabulary_size() const override { return 100; }
-  std::uint32_t shards() const override { return 1; }
-  std::uint64_t ShardBegin(std::uint32_t) const override { return 0; }
-  std::uint64_t ShardEnd(std::uint32_t) const override { return tokens_.size(); }
-
-  std::uint64_t damaged = ~std::uint64_t{0};
-
- private:
-  shards::SpecialTokens special_{.pad = 0, .unknown = 1, .classify = 2, .separator = 3, .mask = 4};
-  std::vector<std::vector<TokenId>> tokens_;
-  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(100, 10);
-};
+  return MemoryCorpus(std::move(text));
+}
 
 class StepPlanTest : public ::testing::Test {
  protected:
   StepPlanner Planner() { return StepPlanner::Create(options_, corpus_, masker_).value(); }
 
-  MemoryCorpus corpus_{103};
+  MemoryCorpus corpus_ = CorpusOf(103);
   shards::MaskPolicy policy_{.seed = 3, .variants = 2};
   shards::Masker masker_{policy_, corpus_.token_counts(), corpus_.special_tokens()};
   PlanOptions options_{.seed = 9,
@@ -159,19 +139,18 @@ TEST_F(StepPlanTest, ADamagedSequenceFailsTheStepThatHasIt) {
 }
 
 TEST_F(StepPlanTest, ACorpusThatCannotBeTrainedOnIsRefused) {
-  const MemoryCorpus empty(0);
-  EXPECT_THAT(StepPlanner::Create(options_, empty, masker_),
-              StatusIs(Code::kInvalidArgument, HasSubstr("no training sequences")));
+  const MemoryCorpus empty = CorpusOf(0);
+  EXPECT_THAT(StepPlanner::Create(options_, empty, masker_), StatusIs(Code::kInvalidArgument));
   options_.epochs = 0;
-  EXPECT_THAT(StepPlanner::Create(options_, corpus_, masker_), StatusIs(Code::kInvalidArgument, HasSubstr("positive")));
+  EXPECT_THAT(StepPlanner::Create(options_, corpus_, masker_), StatusIs(Code::kInvalidArgument));
 }
 
 TEST_F(StepPlanTest, MoreMicrobatchesThanCanBeSummedExactlyAreRefused) {
-  const MemoryCorpus large(kMaxTerms + 1);
+  const MemoryCorpus large = CorpusOf(kMaxTerms + 1);
   options_.sequences_per_step = kMaxTerms + 1;
   options_.microbatch_tokens = 1;
   ASSERT_OK_AND_ASSIGN(const StepPlanner planner, StepPlanner::Create(options_, large, masker_));
-  EXPECT_THAT(planner.Plan(0), StatusIs(Code::kInvalidArgument, HasSubstr("raise microbatch_tokens")));
+  EXPECT_THAT(planner.Plan(0), StatusIs(Code::kInvalidArgument, HasSubstr("microbatch_tokens")));
 }
 
 }  // namespace

