@@ -256,11 +256,8 @@ Status Tokenizer::ReadVocabulary(const std::string& path) {
                              piece, earlier->second, number));
     const TokenId id = static_cast<TokenId>(pieces_.size());
     pieces_.push_back(piece);
-    if (piece.starts_with("##") && piece.size() > 2) {
-      next_pieces_.Insert(piece.substr(2), id);
-    } else {
-      first_pieces_.Insert(piece, id);
-    }
+    const bool continues = piece.starts_with("##") && piece.size() > 2;
+    (continues ? next_pieces_ : first_pieces_).Insert(continues ? piece.substr(2) : piece, id);
   }
   const std::pair<std::string_view, TokenId*> specials[] = {{"[PAD]", &special_.pad},
                                                             {"[UNK]", &special_.unknown},
