@@ -18,6 +18,7 @@ namespace still {
 namespace {
 
 namespace v1 = stillhouse::v1;
+using ::testing::HasSubstr;
 using google::protobuf::Descriptor;
 using still::testing::StatusIs;
 using still::testing::TempDirectory;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/digest.h"
+#include "shards/dump/wikipedia.h"
 #include "tests/testing/bzip2.h"
 #include "tests/testing/temp_directory.h"
 
