@@ -100,7 +100,7 @@ std::string RunJson(const std::string& name, const coordinator::Plan& plan,
   ordered_json json = {{"name", name}, {"stages", ordered_json::array()}, {"summary", ordered_json::object()}};
   for (const coordinator::StageOutcome& outcome : outcomes) {
     json["stages"].push_back({{"stage", EnumWord(outcome.stage)},
-                              {"digest", plan[static_cast<std::size_t>(outcome.stage)].digest},
+                              {"digest", coordinator::PlanOf(plan, outcome.stage).digest},
                               {"reused", outcome.reused},
                               {"seconds", outcome.seconds}});
   }

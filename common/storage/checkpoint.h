@@ -3,7 +3,7 @@
 // clang-format off
 //   <artifacts>/checkpoints/<identity digest>/step-NNNNNNNN.g<generation>/
 //     part-NNNNN.safetensors  a range of the parameters: "<name>", "first.<name>", "second.<name>" (AdamW's moments)
-//     manifest.json           CheckpointManifest (control.proto) as JSON: a copy of the journal's record, for people and tools
+//     manifest.json           CheckpointManifest (control.proto) as JSON, a copy of the journal's record for people
 // clang-format on
 //
 // Parts are cut by parameter range and never by rank, so any number of ranks writes and reads them. A checkpoint counts

@@ -30,7 +30,7 @@ struct DecisionOptions {
   std::size_t most_jobs_per_submission = 10'000;
 };
 
-// What a request of a client changes.
+// The changes that a request of a client makes.
 struct ChangeOutcome {
   Changes changes;
   std::uint64_t pipeline = 0;       // the one that was submitted; 0: the request was no submission

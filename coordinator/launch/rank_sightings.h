@@ -1,4 +1,5 @@
-// What heartbeats tell about the ranks of a launch: where each rank is, and how much time they spent in which phase.
+// Records what heartbeats tell about the ranks of a launch: the position of each rank, and the time that they spent in
+// each phase.
 // The position of a rank is the evidence when it has died. Pure; one thread.
 #pragma once
 

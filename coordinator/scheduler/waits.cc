@@ -42,7 +42,7 @@ std::string PreemptingText(const std::vector<std::uint64_t>& victims) {
   return fmt::format("{} {} way for it", ListText(names), victims.size() == 1 ? "makes" : "make");
 }
 
-// What the plan says about one waiting job.
+// The facts that the plan holds about one waiting job.
 struct WaitFacts {
   enum class Fit { kSomeday, kNotOnOpenHosts, kNever };
   struct Other {

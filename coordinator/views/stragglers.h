@@ -1,4 +1,4 @@
-// What a straggler is: a rank that holds up the others of its gang. Pure.
+// Finds stragglers: ranks that hold up the others of their gang. Pure.
 #pragma once
 
 #include <cstdint>

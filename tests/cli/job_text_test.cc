@@ -100,7 +100,8 @@ TEST(JobTextTest, AReasonThatTheSchedulerDidNotGiveHasTheStateOfTheJob) {
 TEST(JobTextTest, WhyGivesPositionPredictionAndEveryReason) {
   v1::View view = Parsed(R"(now_ms: 1795352700000, job: {id: 5, name: "x/train", state: JOB_PENDING, position: 2,
 predicted_start_ms: 1795352940000, eligible_ms: 1795352705000, reason: "first"},
-reasons: [{code: WAIT_REASON_SLOTS, text: "needs 2 slots, 0 are free"}, {code: WAIT_REASON_DEPENDENCY, text: "waits\nfor 3"}])");
+reasons: [{code: WAIT_REASON_SLOTS, text: "needs 2 slots, 0 are free"},
+{code: WAIT_REASON_DEPENDENCY, text: "waits\nfor 3"}])");
   EXPECT_EQ(WhyText(view), R"(
 job 5 x/train is PENDING
   position in the queue: 2
@@ -136,7 +137,7 @@ TEST(JobTextTest, HistoryHostsAndEventsAreListed) {
   EXPECT_EQ(HistoryText(Parsed(R"(now_ms: 1795352700000, jobs: [{id: 3, name: "demo/train", owner: "alice",
 state: JOB_FAILED, cause: CAUSE_ERROR, message: "bad\u0007input", started_ms: 1795352513000,
 ended_ms: 1795352688000, attempt: 2}])")),
-            "ID  NAME        OWNER  STATE   CAUSE  ENDED         RAN FOR  ATTEMPTS  MESSAGE\n"
+            "ID  NAME        OWNER  STATE   CAUSE  ENDED        RAN FOR  ATTEMPTS  MESSAGE\n"
             " 3  demo/train  alice  FAILED  ERROR  12 s ago  2 min 55 s         2  bad\\x07input\n");
   EXPECT_EQ(NodesText(Parsed(kTopView)),
             "HOST  STATE    SLOTS  FREE  JOBS  REASON\n"

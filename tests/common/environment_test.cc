@@ -76,6 +76,7 @@ TEST(EnvironmentTest, ContributingHoldsExactlyTheVariablesThatTestsRead) {
   std::set<std::string> read, listed;
   for (const std::string& path : SourcesIn({"tests"}))
     AddNames(Source(path), R"re((?:getenv|Environment)\("(STILL[A-Z_]+)")re", &read);
+  std::erase_if(read, [](const std::string& name) { return name == "STILL_FAULT"; });  // the product's own
   AddNames(Source("CONTRIBUTING.md"), "\n\\| `(STILL[A-Z_]+)` \\|", &listed);
   EXPECT_EQ(read, listed);
 }

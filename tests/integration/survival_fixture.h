@@ -18,7 +18,7 @@
 
 namespace still::testing {
 
-// What a run recovered by. Neither is checked where no value is given.
+// The ways in which a run recovered. One without a value is not checked.
 struct Recovery {
   std::optional<bool> in_place;
   std::optional<bool> again;

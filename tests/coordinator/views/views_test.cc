@@ -134,7 +134,7 @@ TEST_F(ViewsTest, HostsHaveFreeSlotsStatesAndReasons) {
 TEST_F(ViewsTest, JobHasArtifactCurveReasonsAndItsOwnEvents) {
   const v1::View view = View(v1::VIEW_KIND_JOB, MadeUpCluster::kRunning);
   const v1::JobView& job = view.job();
-  EXPECT_EQ(job.artifact(), "/data/stillhouse/artifacts/checkpoints/4be1c2d09f3a7e56");
+  EXPECT_EQ(job.artifact(), "/data/stillhouse/artifacts/student/4be1c2d09f3a7e56");
   EXPECT_THAT(job.depends_on(), ElementsAre(3));
   EXPECT_EQ(job.log_path(), "/var/lib/stillhouse/jobs/4/1/ranks.log");
   EXPECT_EQ(job.curve().rbegin()->step(), 9182u);

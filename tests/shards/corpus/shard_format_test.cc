@@ -24,6 +24,7 @@ class ShardFormatTest : public CorpusFixture {
  protected:
   // Writes ten documents with 40 sequences of 100 tokens each: 80 KB of tokens in two blocks.
   void WriteShard(const std::string& path) {
+    std::filesystem::remove(path);
     ASSERT_OK_AND_ASSIGN(auto writer, ShardWriter::Create(PlaceAt(path), TestInfo(Split::kTrain, 3)));
     for (std::uint64_t document = 0; document < 10; ++document) {
       ASSERT_OK(writer->BeginDocument(TestDocument(document)));

@@ -222,7 +222,7 @@ TEST_F(ControlLinkTest, AnAnswerOfAnotherVersionIsAnError) {
   Heard(*link);
 }
 
-// What a rank may ask the coordinator and wait for.
+// The questions that a rank may ask the coordinator and wait for.
 const std::function<Status(ControlLink&)> kQuestions[] = {
     [](ControlLink& link) { return link.NextShard().status(); },
     [](ControlLink& link) { return link.RequestShrink(17, {1}).status(); },

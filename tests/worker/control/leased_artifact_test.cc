@@ -170,7 +170,7 @@ TEST(LeasedArtifactTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverA
   EXPECT_THAT(link.results, IsEmpty()) << "that is the matter of who puts it together";
 }
 
-// What is made does not say so: it only marks progress, as a read of a large file does.
+// The artifact reports nothing itself. It only marks progress, as a read of a large file does.
 TEST(LeasedArtifactTest, MarksWithinAShardAndTheCommitAreReportedAndChangeNoCount) {
   ScriptedLink link({Shard(0, 0), Commit()});
   ArtifactInMemory artifact;
