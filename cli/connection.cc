@@ -90,7 +90,7 @@ Result<std::uint64_t> FindPipeline(CoordinatorClient& client, const std::string&
     STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = kind, .limit = kAllRows}));
     std::uint64_t newest = 0;
     for (const v1::JobView& job : view.jobs()) {
-      if (job.name().starts_with(text + "/")) newest = std::max(newest, job.pipeline());
+      if (job.pipeline_name() == text) newest = std::max(newest, job.pipeline());
     }
     if (newest != 0) return newest;
   }

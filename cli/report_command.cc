@@ -36,19 +36,18 @@ Result<Sweep> SweepOfFile(const std::string& path) {
   return sweep;
 }
 
-// Returns "no-mlm" for "ablation/no-mlm/evaluate", and "" for "demo/evaluate". A coordinator knows pipelines and
-// variants by the names of their jobs alone. coordinator/plan/expand.cc composes those, and no part of them may hold a
-// '/'.
-std::string VariantOf(const std::string& job) {
-  const std::size_t first = job.find('/'), last = job.rfind('/');
-  return first == last ? "" : job.substr(first + 1, last - first - 1);
+// Returns "no-mlm" for "ablation/no-mlm/evaluate" of the pipeline "ablation", and "" for "demo/evaluate". A coordinator
+// knows a variant by the names of its jobs alone, which coordinator/plan/expand.cc composes.
+std::string VariantOf(const v1::JobView& job) {
+  const std::size_t begin = job.pipeline_name().size() + 1, last = job.name().rfind('/');
+  return last < begin || last == std::string::npos ? "" : job.name().substr(begin, last - begin);
 }
 
 // Asks for the job of an evaluation, whose artifact is the report, and for the student on which it depends.
 Result<VariantArtifacts> ArtifactsOfEvaluation(CoordinatorClient& client, std::uint64_t id) {
   STILL_ASSIGN_OR_RETURN(const v1::View evaluation, Ask(client, {.view = v1::VIEW_KIND_JOB, .job = id}));
   const v1::JobView& job = evaluation.job();
-  VariantArtifacts artifacts{VariantOf(job.name()), job.artifacts_root(), /*student=*/"", job.digest()};
+  VariantArtifacts artifacts{VariantOf(job), job.artifacts_root(), /*student=*/"", job.digest()};
   for (const std::uint64_t input : job.depends_on()) {
     STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = v1::VIEW_KIND_JOB, .job = input}));
     if (view.job().kind() == "student") artifacts.student = view.job().digest();
@@ -68,7 +67,7 @@ Result<Sweep> SweepOfPipeline(CoordinatorClient& client, std::uint64_t pipeline)
     return Error(Code::kNotFound, "there is no pipeline {}; `still queue` and `still history` list what was submitted",
                  pipeline);
   std::ranges::sort(jobs, {}, &v1::JobView::id);
-  Sweep sweep{.name = jobs[0].name().substr(0, jobs[0].name().find('/')), .variants = {}};
+  Sweep sweep{.name = jobs[0].pipeline_name(), .variants = {}};
   for (const v1::JobView& job : jobs) {
     if (job.stage() != v1::STAGE_EVALUATE) continue;
     STILL_ASSIGN_OR_RETURN(VariantArtifacts artifacts, ArtifactsOfEvaluation(client, job.id()));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/rpc/rpc_security.h"
 
 namespace still {
@@ -140,7 +141,8 @@ class Handshakes {
     Look();
     return said_no_ || resets_ > 1;
   }
-  void Look() {
+  // Shows nothing when the monitor fails, because it only explains silence.
+  void Look() try {
     zmq::message_t event, address;
     while (monitor_.recv(event, zmq::recv_flags::dontwait)) {
       if (!monitor_.recv(address)) return;
@@ -150,6 +152,8 @@ class Handshakes {
       if (number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) ++resets_;
       if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL || number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) said_no_ = true;
     }
+  } catch (const zmq::error_t& error) {
+    LogWarn("cannot watch the handshakes with {}: {}", kAddress, error.what());
   }
 
  private:

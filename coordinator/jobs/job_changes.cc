@@ -30,6 +30,11 @@ void Restart(Transaction& transaction, std::uint64_t id, const std::string& user
   job.set_eligible_ms(0);
 }
 
+// Returns whether the job waits as if it had never failed, so that requeueing it changes nothing.
+bool WaitsAfresh(const Job& job) {
+  return job.state() == v1::JOB_PENDING && job.failures() == 0 && job.eligible_ms() == 0;
+}
+
 // Returns the error for a change that the state of the job does not allow.
 Status Refuse(const Job& job, std::string_view verb) {
   return Error(Code::kInvalidArgument, "{} is {}: it cannot be {}", JobText(job), EnumWord(job.state()), verb);
@@ -53,6 +58,7 @@ Status Hold(Transaction& transaction, std::uint64_t id, const std::string& user)
   if (IsTerminal(job.state())) return Refuse(job, "held");
   if (HoldsSlots(job.state())) {
     if (EndsAs(job, v1::JOB_CANCELLED)) return Refuse(job, "held: it is being cancelled");
+    if (EndsAs(job, v1::JOB_HELD)) return Ok();
     Complete(transaction, id, v1::JOB_HELD, user, "held");
   } else if (IsWaiting(job.state())) {
     transaction.Move(id, job.state(), v1::JOB_HELD, v1::CAUSE_USER, user, "held");
@@ -82,8 +88,9 @@ Status Requeue(Transaction& transaction, std::uint64_t id, const std::string& us
     return Refuse(job, "requeued; if its artifact was removed since, submit the pipeline again");
   if (HoldsSlots(job.state())) {
     if (EndsAs(job, v1::JOB_CANCELLED)) return Refuse(job, "requeued before it has ended");
+    if (EndsAs(job, v1::JOB_PENDING)) return Ok();
     Complete(transaction, id, v1::JOB_PENDING, user, "requeued");
-  } else if (job.state() != v1::JOB_HELD) {
+  } else if (job.state() != v1::JOB_HELD && !WaitsAfresh(job)) {
     Restart(transaction, id, user, "requeued");
   }
   return Ok();
@@ -100,7 +107,7 @@ Status ChangeOne(Transaction& transaction, std::uint64_t id, const v1::ChangeJob
       transaction.Edit(id).mutable_spec()->set_priority(change.priority());
       transaction.Record(id, v1::CAUSE_USER, user, fmt::format("priority {}", change.priority()));
       return Ok();
-    default: return Error(Code::kInvalidArgument, "the change has no verb that this coordinator knows");
+    default: STILL_CHECK(false, "a verb that was checked");
   }
 }
 
@@ -120,6 +127,8 @@ std::vector<v1::JobVerb> VerbsFor(const State& state, std::uint64_t id, UnixMs n
 
 Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const v1::ChangeJobs& change,
                                                const std::string& user, UnixMs now) const {
+  if (change.verb() == v1::JOB_VERB_UNSPECIFIED || !v1::JobVerb_IsValid(change.verb()))
+    return Error(Code::kInvalidArgument, "the change has no verb that this coordinator knows");
   std::vector<std::uint64_t> ids(change.jobs().begin(), change.jobs().end());
   if (change.pipeline() != 0) {
     const auto pipeline = state.pipelines().find(change.pipeline());
@@ -137,7 +146,7 @@ Result<ChangeOutcome> JobDecisions::ChangeJobs(const State& state, const v1::Cha
     if (state.FindJob(id) == nullptr) return NoSuchJob(fmt::to_string(id));
     const Status changed = ChangeOne(transaction, id, change, user);
     // In a whole pipeline, those jobs change that can.
-    if (!changed.ok() && (change.pipeline() == 0 || !v1::JobVerb_IsValid(change.verb()))) return changed;
+    if (!changed.ok() && change.pipeline() == 0) return changed;
     if (changed.ok()) outcome.jobs.push_back(id);
   }
   outcome.changes = std::move(transaction).TakeChanges();

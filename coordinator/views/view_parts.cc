@@ -112,6 +112,8 @@ std::string HostReason(const v1::Host& host, v1::HostState state, UnixMs now) {
 void FillJob(const PartSources& from, const v1::Job& job, v1::JobView* to) {
   FillSpec(job.spec(), to);
   FillRecord(job, to);
+  const auto pipeline = from.state.pipelines().find(job.pipeline());
+  if (pipeline != from.state.pipelines().end()) to->set_pipeline_name(pipeline->second.name());
   for (const v1::JobFlag flag : from.live.FlagsOf(job, from.now_ms)) to->add_flags(flag);
   to->set_reason(ReasonLine(job, from.live, from.waits, from.now_ms));
   if (const Wait* const wait = WaitOf(from, job)) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "common/log.h"
@@ -199,7 +201,7 @@ class RpcControlLink final : public ControlLink {
   }
 
   void WarnOnce(std::string_view what, const Status& status) {
-    if (!std::exchange(warned_, true)) LogWarn("{}: {}", what, status.message());
+    if (warned_.emplace(what).second) LogWarn("{}: {}", what, status.message());
   }
 
   std::unique_ptr<RpcClient> client_;
@@ -210,7 +212,7 @@ class RpcControlLink final : public ControlLink {
   const std::uint64_t incarnation_ = DrawIncarnation();
   std::optional<Clock::TimePoint> last_progress_;  // when progress was last sent
   std::optional<std::uint64_t> last_done_;         // and how much of this shard it said was done
-  bool warned_ = false;
+  std::set<std::string> warned_;                   // of what
   std::uint64_t last_request_ = 0;
   std::uint64_t lease_ = 0;  // of the shard in hand, or of the commit
   std::uint64_t signs_ = 0;  // of progress in it

@@ -50,8 +50,11 @@ class ControlLink {
   virtual void ReportResult(const Status& status) = 0;
 };
 
+// At most one report of progress is sent in this time.
+inline constexpr std::chrono::milliseconds kProgressInterval{100};
+
 struct ControlLinkOptions {
-  std::chrono::milliseconds progress_interval{100};
+  std::chrono::milliseconds progress_interval = kProgressInterval;
   std::chrono::milliseconds lease_resend_interval{500};
   std::chrono::milliseconds lease_deadline{60'000};  // for a request's answer
   std::chrono::milliseconds lease_pause{200};        // before the next request, when told to wait

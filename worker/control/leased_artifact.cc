@@ -13,7 +13,8 @@
 namespace still::worker {
 namespace {
 
-constexpr std::chrono::milliseconds kRenewalInterval{100};
+// Longer than the link's own interval, so that the link drops no report of ours.
+constexpr std::chrono::milliseconds kRenewalInterval = 2 * kProgressInterval;
 
 // Renews the lease in hand while the thread of the stage makes the shard. A thread of its own looks at the signs of
 // progress and reports them, so that nothing that marks progress sends messages. The link belongs to that thread as
@@ -22,9 +23,11 @@ class LeaseRenewal {
  public:
   // `marks` are those of the stage's thread. When they are null, only what is recorded is progress.
   LeaseRenewal(ControlLink& control, const ProgressMarks* marks, const v1::Progress& progress)
-      : control_(control), marks_(marks), signs_(Signs()), progress_(progress), thread_([this](std::stop_token stop) {
-          Run(std::move(stop));
-        }) {}
+      : control_(control),
+        marks_(marks),
+        signs_(Signs()),
+        progress_(progress),
+        thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
   // Sets what the reports say from now on. Any thread may call it.
   void Record(const v1::Progress& progress) {
@@ -36,13 +39,17 @@ class LeaseRenewal {
  private:
   std::uint64_t Signs() const { return marks_ == nullptr ? 0 : marks_->count.load(std::memory_order_relaxed); }
 
-  // Ends with a last report of what came since the one before.
-  void Run(std::stop_token stop) {
+  // The link may drop the report at the end, because it comes early. The message that ends the shard says the same.
+  void Run(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     do {
       wake_.wait_for(lock, stop, kRenewalInterval, [] { return false; });
       const std::uint64_t before = std::exchange(signs_, Signs());
-      if (std::exchange(recorded_, false) || signs_ != before) control_.ReportProgress(progress_);  // never blocks
+      if (!std::exchange(recorded_, false) && signs_ == before) continue;
+      const v1::Progress progress = progress_;
+      lock.unlock();  // the link may log, and the stage must not wait for that
+      control_.ReportProgress(progress);
+      lock.lock();
     } while (!stop.stop_requested());
   }
 

@@ -148,6 +148,8 @@ TEST_F(ViewsTest, AJobHasTheVerbsThatWouldChangeSomething) {
   const auto verbs = [&](std::uint64_t job) { return View(v1::VIEW_KIND_JOB, job).job().verbs(); };
   EXPECT_THAT(verbs(MadeUpCluster::kRunning),
               ElementsAre(v1::JOB_VERB_HOLD, v1::JOB_VERB_REQUEUE, v1::JOB_VERB_CANCEL));
+  EXPECT_THAT(verbs(MadeUpCluster::kQueued), ElementsAre(v1::JOB_VERB_HOLD, v1::JOB_VERB_CANCEL))
+      << "it waits already, so a requeue changes nothing";
   EXPECT_THAT(verbs(MadeUpCluster::kHeld), ElementsAre(v1::JOB_VERB_RELEASE, v1::JOB_VERB_CANCEL));
   EXPECT_THAT(verbs(MadeUpCluster::kFailed), ElementsAre(v1::JOB_VERB_REQUEUE));
   EXPECT_THAT(verbs(MadeUpCluster::kSucceeded), IsEmpty());
