@@ -9,6 +9,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/counted_text.h"
 #include "common/duration_text.h"
 #include "common/enum_words.h"
 #include "coordinator/jobs/transitions.h"
@@ -45,11 +46,6 @@ std::string CodedText(const v1::JobView& job, const v1::ReasonView& reason) {
 // Returns the command that attaches the job's ranks, on a line of its own for copying.
 std::string AttachText(const v1::JobView& job) {
   return job.attach_command().empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command()));
-}
-
-// Returns "1 rank" or "2 ranks".
-std::string Counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 }  // namespace
