@@ -84,15 +84,9 @@ std::string LeftText(const v1::JobView& job) {
 }
 
 std::string ReasonText(const v1::JobView& job) {
-  if (!job.reason().empty()) return job.reason();
-  if (job.state() == v1::JOB_HELD) return "held until `still release`";
-  if (job.state() == v1::JOB_STARTING)
-    return fmt::format("its ranks are being launched{}{}{}", job.cause() == v1::CAUSE_PROCESS_DEATH ? " again" : "",
-                       job.message().empty() ? "" : ": ", job.message());
-  const bool waits = job.state() == v1::JOB_PENDING || job.state() == v1::JOB_RECOVERING;
-  if (!waits && job.flags().empty()) return "";
-  if (!job.message().empty()) return job.message();
-  return waits ? "the coordinator gave no reason" : "";
+  if (!job.reason().empty() || job.state() != v1::JOB_STARTING) return job.reason();
+  return fmt::format("its ranks are being launched{}{}{}", job.cause() == v1::CAUSE_PROCESS_DEATH ? " again" : "",
+                     job.message().empty() ? "" : ": ", job.message());
 }
 
 std::string StorageText(const v1::View& view) {
