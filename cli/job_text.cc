@@ -12,7 +12,6 @@
 #include "common/counted_text.h"
 #include "common/duration_text.h"
 #include "common/enum_words.h"
-#include "coordinator/jobs/transitions.h"
 
 namespace still::cli {
 namespace {
@@ -56,8 +55,6 @@ std::string HostsText(const v1::JobView& job) {
     text += fmt::format("{}{}:{}", text.empty() ? "" : " ", share.host(), share.ranks());
   return text;
 }
-
-bool HasEnded(const v1::JobView& job) { return coordinator::IsTerminal(job.state()); }
 
 std::string StateText(const v1::JobView& job) {
   std::string text = EnumWord(job.state());
@@ -223,7 +220,7 @@ std::string WhyText(const v1::View& view) {
     text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms(), view.now_ms()));
   for (const v1::ReasonView& reason : reasons) text += fmt::format("  {}\n", Escaped(CodedText(job, reason)));
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
-  if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED)
+  if (job.ended() && job.cause() != v1::CAUSE_UNSPECIFIED)
     text += fmt::format("  {}{}\n", Escaped(EnumWord(job.cause())),
                         job.message().empty() ? "" : ": " + Escaped(job.message()));
   return text + AttachText(job);

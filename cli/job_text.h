@@ -18,7 +18,6 @@ std::string WhyText(const v1::View& view);
 std::string ShowText(const v1::View& view);
 
 // Parts of the texts above, for other commands.
-bool HasEnded(const v1::JobView& job);
 std::string HostsText(const v1::JobView& job);     // "a:2 b:1"; empty before it ran
 std::string StateText(const v1::JobView& job);     // "RUNNING, STRAGGLING"
 std::string ProgressText(const v1::JobView& job);  // "123/400 steps, 31 %"; empty before the first report
