@@ -3,7 +3,6 @@
 
 #include "cli/registration.h"
 #include "cli/terminal.h"
-#include "cli/text.h"
 #include "coordinator/views/view_json.h"
 
 namespace still::cli {
@@ -62,7 +61,7 @@ Status ChangeJobs(const Options& options) {
                                ? "nothing changed"
                                : fmt::format("{} {}: {}", options.verb->done, reply.jobs_size() == 1 ? "job" : "jobs",
                                              fmt::join(reply.jobs(), ", "));
-  Print(fmt::format("{}{}{}\n", what, reply.message().empty() ? "" : ": ", Escaped(reply.message())));
+  Print(what + "\n");
   return Ok();
 }
 

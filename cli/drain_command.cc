@@ -30,9 +30,8 @@ Status ChangeHost(const Options& options) {
   if (options.json) {
     Print(coordinator::ChangeJson(reply) + "\n");
   } else {
-    Print(fmt::format("{} is {}{}\n", Escaped(options.host),
-                      options.drain ? "drained: its jobs go on, and nothing new starts there" : "back in service",
-                      reply.message().empty() ? "" : "; " + Escaped(reply.message())));
+    Print(fmt::format("{} is {}\n", Escaped(options.host),
+                      options.drain ? "drained: its jobs go on, and nothing new starts there" : "back in service"));
   }
   return Ok();
 }

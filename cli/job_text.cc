@@ -9,9 +9,9 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "common/counted_text.h"
 #include "common/duration_text.h"
 #include "common/enum_words.h"
-#include "coordinator/jobs/transitions.h"
 
 namespace still::cli {
 namespace {
@@ -47,11 +47,6 @@ std::string AttachText(const v1::JobView& job) {
   return job.attach_command().empty() ? "" : fmt::format("\n{}\n", Escaped(job.attach_command()));
 }
 
-// Returns "1 rank" or "2 ranks".
-std::string Counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 }  // namespace
 
 std::string HostsText(const v1::JobView& job) {
@@ -60,8 +55,6 @@ std::string HostsText(const v1::JobView& job) {
     text += fmt::format("{}{}:{}", text.empty() ? "" : " ", share.host(), share.ranks());
   return text;
 }
-
-bool HasEnded(const v1::JobView& job) { return coordinator::IsTerminal(job.state()); }
 
 std::string StateText(const v1::JobView& job) {
   std::string text = EnumWord(job.state());
@@ -88,15 +81,9 @@ std::string LeftText(const v1::JobView& job) {
 }
 
 std::string ReasonText(const v1::JobView& job) {
-  if (!job.reason().empty()) return job.reason();
-  if (job.state() == v1::JOB_HELD) return "held until `still release`";
-  if (job.state() == v1::JOB_STARTING)
-    return fmt::format("its ranks are being launched{}{}{}", job.cause() == v1::CAUSE_PROCESS_DEATH ? " again" : "",
-                       job.message().empty() ? "" : ": ", job.message());
-  const bool waits = job.state() == v1::JOB_PENDING || job.state() == v1::JOB_RECOVERING;
-  if (!waits && job.flags().empty()) return "";
-  if (!job.message().empty()) return job.message();
-  return waits ? "the coordinator gave no reason" : "";
+  if (!job.reason().empty() || job.state() != v1::JOB_STARTING) return job.reason();
+  return fmt::format("its ranks are being launched{}{}{}", job.cause() == v1::CAUSE_PROCESS_DEATH ? " again" : "",
+                     job.message().empty() ? "" : ": ", job.message());
 }
 
 std::string StorageText(const v1::View& view) {
@@ -233,7 +220,7 @@ std::string WhyText(const v1::View& view) {
     text += fmt::format("  not before: {}\n", MomentText(job.eligible_ms(), view.now_ms()));
   for (const v1::ReasonView& reason : reasons) text += fmt::format("  {}\n", Escaped(CodedText(job, reason)));
   if (reasons.empty() && !ReasonText(job).empty()) text += fmt::format("  {}\n", Escaped(ReasonText(job)));
-  if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED)
+  if (job.ended() && job.cause() != v1::CAUSE_UNSPECIFIED)
     text += fmt::format("  {}{}\n", Escaped(EnumWord(job.cause())),
                         job.message().empty() ? "" : ": " + Escaped(job.message()));
   return text + AttachText(job);

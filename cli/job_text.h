@@ -18,13 +18,13 @@ std::string WhyText(const v1::View& view);
 std::string ShowText(const v1::View& view);
 
 // Parts of the texts above, for other commands.
-bool HasEnded(const v1::JobView& job);
 std::string HostsText(const v1::JobView& job);     // "a:2 b:1"; empty before it ran
 std::string StateText(const v1::JobView& job);     // "RUNNING, STRAGGLING"
 std::string ProgressText(const v1::JobView& job);  // "123/400 steps, 31 %"; empty before the first report
 std::string RateText(const v1::JobView& job);      // "12,345" tokens per second; empty when not known
 std::string LeftText(const v1::JobView& job);      // "3:07 min"; empty when not known
-// Returns why the job waits or recovers, or what is wrong with it. Never empty for a job that waits.
+// Returns the coordinator's reason why the job waits, or what is wrong with it. For a job that starts without trouble,
+// says that its ranks are being launched. Empty when there is nothing to say.
 std::string ReasonText(const v1::JobView& job);
 // Returns a line about the trouble with the coordinator's own disk, or "" without trouble.
 std::string StorageText(const v1::View& view);

@@ -42,8 +42,8 @@ Result<std::string> ReadFrom(const std::string& path, std::uint64_t* from) {
 Status NoLog(const v1::JobView& job) {
   const std::string name = fmt::format("job {} {}", job.id(), Escaped(job.name()));
   const std::string state = StateText(job) + (ReasonText(job).empty() ? "" : ": " + Escaped(ReasonText(job)));
-  if (!HasEnded(job) || job.log_path().empty())
-    return Error(Code::kNotFound, "{} has no log{}: it is {}", name, HasEnded(job) ? "" : " yet", state);
+  if (!job.ended() || job.log_path().empty())
+    return Error(Code::kNotFound, "{} has no log{}: it is {}", name, job.ended() ? "" : " yet", state);
   const std::string attempt = std::filesystem::path(job.log_path()).parent_path();
   if (!Exists(attempt))
     return Error(Code::kNotFound, "the log of {} is not here: {} was removed or is on another machine", name, attempt);
@@ -66,7 +66,7 @@ Status PrintLogs(const Options& options) {
   std::uint64_t read = 0;
   bool begun = false, told_waiting = false;
   for (;;) {
-    const bool ended = HasEnded(view.job());  // asked before the log is read, so that the log is complete
+    const bool ended = view.job().ended();  // asked before the log is read, so that the log is complete
     const Result<std::string> fresh =
         view.job().log_path().empty() ? Result<std::string>(NoLog(view.job())) : ReadFrom(view.job().log_path(), &read);
     const bool missing = fresh.status().code() == Code::kNotFound;
@@ -95,7 +95,7 @@ Status PrintLogs(const Options& options) {
   Print(lines.Rest());
   if (lines.MissesItsRank())
     fmt::print(stderr, "still: rank {} of job {} {} has written nothing{}\n", *options.rank, id,
-               Escaped(view.job().name()), HasEnded(view.job()) ? "" : " yet");
+               Escaped(view.job().name()), view.job().ended() ? "" : " yet");
   if (options.follow)
     fmt::print(stderr, "still: job {} {} is {}\n", id, Escaped(view.job().name()), StateText(view.job()));
   return Ok();

@@ -21,9 +21,9 @@ class StateLines {
     // The reason of a waiting job changes with every other job, so only the first one is printed.
     if (std::exchange(printed_[job.id()], state) == state) return;
     if (const std::string reason = ReasonText(job); !reason.empty()) state += ": " + reason;
-    if (HasEnded(job) && job.cause() != v1::CAUSE_UNSPECIFIED && job.cause() != v1::CAUSE_DONE)
+    if (job.ended() && job.cause() != v1::CAUSE_UNSPECIFIED && job.cause() != v1::CAUSE_DONE)
       state += ": " + EnumWord(job.cause());
-    if (HasEnded(job) && !job.message().empty()) state += ": " + job.message();
+    if (job.ended() && !job.message().empty()) state += ": " + job.message();
     fmt::print(out_, "{}  {:>5}  {}  {}\n", DateText(now), job.id(), Escaped(job.name()), Escaped(state));
     std::fflush(out_);
   }
@@ -53,7 +53,7 @@ Result<std::vector<v1::JobView>> WaitForJobs(coordinator::CoordinatorClient& cli
       }
       STILL_ASSIGN_OR_RETURN(const v1::View view, Ask(client, {.view = v1::VIEW_KIND_JOB, .job = id}));
       lines.Update(view.job(), view.now_ms());
-      if (HasEnded(view.job())) ended[id] = view.job();
+      if (view.job().ended()) ended[id] = view.job();
     }
     return Ok();
   };

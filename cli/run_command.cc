@@ -14,6 +14,7 @@
 #include "cluster/local_launcher.h"
 #include "common/config/config.h"
 #include "common/config/pipeline_config.h"
+#include "common/enum_words.h"
 #include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/proto/config.pb.h"
@@ -109,8 +110,7 @@ void AddTo(CLI::App& app, Action& action) {
       AddCommand(app, "run", "Run a pipeline: reuse the artifacts that exist, make the rest", action, &RunWithFaults);
   AddOption(run, "pipeline", options.config_path, "PIPELINE.yaml", "Pipeline configuration (YAML)")->required();
   AddOption(run, "--ranks", options.ranks, "N", "Number of worker processes; results do not depend on it");
-  AddOption(run, "--until", options.until, "STAGE",
-            "Last stage to run: corpus, teacher, targets, train, evaluate, export");
+  AddOption(run, "--until", options.until, "STAGE", "Last stage to run: " + JoinedWords<stillhouse::v1::Stage>());
   AddJsonFlag(run, options.json);
   run->add_flag("--check", options.check,
                 "Check configuration, inputs and the number of cores, and print the plan; run nothing");

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "common/counted_text.h"
 #include "common/enum_words.h"
 
 namespace still {
@@ -56,8 +57,8 @@ std::string DeathText(const v1::Death& death) {
 std::string RecoveryText(const v1::Recovery& recovery) {
   const std::string death = DeathText(recovery.death());
   if (recovery.in_place())
-    return fmt::format("{}; generation {} goes on in place with {} rank{}", death, recovery.generation(),
-                       recovery.survivors(), recovery.survivors() == 1 ? "" : "s");
+    return fmt::format("{}; generation {} goes on in place with {}", death, recovery.generation(),
+                       Counted(recovery.survivors(), "rank"));
   return fmt::format("{}; launched again as generation {} ({:.1f} s)", death, recovery.generation(),
                      recovery.pause_seconds());
 }

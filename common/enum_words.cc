@@ -59,9 +59,15 @@ constexpr Table MakeTable() {
 constexpr Table kFacts = MakeTable();
 
 static_assert(static_cast<int>(Code::kInternal) == v1::CODE_INTERNAL && v1::StatusCode_MAX == v1::CODE_INTERNAL);
+static_assert(static_cast<int>(Code::kOk) == v1::CODE_OK);
 static_assert(static_cast<int>(Code::kInvalidArgument) == v1::CODE_INVALID_ARGUMENT);
+static_assert(static_cast<int>(Code::kNotFound) == v1::CODE_NOT_FOUND);
+static_assert(static_cast<int>(Code::kAlreadyExists) == v1::CODE_ALREADY_EXISTS);
+static_assert(static_cast<int>(Code::kPermissionDenied) == v1::CODE_PERMISSION_DENIED);
 static_assert(static_cast<int>(Code::kDataLoss) == v1::CODE_DATA_LOSS);
+static_assert(static_cast<int>(Code::kResourceExhausted) == v1::CODE_RESOURCE_EXHAUSTED);
 static_assert(static_cast<int>(Code::kUnavailable) == v1::CODE_UNAVAILABLE);
+static_assert(static_cast<int>(Code::kAborted) == v1::CODE_ABORTED);
 static_assert(static_cast<int>(Code::kCancelled) == v1::CODE_CANCELLED);
 
 }  // namespace

@@ -37,12 +37,14 @@ std::optional<Enum> EnumNamed(std::string_view word) {
   return std::nullopt;
 }
 
-// Returns all words of the enum in the order of their values: "queue, top, job".
+// Returns all words of the enum but that of `except`, in the order of their values: "queue, top, job".
 template <typename Enum>
-std::string JoinedWords() {
+std::string JoinedWords(std::optional<Enum> except = std::nullopt) {
   std::string text;
-  for (const auto& [value, word] : WordsOf(*google::protobuf::GetEnumDescriptor<Enum>()))
+  for (const auto& [value, word] : WordsOf(*google::protobuf::GetEnumDescriptor<Enum>())) {
+    if (except && static_cast<Enum>(value) == *except) continue;
     text += (text.empty() ? "" : ", ") + word;
+  }
   return text;
 }
 

@@ -19,6 +19,7 @@
 #include "common/faults/fault_point.h"
 #include "common/log.h"
 #include "common/progress.h"
+#include "common/stage_facts.h"
 #include "common/status.h"
 #include "common/storage/scratch_directory.h"
 #include "worker/collective/mpi_communicator.h"
@@ -124,8 +125,7 @@ int Run(int argc, char** argv, const std::string& task_path) {
       ConnectControlLink(task->endpoint(), task->generation(), rank, {.keys = KeysOf(*task)});
   if (!control.ok()) Die(nullptr, control.status());
 
-  const bool trains = task->stage() == v1::STAGE_TEACHER || task->stage() == v1::STAGE_TRAIN;
-  progress.Enter(trains ? v1::PHASE_START : v1::PHASE_LOAD);
+  progress.Enter(Trains(task->stage()) ? v1::PHASE_START : v1::PHASE_LOAD);
   const Status status = RunStageCatching({*task, (*mpi)->world(), **control, progress});
   if (!status.ok() && status.code() != Code::kCancelled) Die(control->get(), status);
   ShutDown(std::move(*mpi), **control, progress, status);

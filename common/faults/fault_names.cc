@@ -29,7 +29,8 @@ constexpr FaultName kNames[] = {
     {"FaultFlips", "targets.result"},
 };
 
-// The scopes that SetFaultScope (the stages of workers) and FaultScope set.
+// The scopes that SetFaultScope (the stages of workers) and FaultScope set. This library does without protobuf, so a
+// test of common/enum_words.h compares the stages with the enum.
 constexpr std::string_view kScopes[] = {"corpus", "teacher", "targets", "train", "evaluate", "export", "checkpoint"};
 
 std::string_view CallOf(std::string_view kind) {

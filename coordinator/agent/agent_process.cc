@@ -139,7 +139,7 @@ Status RunAgentProcess(const std::string& task_path) {
   InitLog(fmt::format("agent/job-{}", task.job()));
   const std::atomic<int>& stops = CountStopSignals();
   Clock& clock = Clock::System();
-  AgentStatus status(task, clock);
+  AgentStatus status(task);
   Reporter reporter(task, status, clock);
 
   cluster::LocalLauncher local(task.mpirun());

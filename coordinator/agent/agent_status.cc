@@ -8,7 +8,7 @@
 
 namespace still::coordinator {
 
-AgentStatus::AgentStatus(const v1::AgentTask& task, Clock& clock) : clock_(clock), generation_since_(clock.Now()) {
+AgentStatus::AgentStatus(const v1::AgentTask& task) {
   report_.set_protocol(kProtocol);
   report_.set_job(task.job());
   report_.set_attempt(task.attempt());
@@ -53,7 +53,6 @@ void AgentStatus::OnGeneration(const GenerationStart& start) {
         report.set_running(false);
         for (const v1::PhaseSeconds& time : report.phase_seconds())
           earlier_phase_seconds_[time.phase()] = time.seconds();
-        generation_since_ = clock_.Now();
       },
       /*urgent=*/true);
 }
@@ -97,8 +96,6 @@ v1::AgentReport AgentStatus::Report() {
   const std::scoped_lock lock(mutex_);
   urgent_ = false;
   report_.set_sequence(report_.sequence() + 1);
-  report_.set_generation_age_ms(
-      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.Now() - generation_since_).count());
   v1::AgentReport report = report_;
   for (UnreportedRecovery& recovery : recoveries_) {
     if (recovery.first_sequence == 0) recovery.first_sequence = report.sequence();

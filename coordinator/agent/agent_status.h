@@ -25,7 +25,7 @@ struct JobOutcome {
 
 class AgentStatus {
  public:
-  AgentStatus(const v1::AgentTask& task, Clock& clock);
+  explicit AgentStatus(const v1::AgentTask& task);
 
   // Returns callbacks for a LauncherAgent. This object outlives them.
   AgentCallbacks Callbacks();
@@ -54,14 +54,12 @@ class AgentStatus {
   template <typename Change>
   void Set(Change change, bool urgent);
 
-  Clock& clock_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool urgent_ = false;
   v1::AgentReport report_;
   std::vector<UnreportedRecovery> recoveries_;
   std::map<v1::Phase, double> earlier_phase_seconds_;  // of earlier launches: sightings cover only one
-  Clock::TimePoint generation_since_;
 };
 
 }  // namespace still::coordinator

@@ -21,7 +21,7 @@ Status ThreadAgents::Start(AgentTask task) {
   task.set_directory(options_.directory);
   task.set_log_path(LogPath(task.job(), task.attempt()));
   const std::uint64_t job = task.job();
-  auto agent = std::make_unique<Agent>(std::move(task), clock_);
+  auto agent = std::make_unique<Agent>(std::move(task));
   agent->thread = std::jthread([this, running = agent.get()] {
     running->outcome = RunJob(running->task, /*wait_for_others=*/false, launcher_, clock_, running->status.Callbacks(),
                               running->stops);

@@ -49,7 +49,7 @@ class ThreadAgents : public Agents {
 
  private:
   struct Agent {
-    Agent(v1::AgentTask its_task, Clock& clock) : task(std::move(its_task)), status(task, clock) {}
+    explicit Agent(v1::AgentTask its_task) : task(std::move(its_task)), status(task) {}
     v1::AgentTask task;
     AgentStatus status;
     std::atomic<int> stops{0};

@@ -67,7 +67,8 @@ Result<HttpQuestion> ViewQuestion(const HttpRequest& request, const std::string&
 Result<HttpQuestion> JobQuestion(const std::string& id, const std::string& verb) {
   const std::optional<v1::JobVerb> known = EnumNamed<v1::JobVerb>(verb);
   if (!known || *known == v1::JOB_VERB_SET_PRIORITY) {
-    return Error(Code::kNotFound, "a job cannot '{}'; it can cancel, hold, release, requeue", verb);
+    return Error(Code::kNotFound, "a job cannot '{}'; it can {}", verb,
+                 JoinedWords<v1::JobVerb>(/*except=*/v1::JOB_VERB_SET_PRIORITY));
   }
   STILL_ASSIGN_OR_RETURN(const std::uint64_t job, WholeNumber("the job", id, UINT64_MAX));
   if (job == 0) return Error(Code::kInvalidArgument, "jobs are counted from 1");

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/counted_text.h"
 #include "common/duration_text.h"
 #include "common/enum_words.h"
 #include "common/stage_facts.h"
@@ -19,15 +20,8 @@ using v1::Job;
 
 cluster::HostSlots SlotsOf(const Host& host, UnixMs now) {
   cluster::HostSlots slots{.name = host.name(), .slots = host.slots()};
-  if (host.drained()) {
-    slots.open = false;
-    slots.closed_because = host.drain_reason();
-  } else if (host.blacklisted_until_ms() > now) {
-    slots.open = false;
-    slots.closed_because = fmt::format("lost {}; tried again in {}",
-                                       host.failures() == 1 ? "once" : fmt::format("{} times", host.failures()),
-                                       DurationText(host.blacklisted_until_ms() - now));
-  }
+  slots.open = HostStateOf(host, now) == v1::HOST_STATE_UP;
+  slots.closed_because = ClosedReason(host, now);
   return slots;
 }
 
@@ -71,7 +65,7 @@ RunningJob RunningJobOf(const Job& job) {
 }
 
 // Returns the gang that the job's next attempt asks for. After the loss of a host it is as large as the hosts that are
-// left can hold, and not smaller than the job's `min_ranks`.
+// left can hold.
 cluster::GangShape GangOf(const Job& job, const std::vector<cluster::HostSlots>& hosts) {
   cluster::GangShape gang{.ranks = job.spec().ranks(), .slots_per_rank = job.spec().slots_per_rank()};
   if (job.state() != v1::JOB_RECOVERING || job.cause() != v1::CAUSE_HOST_LOST) return gang;
@@ -103,6 +97,22 @@ std::optional<Reason> ArtifactReason(const Job& job, const Makers& makers, const
 
 }  // namespace
 
+v1::HostState HostStateOf(const v1::Host& host, UnixMs now) {
+  if (host.drained()) return v1::HOST_STATE_DRAINED;
+  return host.blacklisted_until_ms() > now ? v1::HOST_STATE_BLACKLISTED : v1::HOST_STATE_UP;
+}
+
+std::string ClosedReason(const v1::Host& host, UnixMs now) {
+  switch (HostStateOf(host, now)) {
+    case v1::HOST_STATE_DRAINED: return host.drain_reason();
+    case v1::HOST_STATE_BLACKLISTED:
+      return fmt::format("lost {}; tried again in {}",
+                         host.failures() == 1 ? "once" : fmt::format("{} times in a row", host.failures()),
+                         DurationText(host.blacklisted_until_ms() - now));
+    default: return "";
+  }
+}
+
 std::string ArtifactPath(const v1::JobSpec& spec) {
   return fmt::format("{}/{}/{}", spec.artifacts_root(), ArtifactKind(spec.stage()), spec.digest());
 }
@@ -120,9 +130,9 @@ std::vector<Reason> ReasonsOtherThanSlots(const State& state, const Job& job, Un
                        fmt::format("waits for {}, which is {}", JobText(*dependency), EnumWord(dependency->state()))});
   }
   if (job.eligible_ms() > now)
-    reasons.push_back({v1::WAIT_REASON_PAUSE,
-                       fmt::format("pause of {} more after {} death{} in a row", DurationText(job.eligible_ms() - now),
-                                   job.failures(), job.failures() == 1 ? "" : "s")});
+    reasons.push_back(
+        {v1::WAIT_REASON_PAUSE, fmt::format("pause of {} more after {} in a row", DurationText(job.eligible_ms() - now),
+                                            Counted(job.failures(), "death"))});
   if (job.attached()) reasons.push_back({v1::WAIT_REASON_ATTACH, "waits for an mpirun that a person types"});
   return reasons;
 }

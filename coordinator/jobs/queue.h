@@ -28,6 +28,10 @@ Queue QueueOf(const State& state, const ArtifactProber& probe, UnixMs now);
 // Returns what blocks the job, except for slots, its own artifact, and other jobs that make the same artifact.
 std::vector<Reason> ReasonsOtherThanSlots(const State& state, const v1::Job& job, UnixMs now);
 
+// Returns whether the host takes new work, and why it does not: "" for a host that is up.
+v1::HostState HostStateOf(const v1::Host& host, UnixMs now);
+std::string ClosedReason(const v1::Host& host, UnixMs now);
+
 // Returns "<root>/<kind>/<digest>".
 std::string ArtifactPath(const v1::JobSpec& spec);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/counted_text.h"
 #include "common/enum_words.h"
 #include "coordinator/jobs/decisions.h"
 #include "coordinator/jobs/names.h"
@@ -76,9 +77,9 @@ Result<Changes> JobDecisions::AttachLaunch(const State& state, std::uint64_t id,
   attached.set_attached(true);
   attached.set_attached_launch(launch);
   attached.set_attached_ranks(ranks);
-  transaction.Move(id, job->state(), v1::JOB_STARTING, v1::CAUSE_SCHEDULED, kScheduler,
-                   fmt::format("attempt {} by an mpirun of {} rank{} typed by hand", attached.attempt(), ranks,
-                               ranks == 1 ? "" : "s"));
+  transaction.Move(
+      id, job->state(), v1::JOB_STARTING, v1::CAUSE_SCHEDULED, kScheduler,
+      fmt::format("attempt {} by an mpirun of {} typed by hand", attached.attempt(), Counted(ranks, "rank")));
   return std::move(transaction).TakeChanges();
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cluster/mpirun_command.h"
+#include "common/counted_text.h"
 #include "common/proto/config.pb.h"
 #include "common/storage/file_digest.h"
 #include "common/storage/files.h"
@@ -106,10 +107,6 @@ IdentityBuilder ReportIdentity(const PipelineConfig& config, const std::string& 
 
 IdentityBuilder ExportIdentity(const std::string& student) {
   return Identity(v1::STAGE_EXPORT).Add("student", student).Add("numerics", kNumericsVersion);
-}
-
-std::string Counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string TrainingText(const TrainConfig& train) {

@@ -1,6 +1,9 @@
 #include "coordinator/scheduler/fit.h"
 
 #include <algorithm>
+#include <string>
+
+#include "common/counted_text.h"
 
 namespace still::coordinator {
 
@@ -12,19 +15,17 @@ Status CheckFit(const v1::JobSpec& spec, int position, const std::vector<std::ui
     widest = std::max(widest, slots);
     capacity += slots / spec.slots_per_rank();
   }
-  const char* const plural = spec.slots_per_rank() == 1 ? "" : "s";
+  const std::string width = Counted(spec.slots_per_rank(), "slot");
   if (capacity == 0)
-    return Error(
-        Code::kInvalidArgument,
-        "job {} of the submission ('{}'): a rank of {} slot{} (threads_per_rank) can never run: the widest host "
-        "has {}; ask for fewer threads, or give the coordinator wider hosts",
-        position, spec.name(), spec.slots_per_rank(), plural, widest);
+    return Error(Code::kInvalidArgument,
+                 "job {} of the submission ('{}'): a rank of {} (threads_per_rank) can never run: the widest host "
+                 "has {}; ask for fewer threads, or give the coordinator wider hosts",
+                 position, spec.name(), width, widest);
   if (spec.ranks() > capacity)
-    return Error(
-        Code::kInvalidArgument,
-        "job {} of the submission ('{}'): {} ranks of {} slot{} can never run: all hosts together hold {}; ask "
-        "for fewer ranks, or give the coordinator more hosts",
-        position, spec.name(), spec.ranks(), spec.slots_per_rank(), plural, capacity);
+    return Error(Code::kInvalidArgument,
+                 "job {} of the submission ('{}'): {} ranks of {} can never run: all hosts together hold {}; ask "
+                 "for fewer ranks, or give the coordinator more hosts",
+                 position, spec.name(), spec.ranks(), width, capacity);
   return Ok();
 }
 

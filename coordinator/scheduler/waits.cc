@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "common/counted_text.h"
 #include "common/duration_text.h"
 
 namespace still::coordinator {
@@ -16,10 +17,6 @@ namespace {
 using cluster::GangShape;
 
 constexpr std::size_t kMostNames = 4;  // of hosts or jobs in one text
-
-std::string Counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 // Returns "needs 8 slots (4 ranks x 2)".
 std::string NeedText(const GangShape& gang) {

@@ -96,7 +96,6 @@ std::string EventJson(const v1::EventView& event) { return TextOf(ObjectOf(event
 
 std::string ChangeJson(const v1::ClientReply& reply) {
   v1::ChangeView view;
-  view.set_message(reply.message());
   *view.mutable_job_ids() = reply.jobs();
   return TextOf(ObjectOf(view, v1::VIEW_KIND_UNSPECIFIED));
 }

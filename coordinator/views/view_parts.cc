@@ -1,11 +1,8 @@
 #include "coordinator/views/view_parts.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string>
 
-#include "common/duration_text.h"
 #include "common/enum_words.h"
 #include "common/stage_facts.h"
 #include "coordinator/jobs/decisions.h"
@@ -96,17 +93,6 @@ void FillRecord(const v1::Job& job, v1::JobView* to) {
   to->set_eligible_ms(job.eligible_ms());
 }
 
-v1::HostState HostStateOf(const v1::Host& host, UnixMs now) {
-  if (host.drained()) return v1::HOST_STATE_DRAINED;
-  return host.blacklisted_until_ms() > now ? v1::HOST_STATE_BLACKLISTED : v1::HOST_STATE_UP;
-}
-
-std::string HostReason(const v1::Host& host, v1::HostState state, UnixMs now) {
-  if (state != v1::HOST_STATE_BLACKLISTED) return host.drained() ? host.drain_reason() : "";
-  return fmt::format("lost {} times in a row; tried again in {}", host.failures(),
-                     DurationText(host.blacklisted_until_ms() - now));
-}
-
 }  // namespace
 
 void FillJob(const PartSources& from, const v1::Job& job, v1::JobView* to) {
@@ -180,7 +166,7 @@ void AddHosts(const PartSources& from, v1::View* to) {
     added->set_slots(host.slots());
     added->set_free(host.slots() - static_cast<std::uint32_t>(std::min<std::uint64_t>(host.slots(), used[name])));
     added->set_state(HostStateOf(host, from.now_ms));
-    added->set_reason(HostReason(host, added->state(), from.now_ms));
+    added->set_reason(ClosedReason(host, from.now_ms));
     added->mutable_job_ids()->Add(jobs[name].begin(), jobs[name].end());
     added->set_failures(host.failures());
   }

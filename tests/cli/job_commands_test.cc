@@ -105,7 +105,7 @@ TEST_F(JobCommandsTest, LogsAreReadWhereTheJobSaysAndFollowedToItsEnd) {
   std::atomic<int> asked{0};
   FakeCoordinator server([&](const v1::ClientRequest&) {
     return ViewReply(fmt::format(R"(job: {{id: 4, name: "t", state: JOB_{}, log_path: "{}"}})",
-                                 ++asked > 2 ? "SUCCEEDED" : "RUNNING", log));
+                                 ++asked > 2 ? "SUCCEEDED, ended: true" : "RUNNING", log));
   });
   EXPECT_EQ(Still(server, {"logs", "4", "--rank", "0"}).out, "x info train/rank-0: zero\n");
   const ProcessResult followed = Still(server, {"logs", "4", "-f", "--tail", "1"});
@@ -124,7 +124,7 @@ TEST_F(JobCommandsTest, AJobWithoutALogSaysWhy) {
     for (const std::string& fact : named) EXPECT_THAT(result.err, HasSubstr(fact)) << fields;
   };
   expect_named(R"(state: JOB_PENDING, reason: "no slots")", {"job 4 t", "PENDING: no slots"});
-  const std::string failed = R"(state: JOB_FAILED, reason: "no mpirun")";
+  const std::string failed = R"(state: JOB_FAILED, ended: true, reason: "no mpirun")";
   expect_named(failed, {"job 4 t", "FAILED: no mpirun"});
   expect_named(failed + fmt::format(R"(, log_path: "{}")", directory_ / "ranks.log"),
                {"FAILED: no mpirun", directory_ / "agent.log", "`still show 4`"});
@@ -228,8 +228,8 @@ TEST_F(JobCommandsTest, WaitingEndsAsThePipelineEnds) {
     if (request.has_submit()) return Accept(request);
     const std::uint64_t id = request.query().job();
     if (request.query().view() == v1::VIEW_KIND_JOB)
-      return ViewReply(fmt::format(R"(job: {{id: {}, name: "tiny/{}", state: JOB_{}, cause: CAUSE_{}}})", id, id,
-                                   id == 16 ? "CANCELLED" : "SUCCEEDED", id == 16 ? "USER" : "DONE"));
+      return ViewReply(fmt::format(R"(job: {{id: {}, name: "tiny/{}", state: JOB_{}, ended: true, cause: CAUSE_{}}})",
+                                   id, id, id == 16 ? "CANCELLED" : "SUCCEEDED", id == 16 ? "USER" : "DONE"));
     return ViewReply(++queues == 1 ? R"(jobs: [{id: 16, name: "tiny/16", state: JOB_PENDING, reason: "later"}])"
                                    : R"()");
   });

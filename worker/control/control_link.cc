@@ -10,7 +10,6 @@
 
 #include "common/log.h"
 #include "common/rpc/rpc.h"
-#include "worker/guardian/incarnation.h"
 
 namespace still::worker {
 namespace {
@@ -155,7 +154,6 @@ class RpcControlLink final : public ControlLink {
     STILL_CHECK(client_ != nullptr, "the control link is closed by ReportResult");
     envelope->set_generation(generation_);
     envelope->set_rank(rank_);
-    envelope->set_incarnation(incarnation_);
     return client_->Send(envelope->SerializeAsString());
   }
 
@@ -209,7 +207,6 @@ class RpcControlLink final : public ControlLink {
   const std::uint64_t generation_;
   const std::uint32_t rank_;
   const ControlLinkOptions options_;
-  const std::uint64_t incarnation_ = DrawIncarnation();
   std::optional<Clock::TimePoint> last_progress_;  // when progress was last sent
   std::optional<std::uint64_t> last_done_;         // and how much of this shard it said was done
   std::set<std::string> warned_;                   // of what

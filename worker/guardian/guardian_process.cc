@@ -18,7 +18,6 @@
 #include "common/proto/control.pb.h"
 #include "common/rpc/rpc.h"
 #include "common/storage/files.h"
-#include "worker/guardian/incarnation.h"
 
 namespace still::worker {
 namespace {
@@ -200,7 +199,6 @@ class Watch {
   void Send(v1::Envelope* envelope) {
     envelope->set_generation(options_.generation);
     envelope->set_rank(static_cast<std::uint32_t>(options_.rank));
-    envelope->set_incarnation(incarnation_);
     // A lost message is not sent again: the next heartbeat says the same, and silence has its own limit.
     if (const Status sent = client_->Send(envelope->SerializeAsString()); !sent.ok()) LogDebug("{}", sent.message());
   }
@@ -209,7 +207,6 @@ class Watch {
   const pid_t rank_;
   SharedProgress* const words_;
   std::unique_ptr<RpcClient> client_;
-  const std::uint64_t incarnation_ = DrawIncarnation();
   Clock& clock_ = Clock::System();
   Clock::TimePoint present_since_ = clock_.Now();
   Clock::TimePoint last_look_ = present_since_;

@@ -35,7 +35,7 @@ class AgentStatusTest : public ::testing::Test {
     return seconds;
   }
 
-  AgentStatus status_{{}, Clock::System()};
+  AgentStatus status_{v1::AgentTask()};
   AgentCallbacks callbacks_ = status_.Callbacks();
 };
 

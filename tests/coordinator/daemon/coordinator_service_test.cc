@@ -103,7 +103,7 @@ TEST_F(CoordinatorServiceTest, ADeathOnAFullDiskIsReportedUntilItIsRecorded) {
   v1::AgentTask task;
   task.set_job(1);
   task.set_attempt(1);
-  AgentStatus agent(task, clock_);
+  AgentStatus agent(task);
   const AgentCallbacks callbacks = agent.Callbacks();
   callbacks.on_generation({.generation = 1});
   const auto say = [&] {

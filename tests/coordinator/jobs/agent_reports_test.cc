@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "coordinator/jobs/names.h"
+#include "coordinator/jobs/queue.h"
 #include "tests/coordinator/jobs/jobs_fixture.h"
 #include "tests/testing/recoveries.h"
 
@@ -60,6 +61,9 @@ TEST_F(AgentReportsTest, ALostHostIsAvoidedAndTheGangContinuesWithTheRanksThatFi
   EXPECT_EQ(PlacementText(Job(job)), "a:2, c:2");
   EXPECT_EQ(Job(job).spec().ranks(), 6U);
   EXPECT_GT(state_.hosts().at("b").blacklisted_until_ms(), now_);
+  EXPECT_EQ(HostStateOf(state_.hosts().at("b"), now_), v1::HOST_STATE_BLACKLISTED);
+  EXPECT_THAT(ClosedReason(state_.hosts().at("b"), now_), ::testing::StartsWith("lost once; tried again in "));
+  EXPECT_EQ(ClosedReason(state_.hosts().at("a"), now_), "");
   Run(job);
   End(job, Code::kOk);
   const std::uint64_t next = Submit({Spec("two", 6)});
