@@ -1,5 +1,5 @@
 # still_test(<name> SOURCES a_test.cc ... LIBRARIES stillhouse::x ... [LABEL unit])
-# One GoogleTest binary, its cases discovered one by one. Labels: unit sim integration mpi hf gpu slow.
+# One GoogleTest binary, its cases discovered one by one. Labels: unit device sim integration mpi hf gpu slow.
 include(GoogleTest)
 
 function(still_test name)

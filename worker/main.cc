@@ -27,6 +27,7 @@
 #include "worker/control/control_link.h"
 #include "worker/control/stages.h"
 #include "worker/control/task.h"
+#include "worker/device/device.h"
 #include "worker/guardian/guardian.h"
 #include "worker/model/exception_status.h"
 #include "worker/model/torch_runtime.h"
@@ -119,7 +120,10 @@ int Run(int argc, char** argv, const std::string& task_path) {
 
   auto mpi = MpiEnvironment::Initialise(&argc, &argv, task->recovery() == v1::RECOVERY_MODE_INPLACE);
   if (!mpi.ok()) Die(nullptr, mpi.status());
-  if (task->stage() != v1::STAGE_CORPUS) PrepareTorch(task->config().threads_per_rank());
+  if (task->stage() != v1::STAGE_CORPUS) {
+    PrepareTorch(task->config().threads_per_rank());
+    if (const Status opened = OpenDevice(task->config().worker().device()); !opened.ok()) Die(nullptr, opened);
+  }
   const int rank = (*mpi)->world().rank();
   Result<std::unique_ptr<ControlLink>> control =
       ConnectControlLink(task->endpoint(), task->generation(), rank, {.keys = KeysOf(*task)});

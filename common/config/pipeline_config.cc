@@ -180,6 +180,7 @@ v1::PipelineConfig DefaultPipelineConfig() {
   config.set_ranks(1);
   config.set_threads_per_rank(1);
   config.set_precision(v1::PRECISION_AUTO);
+  config.mutable_worker()->set_device(v1::DEVICE_AUTO);
   config.set_seed(56);
   v1::CorpusConfig& corpus = *config.mutable_corpus();
   corpus.set_lowercase(true);
@@ -250,6 +251,7 @@ Status CheckPipelineConfig(const v1::PipelineConfig& config) {
   check.Within(config.ranks(), 1u, 4096u, "ranks");
   check.Within(config.threads_per_rank(), 1u, 1024u, "threads_per_rank");
   check.That(config.precision() != v1::PRECISION_UNSPECIFIED, "precision", "set it to auto, bf16 or fp32");
+  check.That(config.worker().device() != v1::DEVICE_UNSPECIFIED, "worker.device", "set it to auto, cpu or cuda");
   CheckCorpus(config.corpus(), &check);
   check.That(!config.teacher().path().empty(), "teacher.path", "name the Hugging Face directory of a BERT model");
   const v1::TrainConfig& fit = config.teacher().fit();

@@ -8,6 +8,11 @@
 #include "common/nearest_name.h"
 
 namespace still {
+namespace {
+
+constexpr int kFirstHiddenValue = 100;  // values from here on are for tests, and no message names them
+
+}  // namespace
 
 using google::protobuf::Descriptor;
 using google::protobuf::EnumDescriptor;
@@ -179,9 +184,10 @@ Result<const EnumValueDescriptor*> YamlReader::ReadEnum(const YAML::Node& node, 
                                                         const EnumDescriptor& type) const {
   std::vector<std::string> allowed;
   for (int i = 0; i < type.value_count(); ++i) {
-    if (type.value(i)->number() == 0) continue;  // "unspecified" is for the wire only
-    allowed.push_back(NameInYaml(*type.value(i)));
-    if (node.IsScalar() && node.Scalar() == allowed.back()) return type.value(i);
+    const EnumValueDescriptor* const value = type.value(i);
+    if (value->number() == 0) continue;  // "unspecified" is for the wire only
+    if (node.IsScalar() && node.Scalar() == NameInYaml(*value)) return value;
+    if (value->number() < kFirstHiddenValue) allowed.push_back(NameInYaml(*value));
   }
   return Wrong(node, key, fmt::format("one of {}", fmt::join(allowed, ", ")));
 }

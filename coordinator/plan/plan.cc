@@ -4,6 +4,7 @@
 
 #include "cluster/mpirun_command.h"
 #include "common/counted_text.h"
+#include "common/device_plugin.h"
 #include "common/proto/config.pb.h"
 #include "common/storage/file_digest.h"
 #include "common/storage/files.h"
@@ -33,6 +34,11 @@ void AddMask(const v1::MaskConfig& mask, IdentityBuilder* identity) {
   identity->Add("mask.smoothing", mask.smoothing());
 }
 
+// Adds the device that trains. The CPU is left out, so that older results keep their digests.
+void AddDevice(const PipelineConfig& config, IdentityBuilder* identity) {
+  if (config.worker().device() != v1::DEVICE_CPU) identity->Add("device", EnumWord(config.worker().device()));
+}
+
 // Adds the training options. Checkpoint options are left out, because they do not change the result. The exact
 // reduction is left out, because only the fast one gives other bits.
 void AddTraining(const TrainConfig& train, IdentityBuilder* identity) {
@@ -60,6 +66,7 @@ IdentityBuilder TeacherIdentity(const PipelineConfig& config, const TeacherFacts
   identity.Add("alpha_mlm", config.teacher().fit().alpha_mlm());
   AddTraining(config.teacher().fit(), &identity);
   AddNumerics(config, &identity);
+  AddDevice(config, &identity);
   return identity;
 }
 
@@ -91,6 +98,7 @@ IdentityBuilder StudentIdentity(const PipelineConfig& config, const std::string&
   AddLoss(config.train(), &identity);
   AddTraining(config.train(), &identity);
   AddNumerics(config, &identity);
+  AddDevice(config, &identity);
   return identity;
 }
 
@@ -159,8 +167,19 @@ Status ResolveRecovery(bool mpi_has_ulfm, v1::RecoveryConfig* recovery) {
   return Ok();
 }
 
+// A worker must never choose by itself: a host with a broken driver would silently train on the CPU, to other bits.
+Status ResolveDevice(v1::WorkerConfig* worker) {
+  if (worker->device() == v1::DEVICE_AUTO || worker->device() == v1::DEVICE_UNSPECIFIED)
+    worker->set_device(HasDevicePlugin(v1::DEVICE_CUDA) ? v1::DEVICE_CUDA : v1::DEVICE_CPU);
+  if (HasDevicePlugin(worker->device())) return Ok();
+  return Error(Code::kInvalidArgument,
+               "worker.device is {}, but this installation cannot compute on it: there is no {}; set it to cpu or auto",
+               EnumWord(worker->device()), DevicePluginPath(worker->device()));
+}
+
 Status ResolveConfig(const TeacherFacts& teacher, bool cpu_has_bf16, PipelineConfig* config) {
   STILL_RETURN_IF_ERROR(ResolveRecovery(cluster::MpiHasUlfm(), config->mutable_recovery()));
+  STILL_RETURN_IF_ERROR(ResolveDevice(config->mutable_worker()));
   if (config->precision() == v1::PRECISION_AUTO || config->precision() == v1::PRECISION_UNSPECIFIED) {
     config->set_precision(cpu_has_bf16 ? v1::PRECISION_BF16 : v1::PRECISION_FP32);
   }

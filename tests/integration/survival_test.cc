@@ -116,6 +116,12 @@ std::vector<FaultCase> Cases() {
                    {kRelaunchMode, {"recovery.snapshot_directory", "/nowhere"}},
                    {"1:5:compute:kill"},
                    kAgain});
+  // On an accelerator that does not exist (tests/device), the fitted teacher and the student have the CPU's bits.
+  const Setting device = {"worker.device", "fake"};
+  cases.push_back({"OnADevice", {device}, {}, kNone});
+  cases.push_back({"OnADevice_InPlace", {device, kInPlaceMode}, {"1:2:train.compute:kill"}, kInPlace});
+  cases.push_back({"OnADevice_InReduce", {device, kInPlaceMode}, {"2:3:train.reduce:kill"}, kInPlace});
+  cases.push_back({"OnADevice_Relaunch", {device, kRelaunchMode}, {"0:4:train.optimizer:kill"}, kAgain});
   return cases;
 }
 

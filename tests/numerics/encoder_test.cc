@@ -5,7 +5,7 @@
 #include "common/random.h"
 #include "tests/numerics/reference_model.h"
 #include "tests/numerics/small_model.h"
-#include "worker/model/dropout_mask.h"
+#include "worker/device/dropout_mask.h"
 
 namespace still::worker {
 namespace {

@@ -9,10 +9,12 @@ namespace still::worker {
 namespace {
 
 using testing::Batch;
+using testing::NoSums;
 using testing::RandomBatch;
 using testing::RandomModel;
 using testing::Seeded;
 using testing::SmallShape;
+using testing::WithTargetLabels;
 
 constexpr Compute kExact{at::kDouble};
 constexpr LossWeights kRecipe{};
@@ -29,8 +31,10 @@ BatchTargets TopK(const ParameterSet& teacher, const at::Tensor& hidden, std::in
 class LossTest : public ::testing::Test {
  protected:
   LossSums Accumulate(const Batch& batch, const LossWeights& weights) {
-    return AccumulateGradients(student_, &teacher_, EncoderForward(student_, batch.tokens, {}, kExact), batch.rows,
-                               batch.targets, batch.step, weights, kExact);
+    const at::Tensor sums = NoSums();
+    AccumulateGradients(student_, &teacher_, EncoderForward(student_, batch.tokens, {}, kExact),
+                        WithTargetLabels(batch.rows), batch.targets, batch.step, weights, kExact, sums);
+    return LossSumsOf(sums);
   }
   at::Tensor Gradient(const Batch& batch, const LossWeights& weights) {
     student_.ZeroGradients();
@@ -120,8 +124,9 @@ TEST_F(LossTest, MicrobatchGradientsSumToTheBatchs) {
     const at::Tensor target = of_sequence(batch_.rows.target_rows), masked = of_sequence(batch_.rows.masked_rows);
     Batch part{.tokens = {batch_.tokens.tokens.slice(0, b, b + 1), batch_.tokens.lengths.slice(0, b, b + 1)},
                .step = batch_.step};
-    part.rows = {batch_.rows.target_rows.masked_select(target) - b * length,
-                 batch_.rows.masked_rows.masked_select(masked) - b * length, batch_.rows.labels.masked_select(masked)};
+    part.rows = {.target_rows = batch_.rows.target_rows.masked_select(target) - b * length,
+                 .masked_rows = batch_.rows.masked_rows.masked_select(masked) - b * length,
+                 .labels = batch_.rows.labels.masked_select(masked)};
     part.targets.hidden = batch_.targets.hidden.index_select(0, target.nonzero().flatten());
     const LossSums one = Accumulate(part, kRecipe);
     sums.kl += one.kl, sums.mlm += one.mlm, sums.cosine += one.cosine;
@@ -168,11 +173,14 @@ TEST_F(LossTest, RowChunksSumToTheWhole) {
     const auto run = [&](std::int64_t begin, std::int64_t end, LossSums* sums) {  // rows; every third is masked
       const at::Tensor hidden = states.slice(0, begin / 12, end / 12).clone().set_requires_grad(true);
       const auto part = [&](const at::Tensor& of) { return of.defined() ? of.slice(0, begin, end).contiguous() : of; };
-      const LossRows rows{at::arange(end - begin), at::arange(0, end - begin, 3),
-                          labels.slice(0, begin / 3, end / 3).contiguous()};
+      const LossRows rows = WithTargetLabels({.target_rows = at::arange(end - begin),
+                                              .masked_rows = at::arange(0, end - begin, 3),
+                                              .labels = labels.slice(0, begin / 3, end / 3).contiguous()});
       const BatchTargets own{part(targets.hidden), part(targets.ids), part(targets.logits),
                              part(targets.log_partition)};
-      const LossSums one = AccumulateGradients(student_, &teacher_, hidden, rows, own, {720, 240}, weights, kExact);
+      const at::Tensor of_part = NoSums();
+      AccumulateGradients(student_, &teacher_, hidden, rows, own, {720, 240}, weights, kExact, of_part);
+      const LossSums one = LossSumsOf(of_part);
       sums->kl += one.kl, sums->mlm += one.mlm, sums->cosine += one.cosine, sums->correct += one.correct;
       return hidden.grad();
     };
@@ -202,7 +210,7 @@ TEST(LossPrecisionTest, LowerPrecisionStaysNearDouble) {
   const auto gradient = [&](const ParameterSet& s, const ParameterSet& t, const Compute& compute) {
     s.gradients().zero_();
     AccumulateGradients(s, &t, EncoderForward(s, batch.tokens, {}, compute), batch.rows, batch.targets, batch.step,
-                        kRecipe, compute);
+                        kRecipe, compute, NoSums());
     return s.gradients().to(at::kDouble);
   };
   const at::Tensor want = gradient(exact, exact_teacher, kExact);
@@ -223,7 +231,7 @@ TEST(LossPrecisionTest, RepeatsBitForBit) {
   for (int run = 0; run < 3; ++run) {
     student.gradients().zero_();
     AccumulateGradients(student, &teacher, EncoderForward(student, batch.tokens, dropout, compute), batch.rows,
-                        batch.targets, batch.step, kRecipe, compute);
+                        batch.targets, batch.step, kRecipe, compute, NoSums());
     if (run == 0) first = student.gradients().clone();
     EXPECT_TRUE(first.equal(student.gradients()));
   }

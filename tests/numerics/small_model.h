@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include "worker/device/kernels.h"
 #include "worker/model/parameters.h"
 #include "worker/train/loss.h"
 
@@ -34,6 +35,19 @@ struct Batch {
   StepPositions step;
 };
 
+// Returns sums to which no microbatch was added.
+inline at::Tensor NoSums(at::Device device = at::kCPU) {
+  return at::zeros({kLossTerms}, at::TensorOptions(at::kDouble).device(device));
+}
+
+// Returns `rows` with target_labels set from the other three.
+inline LossRows WithTargetLabels(LossRows rows) {
+  if (!rows.target_rows.defined()) return rows;
+  const at::Tensor at_masked = rows.target_rows.unsqueeze(1).eq(rows.masked_rows.unsqueeze(0));
+  rows.target_labels = at::where(at_masked, rows.labels.unsqueeze(0), -1).amax(1).contiguous();
+  return rows;
+}
+
 // Three sequences of 9, 4 and 7 of 9 positions; every attended position is a target, each third one is masked.
 inline Batch RandomBatch(const ModelShape& shape, std::uint64_t seed) {
   at::Generator generator = Seeded(seed);
@@ -51,6 +65,7 @@ inline Batch RandomBatch(const ModelShape& shape, std::uint64_t seed) {
   batch.rows.target_rows = at::tensor(targets, at::kLong);
   batch.rows.masked_rows = at::tensor(masked, at::kLong);
   batch.rows.labels = at::randint(shape.vocabulary, {static_cast<std::int64_t>(masked.size())}, generator, at::kLong);
+  batch.rows = WithTargetLabels(batch.rows);
   batch.targets.hidden = at::randn({static_cast<std::int64_t>(targets.size()), shape.hidden}, generator, at::kFloat);
   // The step has more positions than this microbatch.
   batch.step = {.targets = static_cast<std::int64_t>(targets.size()) + 11,

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -24,6 +23,7 @@ namespace {
 constexpr std::uint64_t kMagic = 0x32'4e'53'4c'4c'49'54'53;  // "STILLSN2", little-endian
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kBlock = std::size_t{1} << 20;
+constexpr std::size_t kBlockFloats = kBlock / sizeof(float);
 constexpr std::uint64_t kNoStep = ~std::uint64_t{0};
 
 struct Header {
@@ -128,16 +128,16 @@ Status MemorySnapshot::Write(const v1::CheckpointInfo& info, const LiveState& st
   if (place.index == 0) StoreStep(&header->step, kNoStep);
 
   const std::size_t per_buffer = BlocksOfBuffer(parameters_);
-  const std::array<std::span<const std::byte>, 3> buffers = {
-      std::as_bytes(state.weights), std::as_bytes(state.first_moment), std::as_bytes(state.second_moment)};
   const auto boundary = [&](int index) {
     return 3 * per_buffer * static_cast<std::size_t>(index) / static_cast<std::size_t>(place.count);
   };
   for (std::size_t i = boundary(place.index); i < boundary(place.index + 1); ++i) {
-    const std::span<const std::byte> from = BlockOf(buffers[i / per_buffer], i % per_buffer);
+    const std::size_t begin = i % per_buffer * kBlockFloats;
+    const std::span<float> to(reinterpret_cast<float*>(blocks + i * kBlock),
+                              std::min(kBlockFloats, parameters_ - begin));
     StoreStep(&table[i].step, kNoStep);
-    std::memcpy(blocks + i * kBlock, from.data(), from.size());
-    table[i].crc = Crc32c(from);
+    state.Read(kStateBuffers[i / per_buffer], begin, to);
+    table[i].crc = Crc32c(std::as_bytes(to));
     StoreStep(&table[i].step, info.step());
   }
   STILL_RETURN_IF_ERROR(FaultPoint("snapshot"));

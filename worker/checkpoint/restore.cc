@@ -32,12 +32,14 @@ Result<SnapshotClaim> FindSnapshot(Communicator& world, const MemorySnapshot& sn
 
 bool IsDamage(const Status& status) { return status.code() == Code::kDataLoss || status.code() == Code::kNotFound; }
 
-Status ShareState(Communicator& world, int owner, const TrainingState& state, const LiveState& live) {
-  const std::span<float> to[] = {live.weights, live.first_moment, live.second_moment};
-  const std::vector<float>* from[] = {&state.weights, &state.first_moment, &state.second_moment};
-  for (std::size_t i = 0; i < 3; ++i) {
-    if (world.rank() == owner) std::ranges::copy(*from[i], to[i].begin());
-    STILL_RETURN_IF_ERROR(world.Broadcast(std::as_writable_bytes(to[i]), owner));
+// Gives all ranks the owner's buffers. `state` is whole on the owner, and on other ranks only room for one buffer.
+Status ShareState(Communicator& world, int owner, TrainingState& state, LiveState& live) {
+  std::vector<float>* const buffers[] = {&state.weights, &state.first_moment, &state.second_moment};
+  for (const StateBuffer buffer : kStateBuffers) {
+    std::vector<float>& values = *buffers[world.rank() == owner ? static_cast<std::size_t>(buffer) : 0];
+    values.resize(live.floats());
+    STILL_RETURN_IF_ERROR(world.Broadcast(std::as_writable_bytes(std::span(values)), owner));
+    live.Write(buffer, 0, values);
   }
   return Ok();
 }
@@ -46,8 +48,7 @@ Status ShareState(Communicator& world, int owner, const TrainingState& state, co
 
 Result<std::optional<v1::CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
                                                         const std::string& identity,
-                                                        const std::vector<ParameterInfo>& layout,
-                                                        const LiveState& live) {
+                                                        const std::vector<ParameterInfo>& layout, LiveState& live) {
   bool snapshot_usable = true;
   std::size_t next = 0;  // of the published ones
   while (true) {

@@ -25,7 +25,6 @@ struct RestoreSources {
 // Returns nothing, and leaves `live` as it was, when no state is found. Any other failure is the same on every rank.
 Result<std::optional<v1::CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
                                                         const std::string& identity,
-                                                        const std::vector<ParameterInfo>& layout,
-                                                        const LiveState& live);
+                                                        const std::vector<ParameterInfo>& layout, LiveState& live);
 
 }  // namespace still::worker

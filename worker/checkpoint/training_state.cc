@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -58,23 +59,25 @@ std::vector<PartRange> CutIntoParts(const std::vector<ParameterInfo>& layout) {
 }
 
 void CopyPart(const LiveState& state, const PartRange& range, PartCopy* copy) {
-  const auto take = [&](std::span<const float> from, std::vector<float>* to) {
-    const auto part = from.subspan(range.begin, range.end - range.begin);
-    to->assign(part.begin(), part.end());
-  };
   copy->range = range;
-  take(state.weights, &copy->weights);
-  take(state.first_moment, &copy->first_moment);
-  take(state.second_moment, &copy->second_moment);
+  std::vector<float>* const buffers[] = {&copy->weights, &copy->first_moment, &copy->second_moment};
+  for (const StateBuffer buffer : kStateBuffers) {
+    std::vector<float>& to = *buffers[static_cast<std::size_t>(buffer)];
+    to.resize(range.end - range.begin);
+    state.Read(buffer, range.begin, to);
+  }
 }
 
 std::string SampleDigest(const LiveState& state, std::uint64_t step) {
   constexpr std::size_t kPageFloats = 1024;
   constexpr std::size_t kStride = 64;
+  std::array<float, kPageFloats> page_floats;
   std::uint32_t crc = 0;
-  for (const std::span<const float> buffer : {state.weights, state.first_moment, state.second_moment}) {
-    for (std::size_t page = MixKey({step}) % kStride; page * kPageFloats < buffer.size(); page += kStride) {
-      const auto values = buffer.subspan(page * kPageFloats, std::min(kPageFloats, buffer.size() - page * kPageFloats));
+  for (const StateBuffer buffer : kStateBuffers) {
+    for (std::size_t page = MixKey({step}) % kStride; page * kPageFloats < state.floats(); page += kStride) {
+      const std::size_t begin = page * kPageFloats;
+      const auto values = std::span(page_floats).first(std::min(kPageFloats, state.floats() - begin));
+      state.Read(buffer, begin, values);
       crc = Crc32c(std::as_bytes(values), crc);
     }
   }

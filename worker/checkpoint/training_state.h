@@ -22,11 +22,21 @@ struct TrainingState {
   std::vector<float> second_moment;
 };
 
-// The trainer's own buffers.
-struct LiveState {
-  std::span<float> weights;
-  std::span<float> first_moment;
-  std::span<float> second_moment;
+// The three buffers of a state, in the order in which they are written.
+enum class StateBuffer { kWeights, kFirstMoment, kSecondMoment };
+inline constexpr StateBuffer kStateBuffers[] = {StateBuffer::kWeights, StateBuffer::kFirstMoment,
+                                                StateBuffer::kSecondMoment};
+
+// The trainer's own buffers, in host memory or on a device. Used by one thread.
+class LiveState {
+ public:
+  virtual ~LiveState() = default;
+  // Returns how many floats each buffer has.
+  virtual std::size_t floats() const = 0;
+  // Copies floats [begin, begin + out.size()) of a buffer to `out`.
+  virtual void Read(StateBuffer buffer, std::size_t begin, std::span<float> out) const = 0;
+  // Replaces floats [begin, begin + values.size()) of a buffer.
+  virtual void Write(StateBuffer buffer, std::size_t begin, std::span<const float> values) = 0;
 };
 
 // A part of a checkpoint: parameters [first, last) of the layout, whose floats are [begin, end) of each buffer.

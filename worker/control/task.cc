@@ -39,6 +39,8 @@ class TaskChecks {
     if (config.threads_per_rank() == 0) return Invalid("config.threads_per_rank", "is 0");
     if (config.precision() != v1::PRECISION_BF16 && config.precision() != v1::PRECISION_FP32)
       return Invalid("config.precision", "is neither bf16 nor fp32");
+    if (config.worker().device() == v1::DEVICE_UNSPECIFIED || config.worker().device() == v1::DEVICE_AUTO)
+      return Invalid("config.worker.device", "is not resolved");
     if (config.train().reduction() == v1::REDUCTION_UNSPECIFIED)
       return Invalid("config.train.reduction", "is neither exact nor fast");
     return Ok();

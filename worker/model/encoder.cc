@@ -1,6 +1,5 @@
 #include "worker/model/encoder.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
@@ -10,13 +9,14 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/sort.h>
 #include <ATen/ops/zeros.h>
-#include <c10/util/BFloat16.h>
+#include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "worker/model/dropout_mask.h"
+#include "worker/device/dropout_mask.h"
+#include "worker/device/kernels.h"
 
 namespace still::worker {
 namespace {
@@ -25,30 +25,13 @@ namespace {
 enum Site : std::uint32_t { kEmbeddings = 0, kAttention = 1, kAttentionOut = 2, kFeedForwardOut = 3 };
 std::uint32_t LayerSite(std::int64_t layer, Site site) { return static_cast<std::uint32_t>(3 * layer) + site; }
 
-template <typename T>
-void FillMask(const at::Tensor& mask, std::uint64_t key, std::uint32_t site, std::uint32_t threshold, T keep) {
-  auto* out = static_cast<T*>(mask.mutable_data_ptr());
-  const std::int64_t groups = (mask.numel() + kMaskGroup - 1) / kMaskGroup;
-  at::parallel_for(0, groups, 256, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t first = begin * kMaskGroup;
-    FillDropoutMask(key, site, threshold, keep, first, std::min(end * kMaskGroup, mask.numel()) - first, out + first);
-  });
-}
-
 at::Tensor ApplyDropout(const at::Tensor& x, double rate, std::uint64_t key, std::uint32_t site) {
   if (rate <= 0) return x;
   const std::uint32_t threshold = DropThreshold(rate);
   STILL_CHECK(threshold < 65536, "dropout rate must be below 1");
   const double keep = 65536.0 / (65536.0 - threshold);
   const at::Tensor mask = at::empty(x.sizes(), x.options().requires_grad(false));
-  switch (x.scalar_type()) {
-    case at::kFloat: FillMask<float>(mask, key, site, threshold, static_cast<float>(keep)); break;
-    case at::kDouble: FillMask<double>(mask, key, site, threshold, keep); break;
-    case at::kBFloat16:
-      FillMask<std::uint16_t>(mask, key, site, threshold, c10::BFloat16(static_cast<float>(keep)).x);
-      break;
-    default: STILL_CHECK(false, "no dropout for this type");
-  }
+  KernelsOf(x.device()).FillDropout(mask, {.key = key, .site = site, .threshold = threshold}, keep);
   return x * mask;
 }
 
@@ -66,10 +49,28 @@ at::Tensor Norm(const ParameterSet& parameters, const std::string& name, const a
                         shape.layer_norm_epsilon);
 }
 
+// Looks up the words of a table. Its gradient is added to the table's in a fixed order: LibTorch's own would be as
+// large as the table for each microbatch, or added in no certain order, as devices differ.
+class WordLookup : public torch::autograd::Function<WordLookup> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& table,
+                            const at::Tensor& tokens) {
+    context->save_for_backward({table, tokens});
+    return at::embedding(table, tokens);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor &table = saved[0], &tokens = saved[1];
+    const auto [rows, order] = at::sort(tokens.flatten(), std::optional(true), /*dim=*/0, /*descending=*/false);
+    KernelsOf(table.device()).AddRowsInOrder(gradients[0].flatten(0, 1).contiguous(), order, rows, table.grad());
+    return {at::Tensor(), at::Tensor()};
+  }
+};
+
 at::Tensor Embeddings(const ParameterSet& parameters, const at::Tensor& tokens) {
-  const at::Tensor& table = parameters["embeddings.word"];
-  // The gradient is sparse, because a dense one would be the whole table for each microbatch.
-  const at::Tensor words = at::embedding(table, tokens, /*padding_idx=*/-1, false, /*sparse=*/table.requires_grad());
+  const at::Tensor words = WordLookup::apply(parameters["embeddings.word"], tokens);
   return Norm(parameters, "embeddings.norm", words + parameters["embeddings.position"].narrow(0, 0, tokens.size(1)));
 }
 
@@ -77,9 +78,10 @@ at::Tensor Embeddings(const ParameterSet& parameters, const at::Tensor& tokens) 
 // result is an undefined tensor when every row is full.
 at::Tensor PaddingMask(const TokenBatch& batch, std::int64_t heads, at::ScalarType dtype) {
   const std::int64_t rows = batch.tokens.size(0), length = batch.tokens.size(1);
-  if (batch.lengths.eq(length).all().item<bool>()) return {};
-  const at::Tensor outside = at::arange(length).unsqueeze(0).ge(batch.lengths.unsqueeze(1));
-  const at::Tensor mask = at::zeros({rows, length}, dtype).masked_fill_(outside, -1e30);
+  if (batch.full) return {};
+  const at::TensorOptions options = batch.lengths.options();
+  const at::Tensor outside = at::arange(length, options).unsqueeze(0).ge(batch.lengths.unsqueeze(1));
+  const at::Tensor mask = at::zeros({rows, length}, options.dtype(dtype)).masked_fill_(outside, -1e30);
   return mask.view({rows, 1, 1, length}).expand({rows, heads, 1, length}).reshape({rows * heads, 1, length});
 }
 

@@ -24,10 +24,11 @@ struct Compute {
   at::ScalarType matmul = at::kFloat;  // kFloat, kBFloat16 (or kDouble in tests)
 };
 
-// A padded batch. tokens: int64 [B, S]; lengths: int64 [B] (attended prefix of each row).
+// A padded batch.
 struct TokenBatch {
-  at::Tensor tokens;
-  at::Tensor lengths;
+  at::Tensor tokens;   // int64 [B, S]
+  at::Tensor lengths;  // int64 [B]: the attended prefix of each row
+  bool full = false;   // every row is as long as the rectangle, as its maker knows; false is always right
 };
 
 // Last hidden state [B, S, H]; rows past a sequence's length hold no meaning.

@@ -14,10 +14,12 @@ TokenBatch PadBatch(const std::vector<const shards::MaskedSequence*>& sequences)
   TokenBatch batch{.tokens = at::zeros({rows, static_cast<std::int64_t>(longest)}, at::kLong),
                    .lengths = at::zeros({rows}, at::kLong)};
   auto* token = batch.tokens.mutable_data_ptr<std::int64_t>();
+  batch.full = true;
   auto* length = batch.lengths.mutable_data_ptr<std::int64_t>();
   for (const shards::MaskedSequence* sequence : sequences) {
     std::copy(sequence->input.begin(), sequence->input.end(), token);
     token += longest;
+    batch.full = batch.full && sequence->input.size() == longest;
     *length++ = static_cast<std::int64_t>(sequence->input.size());
   }
   return batch;

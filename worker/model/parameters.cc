@@ -54,12 +54,13 @@ std::vector<ParameterInfo> ParameterLayout(const ModelShape& shape) {
   return builder.Take();
 }
 
-ParameterSet::ParameterSet(const ModelShape& shape, bool trainable, at::ScalarType dtype)
+ParameterSet::ParameterSet(const ModelShape& shape, bool trainable, at::ScalarType dtype, at::Device device)
     : shape_(shape), layout_(ParameterLayout(shape)) {
   const std::int64_t total = shape.Parameters();
   STILL_CHECK(layout_.back().offset + layout_.back().size == total, "layout and parameter count disagree");
-  weights_ = at::zeros({total}, dtype);
-  if (trainable) gradients_ = at::zeros({total}, dtype);
+  const at::TensorOptions options = at::TensorOptions(dtype).device(device);
+  weights_ = at::zeros({total}, options);
+  if (trainable) gradients_ = at::zeros({total}, options);
   for (const ParameterInfo& info : layout_) {
     at::Tensor view = weights_.narrow(0, info.offset, info.size).view(info.shape).detach();
     if (trainable) {
@@ -69,6 +70,12 @@ ParameterSet::ParameterSet(const ModelShape& shape, bool trainable, at::ScalarTy
     }
     views_.emplace(info.name, std::move(view));
   }
+}
+
+ParameterSet ParameterSet::To(at::Device device) const {
+  ParameterSet copy(shape_, gradients_.defined(), weights_.scalar_type(), device);
+  copy.weights_.copy_(weights_);
+  return copy;
 }
 
 const at::Tensor& ParameterSet::operator[](std::string_view name) const {
@@ -93,7 +100,8 @@ void ParameterSet::ZeroGradients() {
 
 std::string ParameterSet::WeightsDigest() const {
   Sha256 sha;
-  const auto* bytes = static_cast<const std::byte*>(weights_.const_data_ptr());
+  const at::Tensor host = weights_.cpu();  // no copy when it is there already
+  const auto* bytes = static_cast<const std::byte*>(host.const_data_ptr());
   const auto element = static_cast<std::size_t>(weights_.element_size());
   for (const ParameterInfo& info : layout_) {
     sha.Update(fmt::format("{} {}\n", info.name, fmt::join(info.shape, "x")));

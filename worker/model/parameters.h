@@ -1,6 +1,6 @@
-// All parameters of a model in one flat fp32 buffer, gradients in a second one of the same layout: what is summed over
-// ranks, stepped by the optimizer and checkpointed is a single vector, and a parameter is a named view into it.
-// Names and order: layout.h.
+// All parameters of a model in one flat fp32 buffer, and their gradients in a second one of the same layout, both on
+// one device. What is summed over ranks, stepped by the optimizer and checkpointed is therefore a single vector. A
+// parameter is a named view into it. Names and order: layout.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,9 +21,13 @@ namespace still::worker {
 class ParameterSet {
  public:
   // Zero-filled. With `trainable`, views require gradients, which autograd adds into gradients().
-  ParameterSet(const ModelShape& shape, bool trainable, at::ScalarType dtype = at::kFloat);
+  ParameterSet(const ModelShape& shape, bool trainable, at::ScalarType dtype = at::kFloat,
+               at::Device device = at::kCPU);
   ParameterSet(ParameterSet&&) = default;
   ParameterSet& operator=(ParameterSet&&) = default;
+
+  // Returns a copy on `device`, trainable if this set is. Its gradients are zero.
+  ParameterSet To(at::Device device) const;
 
   const ModelShape& shape() const { return shape_; }
   const std::vector<ParameterInfo>& layout() const { return layout_; }

@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "worker/model/padded_batch.h"
@@ -43,6 +42,22 @@ BatchTargets ToTargets(const shards::TargetSpec& spec, const shards::TargetRecor
   return targets;
 }
 
+// Appends the rows where the teacher's targets of a sequence apply, and their labels. `first` is the row of the
+// sequence's first token.
+void AddTargetRows(const shards::MaskedSequence& sequence, bool all_positions, std::int64_t first,
+                   std::vector<std::int64_t>* rows, std::vector<std::int64_t>* labels) {
+  if (!all_positions) {
+    for (const std::uint16_t position : sequence.positions) rows->push_back(first + position);
+    labels->insert(labels->end(), sequence.labels.begin(), sequence.labels.end());
+    return;
+  }
+  const std::size_t before = labels->size();
+  labels->resize(before + sequence.input.size(), -1);
+  for (std::size_t i = 0; i < sequence.positions.size(); ++i)
+    (*labels)[before + sequence.positions[i]] = sequence.labels[i];
+  for (std::size_t i = 0; i < sequence.input.size(); ++i) rows->push_back(first + static_cast<std::int64_t>(i));
+}
+
 std::uint32_t ShardOf(const shards::CorpusView& corpus, std::uint64_t sequence) {
   std::uint32_t low = 0;
   for (std::uint32_t high = corpus.shards(); high - low > 1;) {
@@ -74,6 +89,7 @@ Result<Batch> BatchSource::Make(const shards::Microbatch& microbatch, std::uint3
   std::vector<const shards::MaskedSequence*> rows_in;
   masked.reserve(microbatch.sequences.size());
   std::vector<std::int64_t> target_rows;
+  std::vector<std::int64_t> target_labels;
   std::vector<std::int64_t> masked_rows;
   std::vector<std::int64_t> labels;
   shards::TargetRecord all;
@@ -91,18 +107,15 @@ Result<Batch> BatchSource::Make(const shards::Microbatch& microbatch, std::uint3
       Append(record.ids, &all.ids);
       Append(record.logits, &all.logits);
       Append(record.log_partition, &all.log_partition);
-      if (all_positions_) {
-        target_rows.resize(target_rows.size() + tokens.size());
-        std::iota(target_rows.end() - static_cast<std::ptrdiff_t>(tokens.size()), target_rows.end(), row);
-      } else {
-        for (const std::uint16_t position : one.positions) target_rows.push_back(row + position);
-      }
+      AddTargetRows(one, all_positions_, row, &target_rows, &target_labels);
     }
     row += microbatch.padded_length;
   }
-  Batch batch{
-      .tokens = PadBatch(rows_in),
-      .rows = {.target_rows = ToLong(target_rows), .masked_rows = ToLong(masked_rows), .labels = ToLong(labels)}};
+  Batch batch{.tokens = PadBatch(rows_in),
+              .rows = {.target_rows = ToLong(target_rows),
+                       .target_labels = ToLong(target_labels),
+                       .masked_rows = ToLong(masked_rows),
+                       .labels = ToLong(labels)}};
   if (targets_ != nullptr) batch.targets = ToTargets(targets_->spec(), all);
   return batch;
 }

@@ -31,9 +31,10 @@ struct BatchTargets {
 
 // The rows of the padded batch where the losses apply, as flat indices b * S + s, ascending.
 struct LossRows {
-  at::Tensor target_rows;  // int64 [N]: the target positions
-  at::Tensor masked_rows;  // int64 [M]: the masked positions; a subset of target_rows when there are targets
-  at::Tensor labels;       // int64 [M]: the original tokens at masked_rows
+  at::Tensor target_rows;    // int64 [N]: the target positions
+  at::Tensor target_labels;  // int64 [N]: the original tokens at target_rows, -1 where they are not masked
+  at::Tensor masked_rows;    // int64 [M]: the masked positions; a subset of target_rows when there are targets
+  at::Tensor labels;         // int64 [M]: the original tokens at masked_rows
 };
 // clang-format on
 
@@ -45,12 +46,16 @@ struct LossSums {
   double correct = 0;  // masked positions whose arg max is the label
 };
 
-// Adds d loss / d parameters of one microbatch to student.gradients() and returns the microbatch's sums. `hidden` is
+// Adds d loss / d parameters of one microbatch to student.gradients(), and the microbatch's sums to `sums` (double
+// [kLossTerms], worker/device/kernels.h), both on the student's device; the host does not wait for them. `hidden` is
 // the result [B, S, H] of EncoderForward with its autograd graph, which is consumed. `teacher` provides the frozen head
 // for hidden targets and may be null otherwise.
-LossSums AccumulateGradients(const ParameterSet& student, const ParameterSet* teacher, const at::Tensor& hidden,
-                             const LossRows& rows, const BatchTargets& targets, const StepPositions& step,
-                             const LossWeights& weights, const Compute& compute);
+void AccumulateGradients(const ParameterSet& student, const ParameterSet* teacher, const at::Tensor& hidden,
+                         const LossRows& rows, const BatchTargets& targets, const StepPositions& step,
+                         const LossWeights& weights, const Compute& compute, const at::Tensor& sums);
+
+// Returns what AccumulateGradients summed, from a tensor of the host.
+LossSums LossSumsOf(const at::Tensor& sums);
 
 // Returns the loss of a step from the sums over all its microbatches.
 double StepLoss(const LossSums& sums, const StepPositions& step, const LossWeights& weights);

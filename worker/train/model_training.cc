@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "common/log.h"
@@ -9,6 +10,7 @@
 #include "common/storage/staging.h"
 #include "worker/collective/agree.h"
 #include "worker/control/task_options.h"
+#include "worker/device/device.h"
 #include "worker/model/model_files.h"
 #include "worker/train/trainer.h"
 
@@ -91,6 +93,12 @@ Status TrainModel(const StageContext& context, const ModelTraining& training, Pa
                                               .targets_at_all_positions = HasTargetsAtAllPositions(task.config())},
                                              training.corpus, masker));
   const BatchSource source(training.corpus, masker, training.targets, HasTargetsAtAllPositions(task.config()));
+  const at::Device device = DeviceOf(task.config().worker().device());
+  std::optional<ParameterSet> student, teacher;  // on a device of their own memory
+  if (!device.is_cpu()) {
+    student.emplace(model.To(device));
+    if (training.teacher != nullptr) teacher.emplace(training.teacher->To(device));
+  }
   Trainer trainer({.name = training.name,
                    .identity = training.identity,
                    .seed = task.config().seed(),
@@ -100,9 +108,11 @@ Status TrainModel(const StageContext& context, const ModelTraining& training, Pa
                    .compute = {.matmul = UsesBf16(task.config()) ? at::kBFloat16 : at::kFloat},
                    .planner = planner,
                    .source = source,
-                   .teacher = training.teacher},
-                  model, context.world, context.control, context.progress);
-  return trainer.Run();
+                   .teacher = teacher ? &*teacher : training.teacher},
+                  student ? *student : model, context.world, context.control, context.progress);
+  STILL_RETURN_IF_ERROR(trainer.Run());
+  if (student) model.weights().copy_(student->weights());
+  return Ok();
 }
 
 Status CommitModel(const StageContext& context, const ParameterSet& model, const std::string& kind,

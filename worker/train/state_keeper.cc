@@ -37,7 +37,7 @@ StateKeeper::StateKeeper(const KeeperOptions& options, const std::string& identi
       writer_(options.checkpoint_directory, layout),
       schedule_(WithExpectedCost(options.schedule, layout), 0, clock_.Now()) {}
 
-Result<std::optional<v1::CheckpointInfo>> StateKeeper::Restore(const LiveState& live) {
+Result<std::optional<v1::CheckpointInfo>> StateKeeper::Restore(LiveState& live) {
   // The first launch of a job has nothing to continue. A snapshot there belongs to a job whose directory was removed.
   if (options_.generation == 1 && world_.host_place().index == 0) snapshot_.Remove();
   return RestoreNewest(world_, {options_.checkpoint_directory, options_.published, snapshot_}, identity_, layout_,

@@ -36,7 +36,7 @@ class StateKeeper {
               Communicator& world, ControlLink& control, ProgressWriter& progress);
 
   // Collective. Restores the newest state into `live`; see RestoreNewest.
-  Result<std::optional<v1::CheckpointInfo>> Restore(const LiveState& live);
+  Result<std::optional<v1::CheckpointInfo>> Restore(LiveState& live);
   // Starts the schedule. Call it before the first step of a launch.
   void StartAt(std::uint64_t step);
 

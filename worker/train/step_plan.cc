@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "worker/train/exact_sum.h"
+#include "worker/device/exact_sum.h"
 
 namespace still::worker {
 

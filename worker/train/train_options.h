@@ -4,13 +4,20 @@
 #include <cstdint>
 
 #include "worker/train/loss_weights.h"
-#include "worker/train/optimizer.h"
 
 namespace stillhouse::v1 {
 class TrainConfig;
 }
 
 namespace still::worker {
+
+struct OptimizerOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.98;
+  double epsilon = 1e-6;
+  double weight_decay = 0;
+  double clip_norm = 5;  // 0 for no clipping
+};
 
 struct TrainOptions {
   LossWeights loss;

@@ -1,5 +1,6 @@
 #include "worker/train/trainer.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -15,9 +16,12 @@
 #include "common/random.h"
 #include "common/storage/files.h"
 #include "worker/collective/agree.h"
+#include "worker/device/exact_sum.h"
+#include "worker/device/host_copies.h"
+#include "worker/device/kernels.h"
 #include "worker/model/exception_status.h"
 #include "worker/train/audit.h"
-#include "worker/train/exact_sum.h"
+#include "worker/train/batch_upload.h"
 #include "worker/train/learning_rate.h"
 
 namespace still::worker {
@@ -25,26 +29,18 @@ namespace {
 
 constexpr std::uint64_t kMaxSkippedInARow = 10;
 constexpr int kMaxRecoveriesAStep = 3;
-constexpr std::size_t kWatchFloats = 1 << 16;  // weights that ranks compare at every step
+constexpr std::int64_t kWatchFloats = 1 << 16;  // weights that ranks compare at every step
 
 std::size_t FlagCount(const TrainOptions& options) {
   return std::min<std::size_t>(options.sequences_per_step, kMaxTerms);  // a microbatch has at least one sequence
-}
-
-std::span<float> Flat(const at::Tensor& tensor) {
-  return {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
 }
 
 double Share(double sum, std::int64_t positions) {
   return sum / static_cast<double>(std::max<std::int64_t>(positions, 1));
 }
 
-// Returns a checksum of a window of the weights, which moves on with every step. Its sum over ranks cannot overflow.
-std::int64_t Watch(std::span<const float> weights, std::uint64_t step) {
-  const std::size_t windows = (weights.size() + kWatchFloats - 1) / kWatchFloats;
-  const std::size_t begin = step % windows * kWatchFloats;
-  return Crc32c(std::as_bytes(weights.subspan(begin, std::min(kWatchFloats, weights.size() - begin))));
-}
+// Returns a checksum whose sum over ranks cannot overflow.
+std::int64_t Watch(const at::Tensor& weights) { return Crc32c(std::as_bytes(HostSpan<float>(weights))); }
 
 // Turns RESOURCE_EXHAUSTED into a warning. The log of steps is no reason to stop, and a full disk may have space later.
 Status WithoutFullDisk(const Status& status) {
@@ -67,12 +63,16 @@ Trainer::Trainer(const TrainingRun& run, ParameterSet& model, Communicator& worl
       control_(control),
       progress_(progress),
       clock_(Clock::System()),
-      optimizer_(run.options.optimizer, model.layout()),
+      optimizer_(run.options.optimizer, model.layout(), model.weights().device()),
+      live_(model.weights(), optimizer_.first_moment(), optimizer_.second_moment()),
       terms_(world.size(), FlagCount(run.options)),
-      sums_({.gradients = static_cast<std::size_t>(model.weights().numel()),
+      results_(at::zeros({static_cast<std::int64_t>(terms_.flags()), kLossTerms + 1},
+                         model.weights().options().dtype(at::kDouble))),
+      sums_({.gradients = model.weights().numel(),
              .terms = terms_.size(),
              .fast = run.options.fast_reduction,
-             .keep_own = world.can_shrink()}),
+             .keep_own = world.can_shrink(),
+             .device = model.weights().device()}),
       survivors_(world, control, run.keeper.generation),
       costs_(world.size()),
       keeper_(run.keeper, run.identity, model.layout(), world, control, progress),
@@ -81,8 +81,13 @@ Trainer::Trainer(const TrainingRun& run, ParameterSet& model, Communicator& worl
   state_.set_identity(run.identity);
 }
 
-std::span<float> Trainer::gradients() { return Flat(model_.gradients()); }
-LiveState Trainer::live() { return {Flat(model_.weights()), optimizer_.first_moment(), optimizer_.second_moment()}; }
+// Returns the window of the weights that ranks compare at this step. It moves on with every step.
+at::Tensor Trainer::WatchedWeights() const {
+  const at::Tensor& weights = model_.weights();
+  const std::int64_t windows = (weights.numel() + kWatchFloats - 1) / kWatchFloats;
+  const std::int64_t begin = static_cast<std::int64_t>(state_.step()) % windows * kWatchFloats;
+  return weights.narrow(0, begin, std::min(kWatchFloats, weights.numel() - begin));
+}
 
 Status Trainer::Run() {
   STILL_RETURN_IF_ERROR(Restore());
@@ -93,7 +98,7 @@ Status Trainer::Run() {
     drained = sums_.totals()[StepTerms::kDrain] > 0;
   }
   STILL_RETURN_IF_ERROR(std::exchange(pending_, Ok()));
-  STILL_RETURN_IF_ERROR(keeper_.Finish(state_, live(), LogPath()));
+  STILL_RETURN_IF_ERROR(keeper_.Finish(state_, live_, LogPath()));
   progress_.Enter(v1::PHASE_WAIT);  // the leading rank makes the artifact, the others wait
   STILL_RETURN_IF_ERROR(Agree(world_, metrics_ ? metrics_->Flush() : Ok()));
   if (state_.step() == total) return Ok();
@@ -104,7 +109,7 @@ Status Trainer::Run() {
 
 Status Trainer::Restore() {
   progress_.Enter(v1::PHASE_RESTORE);
-  STILL_ASSIGN_OR_RETURN(const std::optional<v1::CheckpointInfo> restored, keeper_.Restore(live()));
+  STILL_ASSIGN_OR_RETURN(const std::optional<v1::CheckpointInfo> restored, keeper_.Restore(live_));
   if (restored) state_ = *restored;
   state_.set_generation(survivors_.generation());
   keeper_.StartAt(state_.step());
@@ -133,6 +138,8 @@ Status Trainer::Step() {
   progress_.SetStep(state_.step());
   progress_.Enter(v1::PHASE_DATA);
   sums_.Clear();
+  results_.zero_();
+  watch_.reset();
   std::ranges::fill(computed_, 0);
   StepPlan plan;
   Status mine = std::exchange(pending_, Ok());
@@ -161,62 +168,79 @@ Status Trainer::Step() {
   state_.set_generation(survivors_.generation());
   const std::span<const std::int64_t> totals = sums_.totals();
   if (totals[StepTerms::kCheckpointDue] > 0 && totals[StepTerms::kWriterBusy] == 0)
-    metrics.checkpoint_seconds = keeper_.BeginCheckpoint(state_, live(), LogPath());
+    metrics.checkpoint_seconds = keeper_.BeginCheckpoint(state_, live_, LogPath());
   metrics.snapshot_seconds = snapshot_seconds_;
   metrics.seconds = SecondsSince(clock_, reported_);
   reported_ = clock_.Now();
   last_ = metrics;
   if (leads()) Report(metrics);  // before the snapshot, so that a step to continue from has its line
-  snapshot_seconds_ = keeper_.Snapshot(state_, live());
+  snapshot_seconds_ = keeper_.Snapshot(state_, live_);
   RecordMine(keeper_.Poll());
   return Ok();
 }
 
 Status Trainer::AddMicrobatches(const StepPlan& plan, const std::vector<std::size_t>& share) {
+  if (share.empty()) return Ok();
   const Clock::TimePoint started = clock_.Now();
   std::uint64_t tokens = 0;
-  for (std::size_t i = 0; i < share.size(); ++i) {
-    progress_.SetMicrobatch(i);
-    progress_.Enter(v1::PHASE_DATA);
-    Status added;
-    try {
-      added = AddMicrobatch(plan, share[i]);
-    } catch (const std::exception& e) {
-      added = StatusOfException(e);
+  std::size_t asked = 0;  // microbatches of the share
+  Status added;
+  try {
+    model_.ZeroGradients();
+    while (asked < share.size() && added.ok()) {
+      progress_.SetMicrobatch(asked);
+      progress_.Enter(v1::PHASE_DATA);
+      const std::size_t index = share[asked++];
+      added = AddMicrobatch(plan, index);
+      tokens += PaddedTokens(plan.microbatches[index]);
     }
-    if (!added.ok())
-      return added.WithContext(fmt::format("{}: step {}, microbatch {}", run_.name, plan.step, share[i]));
-    tokens += PaddedTokens(plan.microbatches[share[i]]);
+    if (added.ok()) AddResults(plan, share);
+  } catch (const std::exception& e) {
+    added = StatusOfException(e);
   }
-  if (tokens > 0)
-    sums_.terms()[terms_.cost(world_.launch_rank())] =
-        static_cast<std::int64_t>(SecondsSince(clock_, started) * 1e9 / static_cast<double>(tokens));
+  if (!added.ok())
+    return added.WithContext(fmt::format("{}: step {}, microbatch {}", run_.name, plan.step, share[asked - 1]));
+  sums_.terms()[terms_.cost(world_.launch_rank())] =
+      static_cast<std::int64_t>(SecondsSince(clock_, started) * 1e9 / static_cast<double>(tokens));
   return Ok();
 }
 
+// Asks the device for one microbatch. The host waits for nothing here.
 Status Trainer::AddMicrobatch(const StepPlan& plan, std::size_t index) {
-  const shards::Microbatch& microbatch = plan.microbatches[index];
-  STILL_ASSIGN_OR_RETURN(const Batch batch, run_.source.Make(microbatch, plan.variant));
+  STILL_ASSIGN_OR_RETURN(const Batch made, run_.source.Make(plan.microbatches[index], plan.variant));
+  const Batch batch = Upload(made, model_.weights().device());
   progress_.Enter(v1::PHASE_COMPUTE);
   STILL_RETURN_IF_ERROR(FaultPoint("compute"));
   const Dropout dropout{.hidden = run_.options.dropout,
                         .attention = run_.options.attention_dropout,
                         .key = MixKey({run_.seed, plan.step, index})};
-  model_.ZeroGradients();
+  const at::Tensor result = results_.select(0, static_cast<std::int64_t>(index));
   const at::Tensor hidden = EncoderForward(model_, batch.tokens, dropout, run_.compute);
-  const LossSums losses = AccumulateGradients(model_, run_.teacher, hidden, batch.rows, batch.targets, plan.positions,
-                                              run_.options.loss, run_.compute);
-  if (FaultSpoils("compute")) gradients().front() = std::numeric_limits<float>::quiet_NaN();
-  const bool losses_good = AddLosses(losses, plan);
-  const bool gradients_good = sums_.AddGradients(gradients());
-  const std::span<std::int64_t> terms = sums_.terms();
-  if (!losses_good || !gradients_good) terms[terms_.first_flag() + index] = 1;
-  terms[StepTerms::kMasked] += batch.rows.masked_rows.numel();
-  for (const std::uint64_t sequence : microbatch.sequences)
-    terms[StepTerms::kAuditHash] += AuditHash(plan.epoch, sequence);
-  terms[StepTerms::kAuditSequences] += static_cast<std::int64_t>(microbatch.sequences.size());
-  computed_[index] = 1;
+  AccumulateGradients(model_, run_.teacher, hidden, batch.rows, batch.targets, plan.positions, run_.options.loss,
+                      run_.compute, result.narrow(0, 0, kLossTerms));
+  if (FaultSpoils("compute")) model_.gradients().narrow(0, 0, 1).fill_(std::numeric_limits<float>::quiet_NaN());
+  sums_.AddGradients(model_.gradients(), result.narrow(0, kLossTerms, 1));
+  sums_.terms()[StepTerms::kMasked] += batch.rows.masked_rows.numel();
   return Ok();
+}
+
+// Waits for the device and adds what its microbatches gave to the terms.
+void Trainer::AddResults(const StepPlan& plan, const std::vector<std::size_t>& share) {
+  HostCopies copies;
+  const at::Tensor results = copies.Start(results_), watched = copies.Start(WatchedWeights());
+  copies.Wait();
+  watch_ = Watch(watched);
+  const std::span<std::int64_t> terms = sums_.terms();
+  for (const std::size_t index : share) {
+    const at::Tensor result = results.select(0, static_cast<std::int64_t>(index));
+    const bool losses_good = AddLosses(LossSumsOf(result), plan);
+    const bool gradients_good = HostSpan<double>(result)[kLossTerms] == 0;
+    if (!losses_good || !gradients_good) terms[terms_.first_flag() + index] = 1;
+    const std::vector<std::uint64_t>& sequences = plan.microbatches[index].sequences;
+    for (const std::uint64_t sequence : sequences) terms[StepTerms::kAuditHash] += AuditHash(plan.epoch, sequence);
+    terms[StepTerms::kAuditSequences] += static_cast<std::int64_t>(sequences.size());
+    computed_[index] = 1;
+  }
 }
 
 // Adds the losses as shares of the step's means, which keeps them in the range of fixed point. Adds counts as they are.
@@ -239,7 +263,8 @@ void Trainer::AddRequests() {
   terms[StepTerms::kCheckpointDue] = leads() && keeper_.CheckpointDue(state_.step() + 1) ? 1 : 0;
   terms[StepTerms::kWriterBusy] = keeper_.writer_busy() ? 1 : 0;
   terms[StepTerms::kDrain] = progress_.drain_requested() ? 1 : 0;
-  terms[StepTerms::kWatch] = Watch(live().weights, state_.step());
+  if (!watch_) watch_ = Watch(WatchedWeights().cpu());  // no microbatch brought it
+  terms[StepTerms::kWatch] = *watch_;
 }
 
 Status Trainer::ReduceAndVote(const StepPlan& plan, Status mine) {
@@ -282,7 +307,7 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   STILL_CHECK(totals[StepTerms::kAuditSequences] == static_cast<std::int64_t>(plan.sequences),
               "the sums of a step hold a microbatch twice, or not at all");
   for (const int rank : survivors_.members()) costs_.Record(rank, totals[terms_.cost(rank)]);
-  if (totals[StepTerms::kWatch] != world_.size() * Watch(live().weights, state_.step())) {
+  if (totals[StepTerms::kWatch] != world_.size() * *watch_) {
     keeper_.RemoveSnapshots();  // they mix the memories of several ranks
     return Error(Code::kDataLoss,
                  "{}: before step {} the ranks hold different weights; a host computes wrongly or differently from the "
@@ -312,10 +337,10 @@ Status Trainer::Apply(const StepPlan& plan, StepMetrics* metrics) {
   metrics->masked_accuracy = Share(static_cast<double>(totals[StepTerms::kCorrect]), plan.positions.masked);
   metrics->loss = StepLoss({.kl = metrics->kl, .mlm = metrics->mlm, .cosine = metrics->cosine},
                            {.targets = 1, .masked = 1}, run_.options.loss);  // the terms are means already
-  sums_.WriteGradients(gradients());
+  sums_.WriteGradients(model_.gradients());
   RecordMine(FaultPoint("optimizer"));
-  metrics->gradient_norm =
-      optimizer_.Step(live().weights, gradients(), state_.step() - state_.skipped_steps(), metrics->learning_rate);
+  optimizer_.Step(model_.weights(), model_.gradients(), state_.step() - state_.skipped_steps(), metrics->learning_rate);
+  metrics->gradient_norm = optimizer_.norm().item<double>();
   return Ok();
 }
 

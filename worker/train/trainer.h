@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +33,7 @@
 #include "worker/train/step_sums.h"
 #include "worker/train/step_terms.h"
 #include "worker/train/survivors.h"
+#include "worker/train/tensor_state.h"
 #include "worker/train/train_options.h"
 
 namespace still::worker {
@@ -74,6 +74,7 @@ class Trainer {
   Status Step();
   Status AddMicrobatches(const StepPlan& plan, const std::vector<std::size_t>& share);
   Status AddMicrobatch(const StepPlan& plan, std::size_t index);
+  void AddResults(const StepPlan& plan, const std::vector<std::size_t>& share);
   bool AddLosses(const LossSums& losses, const StepPlan& plan);
   void AddRequests();
   Status ReduceAndVote(const StepPlan& plan, Status mine);
@@ -85,8 +86,7 @@ class Trainer {
   void RecordMine(const Status& status);
   void Report(const StepMetrics& metrics);
 
-  LiveState live();
-  std::span<float> gradients();
+  at::Tensor WatchedWeights() const;
   // Returns true on the leading rank, which may be another one after a death.
   bool leads() const { return world_.rank() == 0; }
 
@@ -97,7 +97,9 @@ class Trainer {
   ProgressWriter& progress_;
   Clock& clock_;
   AdamW optimizer_;
+  TensorState live_;
   const StepTerms terms_;
+  const at::Tensor results_;  // double [flags, kLossTerms + 1], on the device: each microbatch's sums, and if it is bad
   StepSums sums_;
   Survivors survivors_;
   RankCosts costs_;
@@ -105,12 +107,13 @@ class Trainer {
   std::unique_ptr<MetricsLog> metrics_;  // on the leading rank only
   std::optional<StepMetrics> last_;      // of the last step
 
-  v1::CheckpointInfo state_;     // step completed, counters
-  std::vector<char> computed_;   // this step's microbatches in this rank's sums
-  std::uint64_t tokens_ = 0;     // in this launch
-  Clock::TimePoint reported_;    // the last step
-  double snapshot_seconds_ = 0;  // of the last step
-  Status pending_;               // a failure of this rank alone after a vote, told at the next one
+  v1::CheckpointInfo state_;           // step completed, counters
+  std::optional<std::int64_t> watch_;  // of this step: what the ranks compare
+  std::vector<char> computed_;         // this step's microbatches in this rank's sums
+  std::uint64_t tokens_ = 0;           // in this launch
+  Clock::TimePoint reported_;          // the last step
+  double snapshot_seconds_ = 0;        // of the last step
+  Status pending_;                     // a failure of this rank alone after a vote, told at the next one
 };
 
 }  // namespace still::worker

@@ -120,6 +120,7 @@ v1::PipelineConfig Unusual() {
   config.set_name("quote \" colon: # and\nnew line");
   config.set_seed(~std::uint64_t{0});
   config.set_precision(v1::PRECISION_FP32);
+  config.mutable_worker()->set_device(v1::DEVICE_CPU);
   config.mutable_corpus()->add_wikipedia("5");
   config.mutable_corpus()->add_wikipedia("true");
   config.mutable_corpus()->add_wikipedia("");

@@ -18,11 +18,11 @@ namespace still {
 namespace {
 
 namespace v1 = stillhouse::v1;
-using ::testing::HasSubstr;
 using google::protobuf::Descriptor;
 using still::testing::StatusIs;
 using still::testing::TempDirectory;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // Returns the shortest configuration that passes.
 v1::PipelineConfig Valid() {
@@ -90,6 +90,7 @@ TEST(PipelineConfigTest, EachWrongValueIsFoundByItsKey) {
       {[](Config& c) { c.clear_artifacts(); }, "artifacts"},
       {[](Config& c) { c.set_name("a/b"); }, "name"},
       {[](Config& c) { c.set_precision(v1::PRECISION_UNSPECIFIED); }, "precision"},
+      {[](Config& c) { c.mutable_worker()->set_device(v1::DEVICE_UNSPECIFIED); }, "worker.device"},
       {[](Config& c) { c.mutable_corpus()->clear_books(); }, "corpus"},
       {[](Config& c) { c.mutable_corpus()->set_max_sequence_tokens(513); }, "corpus.max_sequence_tokens"},
       {[](Config& c) { c.mutable_corpus()->set_min_sequence_tokens(2); }, "corpus.min_sequence_tokens"},

@@ -91,6 +91,17 @@ TEST(PlanTest, ReductionEntersAnIdentityOnlyWhenFast) {
   EXPECT_EQ(ChangedBy([&](auto& c) { fast(c.mutable_teacher()->mutable_fit()); }), kFromTeacher);
 }
 
+TEST(PlanTest, TheDeviceChangesWhatIsTrainedUnlessItIsTheCpu) {
+  EXPECT_EQ(Resolved().worker().device(), v1::DEVICE_CPU) << "auto, where no other is installed";
+  EXPECT_EQ(ChangedBy([](auto& c) { c.mutable_worker()->set_device(v1::DEVICE_CUDA); }), kFromTeacher);
+}
+
+TEST(PlanTest, ADeviceThatThisInstallationCannotUseIsRefused) {
+  PipelineConfig config = DefaultPipelineConfig();
+  config.mutable_worker()->set_device(v1::DEVICE_CUDA);
+  EXPECT_THAT(ResolveConfig(kHeadless, false, &config), StatusIs(Code::kInvalidArgument, HasSubstr("worker.device")));
+}
+
 TEST(PlanTest, RecoveryFollowsTheBuildUnlessChosen) {
   EXPECT_EQ(Resolved().recovery().mode(),
             cluster::MpiHasUlfm() ? v1::RECOVERY_MODE_INPLACE : v1::RECOVERY_MODE_RELAUNCH);

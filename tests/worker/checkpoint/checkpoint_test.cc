@@ -29,7 +29,8 @@ constexpr std::size_t kWide = 600'000;  // several blocks of a snapshot
 const std::vector<ParameterInfo> kLayout = {{.name = "wide", .shape = {600, 1000}, .offset = 0, .size = kWide},
                                             {.name = "narrow", .shape = {7}, .offset = kWide, .size = 7}};
 
-struct State {
+class State final : public LiveState {
+ public:
   explicit State(std::uint64_t seed) {
     for (std::vector<float>* buffer : {&weights, &first, &second}) {
       KeyedRandom random(MixKey({seed, buffer == &weights ? 0U : buffer == &first ? 1U : 2U}));
@@ -37,11 +38,24 @@ struct State {
       for (float& value : *buffer) value = static_cast<float>(random.NextUnit());
     }
   }
-  LiveState live() { return {weights, first, second}; }
+  LiveState& live() { return *this; }
+  std::size_t floats() const override { return weights.size(); }
+  void Read(StateBuffer buffer, std::size_t begin, std::span<float> out) const override {
+    std::copy_n(BufferOf(buffer).begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
+  }
+  void Write(StateBuffer buffer, std::size_t begin, std::span<const float> values) override {
+    std::vector<float>& to = const_cast<std::vector<float>&>(BufferOf(buffer));
+    std::ranges::copy(values, to.begin() + static_cast<std::ptrdiff_t>(begin));
+  }
   bool operator==(const TrainingState& other) const {
     return weights == other.weights && first == other.first_moment && second == other.second_moment;
   }
   std::vector<float> weights, first, second;
+
+ private:
+  const std::vector<float>& BufferOf(StateBuffer buffer) const {
+    return buffer == StateBuffer::kWeights ? weights : buffer == StateBuffer::kFirstMoment ? first : second;
+  }
 };
 
 v1::CheckpointInfo InfoOf(std::uint64_t step) { return testing::InfoOf(step, 3); }

@@ -28,6 +28,7 @@ class TaskTest : public ::testing::Test {
     *message_.mutable_config() = DefaultPipelineConfig();
     message_.mutable_config()->set_artifacts("/artifacts");
     message_.mutable_config()->set_precision(v1::PRECISION_BF16);
+    message_.mutable_config()->mutable_worker()->set_device(v1::DEVICE_CPU);
     message_.set_stage(v1::STAGE_TRAIN);
     message_.set_generation(7);
     message_.set_endpoint("tcp://127.0.0.1:5600");
@@ -119,6 +120,9 @@ TEST_F(TaskTest, RefusesATaskWhoseOptionsAreNotResolved) {
   message_ = good;
   message_.set_generation(0);
   ExpectRefused("generation");
+  message_ = good;
+  message_.mutable_config()->mutable_worker()->set_device(v1::DEVICE_AUTO);
+  ExpectRefused("config.worker.device");
   message_ = good;
   message_.mutable_config()->set_precision(v1::PRECISION_AUTO);
   ExpectRefused("config.precision");

@@ -10,7 +10,7 @@
 #include "common/random.h"
 #include "tests/testing/memory_corpus.h"
 #include "tests/testing/status_matchers.h"
-#include "worker/train/exact_sum.h"
+#include "worker/device/exact_sum.h"
 
 namespace still::worker {
 namespace {

@@ -45,6 +45,7 @@ class TrainingFixture : public shards::CorpusFixture {
     config.set_artifacts(root_);
     config.set_seed(5);
     config.set_precision(v1::PRECISION_FP32);
+    config.mutable_worker()->set_device(v1::DEVICE_CPU);
     config.mutable_student()->set_layers(1);
     config.mutable_targets()->mutable_mask()->set_seed(8);
     config.mutable_targets()->mutable_mask()->set_variants(2);

@@ -1,9 +1,9 @@
-#include "worker/model/dropout_mask.h"
+#include "worker/device/dropout_mask.h"
 
 #include <algorithm>
 
 #include "common/check.h"
-#include "worker/model/instruction_sets.h"
+#include "worker/device/instruction_sets.h"
 
 namespace still::worker {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/train/exact_sum.h"
+#include "worker/device/exact_sum.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "worker/train/vocabulary_rows.h"
+#include "worker/device/vocabulary_rows.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-#include "worker/model/instruction_sets.h"
+#include "worker/device/instruction_sets.h"
 
 #define STILL_INLINE [[gnu::always_inline]] inline
 

@@ -18,7 +18,8 @@ struct Bf16 {
 template <typename E>
 using Arithmetic = std::conditional_t<std::is_same_v<E, double>, double, float>;
 
-// Weights of the terms for one row: alpha x (T^2 for KL) / positions of the step. A weight of 0 switches a term off.
+// Weights of the loss's terms for one row: alpha x (T^2 for KL) / positions of the step. A weight of 0 switches a term
+// off.
 struct RowWeights {
   double kl = 0;
   double mlm = 0;
