@@ -1,6 +1,6 @@
 // AdamW (Loshchilov & Hutter 2019) with bias correction, over the flat parameter vector, after clipping by the global
 // norm. The update is element-wise and the norm is summed in fixed lanes, so the bits do not depend on the machine's
-// threads.
+// threads. Weight decay applies where ParameterInfo::decay (worker/model/layout.h) says so.
 #pragma once
 
 #include <cstdint>
