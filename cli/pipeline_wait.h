@@ -18,7 +18,7 @@ Result<std::vector<v1::JobView>> WaitForJobs(coordinator::CoordinatorClient& cli
 
 // Returns OK when all jobs succeeded, else the status of the first failure that is not the consequence of another one:
 // CANCELLED for a job that was cancelled or reached its time limit, UNAVAILABLE for one that ran out of retries or lost
-// its host, DATA_LOSS for an error that would happen again.
+// its host, DATA_LOSS for an error that would happen again. ExitCode (common/status.h) makes the exit status of it.
 Status PipelineOutcome(const std::vector<v1::JobView>& ended);
 
 }  // namespace still::cli

@@ -1,4 +1,4 @@
-// Writes numbers, times and foreign text for people.
+// Writes numbers, times and foreign text for people, and parses the durations that they type.
 #pragma once
 
 #include <cstdint>

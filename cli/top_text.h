@@ -12,8 +12,8 @@ namespace still::cli {
 // Returns the view "top" as text: active jobs, waiting jobs, hosts. Ends with a line break.
 std::string TopText(const v1::View& view);
 
-// Returns what a terminal must receive to show `picture` from its upper left corner and nothing else. Lines are clipped
-// to its columns, and the last row stays free.
+// Returns the bytes that make a terminal of this size show `picture` from its upper left corner, and nothing else.
+// Clips lines to `columns`, and leaves the last row free.
 std::string Redrawn(const std::string& picture, std::size_t columns, std::size_t rows);
 
 }  // namespace still::cli

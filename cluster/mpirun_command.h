@@ -17,10 +17,10 @@ namespace still::cluster {
 // Open MPI and the worker must have the same paths on every host.
 struct SshOptions {
   std::string identity_file;           // the private key; empty: ssh chooses
-  std::vector<std::string> arguments;  // further ones without blanks: "-F", "/etc/stillhouse/ssh_config"
-  std::string network;                 // of the hosts, for example "10.0.0.0/24"; empty: mpirun chooses
-  std::string prefix;                  // of Open MPI on every host; empty: that of mpirun, unless it is a system's
-  std::uint32_t connect_seconds = 10;  // in which a host must answer
+  std::vector<std::string> arguments;  // more arguments of ssh, without blanks: "-F", "/etc/stillhouse/ssh_config"
+  std::string network;                 // the network of the hosts, for example "10.0.0.0/24"; empty: mpirun chooses
+  std::string prefix;                  // where Open MPI is on every host; empty: where mpirun is, unless that is /usr
+  std::uint32_t connect_seconds = 10;  // how long ssh waits for a host to answer
 };
 
 // The release whose option names mpirun takes. Open MPI 5 starts processes by PRRTE, and its options have other names.

@@ -1,5 +1,5 @@
-// Chooses the hosts for the ranks of a gang. Pure. A host has slots (cores or GPUs). A rank takes `slots_per_rank`
-// slots of one host. A gang takes the slots of all its ranks at once, or none.
+// Chooses the hosts for the ranks of a gang. Pure. A host has slots, one per core. A rank takes `slots_per_rank` slots
+// of one host. A gang takes the slots of all its ranks at once, or none.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct HostSlots {
   std::string name;
   std::uint32_t slots = 0;
   bool open = true;            // takes new work
-  std::string closed_because;  // "drained by alice: disk swap", "blacklisted until ..."
+  std::string closed_because;  // "drained by alice: disk swap", "lost once; tried again in 4 min"
 };
 
 struct GangShape {

@@ -1,4 +1,4 @@
-// Little-endian integers, and views of plain values as bytes. Every file format of ours is written with these.
+// Little-endian integers, and views of plain values as bytes. Our binary file formats are written with these.
 #pragma once
 
 #include <bit>

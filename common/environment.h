@@ -1,5 +1,5 @@
-// The environment variables of our programs. environment.cc holds the one table of them, and the only
-// calls of getenv and setenv.
+// The environment variables of our programs. environment.cc holds the one table of them, and the only calls of getenv
+// and setenv.
 #pragma once
 
 #include <span>

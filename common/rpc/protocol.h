@@ -5,7 +5,8 @@
 
 namespace still {
 
-// Rises when a message changes its meaning. New fields alone do not raise it.
+// Rises when a message changes its meaning. New fields alone do not raise it. The coordinator refuses clients of
+// another version (CheckProtocol in coordinator/daemon/coordinator.cc).
 inline constexpr std::uint32_t kProtocol = 2;
 
 }  // namespace still

@@ -1,7 +1,7 @@
 // Addressed messages between processes. The only owner of ZeroMQ. A server (ROUTER) knows its peers by the identity
 // that they connect with. A client (DEALER) talks to one server. Payloads are serialised messages of common/proto, and
-// this layer does not look inside. Delivery is at most once and unordered across peers, so protocols must be
-// idempotent.
+// this layer does not look inside. A message has at most 64 MiB. Delivery is at most once and unordered across
+// peers, so protocols must be idempotent.
 //
 // Between hosts connections use CURVE. Both sides have a key pair, and everything is encrypted. The client knows the
 // server's public key, and the server admits the clients whose public keys it was given. A client that is not admitted

@@ -79,7 +79,7 @@ class LauncherAgent {
   // Journals that survivors go on, unless the recovery policy says that the job has died too often.
   Result<std::uint64_t> Shrink(const v1::GenerationEnd& end, std::size_t survivors);
   void Record(v1::GenerationEnd end);
-  // Waits. Returns false when a stop was asked for meanwhile.
+  // Blocks for `duration`, or until a stop is asked for. Returns false when one was.
   bool Wait(std::chrono::milliseconds duration, const std::atomic<int>& stops);
 
   const AgentJob job_;

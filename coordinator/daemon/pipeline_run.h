@@ -1,6 +1,10 @@
 // A pipeline on this machine, from start to end: `still run`.
 //
-//   <artifacts>/runs/<name>/           lock  effective.yaml  task-<stage>.json  <stage>.log  journal/ (journal.h)
+//   <artifacts>/runs/<name>/lock
+//   <artifacts>/runs/<name>/effective.yaml
+//   <artifacts>/runs/<name>/task-<stage>.json
+//   <artifacts>/runs/<name>/<stage>.log
+//   <artifacts>/runs/<name>/journal/             (journal.h)
 #pragma once
 
 #include <atomic>

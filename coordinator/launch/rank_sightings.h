@@ -1,6 +1,5 @@
 // Records what heartbeats tell about the ranks of a launch: the position of each rank, and the time that they spent in
-// each phase.
-// The position of a rank is the evidence when it has died. Pure; one thread.
+// each phase. The position of a rank is the evidence when it has died. Pure; one thread.
 #pragma once
 
 #include <algorithm>

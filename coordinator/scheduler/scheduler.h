@@ -58,7 +58,7 @@ struct RunningJob {
 };
 
 // A reason why a job waits. The scheduler gives the reasons NEVER_FITS to DEPTH, and its callers the others
-// (jobs/waits.cc).
+// (jobs/queue.cc).
 struct Reason {
   v1::WaitReason code = v1::WAIT_REASON_UNSPECIFIED;
   std::string text;  // for people

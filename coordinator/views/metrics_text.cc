@@ -87,7 +87,7 @@ void WriteProgress(const std::vector<LiveView>& jobs, Exposition* out) {
     if (progress.total() == 0) continue;
     out->Sample(labels, static_cast<double>(progress.done()) / static_cast<double>(progress.total()));
   }
-  out->Family("stillhouse_job_done_units", "gauge", "Steps, or sequences, done.");
+  out->Family("stillhouse_job_done_units", "gauge", "Units done.");
   for (const auto& [view, job, live, labels] : jobs) {
     if (!view.has_progress()) continue;
     out->Sample(With(labels, "unit", EnumWord(view.progress().unit())), static_cast<double>(view.progress().done()));

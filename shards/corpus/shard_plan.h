@@ -1,6 +1,6 @@
 // The shard plan says which sequence of which document goes to which shard. It is the one decision about a corpus that
 // needs all of the input. The planner drops duplicates in input order (duplicate_documents.h), puts each document into
-// training or held-out, and fills one shard after the other with its sequences.
+// training or held-out by its digest, and fills one shard after the other with its sequences.
 //
 // The file is little-endian and used in place (docs/formats.md has its fields):
 //

@@ -328,7 +328,7 @@ MadeUpCluster::MadeUpCluster() {
   Report({kUnreachable, 1, 2, "node-a", v1::PROGRESS_UNIT_SEQUENCES, 1'204'332, 4'810'000, 118, 0, 14'000}, &live);
   Report({kPreempting, 2, 2, "node-e.rack-17.cluster.example.internal", v1::PROGRESS_UNIT_STEPS, 311, 1500, 1800, 5.2},
          &live);
-  waits[kRecovering] = {0, 0, {{v1::WAIT_REASON_PAUSE, "pause of 8 s more after 1 deaths in a row"}}};
+  waits[kRecovering] = {0, 0, {{v1::WAIT_REASON_PAUSE, "pause of 8 s more after 1 death in a row"}}};
   waits[kQueued] = {
       1,
       kNow + 12 * kMinute,

@@ -1,7 +1,7 @@
 // Forward pass of the BERT encoder (post-LayerNorm, erf-GELU; Devlin et al. 2019) and of the head's transform. Plain
-// functions over a ParameterSet; with trainable parameters autograd records, the backward pass is the caller's.
-// LayerNorm and residuals are fp32. Matrix products, attention probabilities and GELU are in `Compute::matmul`; softmax
-// computes in fp32 inside.
+// functions over a ParameterSet. With trainable parameters autograd records them, and the caller runs the backward
+// pass. LayerNorm and residuals are fp32. Matrix products, attention probabilities and GELU are in `Compute::matmul`.
+// Softmax computes in fp32 inside.
 #pragma once
 
 #include <ATen/core/Tensor.h>

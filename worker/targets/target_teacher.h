@@ -11,11 +11,12 @@
 
 namespace still::worker {
 
-// One thread.
+// A loaded teacher. One thread uses it.
 class TargetTeacher {
  public:
-  // Loads a model that SaveModel wrote to `model_directory`. For hidden_f16 the width of `spec` becomes the hidden size
-  // of the teacher. With `bf16`, matrix products are in bfloat16. INVALID_ARGUMENT when top_k exceeds the vocabulary.
+  // Loads a model that SaveModel wrote to `model_directory`. For hidden_f16, spec() has the hidden size of the teacher
+  // as its width, whatever that of `spec` is. With `bf16`, matrix products are in bfloat16. INVALID_ARGUMENT when top_k
+  // exceeds the vocabulary.
   static Result<std::unique_ptr<TargetTeacher>> Load(const std::string& model_directory, shards::TargetSpec spec,
                                                      bool all_positions, bool bf16);
   virtual ~TargetTeacher() = default;

@@ -62,7 +62,7 @@ class Trainer {
   Trainer(const TrainingRun& run, ParameterSet& model, Communicator& world, ControlLink& control,
           ProgressWriter& progress);
 
-  // Collective. From the newest state, or from the initial weights, to the last step, which leaves a checkpoint.
+  // Collective. Trains from the newest state, or from the initial weights, to the last step, which leaves a checkpoint.
   // CANCELLED, with a checkpoint, when a drain was asked for. A failure is the same on every rank, but for UNAVAILABLE
   // and ABORTED, after which this process must end.
   Status Run();
