@@ -35,7 +35,7 @@ which coordinator
 exit codes
   0   done
   2   wrong usage or configuration
-  3   an input, an artifact or the storage is missing, damaged or full
+  3   a path that was named, an input, an artifact or the storage is missing, damaged or full
   4   something is unavailable, such as the coordinator
   5   cancelled, or over a time limit
   70  a bug)";

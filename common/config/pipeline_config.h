@@ -17,7 +17,8 @@ stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
 // Returns the defaults overlaid by the file, and checked. Its paths are absolute, against the directory of the file. An
 // absent `name` is the file's stem. Every error is INVALID_ARGUMENT and its place() names the file, and the line,
-// column and key where a value in the file is wrong. A file that holds a sweep is an error, too.
+// column and key where a value in the file is wrong. Only a file that cannot be read has no place, and the code of
+// ReadFile: NOT_FOUND when there is none. A file that holds a sweep is an error, too.
 Result<stillhouse::v1::PipelineConfig> LoadPipelineConfig(const std::string& path);
 
 struct PipelineVariant {

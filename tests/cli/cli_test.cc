@@ -95,15 +95,15 @@ TEST_F(CliTest, UnknownKeyIsAConfigurationErrorWithItsPlace) {
   EXPECT_THAT(result.err, HasSubstr("ranks"));
 }
 
-TEST_F(CliTest, MissingConfigurationIsAUsageErrorMissingInputsAreNot) {
+TEST_F(CliTest, APathThatIsNotThereIsExitCodeThree) {
   const ProcessResult mistyped = Still({"run", "/nowhere/pipeline.yaml"});
-  EXPECT_EQ(mistyped.exit_code, 2);
-  EXPECT_THAT(mistyped.err, HasSubstr("/nowhere/pipeline.yaml"));
+  EXPECT_EQ(mistyped.exit_code, 3);
+  EXPECT_THAT(mistyped.err, StartsWith("still: error: cannot open /nowhere/pipeline.yaml: "));
   const ProcessResult result = Still({"run", Pipeline("teacher: {path: nowhere}\ncorpus: {books: [book.txt]}\n")});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.err, HasSubstr(directory_ / "nowhere"));
   const ProcessResult stat = Still({"corpus", "stat", directory_ / "nothing"});
-  EXPECT_EQ(stat.exit_code, 2);
+  EXPECT_EQ(stat.exit_code, 3);
   EXPECT_THAT(stat.err, AllOf(HasSubstr(directory_ / "nothing"), HasSubstr("out/artifacts/corpus/")));
 }
 
@@ -250,12 +250,12 @@ TEST_F(CheckpointCliTest, VerifyReadsEveryByteAndDamageIsExitCodeThree) {
   EXPECT_EQ(Still({"checkpoint", "verify", JoinPath(Job(), "step-00000100.g1/part-00000.safetensors")}).exit_code, 2);
 }
 
-TEST_F(CheckpointCliTest, APathWithoutACheckpointIsAUsageErrorThatSaysWhatToName) {
+TEST_F(CheckpointCliTest, APathWithoutACheckpointIsAnErrorThatSaysWhatToName) {
   ASSERT_OK(MakeDirectories(directory_ / "empty"));
   for (const std::string& path : {directory_ / "nowhere", directory_ / "empty", Path(100, 1) + "/manifest.json"}) {
     for (const char* verb : {"list", "verify", "hash"}) {
       const ProcessResult result = Still({"checkpoint", verb, path});
-      EXPECT_EQ(result.exit_code, 2) << verb << " " << path;
+      EXPECT_EQ(result.exit_code, path == directory_ / "nowhere" ? 3 : 2) << verb << " " << path;
       EXPECT_THAT(result.err, AllOf(HasSubstr(path), HasSubstr("<artifacts>/checkpoints/<digest>"))) << verb;
       EXPECT_EQ(result.out, "");
     }

@@ -18,11 +18,11 @@ namespace still {
 namespace {
 
 namespace v1 = stillhouse::v1;
-using ::testing::HasSubstr;
 using google::protobuf::Descriptor;
 using still::testing::StatusIs;
 using still::testing::TempDirectory;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // Returns the shortest configuration that passes.
 v1::PipelineConfig Valid() {
@@ -310,8 +310,9 @@ TEST_F(PipelineSweepTest, AsOnePipelineASweepIsRefusedWithTheCommandThatTakesIt)
   EXPECT_THAT(LoadPipelineConfig(path), StatusIs(Code::kInvalidArgument, HasSubstr("`still submit " + path + "`")));
 }
 
-TEST_F(PipelineSweepTest, AMistypedFileNameIsAUsageError) {
-  EXPECT_THAT(LoadPipelineSweep("/nowhere/x.yaml"), StatusIs(Code::kInvalidArgument));
+TEST_F(PipelineSweepTest, AFileThatIsNotThereIsNotFoundAndNamedOnce) {
+  EXPECT_THAT(LoadPipelineSweep("/nowhere/x.yaml"),
+              StatusIs(Code::kNotFound, "cannot open /nowhere/x.yaml: No such file or directory: check the path"));
 }
 
 }  // namespace
