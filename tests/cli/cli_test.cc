@@ -101,7 +101,11 @@ TEST_F(CliTest, APathThatIsNotThereIsExitCodeThree) {
   EXPECT_THAT(mistyped.err, StartsWith("still: error: cannot open /nowhere/pipeline.yaml: "));
   const ProcessResult result = Still({"run", Pipeline("teacher: {path: nowhere}\ncorpus: {books: [book.txt]}\n")});
   EXPECT_EQ(result.exit_code, 3);
-  EXPECT_THAT(result.err, HasSubstr(directory_ / "nowhere"));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("no teacher.path " + (directory_ / "nowhere")),
+                                HasSubstr("no corpus.books " + (directory_ / "book.txt")), Not(HasSubstr("demo"))));
+  const ProcessResult demo = Still({"run", Pipeline("teacher: {path: out/data/teacher}\ncorpus: {books: [a.txt]}\n")});
+  EXPECT_EQ(demo.exit_code, 3);
+  EXPECT_THAT(demo.err, HasSubstr("scripts/fetch_demo_data.sh"));
   const ProcessResult stat = Still({"corpus", "stat", directory_ / "nothing"});
   EXPECT_EQ(stat.exit_code, 3);
   EXPECT_THAT(stat.err, AllOf(HasSubstr(directory_ / "nothing"), HasSubstr("out/artifacts/corpus/")));
