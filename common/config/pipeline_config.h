@@ -2,6 +2,7 @@
 // configs/sample.yaml documents every key.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "common/status.h"
 
 namespace still {
+
+inline constexpr std::uint32_t kMostRanks = 4096;
 
 // Returns the configuration with every key at its default. Paths are empty, except `artifacts`. A run takes its
 // defaults from here alone; a test compares configs/sample.yaml with it. The initial values in option structs elsewhere
