@@ -32,10 +32,11 @@ Status CheckKind(const std::string& directory, std::string_view kind) {
                                 ? identity->substr(kKindLine.size(), identity->find('\n') - kKindLine.size())
                                 : "";
   if (found == kind) return Ok();
-  const std::string problem = !Exists(directory) ? "does not exist"
-                              : found.empty()    ? fmt::format("is not a {} artifact", kind)
-                                                 : fmt::format("is a {} artifact, not a {} artifact", found, kind);
-  return Error(Code::kInvalidArgument,
+  const bool exists = Exists(directory);
+  const std::string problem = !exists         ? "does not exist"
+                              : found.empty() ? fmt::format("is not a {} artifact", kind)
+                                              : fmt::format("is a {} artifact, not a {} artifact", found, kind);
+  return Error(exists ? Code::kInvalidArgument : Code::kNotFound,
                "{} {}; name <artifacts>/{}/<digest>, for example out/artifacts/{}/0f3c... (`still run PIPELINE "
                "--check` shows its digest)",
                Escaped(directory), Escaped(problem), kind, kind);

@@ -8,8 +8,8 @@
 
 namespace still::cli {
 
-// Returns INVALID_ARGUMENT, with what to name instead, unless `directory` holds an artifact of this kind. A wrong path
-// is a usage error and never counts as damage.
+// Returns an error, with what to name instead, unless `directory` holds an artifact of this kind. NOT_FOUND: it does
+// not exist. INVALID_ARGUMENT: it is something else, which never counts as damage.
 Status CheckKind(const std::string& directory, std::string_view kind);
 
 // Adds `noun verb DIR`, which reads DIR into `directory`. The name of `noun` is the kind of the artifact.

@@ -37,8 +37,10 @@ struct Options {
 // Prints which jobs changed. Does not ask for confirmation: every verb but cancel can be undone, and a cancelled job
 // keeps its checkpoints.
 Status ChangeJobs(const Options& options) {
-  if (options.jobs.empty() == options.pipeline.empty())
-    return Error(Code::kInvalidArgument, "name either jobs, or with --pipeline the pipeline of which all jobs change");
+  if (options.jobs.empty() && options.pipeline.empty())
+    return Error(Code::kInvalidArgument, "name jobs, or a whole pipeline with --pipeline NAME");
+  if (!options.jobs.empty() && !options.pipeline.empty())
+    return Error(Code::kInvalidArgument, "name either jobs or a whole pipeline with --pipeline NAME, not both");
   STILL_ASSIGN_OR_RETURN(const auto client, ConnectToCoordinator(options.connection));
   v1::ClientRequest request;
   v1::ChangeJobs& change = *request.mutable_change();

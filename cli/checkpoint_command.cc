@@ -23,7 +23,7 @@ struct Options {
 };
 
 Status WrongPath(const std::string& path, std::string_view problem) {
-  return Error(Code::kInvalidArgument,
+  return Error(Exists(path) ? Code::kInvalidArgument : Code::kNotFound,
                "{} {}; name <artifacts>/checkpoints/<digest> for the checkpoints of a job, or one checkpoint in it, "
                "step-NNNNNNNN.g<generation> (`still run PIPELINE --check` shows the digests of teacher and student)",
                path, problem);
@@ -48,7 +48,7 @@ Result<std::string> NewestWithManifest(const std::string& directory, const std::
 }
 
 // Returns `path` if it is a checkpoint, or the newest one in it if it is the directory of a job's checkpoints. Any
-// other path is INVALID_ARGUMENT, a missing file NOT_FOUND.
+// other path is INVALID_ARGUMENT. NOT_FOUND: the path or a file in it is missing.
 Result<std::string> ResolveCheckpoint(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();  // completed by a shell
   STILL_RETURN_IF_ERROR(CheckDirectory(path));

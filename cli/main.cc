@@ -35,7 +35,7 @@ which coordinator
 exit codes
   0   done
   2   wrong usage or configuration
-  3   an input, an artifact or the storage is missing, damaged or full
+  3   a path that was named, an input, an artifact or the storage is missing, damaged or full
   4   something is unavailable, such as the coordinator
   5   cancelled, or over a time limit
   70  a bug)";
@@ -44,6 +44,40 @@ exit codes
 std::string CommandOf(const CLI::App& app) {
   const std::vector<CLI::App*> parsed = app.get_subcommands();
   return app.get_name() + (parsed.empty() ? "" : " " + CommandOf(*parsed.front()));
+}
+
+const CLI::App& ParsedCommand(const CLI::App& app) {
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  return parsed.empty() ? app : ParsedCommand(*parsed.front());
+}
+
+// Returns "; did you mean '--ranks'?" when an option of `command` is near to the first unknown one that has such a
+// neighbour, else "".
+std::string NearestOption(const CLI::App& command) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const std::string& word : command.remaining()) {
+    if (!word.starts_with("--") || word.size() == 2) continue;
+    const std::string nearest = NearestName(word.substr(0, word.find('=')), known);
+    if (!nearest.empty()) return fmt::format("; did you mean '{}'?", nearest);
+  }
+  return "";
+}
+
+// Returns what is wrong with the usage. CLI11 calls a missing argument by another word than the help does, and does not
+// know near options.
+std::string UsageProblem(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = ParsedCommand(app);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return Escaped(error.what()) + NearestOption(command);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    for (const CLI::Option* option : command.get_options()) {
+      if (option->get_required() && option->get_positional() && option->count() == 0)
+        return option->get_type_name() + " is required";
+    }
+  }
+  return Escaped(error.what());
 }
 
 // Refuses the first word that stands where a command must stand and is none, and names the nearest command. CLI11 would
@@ -106,7 +140,7 @@ int Main(int argc, char** argv) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
     const Status usage =
-        Error(Code::kInvalidArgument, "{} (`{} --help` shows the usage)", Escaped(error.what()), CommandOf(app));
+        Error(Code::kInvalidArgument, "{} (`{} --help` shows the usage)", UsageProblem(app, error), CommandOf(app));
     fmt::print(stderr, "still: error: {}\n", usage.message());
     return ExitCode(usage);
   }

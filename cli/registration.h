@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <map>
@@ -17,6 +18,7 @@
 
 #include "cli/connection.h"
 #include "common/check.h"
+#include "common/config/pipeline_config.h"
 #include "common/status.h"
 
 namespace still::cli {
@@ -52,16 +54,20 @@ std::pair<CLI::App*, Options&> AddCommand(CLI::App& parent, const std::string& n
   return {command, *options};
 }
 
-// Refuses text that is no decimal number in the range of `Number`. CLI11 alone would turn -1 into a large unsigned
-// number and 010 into 8.
+// Refuses text that is no decimal number from `least` to `most`. The message names no bound that only the type has,
+// unless the type is as narrow as a port's. CLI11 alone would turn -1 into a large unsigned number and 010 into 8.
 template <typename Number>
-CLI::Validator DecimalNumber() {
-  const auto check = [](std::string& text) -> std::string {
+CLI::Validator DecimalNumber(Number least = std::numeric_limits<Number>::min(),
+                             Number most = std::numeric_limits<Number>::max()) {
+  const auto check = [least, most](std::string& text) -> std::string {
     Number number{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size())
-      return fmt::format("'{}' is not a whole number from {} to {}", text, std::numeric_limits<Number>::min(),
-                         std::numeric_limits<Number>::max());
+    const bool bounded = sizeof(Number) <= 2 || most != std::numeric_limits<Number>::max();
+    if (error == std::errc::result_out_of_range && !bounded) return fmt::format("'{}' is out of range", text);
+    if (error != std::errc() || end != text.data() + text.size() || number < least || number > most)
+      return bounded      ? fmt::format("'{}' is not a whole number from {} to {}", text, least, most)
+             : least == 0 ? fmt::format("'{}' is not a whole number, 0 or more", text)
+                          : fmt::format("'{}' is not a whole number", text);
     text = fmt::to_string(number);
     return "";
   };
@@ -81,6 +87,11 @@ CLI::Option* AddOption(CLI::App* command, const char* name, Value& value, const 
 // Adds the argument JOB, which FindJob understands.
 inline CLI::Option* AddJobArgument(CLI::App* command, std::string& job) {
   return AddOption(command, "job", job, "JOB", "Id of the job, its name, or the end of its name");
+}
+
+// Adds --ranks, which takes what the key `ranks` of a configuration takes.
+inline void AddRanksOption(CLI::App* command, std::optional<std::uint32_t>& ranks, const std::string& help) {
+  AddOption(command, "--ranks", ranks, "N", help)->transform(DecimalNumber<std::uint32_t>(1, kMostRanks));
 }
 
 inline void AddJsonFlag(CLI::App* command, bool& json) {

@@ -25,9 +25,10 @@ namespace still::cli {
 namespace {
 
 constexpr const char* kFaultHelp = R"(Make a process fail at a named point, for tests; may be repeated
-SPEC = <rank>:<step>:<point>:<kind>[@<launch>], for example 1:4:vote:kill
+SPEC = <rank>:<step>:[<stage>.]<point>:<kind>[@<launch>], for example 1:4:train.vote:kill
   rank    rank of the worker, or * for any process
   step    step in progress; outside of training, which pass of the point, counting from 1; * for every one
+  stage   the stage whose workers fail; without one, those of every stage
   point   compute, reduce, vote, optimizer, snapshot, write, fsync, rename, publish, shutdown, ... (docs/recovery.md)
   kind    kill, stop, delay<ms>, error, enospc, torn, nan, flip
   launch  which launch of this run, counting from 1 (default: 1), or * for every one)";
@@ -109,7 +110,7 @@ void AddTo(CLI::App& app, Action& action) {
   const auto [run, options] =
       AddCommand(app, "run", "Run a pipeline: reuse the artifacts that exist, make the rest", action, &RunWithFaults);
   AddOption(run, "pipeline", options.config_path, "PIPELINE.yaml", "Pipeline configuration (YAML)")->required();
-  AddOption(run, "--ranks", options.ranks, "N", "Number of worker processes; results do not depend on it");
+  AddRanksOption(run, options.ranks, "Number of worker processes; results do not depend on it");
   AddOption(run, "--until", options.until, "STAGE", "Last stage to run: " + JoinedWords<stillhouse::v1::Stage>());
   AddJsonFlag(run, options.json);
   run->add_flag("--check", options.check,

@@ -194,10 +194,11 @@ void AddTo(CLI::App& app, Action& action) {
   command->add_flag("--hold", options.hold, "Start nothing before `still release`");
   command->add_flag("--attach", options.attach,
                     "Let corpus, teacher, targets and train wait for a manual mpirun (`still why` shows the command)");
-  AddOption(command, "--ranks", options.ranks, "N", "Number of worker processes per job; results do not depend on it");
+  AddRanksOption(command, options.ranks, "Number of worker processes per job; results do not depend on it");
   AddOption(command, "--time-limit", options.time_limit, "TIME",
             "Time limit of jobs whose stage has none in the file: 45s, 90m, 2h, 1d");
-  AddOption(command, "--retries", options.retries, "N", "Attempts in a row of a job that may die without a new step")
+  AddOption(command, "--retries", options.retries, "N",
+            "A job fails after more than N attempts in a row without a new step")
       ->capture_default_str();
   command->add_flag("--wait", options.wait, "Wait until all jobs have ended; the exit code is theirs");
   command->add_flag("--check", options.check,

@@ -144,7 +144,7 @@ int Attach(const char* program, const AttachOptions& options) {
     return ExitCode(task.status());
   }
   execl("/proc/self/exe", program, "--task", task->c_str(), static_cast<char*>(nullptr));
-  std::perror("still-worker: cannot become a worker");
+  std::perror("still-worker: error: cannot become a worker");
   return 70;
 }
 
@@ -173,12 +173,15 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "still-worker " STILLHOUSE_VERSION);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app.exit(help_or_version);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    fmt::print(stderr, "still-worker: error: {} (`still-worker --help` shows the usage)\n", e.what());
+    return 2;
   }
   if (job->count() > 0) return still::worker::Attach(argv[0], attach);
   if (task->count() == 0) {
-    std::fputs("still-worker: nothing to do; pass --task, or --coordinator and --job\n", stderr);
+    std::fputs("still-worker: error: nothing to do; pass --task, or --coordinator and --job\n", stderr);
     return 2;
   }
   return still::worker::Run(argc, argv, task_path);

@@ -248,7 +248,7 @@ Status CheckPipelineConfig(const v1::PipelineConfig& config) {
   check.That(!config.name().starts_with('.') && !config.name().starts_with(' '), "name",
              "must not begin with '.' or a blank");
   check.That(!config.artifacts().empty(), "artifacts", "name the directory that artifacts are kept in");
-  check.Within(config.ranks(), 1u, 4096u, "ranks");
+  check.Within(config.ranks(), 1u, kMostRanks, "ranks");
   check.Within(config.threads_per_rank(), 1u, 1024u, "threads_per_rank");
   check.That(config.precision() != v1::PRECISION_UNSPECIFIED, "precision", "set it to auto, bf16 or fp32");
   check.That(config.worker().device() != v1::DEVICE_UNSPECIFIED, "worker.device", "set it to auto, cpu or cuda");

@@ -2,6 +2,7 @@
 // configs/sample.yaml documents every key.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 
 namespace still {
 
+inline constexpr std::uint32_t kMostRanks = 4096;
+
 // Returns the configuration with every key at its default. Paths are empty, except `artifacts`. A run takes its
 // defaults from here alone; a test compares configs/sample.yaml with it. The initial values in option structs elsewhere
 // serve tests: a run overwrites those that a key sets.
@@ -17,7 +20,8 @@ stillhouse::v1::PipelineConfig DefaultPipelineConfig();
 
 // Returns the defaults overlaid by the file, and checked. Its paths are absolute, against the directory of the file. An
 // absent `name` is the file's stem. Every error is INVALID_ARGUMENT and its place() names the file, and the line,
-// column and key where a value in the file is wrong. A file that holds a sweep is an error, too.
+// column and key where a value in the file is wrong. Only a file that cannot be read has no place, and the code of
+// ReadFile: NOT_FOUND when there is none. A file that holds a sweep is an error, too.
 Result<stillhouse::v1::PipelineConfig> LoadPipelineConfig(const std::string& path);
 
 struct PipelineVariant {

@@ -189,7 +189,7 @@ class SweepReader {
 
 Result<SweepDocument> SweepDocument::Load(const std::string& path) {
   const Result<std::string> text = ReadFile(path);
-  if (!text.ok()) return Status(Code::kInvalidArgument, text.status().message()).At({.file = path});
+  if (!text.ok()) return text.status();  // it names the path
   return Parse(*text, path);
 }
 

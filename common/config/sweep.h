@@ -30,7 +30,8 @@ namespace still {
 inline constexpr std::size_t kMostVariants = 256;
 
 // A parsed document and its variants. Every error is INVALID_ARGUMENT and its place() names file, line, column and key.
-// A file that cannot be read is INVALID_ARGUMENT as well: its name was mistyped. Immutable; copies share the nodes.
+// Only a file that cannot be read has no place, and the code of ReadFile: NOT_FOUND when there is none. Immutable;
+// copies share the nodes.
 class SweepDocument {
  public:
   static Result<SweepDocument> Load(const std::string& path);

@@ -58,8 +58,13 @@ Status CheckFaultName(std::string_view point, std::string_view kind) {
     if (name.point == point || name.point == WithoutScope(point)) return Ok();
     known.emplace_back(name.point);
   }
-  std::string nearest = NearestName(WithoutScope(point), known);
-  if (nearest.empty()) nearest = NearestName(point, known);
+  const std::string_view name = WithoutScope(point);
+  std::string nearest = NearestName(name, known);
+  if (nearest.empty()) {
+    nearest = NearestName(point, known);
+  } else if (nearest.find('.') == std::string::npos) {  // the scope was right
+    nearest.insert(0, point.substr(0, point.size() - name.size()));
+  }
   if (!nearest.empty())
     return Error(Code::kInvalidArgument, "no point '{}' can {}; did you mean '{}'?", point, kind, nearest);
   return Error(Code::kInvalidArgument, "no point '{}' can {}; those that can: {}", point, kind, fmt::join(known, ", "));

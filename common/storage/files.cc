@@ -112,8 +112,12 @@ Status MakeDirectories(const std::string& path) {
   if (fs::is_directory(path, error)) return Ok();
   const std::string parent = ParentOf(path);
   if (parent != path && parent != ".") STILL_RETURN_IF_ERROR(MakeDirectories(parent));
-  if (mkdir(path.c_str(), 0777) != 0 && !(errno == EEXIST && fs::is_directory(path, error))) {
-    return ErrnoStatus(errno, "cannot create directory", path);
+  if (mkdir(path.c_str(), 0777) != 0) {
+    const int error_number = errno;
+    if (error_number != EEXIST) return ErrnoStatus(error_number, "cannot create directory", path);
+    if (!fs::is_directory(path, error))
+      return Error(Code::kAlreadyExists, "cannot create directory {}: a file of this name is there; name a directory",
+                   path);
   }
   return SyncDirectory(parent);
 }

@@ -20,6 +20,7 @@
 #include "coordinator/daemon/attempt_retention.h"
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/daemon/detached_agents.h"
+#include "coordinator/daemon/network_options.h"
 #include "coordinator/http/http_server.h"
 #include "coordinator/jobs/names.h"
 
@@ -54,10 +55,8 @@ Result<FileLock> TakeStateDirectory(const StateDirectory& directory) {
 }
 
 Result<std::vector<v1::Host>> ReadInventory(const DaemonOptions& options) {
-  if (!options.hostfile.empty() && options.address.empty())
-    return Error(Code::kInvalidArgument,
-                 "with a hostfile, say at which address of this machine its hosts reach it (--address)");
   STILL_ASSIGN_OR_RETURN(const std::vector<cluster::HostSlots> slots, cluster::LoadInventory(options.hostfile));
+  STILL_RETURN_IF_ERROR(CheckNetworkOptions(options));
   std::vector<v1::Host> hosts;
   for (const cluster::HostSlots& host : slots) {
     hosts.emplace_back().set_name(host.name);
@@ -208,8 +207,8 @@ Status Serve(RpcServer& rpc, Coordinator& coordinator, const StateDirectory& dir
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops) {
   google::protobuf::SetLogHandler(nullptr);  // it would log every malformed string that a stranger sends
   const StateDirectory directory(options.state_directory);
-  STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
   STILL_ASSIGN_OR_RETURN(const std::vector<v1::Host> hosts, ReadInventory(options));
+  STILL_ASSIGN_OR_RETURN(const FileLock lock, TakeStateDirectory(directory));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal, Journal::Open(directory.Journal()));
   STILL_ASSIGN_OR_RETURN(const DaemonKeys keys, KeysOf(options, directory));
   STILL_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc, Listen(options.endpoint, keys.rpc));

@@ -38,8 +38,9 @@ struct DaemonOptions {
 
 // Serves until `stops` becomes positive. The jobs go on without the daemon. UNAVAILABLE: another coordinator has the
 // state directory, or a port is taken. DATA_LOSS: the journal is damaged, or the state directory has attempts that it
-// does not know. PERMISSION_DENIED: the state directory is open to others. INVALID_ARGUMENT: the hostfile is invalid,
-// or `keys` is false although there are keys or an address beyond loopback.
+// does not know. PERMISSION_DENIED: the state directory is open to others. INVALID_ARGUMENT: the hostfile or an
+// option for its hosts is invalid, or `keys` is false although there are keys or an address beyond loopback. NOT_FOUND:
+// there is no such hostfile or identity file.
 Status RunDaemon(const DaemonOptions& options, const std::atomic<int>& stops);
 
 }  // namespace still::coordinator

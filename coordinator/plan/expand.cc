@@ -88,6 +88,7 @@ Result<std::vector<PlannedVariant>> PlanVariants(const std::vector<PipelineVaria
     const auto failed = [&](const Status& status) {
       return variant.name.empty() ? status : status.WithContext("variant " + variant.name);
     };
+    if (Status status = CheckInputsExist(next.config); !status.ok()) return failed(status);
     auto teacher = teachers.find(next.config.teacher().path());
     if (teacher == teachers.end()) {
       Result<TeacherFacts> facts = InspectTeacher(next.config.teacher().path());

@@ -1,5 +1,7 @@
 #include "coordinator/plan/plan.h"
 
+#include <fmt/ranges.h>
+
 #include <utility>
 
 #include "cluster/mpirun_command.h"
@@ -155,6 +157,23 @@ Result<v1::Stage> StageNamed(std::string_view name) {
   return Error(Code::kInvalidArgument, "No such stage: '{}'. The stages are {}", name, JoinedWords<v1::Stage>());
 }
 
+Status CheckInputsExist(const PipelineConfig& config) {
+  std::vector<std::string> missing;
+  bool of_demo = false;
+  const auto check = [&](std::string_view key, const std::string& path) {
+    if (path.empty() || Exists(path)) return;
+    missing.push_back(fmt::format("{} {}", key, path));
+    if (path.find("out/data/") != std::string::npos) of_demo = true;
+  };
+  check("teacher.path", config.teacher().path());
+  for (const std::string& path : config.corpus().wikipedia()) check("corpus.wikipedia", path);
+  for (const std::string& path : config.corpus().books()) check("corpus.books", path);
+  check("corpus.vocab", config.corpus().vocab());
+  if (missing.empty()) return Ok();
+  return Error(Code::kNotFound, "there is no {}: {}", fmt::join(missing, ", no "),
+               of_demo ? "scripts/fetch_demo_data.sh brings the demo's input" : "check the paths in the configuration");
+}
+
 Status ResolveRecovery(bool mpi_has_ulfm, v1::RecoveryConfig* recovery) {
   if (recovery->mode() == v1::RECOVERY_MODE_INPLACE && !mpi_has_ulfm) {
     return Error(Code::kInvalidArgument,
@@ -249,6 +268,7 @@ void LookUpArtifacts(const std::string& root, Plan* plan) {
 }
 
 Result<Plan> PlanPipeline(PipelineConfig* config) {
+  STILL_RETURN_IF_ERROR(CheckInputsExist(*config));
   STILL_ASSIGN_OR_RETURN(const TeacherFacts teacher, InspectTeacher(config->teacher().path()));
   STILL_RETURN_IF_ERROR(ResolveConfig(teacher, ThisCpuHasBf16(), config));
   STILL_ASSIGN_OR_RETURN(const shards::CorpusInputs corpus, shards::ReadCorpusInputs(config->corpus()));

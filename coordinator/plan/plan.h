@@ -42,6 +42,10 @@ inline const StagePlan& PlanOf(const Plan& plan, v1::Stage stage) {
   return plan[static_cast<std::size_t>(stage) - v1::STAGE_CORPUS];
 }
 
+// Checks that the teacher's directory, the dumps, the books and the vocabulary are there. NOT_FOUND names all that are
+// not.
+Status CheckInputsExist(const v1::PipelineConfig& config);
+
 // Fills in what the configuration leaves open (precision and recovery.mode auto, student.layers 0, corpus.vocab empty)
 // and checks it against the inputs. `cpu_has_bf16` is a fact of the machine. INVALID_ARGUMENT: the configuration does
 // not fit the teacher or the build.

@@ -53,7 +53,7 @@ TEST_F(CliTest, HelpAndVersionGoToStdoutAndSucceed) {
   }
   EXPECT_THAT(Still({"queue", "--help"}).out, Not(HasSubstr("exit codes"))) << "only still --help ends with them";
   EXPECT_THAT(Still({"run", "--help"}).out, AllOf(HasSubstr("corpus, teacher, targets, train, evaluate, export"),
-                                                  HasSubstr("<rank>:<step>:<point>:<kind>"),
+                                                  HasSubstr("<rank>:<step>:[<stage>.]<point>:<kind>"),
                                                   HasSubstr("kill, stop, delay<ms>, error, enospc, torn, nan, flip")));
 }
 
@@ -62,22 +62,26 @@ TEST_F(CliTest, WrongUsageIsExitCodeTwoAndOneLineOnStderr) {
     std::vector<std::string> arguments;
     std::string named;
   };
-  const std::vector<Wrong> wrong = {{{"frobnicate"}, "'still frobnicate'"},
-                                    {{"bogus"}, "`still --help`"},
-                                    {{"quue"}, "'still queue'"},
-                                    {{"que"}, "'still queue'"},
-                                    {{"checkpoint", "lst"}, "'still checkpoint list'"},
-                                    {{"run"}, "`still run --help`"},
-                                    {{"run", "a.yaml", "--rank", "2"}, "--rank"},
-                                    {{"run", "a.yaml", "--ranks", "two"}, "--ranks: 'two'"},
-                                    {{"corpus"}, "`still corpus --help`"},
-                                    {{"corpus", "cat", "x", "--first", "-1"}, "--first: '-1'"},
-                                    {{"run", "x", "--ranks", "4294967296"}, "from 0 to 4294967295"},
-                                    {{"checkpoint"}, "checkpoint"},
-                                    {{"checkpoint", "hash"}, "path"},
-                                    {{"checkpoint", "list", "a", "b"}, "b"},
-                                    {{"run", CompletePipeline(), "--check", "--until", "frob"}, "frob"},
-                                    {{"run", CompletePipeline(), "--check", "--ranks", "0"}, "ranks"}};
+  const std::vector<Wrong> wrong = {
+      {{"frobnicate"}, "'still frobnicate'"},
+      {{"bogus"}, "`still --help`"},
+      {{"quue"}, "'still queue'"},
+      {{"que"}, "'still queue'"},
+      {{"checkpoint", "lst"}, "'still checkpoint list'"},
+      {{"run"}, "PIPELINE.yaml is required (`still run --help`"},
+      {{"run", "a.yaml", "--rank", "2"}, "did you mean '--ranks'?"},
+      {{"run", "a.yaml", "--utnil=train"}, "did you mean '--until'?"},
+      {{"run", "a.yaml", "--frobnicate"}, "--frobnicate (`still run --help`"},
+      {{"run", "a.yaml", "--ranks", "two"}, "--ranks: 'two' is not a whole number from 1 to 4096"},
+      {{"run", "a.yaml", "--ranks", "0"}, "from 1 to 4096"},
+      {{"corpus"}, "`still corpus --help`"},
+      {{"corpus", "cat", "x", "--first", "-1"}, "--first: '-1' is not a whole number, 0 or more"},
+      {{"run", "x", "--ranks", "4294967296"}, "from 1 to 4096"},
+      {{"checkpoint"}, "checkpoint"},
+      {{"checkpoint", "hash"}, "PATH is required"},
+      {{"checkpoint", "list", "a", "b"}, "b"},
+      {{"run", CompletePipeline(), "--check", "--until", "frob"}, "frob"},
+      {{"run", CompletePipeline(), "--check", "--ranks", "0"}, "ranks"}};
   for (const auto& [arguments, named] : wrong) {
     const ProcessResult result = Still(arguments);
     EXPECT_EQ(result.exit_code, 2) << named;
@@ -95,15 +99,19 @@ TEST_F(CliTest, UnknownKeyIsAConfigurationErrorWithItsPlace) {
   EXPECT_THAT(result.err, HasSubstr("ranks"));
 }
 
-TEST_F(CliTest, MissingConfigurationIsAUsageErrorMissingInputsAreNot) {
+TEST_F(CliTest, APathThatIsNotThereIsExitCodeThree) {
   const ProcessResult mistyped = Still({"run", "/nowhere/pipeline.yaml"});
-  EXPECT_EQ(mistyped.exit_code, 2);
-  EXPECT_THAT(mistyped.err, HasSubstr("/nowhere/pipeline.yaml"));
+  EXPECT_EQ(mistyped.exit_code, 3);
+  EXPECT_THAT(mistyped.err, StartsWith("still: error: cannot open /nowhere/pipeline.yaml: "));
   const ProcessResult result = Still({"run", Pipeline("teacher: {path: nowhere}\ncorpus: {books: [book.txt]}\n")});
   EXPECT_EQ(result.exit_code, 3);
-  EXPECT_THAT(result.err, HasSubstr(directory_ / "nowhere"));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("no teacher.path " + (directory_ / "nowhere")),
+                                HasSubstr("no corpus.books " + (directory_ / "book.txt")), Not(HasSubstr("demo"))));
+  const ProcessResult demo = Still({"run", Pipeline("teacher: {path: out/data/teacher}\ncorpus: {books: [a.txt]}\n")});
+  EXPECT_EQ(demo.exit_code, 3);
+  EXPECT_THAT(demo.err, HasSubstr("scripts/fetch_demo_data.sh"));
   const ProcessResult stat = Still({"corpus", "stat", directory_ / "nothing"});
-  EXPECT_EQ(stat.exit_code, 2);
+  EXPECT_EQ(stat.exit_code, 3);
   EXPECT_THAT(stat.err, AllOf(HasSubstr(directory_ / "nothing"), HasSubstr("out/artifacts/corpus/")));
 }
 
@@ -148,7 +156,7 @@ TEST_F(CliTest, AWrongFaultIsRefusedBeforeAnythingHappens) {
                                                        {"1:2:vote:kill,2:2:vote:kill", "<rank>:<step>"},
                                                        {"", "<rank>:<step>"},
                                                        {"1:2:votes:kill", "'vote'"},
-                                                       {"1:2:train.comptue:kill", "'compute'"},
+                                                       {"1:2:train.comptue:kill", "'train.compute'"},
                                                        {"1:2:vote:torn", "write"},
                                                        {"1:2:frobnicate:nan", "compute"}};
   for (const auto& [fault, named] : wrong) {
@@ -250,12 +258,12 @@ TEST_F(CheckpointCliTest, VerifyReadsEveryByteAndDamageIsExitCodeThree) {
   EXPECT_EQ(Still({"checkpoint", "verify", JoinPath(Job(), "step-00000100.g1/part-00000.safetensors")}).exit_code, 2);
 }
 
-TEST_F(CheckpointCliTest, APathWithoutACheckpointIsAUsageErrorThatSaysWhatToName) {
+TEST_F(CheckpointCliTest, APathWithoutACheckpointIsAnErrorThatSaysWhatToName) {
   ASSERT_OK(MakeDirectories(directory_ / "empty"));
   for (const std::string& path : {directory_ / "nowhere", directory_ / "empty", Path(100, 1) + "/manifest.json"}) {
     for (const char* verb : {"list", "verify", "hash"}) {
       const ProcessResult result = Still({"checkpoint", verb, path});
-      EXPECT_EQ(result.exit_code, 2) << verb << " " << path;
+      EXPECT_EQ(result.exit_code, path == directory_ / "nowhere" ? 3 : 2) << verb << " " << path;
       EXPECT_THAT(result.err, AllOf(HasSubstr(path), HasSubstr("<artifacts>/checkpoints/<digest>"))) << verb;
       EXPECT_EQ(result.out, "");
     }

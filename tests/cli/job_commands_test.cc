@@ -85,7 +85,12 @@ TEST_F(JobCommandsTest, ChangesNameTheJobsAndSayWhichChanged) {
   EXPECT_EQ(server.requests().back().change().pipeline(), 2u);
   Still(server, {"priority", "-7", "4"});
   EXPECT_EQ(server.requests().back().change().priority(), -7);
-  EXPECT_EQ(Still(server, {"cancel"}).exit_code, 2);
+  const std::vector<std::vector<std::string>> without_jobs = {{"cancel"}, {"priority", "5"}};
+  for (const std::vector<std::string>& nothing : without_jobs) {
+    const ProcessResult refused = Still(server, nothing);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("name jobs, or a whole pipeline with --pipeline NAME"));
+  }
   EXPECT_EQ(Still(server, {"cancel", "4", "--pipeline", "2"}).exit_code, 2);
 }
 

@@ -311,8 +311,9 @@ TEST_F(PipelineSweepTest, AsOnePipelineASweepIsRefusedWithTheCommandThatTakesIt)
   EXPECT_THAT(LoadPipelineConfig(path), StatusIs(Code::kInvalidArgument, HasSubstr("`still submit " + path + "`")));
 }
 
-TEST_F(PipelineSweepTest, AMistypedFileNameIsAUsageError) {
-  EXPECT_THAT(LoadPipelineSweep("/nowhere/x.yaml"), StatusIs(Code::kInvalidArgument));
+TEST_F(PipelineSweepTest, AFileThatIsNotThereIsNotFoundAndNamedOnce) {
+  EXPECT_THAT(LoadPipelineSweep("/nowhere/x.yaml"),
+              StatusIs(Code::kNotFound, "cannot open /nowhere/x.yaml: No such file or directory: check the path"));
 }
 
 }  // namespace

@@ -116,6 +116,37 @@ TEST(DaemonStartTest, WithoutKeysItListensOnLoopbackOnlyAndRefusesExistingKeys) 
   EXPECT_THAT(start("tcp://127.0.0.1:*", "127.0.0.1"), StatusIs(Code::kInvalidArgument, HasSubstr("--no-keys")));
 }
 
+TEST(DaemonStartTest, WrongOptionsForOtherHostsAreRefusedBeforeAnythingIsMade) {
+  const TempDirectory directory;
+  const std::string hosts = directory / "hosts";
+  ASSERT_OK(WriteFileAtomically(hosts, "localhost slots=1\n"));
+  const std::atomic<int> stops{1};
+  const auto start = [&](const std::string& hostfile, const std::string& address, const cluster::SshOptions& ssh) {
+    return RunDaemon({.state_directory = directory / "state",
+                      .endpoint = "tcp://127.0.0.1:*",
+                      .http = false,
+                      .hostfile = hostfile,
+                      .address = address,
+                      .ssh = ssh},
+                     stops);
+  };
+  EXPECT_THAT(start(directory.path(), "", {}), StatusIs(Code::kInvalidArgument, HasSubstr(directory.path())));
+  EXPECT_THAT(start(directory / "none", "127.0.0.1", {}), StatusIs(Code::kNotFound, HasSubstr("hostfile")));
+  EXPECT_THAT(start(hosts, "", {}), StatusIs(Code::kInvalidArgument, HasSubstr("--address")));
+  for (const char* address : {"foo", "192.0.2.1", "0.0.0.0"})
+    EXPECT_THAT(start(hosts, address, {}), StatusIs(Code::kInvalidArgument, HasSubstr("--address"))) << address;
+  for (const char* network : {"10.0.0", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/24,", "eth0"})
+    EXPECT_THAT(start(hosts, "127.0.0.1", {.network = network}),
+                StatusIs(Code::kInvalidArgument, HasSubstr("--network")))
+        << network;
+  EXPECT_THAT(start(hosts, "127.0.0.1", {.identity_file = directory / "none"}),
+              StatusIs(Code::kNotFound, HasSubstr("--ssh-identity")));
+  EXPECT_THAT(start("", "", {.network = "10.0.0.0/24"}), StatusIs(Code::kInvalidArgument, HasSubstr("--hosts")));
+  EXPECT_THAT(start("", "", {.arguments = {"-v"}}), StatusIs(Code::kInvalidArgument, HasSubstr("--hosts")));
+  EXPECT_FALSE(Exists(directory / "state"));
+  EXPECT_OK(start(hosts, "127.0.0.1", {.identity_file = hosts, .network = "10.0.0.0/24,fd00::/64"}));
+}
+
 TEST(DaemonStartTest, AStateDirectoryIsMadeAndUsedAgain) {
   const TempDirectory directory;
   EXPECT_OK(StartOn(directory.path() + "/state"));
