@@ -81,9 +81,9 @@ TEST(FilesTest, ListsFilesSortedAndAFileAsItself) {
 TEST(FilesTest, MakingADirectoryUnderAFileNamesTheFileAsTheReason) {
   const TempDirectory directory;
   Write(directory / "file", "");
-  EXPECT_THAT(
-      MakeDirectories(directory / "file/below"),
-      StatusIs(Code::kAlreadyExists, HasSubstr(directory / "file: a file of this name is there; name a directory")));
+  EXPECT_THAT(MakeDirectories(directory / "file/below"),
+              StatusIs(Code::kAlreadyExists,
+                       HasSubstr((directory / "file") + ": a file of this name is there; name a directory")));
   EXPECT_OK(MakeDirectories(directory / "x/y/z"));
   EXPECT_OK(MakeDirectories(directory / "x/y/z"));
 }
