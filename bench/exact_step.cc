@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "worker/collective/mpi_communicator.h"
+#include "worker/device/kernels.h"
 #include "worker/model/encoder.h"
 #include "worker/model/model_files.h"
 #include "worker/model/student_layers.h"

@@ -25,7 +25,7 @@ TEST(JobTextTest, TheQueueShowsWhyEveryWaitingJobWaits) {
             " 5  ablation/no-mlm/train  alice  PENDING                   12 s                2     "
             "                                              1  in 4 min  needs 2 slots, 0 are free\n"
             " 7  other/\\x1b[31mtrain    bob    HELD                      12 s                1    "
-            "                                                            held (still release 7)"
+            "                                                            held by alice"
             "\n");
 }
 

@@ -6,7 +6,8 @@ namespace still::cli {
 // 2026-11-22 13:05:00 UTC
 inline constexpr const char* kQueueView = R"(now_ms: 1795352700000,
 jobs: [
- {id: 4, name: "ablation/full/train", pipeline: 2, owner: "alice", stage: STAGE_TRAIN, state: JOB_RUNNING,
+ {id: 4, name: "ablation/full/train", pipeline: 2, pipeline_name: "ablation", owner: "alice",
+  stage: STAGE_TRAIN, state: JOB_RUNNING,
   flags: [JOB_FLAG_STRAGGLING], cause: CAUSE_STARTED, message: "", reason: "", position: 0, predicted_start_ms: 0,
   priority: 10, ranks: 2, slots_per_rank: 1, placement: [{host: "a" ranks: 1}, {host: "b" ranks: 1}], attempt: 1,
   generation: 2, failures: 0, submitted_ms: 1795352100000, since_ms: 1795352513000, started_ms: 1795352513000,
@@ -14,16 +15,18 @@ jobs: [
   progress: {done: 123, total: 400, unit: PROGRESS_UNIT_STEPS, tokens: 240000, tokens_per_second: 12345.6,
                seconds_left: 187},
   values: [{key: "loss" value: 2.34567}, {key: "learning_rate" value: 0.0005}]},
- {id: 5, name: "ablation/no-mlm/train", pipeline: 2, owner: "alice", state: JOB_PENDING,
+ {id: 5, name: "ablation/no-mlm/train", pipeline: 2, pipeline_name: "ablation", owner: "alice", state: JOB_PENDING,
   cause: CAUSE_SUBMITTED, reason: "needs 2 slots, 0 are free", position: 1, predicted_start_ms: 1795352940000,
   priority: 0, ranks: 2, slots_per_rank: 1, attempt: 0, since_ms: 1795352688000},
- {id: 7, name: "other/\u001b[31mtrain", pipeline: 3, owner: "bob", state: JOB_HELD, since_ms: 1795352688000,
-  reason: "held (still release 7)",
+ {id: 7, name: "other/\u001b[31mtrain", pipeline: 3, pipeline_name: "other", owner: "bob",
+  state: JOB_HELD, since_ms: 1795352688000,
+  reason: "held by alice",
   ranks: 1, slots_per_rank: 1}
 ])";
 
 inline constexpr const char* kJobView = R"(now_ms: 1795352700000,
-job: {id: 4, name: "ablation/full/train", pipeline: 2, owner: "alice", stage: STAGE_TRAIN, state: JOB_RUNNING,
+job: {id: 4, name: "ablation/full/train", pipeline: 2, pipeline_name: "ablation", owner: "alice",
+  stage: STAGE_TRAIN, state: JOB_RUNNING,
   cause: CAUSE_STARTED, message: "", reason: "", priority: 10, slots_per_rank: 1,
   placement: [{host: "a" ranks: 1}, {host: "b" ranks: 1}], attempt: 1, generation: 2, failures: 0,
   submitted_ms: 1795352100000, started_ms: 1795352513000,
