@@ -264,11 +264,13 @@ TEST_F(JobCommandsTest, ReportOfASubmittedPipelineFindsItsArtifactsByItsJobs) {
     const v1::Query& query = request.query();
     if (query.view() == v1::VIEW_KIND_HISTORY)
       return ViewReply(R"(jobs: [
-          {id: 5, pipeline: 2, name: "s/no-mlm/evaluate", stage: STAGE_EVALUATE, state: JOB_SUCCEEDED},
-          {id: 4, pipeline: 2, name: "s/no-mlm/train", stage: STAGE_TRAIN, state: JOB_SUCCEEDED},
-          {id: 3, pipeline: 1, name: "x/evaluate", stage: STAGE_EVALUATE, state: JOB_SUCCEEDED}])");
+          {id: 5, pipeline: 2, pipeline_name: "s", name: "s/no-mlm/evaluate", stage: STAGE_EVALUATE,
+           state: JOB_SUCCEEDED},
+          {id: 4, pipeline: 2, pipeline_name: "s", name: "s/no-mlm/train", stage: STAGE_TRAIN, state: JOB_SUCCEEDED},
+          {id: 3, pipeline: 1, pipeline_name: "x", name: "x/evaluate", stage: STAGE_EVALUATE, state: JOB_SUCCEEDED}])");
     if (query.view() == v1::VIEW_KIND_QUEUE) return ViewReply(R"()");
-    return ViewReply(fmt::format(R"(job: {{id: {0}, name: "s/no-mlm/evaluate", artifacts_root: "{1}", kind: "{2}",
+    return ViewReply(fmt::format(R"(job: {{id: {0}, pipeline_name: "s", name: "s/no-mlm/evaluate",
+                                     artifacts_root: "{1}", kind: "{2}",
                                      digest: "{3}", depends_on: [{4}]}})",
                                  query.job(), directory_ / "a", query.job() == 5 ? "report" : "student",
                                  query.job() == 5 ? "r1" : "s1", query.job() == 5 ? "4" : ""));
