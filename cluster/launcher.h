@@ -19,6 +19,7 @@ struct ExitInfo {
 };
 
 // One started mpirun. Destroying it kills the processes that still run, and waits for them. Owned by one thread.
+// coordinator/launch/launch_server.h decides when a launch is terminated and when it is killed.
 class LaunchedJob {
  public:
   virtual ~LaunchedJob() = default;

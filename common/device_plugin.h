@@ -9,8 +9,8 @@
 
 namespace still {
 
-// Returns the path of the plugin for `device`, beside the running program: ".../libstill_cuda.so". Returns an empty
-// string for the CPU, which needs none.
+// Returns the path of the plugin for `device`, beside the running program, such as ".../libstill_cuda.so", which
+// this version does not have (docs/gpu.md). Returns an empty string for the CPU, which needs none.
 std::string DevicePluginPath(v1::Device device);
 
 // Returns whether this installation can compute on `device`. It says nothing about the machine.

@@ -1,4 +1,5 @@
 // The version of the protocol between clients, agents and the coordinator (common/proto/coordinator.proto).
+// common/rpc/rpc.h has the limits and the delivery of messages.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,6 @@
-// Decides what follows the death of an attempt: another attempt after a back-off, or the end of the job.
+// Decides what follows the death of an attempt: another attempt after a back-off, or the end of the job. The loss of a
+// host is a death like any other, and closes the host as well (agent_reports.cc). DecisionOptions (decisions.h) has the
+// numbers.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +29,7 @@ bool CompleteRequestedEnd(Transaction& transaction, std::uint64_t id, const std:
 void RetryAfterDeath(Transaction& transaction, std::uint64_t id, const AttemptDeath& death,
                      const DecisionOptions& options);
 
-// Closes a host that was lost for a while. Each loss in a row doubles the time, from `first_blacklist_ms` to
+// Closes, for a while, a host that was lost. Each loss in a row doubles the time, from `first_blacklist_ms` to
 // `longest_blacklist_ms`.
 void BlacklistHost(Transaction& transaction, const std::string& name, const DecisionOptions& options);
 

@@ -6,7 +6,7 @@
 //
 // A job that does not fit gets a reservation, in queue order: the earliest time that the expected ends of running jobs
 // allow. A lower job starts only where it delays no reservation above it (conservative backfill), so its start changes
-// no predicted start. Jobs beyond the first `reservations` get none, and start only if they delay nobody who has one.
+// no reserved start. Jobs beyond the first `reservations` get none, and start only if they delay nobody who has one.
 // Once everything is decided, `predictions` further jobs get a predicted start all the same. No slots are kept for it,
 // so it may slip.
 //

@@ -46,7 +46,7 @@ struct TargetRecord {
   std::uint32_t positions = 0;
   // clang-format off
   std::vector<float> hidden;         // positions x width              (hidden_f16)
-  std::vector<TokenId> ids;          // positions x width, descending  (topk)
+  std::vector<TokenId> ids;          // positions x width, the likeliest first  (topk)
   std::vector<float> logits;         // positions x width              (topk)
   std::vector<float> log_partition;  // positions                      (topk)
   // clang-format on

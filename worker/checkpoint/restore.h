@@ -1,4 +1,5 @@
-// Finds where a run continues: at the newest whole state among the hosts' snapshots and the published checkpoints.
+// Finds where a run continues: at the newest state that a host's snapshot or a published checkpoint claims. When that
+// snapshot is damaged, all snapshots are left out and the newest whole checkpoint is taken.
 #pragma once
 
 #include <optional>
@@ -21,7 +22,8 @@ struct RestoreSources {
 };
 
 // Collective. One rank reads and checks the state, and all ranks get its bytes. So all ranks hold the same state,
-// whatever their hosts have on disk. A damaged snapshot is skipped; a damaged checkpoint is set aside as "<name>.bad".
+// whatever their hosts have on disk. After a damaged snapshot no other one is tried. A damaged checkpoint is set aside
+// as "<name>.bad"; only the rank that reads it returns the error when that fails.
 // Returns nothing, and leaves `live` as it was, when no state is found. Any other failure is the same on every rank.
 Result<std::optional<v1::CheckpointInfo>> RestoreNewest(Communicator& world, const RestoreSources& sources,
                                                         const std::string& identity,

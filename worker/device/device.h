@@ -1,4 +1,4 @@
-// The device that this process computes on. It is chosen once, by the task.
+// The device that this process computes on. The plan chooses it (coordinator/plan/plan.h), and the task names it.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -17,7 +17,8 @@ inline constexpr char kOpenDevice[] = "StillOpenDevice";
 // have been forked, because a device's context does not survive a fork. Does nothing for the CPU.
 Status OpenDevice(stillhouse::v1::Device device);
 
-// Returns LibTorch's name for `device`. A process sees one device of a kind, which is its first.
+// Returns LibTorch's name for `device`. It is the first one that the process sees. Nothing gives the
+// ranks of a host different devices yet.
 at::Device DeviceOf(stillhouse::v1::Device device);
 
 }  // namespace still::worker

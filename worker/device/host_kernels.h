@@ -1,5 +1,6 @@
 // The kernels that the host's processors compute: those of the CPU, and those of any device whose memory the host
-// reaches, at another address than the tensors name.
+// reaches, at another address than the tensors name. Their loops are in adamw.h, dropout_mask.h, exact_sum.h and
+// vocabulary_rows.h; instruction_sets.h compiles some of them for several instruction sets.
 #pragma once
 
 #include <memory>

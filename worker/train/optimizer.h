@@ -1,6 +1,6 @@
-// The optimizer over the flat parameter vector, on the device that holds it: AdamW with clipping
-// (worker/device/adamw.h). Weight decay applies where ParameterInfo::decay
-// (worker/model/layout.h) says so.
+// The optimizer over the flat parameter vector, on the device that holds it: AdamW with clipping. The device's kernels
+// compute it (worker/device/kernels.h); worker/device/adamw.h has the arithmetic. Weight decay applies where
+// ParameterInfo::decay (worker/model/layout.h) says so.
 #pragma once
 
 #include <ATen/core/Tensor.h>

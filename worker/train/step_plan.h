@@ -1,6 +1,6 @@
 // The plan of one step: its microbatches, epoch, mask variant and the numbers of positions that divide its losses. It
 // is a pure function of (corpus, seed, step, options). Ranks matter only in ShareOfRank, which says which rank computes
-// what. Since the sums are exact, that cannot change a bit of the result.
+// what. Where the sums are exact, that cannot change a bit of the result.
 #pragma once
 
 #include <cstdint>
