@@ -43,12 +43,13 @@ float ClipFactor(double norm, double clip_norm) {
   return clip_norm > 0 && norm > clip_norm ? static_cast<float>(clip_norm / norm) : 1;
 }
 
-void UpdateAdamW(const AdamWScalars& scalars, float clip, float keep, std::span<const float> gradients,
+void UpdateAdamW(const AdamWScalars& scalars, float clip, bool decays, std::span<const float> gradients,
                  std::span<float> first_moment, std::span<float> second_moment, std::span<float> weights) {
   const std::size_t count = weights.size();
   STILL_CHECK(gradients.size() == count && first_moment.size() == count && second_moment.size() == count,
               "the buffers of an update are of one size");
-  Update(scalars, clip, keep, count, gradients.data(), first_moment.data(), second_moment.data(), weights.data());
+  Update(scalars, clip, decays ? scalars.keep : 1, count, gradients.data(), first_moment.data(), second_moment.data(),
+         weights.data());
 }
 
 }  // namespace still::worker

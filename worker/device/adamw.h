@@ -16,6 +16,7 @@ struct AdamWScalars {
   float step_size = 0;     // learning rate / (1 - beta1^t)
   float second_scale = 0;  // 1 / sqrt(1 - beta2^t)
   float epsilon = 0;
+  float keep = 1;        // 1 - learning rate * weight decay, for parameters that decay
   double clip_norm = 0;  // 0 for no clipping
 };
 
@@ -23,7 +24,7 @@ struct AdamWScalars {
 struct AdamWRange {
   std::int64_t begin = 0;
   std::int64_t size = 0;
-  float keep = 1;  // 1 - learning rate * weight decay
+  bool decays = false;
 };
 
 // Elements of the norm's blocks. A block is summed in 256 lanes, and the lanes as a binary tree; the blocks' sums are
@@ -37,7 +38,7 @@ double SumSquaresOfBlock(std::span<const float> block);
 float ClipFactor(double norm, double clip_norm);
 
 // Updates `weights` and the moments, all of the same size, from gradients that are scaled by `clip`.
-void UpdateAdamW(const AdamWScalars& scalars, float clip, float keep, std::span<const float> gradients,
+void UpdateAdamW(const AdamWScalars& scalars, float clip, bool decays, std::span<const float> gradients,
                  std::span<float> first_moment, std::span<float> second_moment, std::span<float> weights);
 
 }  // namespace still::worker

@@ -104,7 +104,7 @@ class HostKernels final : public DeviceKernels {
                first = At<float>(buffers.first_moment), second = At<float>(buffers.second_moment);
     for (const AdamWRange& range : ranges) {
       const auto begin = static_cast<std::size_t>(range.begin), size = static_cast<std::size_t>(range.size);
-      worker::UpdateAdamW(scalars, clip, range.keep, gradients.subspan(begin, size), first.subspan(begin, size),
+      worker::UpdateAdamW(scalars, clip, range.decays, gradients.subspan(begin, size), first.subspan(begin, size),
                           second.subspan(begin, size), weights.subspan(begin, size));
     }
   }

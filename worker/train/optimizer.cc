@@ -16,14 +16,9 @@ AdamW::AdamW(const OptimizerOptions& options, const std::vector<ParameterInfo>& 
   second_ = at::zeros({size}, floats);
   norm_ = at::zeros({1}, floats.dtype(at::kDouble));
   for (const ParameterInfo& parameter : layout) {
-    AdamWRange* const last = ranges_.empty() ? nullptr : &ranges_.back();
-    const bool joins = last != nullptr && decays_.back() == parameter.decay;
-    if (joins) {
-      last->size += parameter.size;
-    } else {
-      ranges_.push_back({.begin = parameter.offset, .size = parameter.size});
-      decays_.push_back(parameter.decay);
-    }
+    if (ranges_.empty() || ranges_.back().decays != parameter.decay)
+      ranges_.push_back({.begin = parameter.offset, .decays = parameter.decay});
+    ranges_.back().size += parameter.size;
   }
 }
 
@@ -35,10 +30,9 @@ void AdamW::Step(const at::Tensor& weights, const at::Tensor& gradients, std::ui
       .step_size = static_cast<float>(learning_rate / (1 - std::pow(options_.beta1, t))),
       .second_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
       .epsilon = static_cast<float>(options_.epsilon),
+      .keep = static_cast<float>(1 - learning_rate * options_.weight_decay),
       .clip_norm = options_.clip_norm,
   };
-  for (std::size_t i = 0; i < ranges_.size(); ++i)
-    ranges_[i].keep = decays_[i] ? static_cast<float>(1 - learning_rate * options_.weight_decay) : 1;
   const DeviceKernels& kernels = KernelsOf(weights.device());
   kernels.Norm(gradients, norm_);
   kernels.UpdateAdamW({.weights = weights, .gradients = gradients, .first_moment = first_, .second_moment = second_},

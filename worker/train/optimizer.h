@@ -31,7 +31,6 @@ class AdamW {
  private:
   const OptimizerOptions options_;
   std::vector<AdamWRange> ranges_;  // in order; neighbours differ in whether they decay
-  std::vector<bool> decays_;        // of each range
   at::Tensor first_, second_, norm_;
 };
 
