@@ -81,7 +81,7 @@ class Session {
     std::optional<Clock::TimePoint> started;
     bool ended = false;
     StageOutcome outcome;
-    // What the observer was told last.
+    // The observer was last told these.
     v1::Progress progress;
     std::uint64_t recovery = 0;  // its generation
     std::string storage_trouble;

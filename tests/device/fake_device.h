@@ -25,9 +25,7 @@ namespace still::testing {
 struct FakeCounters {
   std::map<std::string, std::uint64_t> operators;  // by name
   std::map<std::string, std::uint64_t> waits;      // by what waited
-  std::uint64_t copies_to_device = 0;
   std::uint64_t bytes_to_device = 0;
-  std::uint64_t copies_to_host = 0;
   std::uint64_t bytes_to_host = 0;
 
   std::uint64_t Waits() const;

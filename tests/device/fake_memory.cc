@@ -1,7 +1,6 @@
 #include "tests/device/fake_memory.h"
 
 #include <ATen/ops/empty_strided.h>
-#include <ATen/ops/from_blob.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -200,13 +199,11 @@ void FakeCopy(const at::Tensor& from, const at::Tensor& to, bool non_blocking) {
   if (OnFake(from) && OnFake(to)) {
     HostAlias(to).copy_(HostAlias(from));
   } else if (OnFake(to)) {
-    ++counters.copies_to_device;
     counters.bytes_to_device += from.nbytes();
     HostAlias(to).copy_(from);
     if (!non_blocking || !from.is_pinned()) return WaitForFake("copy to the device");
     pending.push_back({.host = from, .checksum = Checksum(from)});
   } else {
-    ++counters.copies_to_host;
     counters.bytes_to_host += from.nbytes();
     if (!non_blocking || !to.is_pinned()) {
       WaitForFake("copy to the host");

@@ -164,7 +164,7 @@ TEST(LeasedArtifactTest, ProgressCountsTheShardInHandAndSumsTokensAndValuesOverA
     reports.push_back(fmt::format("{}/{} {}, {} tokens, {} documents", said.done(), said.total(), EnumWord(said.unit()),
                                   said.tokens(), documents == said.values().end() ? 0 : documents->second));
   }
-  // Those in between depend on when the thread looks, which reports.
+  // The reports in between depend on when the renewing thread looks.
   EXPECT_THAT(reports, IsSupersetOf({"0/8 bytes, 0 tokens, 0 documents", "4/8 bytes, 20 tokens, 3 documents",
                                      "4/8 bytes, 40 tokens, 6 documents"}));
   EXPECT_THAT(link.results, IsEmpty()) << "that is the matter of who puts it together";
